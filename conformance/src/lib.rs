@@ -1,0 +1,9 @@
+//! A conformance suite that stands on both sides of an MCP gateway: a client in front, recording mock upstreams behind.
+//!
+//! Read [`cell`] for what is varied, [`plan`] for what an implementation is configured with, [`script`] for how a token tells
+//! the upstreams what to answer, and [`trace`] for what is recorded and judged.
+
+pub mod cell;
+pub mod plan;
+pub mod script;
+pub mod trace;

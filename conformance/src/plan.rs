@@ -1,0 +1,72 @@
+//! Says what every implementation is configured with, once, before the first case: servers, keys and the secrets of each.
+//!
+//! The fleet makes a plan when its listeners are bound; descriptions of implementations render their configuration from it. It
+//! does not know how any implementation spells these things.
+
+use serde::Serialize;
+
+use crate::cell::ServerKind;
+
+/// One server of the configuration.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedServer {
+    /// Lower-case letters and digits only, so that every implementation can spell it.
+    pub name: String,
+    /// What the gateway does about credentials towards it.
+    pub kind: ServerKind,
+    /// The MCP endpoint of the mock upstream, loopback, with its port.
+    pub url: String,
+    /// Whether the limited key may use it.
+    pub granted: bool,
+}
+
+/// What an implementation is configured with.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// In configuration order. See [`names`] for what each is there for.
+    pub servers: Vec<PlannedServer>,
+    /// A gateway key that may use every server.
+    pub full_key: String,
+    /// A gateway key that may use every server but [`names::RESTRICTED`]; the one that the cells present.
+    pub limited_key: String,
+    /// The bearer that the gateway sends to [`names::STATIC`].
+    pub static_token: String,
+    /// The client id for the token endpoint.
+    pub client_id: String,
+    /// The client secret for the token endpoint.
+    pub client_secret: String,
+    /// The token endpoint, on loopback, that mints for [`names::MINTED`].
+    pub token_url: String,
+    /// The bearer that the token endpoint mints.
+    pub minted_token: String,
+    /// The issuer of the mock authorization server that upstream metadata names.
+    pub issuer: String,
+}
+
+/// The servers of the plan.
+pub mod names {
+    /// The forwarding servers that the matrix and the scenarios use.
+    pub const FORWARDING: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
+    /// A server with a static credential.
+    pub const STATIC: &str = "static";
+    /// A server whose credential the gateway mints from client credentials.
+    pub const MINTED: &str = "minted";
+    /// A server that gets no credential.
+    pub const OPEN: &str = "open";
+    /// A forwarding server that the limited key may not use.
+    pub const RESTRICTED: &str = "restricted";
+    /// A forwarding server at a port where nothing listens.
+    pub const CLOSED: &str = "closed";
+    /// A forwarding server behind a certificate that nobody trusts.
+    pub const UNTRUSTED: &str = "untrusted";
+    /// A name that no configuration has.
+    pub const UNKNOWN: &str = "nosuchserver";
+}
+
+impl Plan {
+    /// The planned server of that name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&PlannedServer> {
+        self.servers.iter().find(|server| server.name == name)
+    }
+}

@@ -1,0 +1,98 @@
+//! Writes and reads the token that carries a case's script through the gateway to the upstreams.
+//!
+//! One boot of an implementation serves the whole matrix, because each upstream learns from the token it is shown how to answer.
+//! Knows nothing of what a behaviour does.
+//!
+//! A token reads `pf1.CASE.BEHAVIOUR.CANARY`, or `pf1.CASE.alpha~BEHAVIOUR/beta~BEHAVIOUR.CANARY` where servers differ. Every
+//! character is a token68 character (RFC 9110 §11.2), so that a gateway has no reason to refuse or to rewrite it.
+
+use std::fmt;
+
+const PREFIX: &str = "pf1";
+
+/// Identifies one case in one run, on every face.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct CaseId(pub String);
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a token tells the upstreams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The case that every request with this token belongs to.
+    pub case: CaseId,
+    /// Server name and behaviour; an empty name stands for every server.
+    pub orders: Vec<(String, String)>,
+    /// Random and unique to the case: where it turns up, this token has been.
+    pub canary: String,
+}
+
+impl Script {
+    /// One behaviour for whichever server is asked.
+    #[must_use]
+    pub fn everywhere(case: CaseId, behaviour: &str, canary: String) -> Self {
+        Self { case, orders: vec![(String::new(), behaviour.to_owned())], canary }
+    }
+
+    /// The behaviour ordered of a server, if the script has one for it.
+    #[must_use]
+    pub fn order(&self, server: &str) -> Option<&str> {
+        self.orders.iter().find(|(name, _)| name.is_empty() || name == server).map(|(_, behaviour)| behaviour.as_str())
+    }
+
+    /// The bearer token.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let orders: Vec<String> = self
+            .orders
+            .iter()
+            .map(|(server, behaviour)| if server.is_empty() { behaviour.clone() } else { format!("{server}~{behaviour}") })
+            .collect();
+        format!("{PREFIX}.{}.{}.{}", self.case, orders.join("/"), self.canary)
+    }
+
+    /// Finds a token of ours in any text: a header value, a body, a log line.
+    #[must_use]
+    pub fn find(text: &str) -> Option<Self> {
+        let start = text.find("pf1.")?;
+        let token: String = text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(*c)).collect();
+        let mut parts = token.split('.').skip(1);
+        let (case, orders, canary) = (parts.next()?, parts.next()?, parts.next()?);
+        let orders = orders
+            .split('/')
+            .map(|order| order.split_once('~').map_or_else(|| (String::new(), order.to_owned()), |(s, b)| (s.to_owned(), b.to_owned())))
+            .collect();
+        Some(Self { case: CaseId(case.to_owned()), orders, canary: canary.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_token_is_found_again_in_any_surroundings(
+            case in "[a-z0-9]{1,8}",
+            orders in prop::collection::vec(("[a-z]{1,6}", "[a-z0-9+-]{1,20}"), 1..4),
+            canary in "[a-z0-9]{16}",
+            before in "[ -o]{0,20}",
+            after in "([ \"',;].{0,20})?",
+        ) {
+            let script = Script { case: CaseId(case), orders, canary };
+            prop_assert_eq!(Script::find(&format!("{before}{}{after}", script.token())), Some(script));
+        }
+    }
+
+    #[test]
+    fn an_order_without_a_name_is_for_every_server() {
+        let script = Script::everywhere(CaseId("c1".into()), "401-full+oauth", "x".into());
+        assert_eq!(script.order("alpha"), Some("401-full+oauth"));
+        assert_eq!(script.token(), "pf1.c1.401-full+oauth.x");
+    }
+}
