@@ -4,6 +4,7 @@
 //! the upstreams what to answer, and [`trace`] for what is recorded and judged.
 
 pub mod cell;
+pub mod defect;
 pub mod plan;
 pub mod script;
 pub mod trace;

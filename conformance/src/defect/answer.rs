@@ -1,0 +1,144 @@
+//! Words the answers that the model gives itself: the challenge, the bare 403, and the failures that are nobody's refusal.
+//!
+//! Decides neither who is refused nor why.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::admission::Refusal;
+use super::discovery::{AUTHORIZATION_SERVER, RESOURCE};
+use super::fault::Switch;
+use super::gateway::{Ask, Gateway};
+use super::relay::{Body, full};
+use crate::plan::PlannedServer;
+
+impl Gateway {
+    /// The upstream refused the token, or wants one: 401, and the way to a new one (STA-01, CHL-01 to 06).
+    pub(super) async fn unauthorized(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> Response<Body> {
+        if self.has(Switch::LateRefusal) {
+            tokio::time::sleep(super::REQUEST_DEADLINE * 3).await;
+        }
+        if let Some(masked) = self.masked(ask) {
+            return masked;
+        }
+        let advice = if token_sent { "refused the token: authorise again" } else { "asks for a token: authorise" };
+        let text = format!("401 Unauthorized: server `{}` {advice}, then repeat the request", server.name);
+        let mut answer = self.refusal(ask, StatusCode::UNAUTHORIZED, &text);
+        if !self.has(Switch::NoChallengeOn401) {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, server, token_sent));
+        }
+        answer
+    }
+
+    /// The faults that show a refused token as something else.
+    fn masked(&self, ask: &Ask) -> Option<Response<Body>> {
+        let succeed = |result: Value| success(ask, &json!({ "result": result }));
+        match self.switch? {
+            Switch::Swallows401 if ask.id.is_some() => Some(succeed(json!({ "tools": [] }))),
+            Switch::IsErrorResult if ask.id.is_some() => {
+                Some(succeed(json!({ "content": [{ "type": "text", "text": "the tool failed" }], "isError": true })))
+            }
+            Switch::JsonRpcErrorIn200 if ask.id.is_some() => {
+                Some(success(ask, &json!({ "error": { "code": 40101, "message": "401 Unauthorized" } })))
+            }
+            Switch::CachesToolsList if ask.rpc.as_deref() == Some("tools/list") => {
+                Some(succeed(json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }] })))
+            }
+            Switch::NotFoundFor401 => Some(error(ask, StatusCode::NOT_FOUND, "404 Not Found: no such server")),
+            Switch::GetNotChecked if ask.method == Method::GET => Some(error(ask, StatusCode::METHOD_NOT_ALLOWED, "no stream here")),
+            Switch::NotificationAccepted if ask.method == Method::POST && ask.id.is_none() => Some(empty(StatusCode::ACCEPTED)),
+            _ => None,
+        }
+    }
+
+    fn challenge(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> HeaderValue {
+        let (base, path) = (&self.base_url, &ask.path);
+        let mut parameters = Vec::new();
+        if !self.has(Switch::NoAuthorizationUri) {
+            parameters.push(("authorization_uri", format!("{base}{AUTHORIZATION_SERVER}{path}")));
+        }
+        parameters.push((
+            "resource_metadata",
+            if self.has(Switch::ForeignResourceMetadata) {
+                server.url.replace("/mcp", &format!("{RESOURCE}/mcp"))
+            } else {
+                format!("{base}{RESOURCE}{path}")
+            },
+        ));
+        if (token_sent && !self.has(Switch::NoInvalidToken)) || self.has(Switch::ErrorWithoutToken) {
+            parameters.push(("error", "invalid_token".to_owned()));
+        }
+        if self.has(Switch::ChallengeLeaksUpstreamUrl) {
+            parameters.push(("error_description", format!("refused by {}", server.url)));
+        }
+        let quote = if self.has(Switch::UnquotedChallenge) { "" } else { "\"" };
+        let listed: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={quote}{value}{quote}")).collect();
+        HeaderValue::try_from(format!("Bearer {}", listed.join(", ")))
+            .expect("a served path names a server of the plan, and those are letters and digits")
+    }
+
+    /// The upstream knows the token and says no: 403 without a word about new tokens (STA-05, STA-06).
+    pub(super) async fn forbidden(&self, ask: &Ask, server: &PlannedServer) -> Response<Body> {
+        if self.has(Switch::ForbiddenAs401) {
+            return self.unauthorized(ask, server, true).await;
+        }
+        let word = if self.has(Switch::UnauthorizedTextOn403) { "401 Unauthorized" } else { "403 Forbidden" };
+        let text = format!("{word}: server `{}` does not allow this to the token's owner", server.name);
+        let mut answer = self.refusal(ask, StatusCode::FORBIDDEN, &text);
+        if self.has(Switch::Challenges403) {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, server, true));
+        }
+        answer
+    }
+
+    /// The gateway's own refusals name its own protection space, so that nobody mistakes them for an upstream's (CRD-17).
+    pub(super) fn refuse(&self, ask: &Ask, refusal: Refusal) -> Response<Body> {
+        let realm = HeaderValue::from_static("Bearer realm=\"gateway\"");
+        let mut answer = match refusal {
+            Refusal::Malformed(why) => return error(ask, StatusCode::BAD_REQUEST, &format!("400 Bad Request: {why}")),
+            Refusal::Stranger => self.refusal(ask, StatusCode::UNAUTHORIZED, "401 Unauthorized: this gateway wants a valid key"),
+            Refusal::NoToken => self.refusal(ask, StatusCode::UNAUTHORIZED, "401 Unauthorized: this gateway wants a bearer token, or none"),
+        };
+        answer.headers_mut().insert(WWW_AUTHENTICATE, realm);
+        answer
+    }
+
+    fn refusal(&self, ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
+        let nameless = Ask { id: None, ..ask.clone() };
+        let mut answer = error(if self.has(Switch::BodyWithoutId) { &nameless } else { ask }, status, text);
+        if !self.has(Switch::CacheableRefusal) {
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        answer
+    }
+}
+
+/// A JSON-RPC error of that status; with the request's id where there is one, else without any (STA-17).
+pub(super) fn error(ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
+    let code = u32::from(status.as_u16()) * 100 + 1;
+    let mut answer = envelope(ask, &json!({ "error": { "code": code, "message": text } }));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn success(ask: &Ask, rest: &Value) -> Response<Body> {
+    envelope(ask, rest)
+}
+
+fn envelope(ask: &Ask, rest: &Value) -> Response<Body> {
+    let mut message = Map::new();
+    message.insert("jsonrpc".into(), "2.0".into());
+    message.extend(ask.id.clone().map(|id| ("id".to_owned(), id)));
+    message.extend(rest.as_object().cloned().unwrap_or_default());
+    let mut answer = Response::new(full(Value::Object(message).to_string()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// A status and nothing else.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(full(""));
+    *answer.status_mut() = status;
+    answer
+}

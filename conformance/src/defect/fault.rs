@@ -1,0 +1,162 @@
+//! Names the faults that the model gateway can have, and reads what `defects.toml` says of each.
+//!
+//! A switch is only a name: the one place that it changes is where the model asks for it. What a fault must be caught by is data, not code.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// Declares the closed set of switches, each with the name that `builtin:defect/<name>` and `defects.toml` use.
+macro_rules! switches {
+    ($($switch:ident = $text:literal,)+) => {
+        /// One decision of the model that can be taken wrongly.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[expect(missing_docs, reason = "defects.toml says what each one does, and a test holds that it does")]
+        pub enum Switch { $(#[serde(rename = $text)] $switch,)+ }
+
+        impl Switch {
+            /// Every switch.
+            pub const ALL: &'static [Self] = &[$(Self::$switch,)+];
+
+            /// The name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$switch => $text,)+ }
+            }
+        }
+    };
+}
+
+switches! {
+    // How a refusal is rendered.
+    Swallows401 = "swallows-401",
+    IsErrorResult = "is-error-result",
+    JsonRpcErrorIn200 = "json-rpc-error-in-200",
+    CachesToolsList = "caches-tools-list",
+    NotFoundFor401 = "404-for-401",
+    GetNotChecked = "get-not-checked",
+    NotificationAccepted = "notification-accepted",
+    CommitsHeadEarly = "commits-head-early",
+    LateRefusal = "late-refusal",
+    ForbiddenAs401 = "403-as-401",
+    Challenges403 = "challenges-403",
+    UnauthorizedTextOn403 = "unauthorized-text-on-403",
+    BodyWithoutId = "body-without-id",
+    CacheableRefusal = "cacheable-refusal",
+    // What the challenge says.
+    NoChallengeOn401 = "no-challenge-on-401",
+    UnquotedChallenge = "unquoted-challenge",
+    NoAuthorizationUri = "no-authorization-uri",
+    ForeignResourceMetadata = "foreign-resource-metadata",
+    ChallengeLeaksUpstreamUrl = "challenge-leaks-upstream-url",
+    ErrorWithoutToken = "error-without-token",
+    NoInvalidToken = "no-invalid-token",
+    DiscoveryNeedsKey = "discovery-needs-key",
+    // Whose credential goes where.
+    LeaksKey = "leaks-key",
+    KeyInAuthorizationForwarded = "key-in-authorization-forwarded",
+    SameKeyForwarded = "same-key-forwarded",
+    DoubleBearer = "double-bearer",
+    ForwardsAllHeaders = "forwards-all-headers",
+    ForwardsToStatic = "forwards-to-static",
+    ForwardsToClientCredentials = "forwards-to-client-credentials",
+    ForwardsToOpen = "forwards-to-open",
+    TwoAuthorizationLinesFirstWins = "two-authorization-lines-first-wins",
+    TakesTokenFromQuery = "takes-token-from-query",
+    ForwardsMalformedToken = "forwards-malformed-token",
+    // Who is asked, and how.
+    StrangersReachUpstream = "strangers-reach-upstream",
+    ProbesUngranted = "probes-ungranted",
+    TellsUngranted = "tells-ungranted",
+    ProbesClientCredentials = "probes-client-credentials",
+    ProbesStatic = "probes-static",
+    ProbesInSeries = "probes-in-series",
+    HeadProbeOnly = "head-probe-only",
+    ProbesWithToolsCall = "probes-with-tools-call",
+    RetriesProbe = "retries-probe",
+    LeavesSessions = "leaves-sessions",
+    WaitsForCleanUp = "waits-for-clean-up",
+    LeaksProbeSession = "leaks-probe-session",
+    BelievesTheProbe = "believes-the-probe",
+    ReadsRefusalBody = "reads-refusal-body",
+    FollowsRedirects = "follows-redirects",
+    NoPool = "no-pool",
+    // What an answer that is no verdict becomes.
+    FailsClosedOnTimeout = "fails-closed-on-timeout",
+    NoDeadline = "no-deadline",
+    Synthesises401From500 = "synthesises-401-from-500",
+    Relays407 = "relays-407",
+    RelaysRedirects = "relays-redirects",
+    RelaysLoginPage = "relays-login-page",
+    DropsRetryAfter = "drops-retry-after",
+    CompletesBrokenBodies = "completes-broken-bodies",
+    ClientCredentialsRefusalAs401 = "401-for-client-credentials-refusal",
+    NamesUpstreamInErrors = "names-upstream-in-errors",
+}
+
+/// A fault as `defects.toml` describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// The decision that is wrong; its name is the fault's name.
+    #[serde(rename = "name")]
+    pub switch: Switch,
+    /// What the gateway does, in one line.
+    pub does: String,
+    /// Where it was seen in the wild.
+    #[serde(default)]
+    pub seen: Vec<String>,
+    /// The requirements that the suite must report as failed: these and no others.
+    pub fails: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    defect: Vec<Fault>,
+}
+
+static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
+    let file: File = toml::from_str(include_str!("../../defects.toml")).expect("defects.toml is embedded, and a test parses it");
+    file.defect
+});
+
+/// Every fault, in the order of `defects.toml`.
+#[must_use]
+pub fn all() -> &'static [Fault] {
+    &ALL
+}
+
+impl Fault {
+    /// The fault of that name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        all().iter().find(|fault| fault.name() == name)
+    }
+
+    /// The name behind `builtin:defect/`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.switch.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_switch_is_described_once() {
+        let described: Vec<_> = all().iter().map(|fault| fault.switch).collect();
+        for switch in Switch::ALL {
+            assert_eq!(described.iter().filter(|described| *described == switch).count(), 1, "{}", switch.as_str());
+        }
+    }
+
+    #[test]
+    fn every_fault_fails_something() {
+        for fault in all() {
+            assert!(!fault.fails.is_empty(), "{} would go unnoticed", fault.name());
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Leads one request through the model: admission, access, credential, probe, the request itself, and the answer.
+//!
+//! One function per step, each with the faults that concern it. It knows single-server routes only.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::admission::Caller;
+use super::answer::{empty, error};
+use super::fault::Switch;
+use super::relay::{Body, Later, Relayed, is_stream, media_type, relayed_headers};
+use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
+use super::{KEY_HEADER, REQUEST_DEADLINE};
+use crate::cell::ServerKind;
+use crate::plan::{Plan, PlannedServer};
+
+/// What a request body may weigh.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The header lines that travel upstream; nothing else does (CRD-10).
+const TRAVELS: [HeaderName; 7] = [
+    http::header::ACCEPT,
+    http::header::CONTENT_TYPE,
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("mcp-method"),
+    HeaderName::from_static("mcp-name"),
+    HeaderName::from_static("mcp-protocol-version"),
+    SESSION,
+];
+
+/// The model and its one fault.
+pub(super) struct Gateway {
+    pub(super) switch: Option<Switch>,
+    pub(super) plan: Plan,
+    pub(super) base_url: String,
+    pub(super) http: Http,
+    /// The minted credential and its expiry. Locked while it is fetched, so that it is fetched once.
+    pub(super) minted: Mutex<Option<(HeaderValue, Instant)>>,
+    /// What a fault makes every probe queue for.
+    pub(super) series: Mutex<()>,
+}
+
+/// A request of a client's, read whole.
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// The id of the JSON-RPC request; `None` for anything that is no request.
+    pub(super) id: Option<Value>,
+    /// Its method.
+    pub(super) rpc: Option<String>,
+}
+
+/// What the model shows an upstream.
+#[derive(Clone)]
+enum Credential {
+    /// The caller's, byte for byte.
+    Forwarded(HeaderValue),
+    /// The gateway's own: static, or minted.
+    Own(HeaderValue),
+    None,
+}
+
+impl Gateway {
+    pub(super) fn new(switch: Option<Switch>, plan: Plan, base_url: String) -> Self {
+        let http = client(switch != Some(Switch::NoPool));
+        Self { switch, plan, base_url, http, minted: Mutex::default(), series: Mutex::default() }
+    }
+
+    /// Whether the model has this fault.
+    pub(super) fn has(&self, switch: Switch) -> bool {
+        self.switch == Some(switch)
+    }
+
+    /// Answers one request.
+    pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let has_credentials = head.headers.contains_key(KEY_HEADER) || head.headers.contains_key(AUTHORIZATION);
+        if let Some(document) = self.document(head.uri.path(), has_credentials) {
+            return document;
+        }
+        let mut ask =
+            Ask { method: head.method, path: head.uri.path().into(), headers: head.headers, body: Bytes::new(), id: None, rpc: None };
+        let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+            return error(&ask, StatusCode::PAYLOAD_TOO_LARGE, "413 Content Too Large");
+        };
+        ask.read(body.to_bytes());
+        if ask.headers.get(ORIGIN).is_some_and(|origin| origin != self.base_url.as_str()) {
+            return error(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this origin may not use the gateway");
+        }
+        let Some(name) = server_of(&ask.path).map(str::to_owned) else {
+            return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
+        };
+        if !matches!(ask.method, Method::POST | Method::GET | Method::DELETE) {
+            return empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let caller = match self.admit(&ask.headers, &head.uri) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                if let (true, Some(server), Some(token)) =
+                    (self.has(Switch::StrangersReachUpstream), self.plan.server(&name), ask.headers.get(AUTHORIZATION))
+                {
+                    self.probe(server, token).await;
+                }
+                return self.refuse(&ask, refusal);
+            }
+        };
+        if let (true, Some(server), Some(token)) = (self.has(Switch::ProbesUngranted), self.plan.server(&name), &caller.token) {
+            self.probe(server, token).await;
+        }
+        let known = self.plan.server(&name);
+        let Some(server) = known.filter(|server| caller.everything || server.granted).cloned() else {
+            return if self.has(Switch::TellsUngranted) && known.is_some() {
+                error(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this key may not use the server")
+            } else {
+                error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server")
+            };
+        };
+        if self.has(Switch::CommitsHeadEarly) && ask.id.is_some() {
+            return committed(async move { self.passed(ask, server, caller).await });
+        }
+        self.passed(ask, server, caller).await
+    }
+
+    /// An admitted request to a server that its caller may use.
+    async fn passed(self: Arc<Self>, ask: Ask, server: PlannedServer, caller: Caller) -> Response<Body> {
+        let Some(credential) = self.credential(&server, &caller).await else {
+            let text = format!("502 Bad Gateway: the gateway has no credential for server `{}`", server.name);
+            return error(&ask, StatusCode::BAD_GATEWAY, &text);
+        };
+        let probes = match server.kind {
+            ServerKind::Forwarding => true,
+            ServerKind::ClientCredentials => self.has(Switch::ProbesClientCredentials),
+            ServerKind::Static => self.has(Switch::ProbesStatic),
+            ServerKind::Open | ServerKind::Ungranted | ServerKind::Unknown => false,
+        };
+        let probed = match caller.token.as_ref().filter(|_| probes) {
+            Some(token) => self.probe(&server, token).await,
+            None => Probed::default(),
+        };
+        match probed.outcome {
+            Outcome::Unauthorized => return self.unauthorized(&ask, &server, true).await,
+            Outcome::Forbidden => return self.forbidden(&ask, &server).await,
+            Outcome::Silent if self.has(Switch::FailsClosedOnTimeout) => return self.unauthorized(&ask, &server, true).await,
+            Outcome::GoOn | Outcome::Silent => {}
+        }
+        let mut answer = self.forwarded(&ask, &server, credential).await;
+        if let Some(session) = probed.session.filter(|_| self.has(Switch::LeaksProbeSession)) {
+            answer.headers_mut().entry(SESSION).or_insert(session);
+        }
+        answer
+    }
+
+    /// What the server is shown; `None` where it needs a credential that cannot be had (OPN-16).
+    async fn credential(&self, server: &PlannedServer, caller: &Caller) -> Option<Credential> {
+        let token = caller.token.clone();
+        let forwarded = |token: Option<HeaderValue>| token.map_or(Credential::None, Credential::Forwarded);
+        Some(match server.kind {
+            ServerKind::Static if self.has(Switch::ForwardsToStatic) && token.is_some() => forwarded(token),
+            ServerKind::ClientCredentials if self.has(Switch::ForwardsToClientCredentials) && token.is_some() => forwarded(token),
+            ServerKind::Open if self.has(Switch::ForwardsToOpen) => forwarded(token),
+            ServerKind::Forwarding | ServerKind::Ungranted => forwarded(token),
+            ServerKind::Static => Credential::Own(HeaderValue::try_from(format!("Bearer {}", self.plan.static_token)).ok()?),
+            ServerKind::ClientCredentials => Credential::Own(self.minted().await?),
+            ServerKind::Open | ServerKind::Unknown => Credential::None,
+        })
+    }
+
+    /// Sends the client's request on, once, and maps what comes back.
+    async fn forwarded(&self, ask: &Ask, server: &PlannedServer, credential: Credential) -> Response<Body> {
+        let mut headers: HeaderMap = ask
+            .headers
+            .iter()
+            .filter(|(name, _)| {
+                let all = self.has(Switch::ForwardsAllHeaders)
+                    && ![KEY_HEADER, "authorization", "host", "content-length"].contains(&name.as_str());
+                TRAVELS.contains(name) || all || (self.has(Switch::LeaksKey) && *name == KEY_HEADER)
+            })
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        match &credential {
+            Credential::Forwarded(token) | Credential::Own(token) => {
+                let twice = HeaderValue::try_from([b"Bearer ", token.as_bytes()].concat()).ok().filter(|_| self.has(Switch::DoubleBearer));
+                headers.insert(AUTHORIZATION, twice.unwrap_or_else(|| token.clone()));
+            }
+            Credential::None => {}
+        }
+        let request = addressed(&server.url, ask.method.clone(), headers, Full::new(ask.body.clone()));
+        let answer = self.send(request, REQUEST_DEADLINE).await;
+        self.mapped(ask, server, &credential, answer).await
+    }
+
+    /// What an upstream's answer to the real request becomes (STA-01 to 13, OPN-01 to 11).
+    async fn mapped(
+        &self,
+        ask: &Ask,
+        server: &PlannedServer,
+        credential: &Credential,
+        answer: Result<Response<Incoming>, Trouble>,
+    ) -> Response<Body> {
+        let name = if self.has(Switch::NamesUpstreamInErrors) { &server.url } else { &server.name };
+        let bad = |why: &str| error(ask, StatusCode::BAD_GATEWAY, &format!("502 Bad Gateway: server `{name}` {why}"));
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(Trouble::Unreachable) => return bad("gave no answer that can be used"),
+            Err(Trouble::TooSlow) => {
+                return error(ask, StatusCode::GATEWAY_TIMEOUT, &format!("504 Gateway Timeout: server `{name}` took too long"));
+            }
+        };
+        let token_sent = !matches!(credential, Credential::None);
+        let own = matches!(credential, Credential::Own(_));
+        let believes = self.has(Switch::BelievesTheProbe) || self.has(Switch::HeadProbeOnly);
+        match answer.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if own && !self.has(Switch::ClientCredentialsRefusalAs401) => {
+                return bad("does not take the gateway's own credential");
+            }
+            StatusCode::UNAUTHORIZED if believes && token_sent => return bad("said otherwise before"),
+            StatusCode::UNAUTHORIZED if !self.counts(&mut answer).await => return bad("said no, but not to the end"),
+            StatusCode::UNAUTHORIZED => return self.unauthorized(ask, server, token_sent).await,
+            StatusCode::FORBIDDEN => return self.forbidden(ask, server).await,
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED if !self.has(Switch::Relays407) => {
+                return bad("sits behind a proxy that turns the gateway away");
+            }
+            status if status.is_redirection() && !self.has(Switch::RelaysRedirects) => return bad("points elsewhere"),
+            status if status.is_success() && !ask.is_answered_by(&answer) && !self.has(Switch::RelaysLoginPage) => {
+                return bad("answered something that is not MCP");
+            }
+            _ => {}
+        }
+        let (head, body) = answer.into_parts();
+        let mut relayed =
+            Response::new(BodyExt::boxed_unsync(Relayed::new(body, is_stream(&head), self.has(Switch::CompletesBrokenBodies))));
+        *relayed.status_mut() = head.status;
+        *relayed.headers_mut() = relayed_headers(&head.headers, Some(&RETRY_AFTER).filter(|_| self.has(Switch::DropsRetryAfter)));
+        relayed
+    }
+}
+
+impl Ask {
+    fn read(&mut self, body: Bytes) {
+        if let Ok(Value::Object(mut message)) = serde_json::from_slice(&body) {
+            self.rpc = message.get("method").and_then(Value::as_str).map(str::to_owned);
+            self.id = message.remove("id").filter(|id| self.rpc.is_some() && (id.is_string() || id.is_number()));
+        }
+        self.body = body;
+    }
+
+    /// Whether a successful head can be an MCP answer to this at all; the body is not looked at (OPN-10).
+    fn is_answered_by(&self, answer: &Response<Incoming>) -> bool {
+        match media_type(answer.headers()) {
+            Some(media) => ["application/json", "text/event-stream"].iter().any(|known| media.eq_ignore_ascii_case(known)),
+            None => self.id.is_none() && self.method != Method::GET,
+        }
+    }
+}
+
+/// The server that a path names: `/mcp/{server}` or `/{server}/mcp`, with or without a slash behind it.
+pub(super) fn server_of(path: &str) -> Option<&str> {
+    let mut segments = path.strip_suffix('/').unwrap_or(path).strip_prefix('/')?.split('/');
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some("mcp"), Some(name), None) | (Some(name), Some("mcp"), None) if !name.is_empty() => Some(name),
+        _ => None,
+    }
+}
+
+/// The fault that sends the head before anything is known, and the rest as one event.
+fn committed(answer: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
+    let event = async move {
+        let (head, body) = answer.await.into_parts();
+        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        if is_stream(&head) { bytes } else { Bytes::from([b"data: ", &bytes[..], b"\n\n"].concat()) }
+    };
+    let mut early = Response::new(BodyExt::boxed_unsync(Later(Some(Box::pin(event)))));
+    early.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    early
+}
+
+#[cfg(test)]
+mod tests {
+    use super::server_of;
+
+    #[test]
+    fn both_spellings_name_a_server_and_nothing_else_does() {
+        for path in ["/mcp/alpha", "/mcp/alpha/", "/alpha/mcp", "/alpha/mcp/"] {
+            assert_eq!(server_of(path), Some("alpha"), "{path}");
+        }
+        for path in ["/", "/mcp", "/mcp/", "/mcp//", "//mcp", "/mcp/alpha/more", "/alpha", "mcp/alpha"] {
+            assert_eq!(server_of(path), None, "{path}");
+        }
+    }
+}

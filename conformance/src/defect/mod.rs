@@ -1,0 +1,100 @@
+//! A small model of an MCP gateway that can be given one fault, so that the suite can be shown to notice it.
+//!
+//! Written from the requirements and nothing else: it shares no code with the gateway of this project, so that without a fault it is a
+//! second, differently built implementation that must pass everything. It asks first (strategy `probe`), serves single-server routes
+//! only, and speaks HTTP/1.1 without TLS on both sides; an upstream that needs TLS is one that it cannot reach.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::plan::Plan;
+
+mod admission;
+mod answer;
+mod discovery;
+mod fault;
+mod gateway;
+mod relay;
+mod upstream;
+
+pub use fault::{Fault, Switch, all};
+
+/// The header that the model reads a gateway key from.
+pub const KEY_HEADER: &str = "x-litellm-api-key";
+
+/// How long the model waits for a probe's answer before it goes on without.
+pub const PROBE_DEADLINE: Duration = Duration::from_millis(500);
+
+/// How long the model waits for the head of the real answer, and then again for the body of one that is not a stream.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A running model gateway. Stops when it is dropped.
+#[derive(Debug)]
+pub struct RunningDefect {
+    base_url: String,
+    accepting: JoinHandle<()>,
+}
+
+impl RunningDefect {
+    /// Where clients find it: scheme, host and port, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Closes the listener and every connection.
+    pub async fn stop(mut self) {
+        self.accepting.abort();
+        // An aborted task ends with an error that says so; there is nothing else to learn from it.
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for RunningDefect {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Starts the model on a free loopback port, with one fault or with none.
+///
+/// # Errors
+///
+/// When no port can be bound.
+pub async fn start(fault: Option<&Fault>, plan: &Plan) -> io::Result<RunningDefect> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let base_url = format!("http://{}", listener.local_addr()?);
+    let gateway = Arc::new(gateway::Gateway::new(fault.map(|fault| fault.switch), plan.clone(), base_url.clone()));
+    let accepting = tokio::spawn(async move {
+        // Dropped with this task, and every connection with it.
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    // A failed accept concerns one client that is gone already.
+                    let Ok((stream, _)) = accepted else { continue };
+                    let _ = stream.set_nodelay(true);
+                    let gateway = Arc::clone(&gateway);
+                    connections.spawn(async move {
+                        let service = service_fn(move |request| {
+                            let gateway = Arc::clone(&gateway);
+                            async move { Ok::<_, std::convert::Infallible>(gateway.serve(request).await) }
+                        });
+                        // The client hears of a broken connection by its breaking.
+                        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    });
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    });
+    Ok(RunningDefect { base_url, accepting })
+}

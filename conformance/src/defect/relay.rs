@@ -1,0 +1,121 @@
+//! Hands an upstream's answer on: which header lines, and how its body ends.
+//!
+//! Event by event, without collecting. Decides nothing about the status.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::response::Parts;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::time::{Sleep, sleep};
+
+use super::REQUEST_DEADLINE;
+
+/// What the model answers with.
+pub(super) type Body = UnsyncBoxBody<Bytes, Broken>;
+
+/// Why a body ended early. The client learns it from the missing end, never from a text.
+pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body that is all there.
+pub(super) fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The header lines of an upstream's answer that concern the client.
+///
+/// Those that concern one connection do not (RFC 9110 §7.6.1), nor do challenges: they name the upstream, not the gateway.
+pub(super) fn relayed_headers(upstream: &HeaderMap, drops: Option<&HeaderName>) -> HeaderMap {
+    const OWN: [HeaderName; 11] = [
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::CONTENT_LENGTH,
+        header::WWW_AUTHENTICATE,
+        header::SET_COOKIE,
+    ];
+    let named: Vec<String> = upstream
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    upstream
+        .iter()
+        .filter(|(name, _)| !OWN.contains(name) && drops != Some(*name) && !named.iter().any(|named| named == name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Whether the head announces an event stream.
+pub(super) fn is_stream(head: &Parts) -> bool {
+    media_type(&head.headers).is_some_and(|media| media.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The media type without its parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::CONTENT_TYPE).and_then(|value: &HeaderValue| value.to_str().ok())?.split(';').next().map(str::trim)
+}
+
+/// An upstream's body on its way to the client.
+pub(super) struct Relayed {
+    inner: Incoming,
+    /// Streams may be silent for as long as they like; anything else is due.
+    due: Option<Pin<Box<Sleep>>>,
+    /// The fault that makes a cut body look whole.
+    completes: bool,
+}
+
+impl Relayed {
+    pub(super) fn new(inner: Incoming, stream: bool, completes: bool) -> Self {
+        Self { inner, due: (!stream).then(|| Box::pin(sleep(REQUEST_DEADLINE))), completes }
+    }
+}
+
+impl hyper::body::Body for Relayed {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        let frame = match (Pin::new(&mut this.inner).poll_frame(context), &mut this.due) {
+            (Poll::Ready(frame), _) => frame.map(|frame| frame.map_err(Broken::from)),
+            (Poll::Pending, Some(due)) => {
+                ready!(due.as_mut().poll(context));
+                Some(Err("the upstream's body is overdue".into()))
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+        };
+        Poll::Ready(frame.filter(|frame| frame.is_ok() || !this.completes))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.completes { SizeHint::default() } else { self.inner.size_hint() }
+    }
+}
+
+/// A body that does not exist yet, behind a head that is gone already: one of the faults needs it.
+pub(super) struct Later(pub(super) Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>);
+
+impl hyper::body::Body for Later {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(coming) = &mut self.0 else { return Poll::Ready(None) };
+        let bytes = ready!(coming.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+}

@@ -1,0 +1,207 @@
+//! Talks to upstreams: one pooled client, the probe, its clean-up, and the token endpoint.
+//!
+//! Every request is sent once and no redirect is followed (PRB-12, PRB-13). What an answer means for the client is decided elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::fault::Switch;
+use super::gateway::Gateway;
+use super::{PROBE_DEADLINE, REQUEST_DEADLINE};
+use crate::plan::PlannedServer;
+
+/// The client towards all upstreams.
+pub(super) type Http = Client<HttpConnector, Full<Bytes>>;
+
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// The revision that the probe speaks.
+const LEGACY: &str = "2025-11-25";
+/// How the model names itself towards upstreams, so that their operators can tell a probe from a client (PRB-19).
+pub(super) const AGENT: &str = "preflight-model/0.1";
+
+/// What a probe found out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probed {
+    pub(super) outcome: Outcome,
+    /// The session that the probe opened, and has ended since.
+    pub(super) session: Option<HeaderValue>,
+}
+
+/// What an upstream made of a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Unauthorized,
+    Forbidden,
+    /// No word about the token, or a good one: the request itself will tell.
+    #[default]
+    GoOn,
+    /// Nothing in time.
+    Silent,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No connection, or none that held, or nothing that is HTTP.
+    Unreachable,
+    /// No head in time.
+    TooSlow,
+}
+
+/// The client. It sends a request again only where not one byte of it was written, because the pooled connection had ended before.
+pub(super) fn client(pooled: bool) -> Http {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(if pooled { usize::MAX } else { 0 })
+        .http1_ignore_invalid_headers_in_responses(true)
+        .build(connector)
+}
+
+impl Gateway {
+    /// One attempt, until the head is there.
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>, within: Duration) -> Result<Response<Incoming>, Trouble> {
+        let within = if self.has(Switch::NoDeadline) { Duration::from_secs(3600) } else { within };
+        let deadline = Instant::now() + within;
+        let again = self.has(Switch::FollowsRedirects).then(|| request.clone());
+        let answer = self.once(request, deadline).await?;
+        match (again, answer.headers().get(LOCATION)) {
+            (Some(mut again), Some(location)) if answer.status().is_redirection() => {
+                *again.uri_mut() = location.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Trouble::Unreachable)?;
+                self.once(again, deadline).await
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn once(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Result<Response<Incoming>, Trouble> {
+        let answer = timeout_at(deadline, self.http.request(request)).await.map_err(|_| Trouble::TooSlow)?;
+        answer.map_err(|_| Trouble::Unreachable)
+    }
+
+    /// Asks a server what it makes of a token, with an `initialize` of the gateway's own whose session is ended at once.
+    pub(super) async fn probe(self: &Arc<Self>, server: &PlannedServer, token: &HeaderValue) -> Probed {
+        let _one_at_a_time = if self.has(Switch::ProbesInSeries) { Some(self.series.lock().await) } else { None };
+        let mut answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
+        if self.has(Switch::RetriesProbe) && answer.is_err() {
+            answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
+        }
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(Trouble::TooSlow) => return Probed { outcome: Outcome::Silent, session: None },
+            Err(Trouble::Unreachable) => return Probed::default(),
+        };
+        let outcome = match answer.status() {
+            StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
+            StatusCode::FORBIDDEN => Outcome::Forbidden,
+            StatusCode::INTERNAL_SERVER_ERROR if self.has(Switch::Synthesises401From500) => Outcome::Unauthorized,
+            _ => Outcome::GoOn,
+        };
+        let session = answer.headers().get(SESSION).cloned();
+        if outcome != Outcome::GoOn && !self.counts(&mut answer).await {
+            return Probed::default();
+        }
+        if let Some(session) = session.clone().filter(|_| !self.has(Switch::LeavesSessions)) {
+            let ending = Arc::clone(self).end_session(server.url.clone(), token.clone(), session);
+            if self.has(Switch::WaitsForCleanUp) {
+                ending.await;
+            } else {
+                tokio::spawn(ending);
+            }
+        }
+        Probed { outcome, session }
+    }
+
+    /// Whether a refusal is one by its head alone, which is all that it takes (PRB-14).
+    pub(super) async fn counts(&self, refusal: &mut Response<Incoming>) -> bool {
+        let whole = async {
+            timeout(REQUEST_DEADLINE, Limited::new(refusal.body_mut(), 16 * 1024 * 1024).collect()).await.is_ok_and(|body| body.is_ok())
+        };
+        !self.has(Switch::ReadsRefusalBody) || whole.await
+    }
+
+    fn probe_request(&self, server: &PlannedServer, token: &HeaderValue) -> Request<Full<Bytes>> {
+        let (method, message) = if self.has(Switch::HeadProbeOnly) {
+            (Method::HEAD, None)
+        } else if self.has(Switch::ProbesWithToolsCall) {
+            (
+                Method::POST,
+                Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "tools/call", "params": { "name": "echo", "arguments": {} } })),
+            )
+        } else {
+            let client = json!({ "name": "preflight-model", "version": "0.1" });
+            let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client });
+            (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "initialize", "params": params })))
+        };
+        own_request(&server.url, method, token, message)
+    }
+
+    /// PRB-08: with the session's id and the same token; whatever the answer is, nobody waits for it.
+    async fn end_session(self: Arc<Self>, url: String, token: HeaderValue, session: HeaderValue) {
+        let mut request = own_request(&url, Method::DELETE, &token, None);
+        request.headers_mut().insert(SESSION, session);
+        let _ = self.send(request, REQUEST_DEADLINE).await;
+    }
+
+    /// The credential that the token endpoint mints, asked for once however many requests wait for it.
+    pub(super) async fn minted(&self) -> Option<HeaderValue> {
+        let mut minted = self.minted.lock().await;
+        if let Some((credential, _)) = minted.as_ref().filter(|(_, until)| Instant::now() < *until) {
+            return Some(credential.clone());
+        }
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &self.plan.client_id)
+            .append_pair("client_secret", &self.plan.client_secret)
+            .finish();
+        let request = Request::post(&self.plan.token_url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, AGENT)
+            .body(Full::from(form))
+            .ok()?;
+        let answer = self.send(request, PROBE_DEADLINE).await.ok().filter(|answer| answer.status() == StatusCode::OK)?;
+        let body = timeout(PROBE_DEADLINE, Limited::new(answer, 64 * 1024).collect()).await.ok()?.ok()?.to_bytes();
+        let grant: Value = serde_json::from_slice(&body).ok()?;
+        let credential = HeaderValue::try_from(format!("Bearer {}", grant["access_token"].as_str()?)).ok()?;
+        let lasts = Duration::from_secs(grant["expires_in"].as_u64().unwrap_or(60));
+        *minted = Some((credential.clone(), Instant::now() + lasts));
+        Some(credential)
+    }
+}
+
+/// A request that the gateway makes on its own account.
+fn own_request(url: &str, method: Method, token: &HeaderValue, message: Option<Value>) -> Request<Full<Bytes>> {
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, token.clone());
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert(REVISION, HeaderValue::from_static(LEGACY));
+    let body = message.map_or_else(Full::default, |message| {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Full::from(message.to_string())
+    });
+    addressed(url, method, headers, body)
+}
+
+/// A request to a configured URL. One that is no URL leads nowhere, like any other that cannot be reached.
+pub(super) fn addressed(url: &str, method: Method, headers: HeaderMap, body: Full<Bytes>) -> Request<Full<Bytes>> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = url.parse().unwrap_or_else(|_| Uri::from_static("/"));
+    *request.headers_mut() = headers;
+    request
+}
