@@ -1,0 +1,177 @@
+//! The validated model of a configuration: what parsed is valid, and nothing behind it checks again.
+//!
+//! [`Config::parse`] reads TOML. It decides nothing about requests, and it keeps no gateway key in the clear.
+
+mod error;
+mod file;
+mod secret;
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+pub use error::ConfigError;
+use http::Uri;
+pub use secret::Environment;
+use secrecy::SecretString;
+
+use crate::core::{
+    access::{Grant, ServerId},
+    admission::Keyring,
+    challenge::Profile,
+    credential::Kind,
+    discovery::ExternalUrl,
+    preflight::{Era, Strategy},
+};
+
+/// A whole configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The URL that clients know, where it is not the address listened on.
+    pub external_url: Option<ExternalUrl>,
+    /// How refusals are worded.
+    pub profile: Profile,
+    /// How refusals are found.
+    pub strategy: Strategy,
+    /// The gateway keys.
+    pub keyring: Keyring,
+    /// What each key opens, by position in the keyring.
+    pub callers: Vec<Caller>,
+    /// The upstream servers; at most 65,536.
+    pub servers: Vec<Server>,
+    /// How long things may take.
+    pub deadlines: Deadlines,
+    /// The longest message taken from a client, in bytes.
+    pub max_message_bytes: u64,
+    /// Certificates trusted beside the system's, DER.
+    pub trusted_certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
+}
+
+/// The holder of a gateway key.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The name by which logs know it.
+    pub name: String,
+    /// The servers that it may use.
+    pub grant: Grant,
+}
+
+/// One upstream MCP server.
+#[derive(Debug)]
+pub struct Server {
+    /// The name in paths, logs and errors.
+    pub name: String,
+    /// Its MCP endpoint: absolute, http or https.
+    pub url: Uri,
+    /// What it is sent in `Authorization`.
+    pub credential: Source,
+    /// The revision of MCP that it speaks.
+    pub era: Era,
+    /// The issuers of its tokens, where they are not to be learned from it.
+    pub authorization_servers: Vec<String>,
+}
+
+/// Where the credential for a server comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// From the caller.
+    Forwarding,
+    /// From here.
+    Static(SecretString),
+    /// From a token endpoint.
+    ClientCredentials(ClientCredentials),
+    /// There is none.
+    Open,
+}
+
+impl Source {
+    /// The kind of server that this makes.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Forwarding => Kind::Forwarding,
+            Self::Static(_) => Kind::Static,
+            Self::ClientCredentials(_) => Kind::ClientCredentials,
+            Self::Open => Kind::Open,
+        }
+    }
+}
+
+/// The client-credentials grant of RFC 6749 §4.4.
+#[derive(Debug)]
+pub struct ClientCredentials {
+    /// The token endpoint.
+    pub token_url: Uri,
+    /// The client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+    /// The scope asked for, if any.
+    pub scope: Option<String>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// All probes of a request together: name, connection, handshake and head (PRB-02). The seed's 5 s unless set.
+    pub probe: Duration,
+    /// How long a response head is held before a stream is opened in its place (STR-06).
+    pub commit: Duration,
+    /// How long the upstream may take for its head, and for a body that is no stream.
+    pub request: Duration,
+    /// How long running requests may go on after a signal to stop.
+    pub shutdown: Duration,
+}
+
+impl Config {
+    /// Reads a file and the secrets that it names.
+    ///
+    /// # Errors
+    /// See [`Config::parse`]; also where the file cannot be read.
+    pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(&name, &error))?;
+        Self::parse(&name, &text, environment)
+    }
+
+    /// Reads a configuration and the secrets that it names.
+    ///
+    /// ```
+    /// use mcp_preflight::config::Config;
+    ///
+    /// let text = r#"
+    /// [[key]]
+    /// name = "alice"
+    /// value = { env = "ALICE_KEY" }
+    /// servers = "all"
+    ///
+    /// [[server]]
+    /// name = "alpha"
+    /// url = "https://alpha.example/mcp"
+    /// forward = ["authorization"]
+    /// "#;
+    /// let config = Config::parse("preflight.toml", text, &|_| Some("sk-alice".into())).unwrap();
+    /// assert_eq!(config.servers[0].name, "alpha");
+    /// ```
+    ///
+    /// # Errors
+    /// The first thing that is wrong: where it stands, what was found, what was expected and what to write. Never a secret.
+    pub fn parse(name: &str, text: &str, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        file::read(text, environment).map_err(|fault| ConfigError::located(name, text, fault))
+    }
+
+    /// The position of the server of that name.
+    #[must_use]
+    pub fn server_named(&self, name: &str) -> Option<ServerId> {
+        (0..).zip(&self.servers).find(|(_, server)| server.name == name).map(|(position, _)| ServerId(position))
+    }
+
+    /// The server at a position.
+    #[must_use]
+    pub fn server(&self, id: ServerId) -> &Server {
+        &self.servers[usize::from(id.0)]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! Decides who is calling, and which of the credentials in a request is whose.
+//!
+//! Two credentials can arrive: the gateway key, which opens the gateway and must never leave it, and the upstream token, which only
+//! forwarding servers may see. What may be the key is treated as the key (CRD-02). Which servers the caller may use is not decided
+//! here.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::access::CallerId;
+
+/// A caller's token for an upstream: the `Authorization` value, byte for byte (CRD-01). It cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpstreamToken(HeaderValue);
+
+impl UpstreamToken {
+    /// The value to send, marked sensitive.
+    #[must_use]
+    pub fn header_value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for UpstreamToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UpstreamToken(…)")
+    }
+}
+
+/// The SHA-256 of a gateway key; the gateway keeps no key in the clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl KeyDigest {
+    /// The digest of a key.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+}
+
+/// The gateway keys, and the header that presents them.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    /// The header of its own in which a key may come; with or without a `Bearer ` prefix.
+    pub header: HeaderName,
+    /// One digest for each caller, by position.
+    pub keys: Vec<KeyDigest>,
+}
+
+/// What `Authorization` holds once the gateway key has been taken out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// Nothing: the header is absent, or it holds a gateway key (CRD-02, CRD-04).
+    Absent,
+    /// A token for the upstream.
+    Token(UpstreamToken),
+    /// A header without a bearer token in it: `Bearer` alone, or another scheme (CRD-08, CRD-14).
+    Unusable,
+}
+
+/// A caller that may come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// Who it is.
+    pub caller: CallerId,
+    /// What it brought for the upstream.
+    pub authorization: Authorization,
+    /// Whether `Authorization` held a gateway key, which was taken out.
+    pub stripped: bool,
+}
+
+/// Why a caller does not come in. Nothing has been sent anywhere (CRD-16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// No gateway key in either place.
+    NoKey,
+    /// A gateway key that is not one of ours.
+    UnknownKey,
+    /// Two `Authorization` lines: nobody can say which one is meant (CRD-06).
+    SeveralAuthorizations,
+    /// Two lines of the gateway-key header.
+    SeveralKeys,
+    /// An `Authorization` with bytes that no credential has, or with two credentials in one line (CRD-06, CRD-14).
+    MalformedAuthorization,
+}
+
+impl Keyring {
+    /// Admits a caller by its header fields.
+    ///
+    /// The key counts in its own header or, where that is absent, in `Authorization`. Whatever else `Authorization` holds is the
+    /// caller's upstream token, but never if it equals any gateway key, whoever presents it (CRD-01 to CRD-04).
+    ///
+    /// # Errors
+    /// Says why not, in the order in which a gateway may look: form first, then the key (STA-19).
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+        let authorization = single(headers, &AUTHORIZATION).ok_or(Rejection::SeveralAuthorizations)?;
+        let key = single(headers, &self.header).ok_or(Rejection::SeveralKeys)?;
+        let credential = authorization.map(|value| parse(value).ok_or(Rejection::MalformedAuthorization)).transpose()?;
+        let in_authorization = authorization.and_then(|value| self.caller(value));
+
+        let caller = match key {
+            Some(key) => self.caller(key).ok_or(Rejection::UnknownKey)?,
+            None if authorization.is_none() => return Err(Rejection::NoKey),
+            None => in_authorization.ok_or(Rejection::UnknownKey)?,
+        };
+        let stripped = in_authorization.is_some();
+        let authorization = if stripped { Authorization::Absent } else { credential.unwrap_or(Authorization::Absent) };
+        Ok(Admitted { caller, authorization, stripped })
+    }
+
+    /// The caller whose key this value presents. Every key is compared, each in constant time (SEC-14).
+    fn caller(&self, presented: &HeaderValue) -> Option<CallerId> {
+        let bytes = presented.as_bytes();
+        let digest = KeyDigest::of(after_bearer(bytes).unwrap_or(bytes));
+        let mut found = None;
+        for (position, key) in (0..).zip(&self.keys) {
+            if bool::from(key.0.ct_eq(&digest.0)) {
+                found = found.or(Some(CallerId(position)));
+            }
+        }
+        found
+    }
+}
+
+/// The one line of a field, `Some(None)` where there is none, `None` where there are several.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a HeaderValue>> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next();
+    lines.next().is_none().then_some(first)
+}
+
+/// Reads `scheme SP credential` (RFC 9110 §11.4), or `None` where the bytes are not that.
+///
+/// Tokens outside RFC 6750's alphabet are in use, so a credential is any run of visible ASCII; a comma or a quote would make a second
+/// credential or a parameter of it.
+fn parse(value: &HeaderValue) -> Option<Authorization> {
+    let text = value.to_str().ok()?;
+    let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
+    let credential = credential.trim_start_matches(' ');
+    let scheme_is_token = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        // Another scheme, or a key without one: not ours to read further, and never forwarded.
+        return (scheme_is_token || credential.is_empty()).then_some(Authorization::Unusable);
+    }
+    if credential.is_empty() {
+        return Some(Authorization::Unusable);
+    }
+    if !credential.bytes().all(|b| b.is_ascii_graphic() && !b",\"\\".contains(&b)) {
+        return None;
+    }
+    let mut value = value.clone();
+    value.set_sensitive(true);
+    Some(Authorization::Token(UpstreamToken(value)))
+}
+
+/// What follows a `Bearer ` prefix, in any case.
+fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEYS: [&str; 2] = ["sk-alice", "sk-bob"];
+
+    fn keyring() -> Keyring {
+        Keyring { header: HeaderName::from_static("x-key"), keys: KEYS.iter().map(|key| KeyDigest::of(key.as_bytes())).collect() }
+    }
+
+    fn admit(lines: &[(&'static str, &str)]) -> Result<Admitted, Rejection> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        keyring().admit(&headers)
+    }
+
+    fn forwarded(admitted: &Admitted) -> Option<&[u8]> {
+        match &admitted.authorization {
+            Authorization::Token(token) => Some(token.0.as_bytes()),
+            Authorization::Absent | Authorization::Unusable => None,
+        }
+    }
+
+    #[test]
+    fn with_a_key_beside_it_authorization_is_the_upstream_token_byte_for_byte() {
+        for key in ["sk-bob", "Bearer sk-bob", "bEARER sk-bob"] {
+            let admitted = admit(&[("x-key", key), ("authorization", "bEaReR eyJ.x|y=")]).unwrap();
+            assert_eq!(admitted.caller, CallerId(1));
+            assert_eq!(forwarded(&admitted), Some(&b"bEaReR eyJ.x|y="[..]));
+        }
+    }
+
+    #[test]
+    fn a_key_in_authorization_opens_the_gateway_and_goes_no_further() {
+        for lines in [
+            &[("authorization", "Bearer sk-alice")][..],
+            &[("authorization", "sk-alice")],
+            &[("x-key", "sk-alice"), ("authorization", "Bearer sk-alice")],
+            &[("x-key", "sk-alice"), ("authorization", "Bearer sk-bob")],
+            &[("x-key", "sk-alice"), ("authorization", "Bearer  sk-bob")],
+        ] {
+            let admitted = admit(lines).unwrap();
+            assert_eq!((admitted.caller, &admitted.authorization), (CallerId(0), &Authorization::Absent), "{lines:?}");
+            assert!(admitted.stripped);
+        }
+    }
+
+    #[test]
+    fn strangers_stay_out() {
+        assert_eq!(admit(&[]), Err(Rejection::NoKey));
+        assert_eq!(admit(&[("authorization", "Bearer eyJ")]), Err(Rejection::UnknownKey));
+        assert_eq!(admit(&[("x-key", "sk-eve"), ("authorization", "Bearer sk-alice")]), Err(Rejection::UnknownKey));
+        assert_eq!(admit(&[("x-key", ""), ("authorization", "Bearer eyJ")]), Err(Rejection::UnknownKey));
+    }
+
+    #[test]
+    fn two_credentials_in_one_place_are_nobodys() {
+        let twice = [("x-key", "sk-alice"), ("authorization", "Bearer a"), ("authorization", "Bearer b")];
+        assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
+        assert_eq!(admit(&[("x-key", "sk-alice"), ("x-key", "sk-alice")]), Err(Rejection::SeveralKeys));
+        for joined in ["Bearer a, Bearer b", "Bearer Bearer a", "Bearer a b", "Bearer a\tb", "Bearer \u{e9}", "Bearer \"a\""] {
+            assert_eq!(admit(&[("x-key", "sk-alice"), ("authorization", joined)]), Err(Rejection::MalformedAuthorization), "{joined}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_bearer_token_is_not_forwarded() {
+        for value in ["Bearer", "bearer   ", "Basic dXNlcjpwYXNz", "DPoP eyJ", ""] {
+            let admitted = admit(&[("x-key", "sk-alice"), ("authorization", value)]).unwrap();
+            assert_eq!(admitted.authorization, Authorization::Unusable, "{value:?}");
+        }
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        let key = prop::sample::select(KEYS.to_vec());
+        let scheme = prop::sample::select(vec!["", "Bearer ", "bearer  ", "BEARER ", "Basic ", "Bearer Bearer "]);
+        let credential = prop_oneof![key.prop_map(str::to_owned), "[!-~]{0,12}", "[ -~]{0,12}"];
+        (scheme, credential).prop_map(|(scheme, credential)| format!("{scheme}{credential}").trim().to_owned())
+    }
+
+    proptest! {
+        /// CRD-02 to CRD-04: whatever is sent, nothing that is forwarded presents a key.
+        #[test]
+        fn a_key_never_becomes_a_forwarded_credential(
+            keys in prop::collection::vec(value(), 0..3),
+            authorizations in prop::collection::vec(value(), 0..3),
+        ) {
+            let mut headers = HeaderMap::new();
+            for key in &keys { headers.append("x-key", HeaderValue::from_str(key).unwrap()); }
+            for line in &authorizations { headers.append(AUTHORIZATION, HeaderValue::from_str(line).unwrap()); }
+            if let Ok(admitted) = keyring().admit(&headers) {
+                if let Some(sent) = forwarded(&admitted) {
+                    let sent = std::str::from_utf8(sent).unwrap();
+                    prop_assert!(sent.split(' ').all(|part| !KEYS.contains(&part)), "forwarded {sent}");
+                    prop_assert_eq!(vec![sent.to_owned()], authorizations);
+                }
+                prop_assert!(keys.len() < 2);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let _ = parse(&value);
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_cannot_be_printed() {
+        let admitted = admit(&[("x-key", "sk-alice"), ("authorization", "Bearer hush")]).unwrap();
+        assert!(!format!("{admitted:?}").contains("hush"));
+    }
+}

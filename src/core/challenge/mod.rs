@@ -1,0 +1,31 @@
+//! Decides what a `WWW-Authenticate` field says to the client.
+//!
+//! The gateway answers for itself: it is the origin its client sees (RFC 9110 §3.7), so every 401 carries a challenge of its own
+//! making, and an upstream's challenge is read for what may be carried over, never passed on. [`parse`](parse()) reads leniently;
+//! what is written is strict (RFC 9110 §11.6.1). Which status is answered is not decided here.
+
+mod parse;
+mod write;
+
+pub use parse::{Challenge, Parameters, parse};
+pub use write::{own, refused, step_up};
+
+/// The two sets of rules by which the gateway words a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// The seed's rules: the gateway's own discovery URL and nothing of the upstream's; every 403 bare.
+    #[default]
+    Seed,
+    /// The MCP specification's: `scope`, `error` and `realm` carried over; a 403 for `insufficient_scope` keeps its challenge.
+    Mcp,
+}
+
+/// Where a challenge leads, as absolute URLs under the gateway's external URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The protected-resource metadata of the endpoint (RFC 9728 §5.1).
+    pub resource_metadata: String,
+    /// The authorization-server metadata, which the seed's clients look for.
+    pub authorization_uri: String,
+}

@@ -1,0 +1,116 @@
+//! Decides what a server is sent in `Authorization`, and whose credential that is.
+//!
+//! The ownership matters later: the caller can cure the refusal of its own token and nobody else's (STA-11). How a credential is
+//! obtained is not decided here.
+
+use http::HeaderValue;
+
+use super::admission::{Authorization, UpstreamToken};
+
+/// What the configuration says about a server's credential. Forwarding is opt-in (SEC-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller's token is handed on.
+    Forwarding,
+    /// A fixed bearer from the configuration.
+    Static,
+    /// A bearer minted from client credentials (RFC 6749 §4.4).
+    ClientCredentials,
+    /// No credential.
+    Open,
+}
+
+/// What one request to one server carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The caller's own token; only it is probed with (GATE-04, GATE-05).
+    Forwarded(UpstreamToken),
+    /// A forwarding server, and a caller without a token: the server itself says whether it wants one (GATE-06, STA-03).
+    Missing,
+    /// The fixed bearer of the configuration.
+    Static,
+    /// A minted bearer.
+    Minted,
+    /// Nothing, by configuration.
+    None,
+}
+
+/// The caller presented something for the upstream that is not a bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable;
+
+/// Assigns a credential to a request (CRD-12, CRD-13).
+///
+/// # Errors
+/// A forwarding server and an `Authorization` that holds no bearer token: asking the upstream without it would hide the caller's
+/// mistake (CRD-14).
+pub fn assign(kind: Kind, authorization: &Authorization) -> Result<Credential, Unusable> {
+    match (kind, authorization) {
+        (Kind::Forwarding, Authorization::Token(token)) => Ok(Credential::Forwarded(token.clone())),
+        (Kind::Forwarding, Authorization::Absent) => Ok(Credential::Missing),
+        (Kind::Forwarding, Authorization::Unusable) => Err(Unusable),
+        (Kind::Static, _) => Ok(Credential::Static),
+        (Kind::ClientCredentials, _) => Ok(Credential::Minted),
+        (Kind::Open, _) => Ok(Credential::None),
+    }
+}
+
+/// Who can do something about a refused credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The caller, who sent this token.
+    CallerWithToken,
+    /// The caller, who sent none.
+    CallerWithoutToken,
+    /// Whoever configures the gateway.
+    Gateway,
+}
+
+impl Credential {
+    /// Whose refusal it is when the server refuses this.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Forwarded(_) => Owner::CallerWithToken,
+            Self::Missing => Owner::CallerWithoutToken,
+            Self::Static | Self::Minted | Self::None => Owner::Gateway,
+        }
+    }
+
+    /// The caller's token, where this server is sent it.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Forwarded(token) => Some(token.header_value()),
+            Self::Missing | Self::Static | Self::Minted | Self::None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_forwarding_server_ever_gets_the_callers_token() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer eyJ"));
+        headers.insert("x-key", HeaderValue::from_static("k"));
+        let keyring = super::super::admission::Keyring {
+            header: http::HeaderName::from_static("x-key"),
+            keys: vec![super::super::admission::KeyDigest::of(b"k")],
+        };
+        let token = keyring.admit(&headers).unwrap().authorization;
+        for kind in [Kind::Forwarding, Kind::Static, Kind::ClientCredentials, Kind::Open] {
+            let assigned = assign(kind, &token).unwrap();
+            assert_eq!(assigned.forwarded().is_some(), kind == Kind::Forwarding, "{kind:?}");
+            assert_eq!(assigned.owner() == Owner::Gateway, kind != Kind::Forwarding, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_unusable_header_only_matters_where_it_would_be_forwarded() {
+        assert_eq!(assign(Kind::Forwarding, &Authorization::Unusable), Err(Unusable));
+        assert_eq!(assign(Kind::Static, &Authorization::Unusable), Ok(Credential::Static));
+    }
+}

@@ -1,0 +1,105 @@
+//! Decides where a challenge leads and what stands there.
+//!
+//! Protected-resource metadata names the gateway's own URL as the resource, because RFC 9728 §3.3 has the client compare it with the
+//! URL it used, and the upstream's authorization servers, because they issue the tokens. How the upstream's documents are fetched is
+//! not decided here.
+
+use serde::Deserialize;
+
+use super::{challenge::Discovery, route::Endpoint};
+
+/// The gateway's URL as clients know it, from the configuration and never from a request (CHL-07): scheme and authority, without a
+/// trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalUrl(pub String);
+
+impl ExternalUrl {
+    /// The URLs that a challenge on this endpoint names.
+    ///
+    /// ```
+    /// use mcp_preflight::core::{discovery::ExternalUrl, route::Endpoint};
+    ///
+    /// let endpoint = Endpoint { server: "alpha", server_first: false, slash: false };
+    /// let discovery = ExternalUrl("https://gw.example".into()).discovery(&endpoint);
+    /// assert_eq!(discovery.resource_metadata, "https://gw.example/.well-known/oauth-protected-resource/mcp/alpha");
+    /// ```
+    #[must_use]
+    pub fn discovery(&self, endpoint: &Endpoint<'_>) -> Discovery {
+        Discovery {
+            resource_metadata: format!("{}{}", self.0, endpoint.protected_resource()),
+            authorization_uri: format!("{}{}", self.0, endpoint.authorization_server()),
+        }
+    }
+}
+
+/// What the gateway reads of an upstream's protected-resource metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct UpstreamMetadata {
+    /// Issuers of tokens for the upstream.
+    #[serde(default)]
+    pub authorization_servers: Vec<String>,
+    /// Scopes that it knows.
+    #[serde(default)]
+    pub scopes_supported: Vec<String>,
+}
+
+/// The protected-resource metadata of an endpoint (RFC 9728 §2), or `None` where no authorization server is known: a document
+/// without one would send a client nowhere (DSC-03).
+#[must_use]
+pub fn protected_resource(external: &ExternalUrl, endpoint: &Endpoint<'_>, upstream: &UpstreamMetadata) -> Option<String> {
+    if upstream.authorization_servers.is_empty() {
+        return None;
+    }
+    let mut document = serde_json::json!({
+        "resource": format!("{}{endpoint}", external.0),
+        "authorization_servers": upstream.authorization_servers,
+        "bearer_methods_supported": ["header"],
+        "resource_name": endpoint.server,
+    });
+    // A refresh is between client and authorization server; a resource has no scope for it (DSC-06).
+    let scopes: Vec<&String> = upstream.scopes_supported.iter().filter(|scope| *scope != "offline_access").collect();
+    if !scopes.is_empty() {
+        document["scopes_supported"] = serde_json::json!(scopes);
+    }
+    Some(document.to_string())
+}
+
+/// The well-known URL of a document about another URL: the suffix goes between authority and path (RFC 8414 §3.1, RFC 9728 §3.1).
+/// `None` where the text is no absolute URL.
+#[must_use]
+pub fn well_known(suffix: &str, about: &str) -> Option<String> {
+    let about = url::Url::parse(about).ok().filter(url::Url::has_authority)?;
+    let path = about.path().strip_suffix('/').unwrap_or(about.path());
+    let origin = about.origin().ascii_serialization();
+    Some(format!("{origin}/.well-known/{suffix}{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDPOINT: Endpoint<'static> = Endpoint { server: "alpha", server_first: true, slash: true };
+
+    #[test]
+    fn the_resource_is_the_url_the_client_used() {
+        let upstream = UpstreamMetadata {
+            authorization_servers: vec!["https://as.test".into()],
+            scopes_supported: vec!["tools".into(), "offline_access".into()],
+        };
+        let external = ExternalUrl("https://gw.test".into());
+        let document: serde_json::Value = serde_json::from_str(&protected_resource(&external, &ENDPOINT, &upstream).unwrap()).unwrap();
+        assert_eq!(document["resource"], "https://gw.test/alpha/mcp/");
+        assert_eq!(document["scopes_supported"], serde_json::json!(["tools"]));
+        assert_eq!(protected_resource(&external, &ENDPOINT, &UpstreamMetadata::default()), None);
+    }
+
+    #[test]
+    fn the_suffix_goes_between_authority_and_path() {
+        let at = |about| well_known("oauth-authorization-server", about);
+        assert_eq!(at("https://as.test/"), Some("https://as.test/.well-known/oauth-authorization-server".into()));
+        assert_eq!(at("https://as.test:8443/a/b"), Some("https://as.test:8443/.well-known/oauth-authorization-server/a/b".into()));
+        assert_eq!(at("https://user:pw@as.test/a?x#y"), Some("https://as.test/.well-known/oauth-authorization-server/a".into()));
+        assert_eq!(at("mailto:a@b"), None);
+        assert_eq!(at("nonsense"), None);
+    }
+}

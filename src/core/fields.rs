@@ -1,0 +1,124 @@
+//! Decides which header fields cross the gateway, in either direction.
+//!
+//! Upwards by allow-list: cookies, the gateway key, forwarding headers and other servers' credentials have no way through (CRD-03,
+//! CRD-10). Downwards everything but what belongs to one connection or to the upstream's own origin. `Authorization` and
+//! `WWW-Authenticate` never cross here; [`credential`](super::credential) and [`challenge`](super::challenge) make them.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// What an upstream may see of a client's header fields.
+const UPWARDS: [&str; 12] = [
+    "accept",
+    "accept-language",
+    "content-encoding",
+    "content-type",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+];
+
+/// What a client does not see of an upstream's: hop-by-hop fields (RFC 9110 §7.6.1), and what speaks for the upstream's origin.
+const NOT_DOWNWARDS: [&str; 16] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "www-authenticate",
+    "authentication-info",
+    "set-cookie",
+    "location",
+    "alt-svc",
+    "strict-transport-security",
+    "access-control-allow-origin",
+];
+
+/// The fields of a client's request that go upstream.
+#[must_use]
+pub fn upwards(client: &HeaderMap) -> HeaderMap {
+    let named = named_by_connection(client);
+    let mut up = HeaderMap::new();
+    for name in UPWARDS {
+        if named.iter().any(|hop| hop == name) {
+            continue;
+        }
+        for value in client.get_all(name) {
+            up.append(HeaderName::from_static(name), value.clone());
+        }
+    }
+    up
+}
+
+/// The fields of an upstream's response that reach the client.
+#[must_use]
+pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
+    let named = named_by_connection(upstream);
+    let crosses = |name: &HeaderName| !NOT_DOWNWARDS.contains(&name.as_str()) && !named.iter().any(|hop| hop == name.as_str());
+    upstream.iter().filter(|(name, _)| crosses(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The fields that `Connection` declares to be for this hop only.
+fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn what_an_upstream_sees_is_a_list() {
+        let up = upwards(&map(&[
+            ("accept", "application/json"),
+            ("authorization", "Bearer t"),
+            ("connection", "mcp-name, x"),
+            ("cookie", "a=b"),
+            ("mcp-name", "echo"),
+            ("mcp-session-id", "s1"),
+            ("proxy-authorization", "Basic x"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-litellm-api-key", "sk"),
+            ("x-mcp-beta-authorization", "Bearer b"),
+        ]));
+        assert_eq!(up, map(&[("accept", "application/json"), ("mcp-session-id", "s1")]));
+    }
+
+    #[test]
+    fn what_is_for_one_hop_stays_on_it() {
+        let down = downwards(&map(&[
+            ("connection", "close, X-Hop"),
+            ("content-type", "application/json"),
+            ("mcp-session-id", "s1"),
+            ("proxy-authenticate", "Basic"),
+            ("retry-after", "3"),
+            ("set-cookie", "a=b"),
+            ("www-authenticate", "Bearer"),
+            ("x-hop", "1"),
+        ]));
+        assert_eq!(down, map(&[("content-type", "application/json"), ("mcp-session-id", "s1"), ("retry-after", "3")]));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_off_the_list_goes_up(names in prop::collection::vec("[a-z][a-z-]{0,24}", 0..12)) {
+            let client: HeaderMap = names.iter().map(|n| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"))).collect();
+            prop_assert!(upwards(&client).keys().all(|name| UPWARDS.contains(&name.as_str())));
+        }
+    }
+}

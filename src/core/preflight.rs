@@ -1,0 +1,130 @@
+//! Decides which servers are asked before a request goes through, and with which message.
+//!
+//! Only servers that would be handed the caller's own token are asked (GATE-04 to GATE-06, seed steps s1, s10, s12). Knows nothing
+//! of connections or deadlines.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{access::ServerId, credential::Credential};
+
+/// The revision of MCP that an upstream speaks; it decides the probe's message (PRB-06).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub enum Era {
+    /// Sessions opened by `initialize`; no version header on it.
+    #[serde(rename = "2025-03-26")]
+    March2025,
+    /// As before, with a version header after `initialize`.
+    #[serde(rename = "2025-06-18")]
+    June2025,
+    /// As before.
+    #[serde(rename = "2025-11-25")]
+    November2025,
+    /// No sessions; `server/discover`, and `_meta` on every request.
+    #[serde(rename = "2026-07-28")]
+    July2026,
+}
+
+impl Era {
+    /// The revision as the protocol spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::March2025 => "2025-03-26",
+            Self::June2025 => "2025-06-18",
+            Self::November2025 => "2025-11-25",
+            Self::July2026 => "2026-07-28",
+        }
+    }
+}
+
+/// How the gateway finds out what an upstream makes of a token. The verdicts are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// With a request of its own, before the client's goes through, as the seed does.
+    #[default]
+    Probe,
+    /// By holding the response head until the upstream's head is known: no extra request, no extra session.
+    Deferred,
+}
+
+/// A server to be asked, with the value that its `Authorization` will have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The server.
+    pub server: ServerId,
+    /// The caller's token, marked sensitive.
+    pub authorization: HeaderValue,
+}
+
+/// Picks the servers to ask, each once, however often a request names it (GATE-11).
+#[must_use]
+pub fn targets<'a>(assigned: impl IntoIterator<Item = (ServerId, &'a Credential)>) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for (server, credential) in assigned {
+        if let Some(authorization) = credential.forwarded()
+            && !targets.iter().any(|target| target.server == server)
+        {
+            targets.push(Target { server, authorization });
+        }
+    }
+    targets
+}
+
+/// How this gateway names itself to upstream operators (PRB-19); nothing in it says who the caller is.
+pub const USER_AGENT: &str = concat!("mcp-preflight/", env!("CARGO_PKG_VERSION"));
+
+/// The header fields and the body of a probe: POST on the server's own endpoint, the message a client would open with (PRB-05 to
+/// PRB-07). It changes nothing but, in the legacy eras, opens a session that has to be ended.
+#[must_use]
+pub fn message(era: Era) -> (HeaderMap, String) {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    let client = serde_json::json!({ "name": "mcp-preflight", "version": env!("CARGO_PKG_VERSION") });
+    let (method, params) = match era {
+        Era::July2026 => {
+            headers.insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
+            headers.insert(HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static(Era::July2026.as_str()));
+            let meta = serde_json::json!({
+                "io.modelcontextprotocol/protocolVersion": era.as_str(),
+                "io.modelcontextprotocol/clientInfo": client,
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+            ("server/discover", serde_json::json!({ "_meta": meta }))
+        }
+        Era::March2025 | Era::June2025 | Era::November2025 => {
+            ("initialize", serde_json::json!({ "protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client }))
+        }
+    };
+    (headers, serde_json::json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_callers_own_token_is_asked_about() {
+        let ids = || (0..).map(ServerId);
+        let owned = [Credential::Missing, Credential::Static, Credential::Minted, Credential::None];
+        assert_eq!(targets(ids().zip(&owned)), []);
+    }
+
+    #[test]
+    fn the_message_is_one_a_client_would_open_with() {
+        let (headers, body) = message(Era::November2025);
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["method"], &body["params"]["protocolVersion"]), (&"initialize".into(), &"2025-11-25".into()));
+        assert!(headers.get("mcp-protocol-version").is_none());
+
+        let (headers, body) = message(Era::July2026);
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["method"].as_str(), headers["mcp-method"].to_str().ok());
+        assert_eq!(
+            body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str(),
+            headers["mcp-protocol-version"].to_str().ok()
+        );
+    }
+}

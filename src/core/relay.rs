@@ -1,0 +1,121 @@
+//! Decides what becomes of an upstream's response head: relayed as it is, or answered by the gateway instead.
+//!
+//! The real request tells the truth, whatever a probe said before (STR-03): this is the same judgement for both strategies. What the
+//! body holds is not looked at; only the head is known when the client's head is committed.
+
+use http::StatusCode;
+
+use super::{credential::Owner, status::Failure};
+
+/// What the client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The answer to a request.
+    Answer,
+    /// That a notification or a response was taken.
+    Acknowledgement,
+    /// The listening stream of the legacy eras (GET).
+    Stream,
+    /// The end of a session (DELETE).
+    End,
+}
+
+/// What the gateway reads of a response head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'r> {
+    /// The status.
+    pub status: StatusCode,
+    /// `Content-Type`, as it was written.
+    pub content_type: Option<&'r str>,
+    /// Whether the head says that no body follows.
+    pub empty: bool,
+}
+
+/// Judges a response head (STA-01 to STA-16, OPN-06 to OPN-10).
+///
+/// # Errors
+/// The failure to answer with, where the response itself may not or need not reach the client.
+pub fn judge(head: Head<'_>, awaited: Awaited, owner: Owner) -> Result<(), Failure> {
+    let status = head.status;
+    match status.as_u16() {
+        200..=299 => successful(head, awaited),
+        401 | 403 if owner == Owner::Gateway => Err(Failure::CredentialRefused(status)),
+        401 if owner == Owner::CallerWithoutToken => Err(Failure::TokenRequired),
+        401 => Err(Failure::Unauthorized),
+        403 => Err(Failure::Forbidden),
+        300..=399 => Err(Failure::Redirected),
+        // A message that the client can read stays the upstream's (STA-15); a page of HTML does not.
+        400..=499 if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED && (head.is(JSON) || head.empty) => Ok(()),
+        _ => Err(Failure::Status(status)),
+    }
+}
+
+const JSON: &str = "application/json";
+const SSE: &str = "text/event-stream";
+
+impl Head<'_> {
+    fn is(&self, media_type: &str) -> bool {
+        let written = self.content_type.unwrap_or_default();
+        written.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
+    }
+}
+
+/// What can be told from the head alone of a success that is none (OPN-10, STA-04).
+fn successful(head: Head<'_>, awaited: Awaited) -> Result<(), Failure> {
+    let speaks_mcp = match awaited {
+        Awaited::Answer => !head.empty && (head.is(JSON) || head.is(SSE)),
+        Awaited::Stream => head.is(SSE),
+        Awaited::Acknowledgement | Awaited::End => head.empty || head.content_type.is_none() || head.is(JSON) || head.is(SSE),
+    };
+    if speaks_mcp { Ok(()) } else { Err(Failure::NotMcp) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OWNERS: [Owner; 3] = [Owner::CallerWithToken, Owner::CallerWithoutToken, Owner::Gateway];
+    const AWAITED: [Awaited; 4] = [Awaited::Answer, Awaited::Acknowledgement, Awaited::Stream, Awaited::End];
+
+    fn head(code: u16, content_type: Option<&str>, empty: bool) -> Head<'_> {
+        Head { status: StatusCode::from_u16(code).unwrap(), content_type, empty }
+    }
+
+    #[test]
+    fn the_decision_table() {
+        let mut lines = Vec::new();
+        for (content_type, empty) in [(Some(JSON), false), (Some("text/html; charset=utf-8"), false), (None, true)] {
+            for code in [200, 202, 302, 400, 401, 403, 404, 407, 429, 500, 503, 504] {
+                let owners = OWNERS.map(|owner| {
+                    let judged = judge(head(code, content_type, empty), Awaited::Answer, owner);
+                    judged.map_or_else(|failure| failure.answer().code.to_string(), |()| "as is".to_owned())
+                });
+                lines.push(format!("{code} {:24} {}", content_type.unwrap_or("(no body)"), owners.join(" | ")));
+            }
+        }
+        insta::assert_snapshot!(format!("upstream                      token | no token | gateway's\n{}", lines.join("\n")));
+    }
+
+    #[test]
+    fn a_stream_is_a_stream() {
+        assert_eq!(judge(head(200, Some("text/event-stream"), false), Awaited::Stream, OWNERS[0]), Ok(()));
+        assert_eq!(judge(head(200, Some(JSON), false), Awaited::Stream, OWNERS[0]), Err(Failure::NotMcp));
+        assert_eq!(judge(head(202, None, true), Awaited::Acknowledgement, OWNERS[0]), Ok(()));
+        assert_eq!(judge(head(204, None, true), Awaited::End, OWNERS[0]), Ok(()));
+    }
+
+    proptest! {
+        /// STA-01, STA-05, STA-09: 401 and 403 come from 401 and 403, and from nothing else.
+        #[test]
+        fn only_a_refused_token_looks_like_one(code in 200_u16..600, json: bool, empty: bool, owner in 0_usize..3, awaited in 0_usize..4) {
+            let judged = judge(head(code, json.then_some(JSON), empty), AWAITED[awaited], OWNERS[owner]);
+            let status = judged.map_or_else(|failure| failure.answer().status.as_u16(), |()| code);
+            let refused = OWNERS[owner] != Owner::Gateway && (code == 401 || code == 403);
+            prop_assert_eq!(status == 401 || status == 403, refused);
+            prop_assert!(!refused || status == code);
+            prop_assert!(status != 407 && !(300..400).contains(&status));
+            prop_assert!((200..300).contains(&code) || !(200..300).contains(&status));
+        }
+    }
+}

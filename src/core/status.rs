@@ -1,0 +1,209 @@
+//! The one table from failures to answers: status, code and words.
+//!
+//! A failure says where it arose: with the client, in the gateway, or upstream. Nothing else in the gateway chooses a status, and no
+//! text here can hold an upstream's URL, a library's message or a secret, because none is passed in (CHL-20, OBS-05).
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::{admission::Rejection, outcome::Cause};
+
+/// Why a request ends without the upstream's own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The caller was not admitted.
+    Rejected(Rejection),
+    /// The path is none of ours.
+    NoSuchPath,
+    /// No such server, or none that this caller may use: the answer does not say which (GATE-07).
+    NoSuchServer,
+    /// Not POST, GET or DELETE.
+    MethodNotAllowed,
+    /// The request body is longer than the limit.
+    TooLarge,
+    /// The request body did not come to its end in time, or broke off.
+    Incomplete,
+    /// `Authorization` holds no bearer token, and this server needs one.
+    UnusableToken,
+    /// The upstream answered 401 to the caller's token.
+    Unauthorized,
+    /// The upstream answered 401, and the caller sent no token.
+    TokenRequired,
+    /// The upstream answered 403.
+    Forbidden,
+    /// The upstream refused a credential that is the gateway's to mend, with this status (STA-11).
+    CredentialRefused(StatusCode),
+    /// No credential could be minted for this server (OPN-16).
+    NotMinted,
+    /// The upstream sent the client elsewhere; the gateway does not follow (PRB-13).
+    Redirected,
+    /// The upstream's answer is not one that MCP knows.
+    NotMcp,
+    /// The upstream answered with a status of its own, and without a message that a client could read.
+    Status(StatusCode),
+    /// There is no answer.
+    NoAnswer(Cause),
+    /// A defect of the gateway itself (OPN-18).
+    Internal,
+}
+
+/// Where a failure arose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The client can mend it.
+    Client,
+    /// Whoever runs the gateway can.
+    Gateway,
+    /// Whoever runs the upstream can.
+    Upstream,
+}
+
+impl Source {
+    /// The word for it in an answer.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Gateway => "gateway",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status that the client sees.
+    pub status: StatusCode,
+    /// The JSON-RPC error code: positive, so outside every reserved range (STA-17, STA-18).
+    pub code: u32,
+    /// Where it arose.
+    pub source: Source,
+    /// What happened, in words that agree with the status (STA-20).
+    pub what: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+impl Failure {
+    /// The row for this failure.
+    #[must_use]
+    pub fn answer(self) -> Answer {
+        use Source::{Client, Gateway, Upstream};
+        let row = |code: u32, source, what, remedy| {
+            let status = u16::try_from(code / 100).ok().and_then(|status| StatusCode::from_u16(status).ok());
+            Answer { status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, source, what, remedy }
+        };
+        match self {
+            Self::Rejected(Rejection::SeveralAuthorizations) => {
+                row(400_01, Client, "the request has several Authorization lines", "send exactly one")
+            }
+            Self::Rejected(Rejection::SeveralKeys) => row(400_02, Client, "the request has several gateway keys", "send exactly one"),
+            Self::Rejected(Rejection::MalformedAuthorization) => {
+                row(400_03, Client, "Authorization is malformed", "send one scheme and one credential: Bearer TOKEN")
+            }
+            Self::Incomplete => row(400_04, Client, "the request body broke off", "send it again, whole"),
+            Self::Rejected(Rejection::NoKey) => row(401_01, Client, "the gateway key is missing", "send it in the gateway-key header"),
+            Self::Rejected(Rejection::UnknownKey) => row(401_02, Client, "the gateway key is not valid", "ask the gateway's operator for one"),
+            Self::Unauthorized => row(401_03, Upstream, "refused the token", "obtain a new token and try again"),
+            Self::TokenRequired => row(401_04, Upstream, "requires a token", "obtain one and send it in Authorization"),
+            Self::UnusableToken => row(401_05, Client, "needs a bearer token in Authorization", "send Bearer TOKEN"),
+            Self::Forbidden => row(403_01, Upstream, "does not allow this", "ask for access; the same sign-in again will not help"),
+            Self::NoSuchPath => row(404_01, Client, "nothing is served at this path", "use /mcp/SERVER"),
+            Self::NoSuchServer => row(404_02, Client, "no such server for this key", "check the server's name and what the key may use"),
+            Self::MethodNotAllowed => row(405_01, Client, "the method is not allowed here", "use POST, GET or DELETE"),
+            Self::TooLarge => row(413_01, Client, "the message is too large", "send a smaller one"),
+            Self::Internal => row(500_01, Gateway, "the gateway failed", "try again; if it stays, tell the gateway's operator"),
+            Self::CredentialRefused(_) => {
+                row(502_01, Gateway, "refused the gateway's own credential", "tell the gateway's operator; signing in will not help")
+            }
+            Self::NotMinted => row(502_02, Gateway, "cannot be used: no credential could be obtained for it", "tell the gateway's operator"),
+            Self::Redirected => row(502_03, Upstream, "answered with a redirect, which is not followed", "tell the server's operator"),
+            Self::NotMcp => row(502_04, Upstream, "answered with something that is not MCP", "tell the server's operator"),
+            Self::NoAnswer(Cause::TimedOut) => row(504_01, Upstream, "did not answer in time", "try again later"),
+            Self::NoAnswer(_) => row(502_05, Upstream, "could not be reached", "try again later"),
+            Self::Status(status) => match status.as_u16() {
+                429 => row(429_01, Upstream, "received too many requests", "wait as long as Retry-After says"),
+                503 => row(503_01, Upstream, "is not available", "try again later"),
+                504 => row(504_02, Upstream, "did not get its own answer in time", "try again later"),
+                code @ 400..=499 if code != 407 => {
+                    row(u32::from(code) * 100, Upstream, "rejected the request", "check the request; a new token will not help")
+                }
+                _ => row(502_06, Upstream, "failed", "try again later"),
+            },
+        }
+    }
+
+    /// The message: status, reason, who, what, and what to do. Clients match on the first two (A21).
+    #[must_use]
+    pub fn message(self, server: Option<&str>) -> String {
+        let Answer { status, what, remedy, .. } = self.answer();
+        let reason = status.canonical_reason().unwrap_or("Error");
+        let who = server.map(|name| format!("server `{name}` ")).unwrap_or_default();
+        format!("{} {reason}: {who}{what}; {remedy}", status.as_u16())
+    }
+
+    /// The body: a JSON-RPC error with the request's id, or without one where there was none (STA-17).
+    #[must_use]
+    pub fn body(self, server: Option<&str>, id: Option<&RawValue>) -> String {
+        let answer = self.answer();
+        let mut data = serde_json::Map::from_iter([("source".to_owned(), answer.source.as_str().into())]);
+        if let Some(server) = server {
+            data.insert("server".to_owned(), server.into());
+        }
+        let error = serde_json::json!({ "code": answer.code, "message": self.message(server), "data": data });
+        let id = id.map(|id| format!(r#""id":{},"#, id.get())).unwrap_or_default();
+        format!(r#"{{"jsonrpc":"2.0",{id}"error":{error}}}"#)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_failure() -> Vec<Failure> {
+        use Failure::*;
+        let mut all: Vec<Failure> = [
+            Rejection::SeveralAuthorizations,
+            Rejection::SeveralKeys,
+            Rejection::MalformedAuthorization,
+            Rejection::NoKey,
+            Rejection::UnknownKey,
+        ]
+        .map(Rejected)
+        .into();
+        all.extend([NoSuchPath, NoSuchServer, MethodNotAllowed, TooLarge, Incomplete, UnusableToken, Unauthorized, TokenRequired, Forbidden]);
+        all.extend([CredentialRefused(StatusCode::UNAUTHORIZED), NotMinted, Redirected, NotMcp, Internal]);
+        all.extend([Cause::Unreachable, Cause::Tls, Cause::Broken, Cause::TimedOut].map(NoAnswer));
+        all.extend([400, 404, 407, 429, 500, 501, 502, 503, 504].map(|code| Status(StatusCode::from_u16(code).unwrap())));
+        all
+    }
+
+    #[test]
+    fn the_table() {
+        let rows = every_failure().into_iter().map(|failure| {
+            let server = (failure.answer().source != Source::Client || failure == Failure::UnusableToken).then_some("alpha");
+            format!("{:5} {:8} {}", failure.answer().code, failure.answer().source.as_str(), failure.message(server))
+        });
+        insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn a_status_and_its_words_agree_and_407_is_never_used() {
+        for failure in every_failure() {
+            let Answer { status, code, .. } = failure.answer();
+            assert_eq!(u32::from(status.as_u16()), code / 100, "{failure:?}");
+            assert!(status.is_client_error() || status.is_server_error());
+            assert_ne!(status.as_u16(), 407);
+            assert!(!failure.message(None).contains("Unauthorized") || status == StatusCode::UNAUTHORIZED);
+        }
+    }
+
+    #[test]
+    fn the_id_comes_back_as_it_was_written() {
+        let id = RawValue::from_string("\"a\\u0041\"".to_owned()).unwrap();
+        assert!(Failure::Unauthorized.body(Some("alpha"), Some(&id)).starts_with(r#"{"jsonrpc":"2.0","id":"a\u0041","error":"#));
+        let without: serde_json::Value = serde_json::from_str(&Failure::Forbidden.body(None, None)).unwrap();
+        assert!(without.get("id").is_none());
+    }
+}
