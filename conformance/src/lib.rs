@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod defect;
+pub mod implementation;
 pub mod plan;
 pub mod script;
 pub mod trace;

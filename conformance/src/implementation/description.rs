@@ -1,0 +1,413 @@
+//! Reads `implementation.toml`: what a gateway is called, how it wants to be spoken to, and how it is installed, started and stopped.
+//!
+//! Holds data only. It does nothing with what it read, and knows no implementation by name; `implementations/README.md` is the
+//! same text for those who write one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::embedded;
+use crate::cell::Strategy;
+
+/// The file that every folder of an implementation holds.
+pub(super) const FILE: &str = "implementation.toml";
+
+/// One implementation, as its folder describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Description {
+    /// The name in reports and in the cache; letters, digits, `-`, `_` and `.`.
+    #[serde(deserialize_with = "name")]
+    pub name: String,
+    /// The version that the install section pins.
+    pub version: String,
+    /// Where a reader finds out more.
+    pub homepage: String,
+    /// Where a caller puts key and token.
+    pub credentials: Layout,
+    /// The routes of one server, each with `{server}` in the name's place; the matrix uses the first most.
+    #[serde(deserialize_with = "routes")]
+    pub routes: Vec<String>,
+    /// What server names it takes.
+    #[serde(default)]
+    pub server_names: ServerNames,
+    /// What it can do; a case that needs anything else is skipped, never failed.
+    #[serde(default)]
+    pub features: Vec<Feature>,
+    /// How long its answers may take.
+    #[serde(default)]
+    pub deadlines: Deadlines,
+    /// The strategies it can be started with; `["own"]` where it offers no choice.
+    #[serde(default = "own", deserialize_with = "strategies")]
+    pub strategies: Vec<Strategy>,
+    /// How it gets onto this machine.
+    #[serde(default)]
+    pub install: Install,
+    /// What is rendered from the plan before each start.
+    #[serde(default, rename = "file")]
+    pub files: Vec<Rendered>,
+    /// How it is started.
+    pub start: Start,
+    /// How one knows that it serves.
+    pub ready: Ready,
+    /// How it is stopped.
+    #[serde(default)]
+    pub stop: Stop,
+    /// The folder's content.
+    #[serde(skip)]
+    pub(super) folder: Folder,
+}
+
+/// Where a caller puts key and token. Says both layouts in use: a key header of its own with the token in `Authorization`, and the
+/// key in `Authorization` with the token in another header, which the gateway renames on the way to the upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Layout {
+    /// The header that holds the gateway key, in lower case.
+    #[serde(deserialize_with = "header")]
+    pub key_header: String,
+    /// What stands before the key: `""` or `"Bearer "`.
+    #[serde(default)]
+    pub key_prefix: String,
+    /// The header that holds the caller's upstream token, in lower case. Upstreams see it as `authorization`, whatever it is here.
+    #[serde(default = "authorization", deserialize_with = "header")]
+    pub token_header: String,
+    /// What stands before the token: `"Bearer "` or `""`.
+    #[serde(default = "bearer")]
+    pub token_prefix: String,
+}
+
+/// Characters that server names may hold. The plan's own names are lower-case letters and digits, which everyone must take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ServerNames {
+    /// What it takes beside `a-z` and `0-9`, each character once.
+    #[serde(default)]
+    pub also: String,
+}
+
+/// An optional ability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// Takes the gateway key as the bearer of `Authorization` as well as in its own header.
+    KeyInAuthorization,
+    /// A key can be limited to some servers.
+    LimitedKeys,
+    /// A server can have a credential of its own in the configuration.
+    StaticCredential,
+    /// A server's credential can be minted from client credentials.
+    ClientCredentials,
+    /// Asks the upstream about a token with a request of its own, before it forwards.
+    PreflightProbe,
+    /// Serves the documents that its challenges name.
+    Discovery,
+    /// Takes `tools/list` and `tools/call` from a client that has opened no session.
+    SessionlessRequests,
+    /// Offers the listening stream (GET).
+    ListeningStream,
+    /// Lets a client end its session (DELETE).
+    SessionEnd,
+}
+
+impl Feature {
+    /// Every feature, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::KeyInAuthorization,
+        Self::LimitedKeys,
+        Self::StaticCredential,
+        Self::ClientCredentials,
+        Self::PreflightProbe,
+        Self::Discovery,
+        Self::SessionlessRequests,
+        Self::ListeningStream,
+        Self::SessionEnd,
+    ];
+}
+
+/// How long answers may take.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Deadlines {
+    /// How long it waits for an upstream to say what it makes of a token.
+    pub probe_ms: u64,
+    /// How long the suite waits for an answer before it calls the request hung. Longer than any deadline of the implementation's own.
+    pub answer_ms: u64,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { probe_ms: 5_000, answer_ms: 15_000 }
+    }
+}
+
+/// How it gets onto this machine. What is hashed to name its place in the cache, so that a changed pin is a new install.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Install {
+    /// Files beside the description that the steps need; they are copied into `{{ install }}` first.
+    pub files: Vec<String>,
+    /// Commands, run one after another without a shell, in `{{ install }}`. Empty where nothing needs installing.
+    pub steps: Vec<Vec<String>>,
+    /// How long all steps together may take.
+    pub within_s: Option<u64>,
+}
+
+impl Install {
+    /// How long all steps together may take.
+    #[must_use]
+    pub fn within(&self) -> Duration {
+        Duration::from_secs(self.within_s.unwrap_or(900))
+    }
+}
+
+/// A file rendered from a template beside the description.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rendered {
+    /// The template's name in the description's folder.
+    pub template: String,
+    /// Its name in `{{ run }}`.
+    pub to: String,
+}
+
+/// How it is started.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Start {
+    /// The program and its arguments, without a shell; run in `{{ run }}`.
+    #[serde(deserialize_with = "command")]
+    pub command: Vec<String>,
+    /// Variables added to the small environment that it gets (`PATH`, `HOME` = `{{ run }}`, `LANG`, `TMPDIR`).
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Whether it sends upstreams requests of its own, which belong to no case.
+    #[serde(default)]
+    pub leading_requests: bool,
+}
+
+/// How one knows that it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ready {
+    /// The path asked with GET until it answers.
+    #[serde(deserialize_with = "path")]
+    pub path: String,
+    /// The status that means ready.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// How long it may take.
+    #[serde(default = "a_minute")]
+    pub within_s: u64,
+}
+
+/// How it is stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Stop {
+    /// Seconds between SIGTERM and SIGKILL.
+    pub grace_s: u64,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { grace_s: 5 }
+    }
+}
+
+/// The files of a description's folder, whether on disk or in this binary.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Folder {
+    /// Built into this binary.
+    Embedded(&'static [(&'static str, &'static str)]),
+    /// On disk.
+    Disk(PathBuf),
+    /// None: a description made from text alone.
+    #[default]
+    None,
+}
+
+impl Folder {
+    pub(super) fn read(&self, name: &str) -> std::io::Result<String> {
+        match self {
+            Self::Embedded(files) => files
+                .iter()
+                .find(|(file, _)| *file == name)
+                .map(|(_, text)| (*text).to_owned())
+                .ok_or_else(|| std::io::ErrorKind::NotFound.into()),
+            Self::Disk(folder) => std::fs::read_to_string(folder.join(name)),
+            Self::None => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// Why there is no description.
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptionError {
+    /// Neither a built-in name nor a path.
+    #[error("unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {FILE}, for example ./{name}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names that would have done.
+        known: String,
+    },
+    /// The file is not there, or not readable.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not say what it should.
+    #[error("{0}")]
+    Invalid(Located),
+}
+
+/// A complaint about a place in a file: where, what, and the line itself.
+#[derive(Debug)]
+pub struct Located {
+    file: String,
+    line: usize,
+    column: usize,
+    width: usize,
+    text: String,
+    message: String,
+}
+
+impl Located {
+    fn new(file: &str, source: &str, span: Option<std::ops::Range<usize>>, message: &str) -> Self {
+        let span = span.unwrap_or(0..0);
+        let before = source.get(..span.start).unwrap_or(source);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let text = source.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let column = before[start..].chars().count() + 1;
+        let wanted = source.get(span).map_or(1, |found| found.lines().next().unwrap_or_default().chars().count());
+        let width = wanted.clamp(1, (text.chars().count() + 2).saturating_sub(column).max(1));
+        Self {
+            file: file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column,
+            width,
+            text: text.to_owned(),
+            message: message.trim().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, width, text, message } = self;
+        let (first, rest) = message.split_once(", expected").map_or((message.as_str(), None), |(first, rest)| (first, Some(rest)));
+        writeln!(f, "{file}:{line}:{column}: {first}")?;
+        writeln!(f, "{line:>5} | {text}")?;
+        write!(f, "      | {:indent$}{:^<width$}", "", "", indent = column - 1)?;
+        rest.map_or(Ok(()), |rest| write!(f, "\nexpected{rest}"))
+    }
+}
+
+impl Description {
+    /// The built-in implementation of that name, or the one in that folder. A path holds a `/`, or is `.` or `..`.
+    pub fn find(name_or_path: &str) -> Result<Self, DescriptionError> {
+        if name_or_path.contains('/') || name_or_path.starts_with('.') {
+            let folder = Path::new(name_or_path);
+            let path = if folder.ends_with(FILE) { folder.to_owned() } else { folder.join(FILE) };
+            let source = std::fs::read_to_string(&path).map_err(|source| DescriptionError::Unreadable { path: path.clone(), source })?;
+            let mut description = Self::parse(&path.display().to_string(), &source)?;
+            description.folder = Folder::Disk(path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned));
+            return Ok(description);
+        }
+        let Some(files) = embedded::files(name_or_path) else {
+            return Err(DescriptionError::Unknown {
+                name: name_or_path.to_owned(),
+                known: embedded::names().collect::<Vec<_>>().join(", "),
+            });
+        };
+        let folder = Folder::Embedded(files);
+        let file = format!("{name_or_path}/{FILE}");
+        let source = folder.read(FILE).map_err(|source| DescriptionError::Unreadable { path: PathBuf::from(&file), source })?;
+        Ok(Self { folder, ..Self::parse(&file, &source)? })
+    }
+
+    /// Reads the text of an `implementation.toml`; `file` is what errors call it.
+    pub fn parse(file: &str, source: &str) -> Result<Self, DescriptionError> {
+        toml::from_str(source).map_err(|error| DescriptionError::Invalid(Located::new(file, source, error.span(), error.message())))
+    }
+
+    /// Whether it declares the feature.
+    #[must_use]
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
+
+    /// A file of its folder, such as `baseline.toml`; `None` where there is none.
+    #[must_use]
+    pub fn read(&self, name: &str) -> Option<String> {
+        self.folder.read(name).ok()
+    }
+}
+
+fn own() -> Vec<Strategy> {
+    vec![Strategy::Own]
+}
+
+fn authorization() -> String {
+    "authorization".to_owned()
+}
+
+fn bearer() -> String {
+    "Bearer ".to_owned()
+}
+
+fn ok() -> u16 {
+    200
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
+/// Deserialises a value and holds it to a condition, so that the complaint points at the value.
+fn held<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D, holds: impl Fn(&T) -> bool, complaint: &str) -> Result<T, D::Error> {
+    let value = T::deserialize(from)?;
+    if holds(&value) { Ok(value) } else { Err(de::Error::custom(complaint)) }
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let fine =
+        |name: &String| !name.is_empty() && !name.starts_with('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    held(from, fine, "unusable name, expected letters, digits, `-`, `_` and `.`, for example  name = \"my-gateway\"")
+}
+
+fn header<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let lower = |name: &String| http::HeaderName::from_lowercase(name.as_bytes()).is_ok();
+    held(from, lower, "not a header name in lower case, expected for example  \"x-gateway-key\"")
+}
+
+fn path<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    held(from, |path: &String| path.starts_with('/'), "not a path, expected a leading slash, for example  \"/health\"")
+}
+
+fn routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let fine = |routes: &Vec<String>| {
+        !routes.is_empty() && routes.iter().all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
+    };
+    held(from, fine, "unusable routes, expected paths with `{server}` once in each, for example  [\"/mcp/{server}\"]")
+}
+
+fn strategies<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Strategy>, D::Error> {
+    held(from, |all: &Vec<Strategy>| !all.is_empty(), "no strategy, expected at least one, for example  [\"own\"]")
+}
+
+fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    held(
+        from,
+        |words: &Vec<String>| !words.is_empty(),
+        "empty command, expected a program and its arguments, for example  [\"my-gateway\", \"--port\", \"{{ port }}\"]",
+    )
+}
