@@ -3,8 +3,10 @@
 //! Read [`cell`] for what is varied, [`plan`] for what an implementation is configured with, [`script`] for how a token tells
 //! the upstreams what to answer, and [`trace`] for what is recorded and judged.
 
+pub mod behaviour;
 pub mod cell;
 pub mod defect;
+pub mod fleet;
 pub mod implementation;
 pub mod plan;
 pub mod script;

@@ -1,0 +1,105 @@
+//! Binds the ports and makes the plan: which servers there are, of which kind, and the secrets of each.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer, version},
+};
+
+use super::{
+    ELSEWHERE, ISSUER,
+    host::{Host, Role},
+    site::{Site, random},
+};
+use crate::{
+    cell::ServerKind,
+    plan::{Plan, PlannedServer, names},
+};
+
+/// A fleet that is bound and not yet running.
+pub(super) struct Ground {
+    pub(super) site: Site,
+    pub(super) hosts: Vec<(Host, TcpListener)>,
+    pub(super) closed: TcpSocket,
+}
+
+/// Binds everything; the secrets follow from the seed.
+pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
+    let mut ground = Laying::default();
+    for name in names::FORWARDING {
+        ground.server(name, ServerKind::Forwarding).await?;
+    }
+    ground.server(names::STATIC, ServerKind::Static).await?;
+    ground.server(names::MINTED, ServerKind::ClientCredentials).await?;
+    ground.server(names::OPEN, ServerKind::Open).await?;
+    ground.server(names::RESTRICTED, ServerKind::Ungranted).await?;
+    let closed = TcpSocket::new_v4()?;
+    closed.bind(loopback())?;
+    ground.plan_server(names::CLOSED, ServerKind::Forwarding, &format!("http://{}", closed.local_addr()?));
+    let origin = ground.host(names::UNTRUSTED, Role::Upstream, Some(untrusted()?)).await?;
+    ground.plan_server(names::UNTRUSTED, ServerKind::Forwarding, &origin);
+    let elsewhere = ground.host(ELSEWHERE, Role::Elsewhere, None).await?;
+    let issuer = ground.host(ISSUER, Role::Issuer, None).await?;
+
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let plan = Plan {
+        servers: ground.servers,
+        full_key: random("sk-full-", &mut rng),
+        limited_key: random("sk-limited-", &mut rng),
+        static_token: random("static-", &mut rng),
+        client_id: random("client-", &mut rng),
+        client_secret: random("secret-", &mut rng),
+        token_url: format!("{issuer}/token"),
+        minted_token: random("minted-", &mut rng),
+        issuer,
+    };
+    Ok(Ground { site: Site::new(plan, elsewhere, rng), hosts: ground.hosts, closed })
+}
+
+#[derive(Default)]
+struct Laying {
+    servers: Vec<PlannedServer>,
+    hosts: Vec<(Host, TcpListener)>,
+}
+
+impl Laying {
+    async fn server(&mut self, name: &str, kind: ServerKind) -> io::Result<()> {
+        let origin = self.host(name, Role::Upstream, None).await?;
+        self.plan_server(name, kind, &origin);
+        Ok(())
+    }
+
+    fn plan_server(&mut self, name: &str, kind: ServerKind, origin: &str) {
+        let granted = kind != ServerKind::Ungranted;
+        self.servers.push(PlannedServer { name: name.to_owned(), kind, url: format!("{origin}/mcp"), granted });
+    }
+
+    async fn host(&mut self, name: &str, role: Role, tls: Option<TlsAcceptor>) -> io::Result<String> {
+        let listener = TcpListener::bind(loopback()).await?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let origin = format!("{scheme}://{}", listener.local_addr()?);
+        self.hosts.push((Host { name: name.to_owned(), origin: origin.clone(), role, tls }, listener));
+        Ok(origin)
+    }
+}
+
+fn loopback() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// A certificate that is right in everything but who signed it.
+fn untrusted() -> io::Result<TlsAcceptor> {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).map_err(io::Error::other)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key))
+        .map_err(io::Error::other)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
