@@ -1,1 +1,86 @@
-fn main() {}
+//! The `mcp-preflight` command: serves a configuration, or checks one.
+
+use std::{
+    io::{IsTerminal, stderr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use mcp_preflight::{config::Config, gateway};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// An MCP gateway that surfaces an upstream 401 as a 401 and a 403 as a 403.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 the gateway could not be served, 2 the command line or the configuration is wrong.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a configuration until SIGTERM or SIGINT.
+    Serve {
+        /// The configuration; preflight.example.toml shows every key.
+        #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
+        config: PathBuf,
+    },
+    /// Validate a configuration and the secrets that it names.
+    Check {
+        /// The configuration; preflight.example.toml shows every key.
+        #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
+        config: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(stderr().is_terminal()).with_writer(stderr).init();
+    let command = Cli::parse().command;
+    let (Command::Serve { config: path } | Command::Check { config: path }) = &command;
+    let config = match Config::load(path, &|name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    match command {
+        Command::Check { .. } => {
+            say(&format!("{}: {} servers, {} keys: valid", path.display(), config.servers.len(), config.callers.len()));
+            ExitCode::SUCCESS
+        }
+        Command::Serve { .. } => serve(config).await,
+    }
+}
+
+async fn serve(config: Config) -> ExitCode {
+    let listen = config.listen;
+    let signals = signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    let (mut terminate, mut interrupt) = match signals {
+        Ok(signals) => signals,
+        Err(error) => return fail(1, &error),
+    };
+    let running = match gateway::start(config).await {
+        Ok(running) => running,
+        Err(error) => return fail(1, &format!("cannot serve {listen}: {error}")),
+    };
+    tracing::info!(address = %running.address(), "serving");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "what `check` says is its output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(code)
+}

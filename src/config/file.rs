@@ -162,7 +162,11 @@ fn example(key: &str) -> &'static str {
 pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, Fault> {
     let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
     let listen = file.listen.get_ref().parse().map_err(|_| {
-        Fault::at(file.listen.span(), "not an address to listen on", format!("expected an address and a port, for example  {}", example("listen")))
+        Fault::at(
+            file.listen.span(),
+            "not an address to listen on",
+            format!("expected an address and a port, for example  {}", example("listen")),
+        )
     })?;
     let servers = file.server.iter().map(|entry| server(entry, environment)).collect::<Result<Vec<_>, _>>()?;
     unique(file.server.iter().map(|entry| &entry.name), "server")?;
@@ -182,7 +186,8 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
     }
     let key_header = file.key_header.as_ref().map_or(Ok(HeaderName::from_static("x-litellm-api-key")), |name| {
         let usable = name.get_ref().parse().ok().filter(|name| name != http::header::AUTHORIZATION);
-        usable.ok_or_else(|| Fault::at(name.span(), "not a name for the key's own header", format!("for example  {}", example("key_header"))))
+        usable
+            .ok_or_else(|| Fault::at(name.span(), "not a name for the key's own header", format!("for example  {}", example("key_header"))))
     })?;
     let probe = milliseconds(file.probe_deadline_ms.as_ref(), 5_000)?;
     Ok(Config {
@@ -259,7 +264,8 @@ fn milliseconds(set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fa
 }
 
 fn external(text: &Spanned<String>) -> Result<ExternalUrl, Fault> {
-    let bare = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let bare =
+        |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let url = url::Url::parse(text.get_ref()).ok().filter(|url| bare(url) && url.username().is_empty());
     let url = url.ok_or_else(|| {
         let expected = format!("expected scheme and host without a path, for example  {}", example("external_url"));
@@ -286,7 +292,11 @@ fn grant(list: &Spanned<ServerList>, servers: &[Server]) -> Result<Grant, Fault>
     let names = match list.get_ref() {
         ServerList::Word(word) if word == "all" => return Ok(Grant::All),
         ServerList::Word(_) => {
-            return Err(Fault::at(list.span(), "neither \"all\" nor a list of server names", format!("for example  {}", example("servers"))));
+            return Err(Fault::at(
+                list.span(),
+                "neither \"all\" nor a list of server names",
+                format!("for example  {}", example("servers")),
+            ));
         }
         ServerList::Names(names) => names,
     };
@@ -294,7 +304,8 @@ fn grant(list: &Spanned<ServerList>, servers: &[Server]) -> Result<Grant, Fault>
     for name in names {
         let position = servers.iter().position(|server| server.name == *name.get_ref()).and_then(|position| u16::try_from(position).ok());
         let known: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
-        let fault = || Fault::at(name.span(), format!("no server named `{}`", name.get_ref()), format!("expected one of: {}", known.join(", ")));
+        let fault =
+            || Fault::at(name.span(), format!("no server named `{}`", name.get_ref()), format!("expected one of: {}", known.join(", ")));
         granted.insert(ServerId(position.ok_or_else(fault)?));
     }
     Ok(Grant::Servers(granted))
@@ -326,9 +337,7 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
     match (entry.forward.is_empty(), &entry.bearer, &entry.client_credentials) {
         (false, None, None) => Ok(Source::Forwarding),
         (true, None, None) => Ok(Source::Open),
-        (true, Some(place), None) => {
-            Ok(Source::Static(place.get_ref().read(environment).map_err(|found| missing(place.span(), found))?))
-        }
+        (true, Some(place), None) => Ok(Source::Static(place.get_ref().read(environment).map_err(|found| missing(place.span(), found))?)),
         (true, None, Some(client)) => {
             let client = client.get_ref();
             let secret = client.client_secret.get_ref().read(environment);
@@ -377,7 +386,9 @@ fn issuer(text: &Spanned<String>) -> Result<String, Fault> {
 fn certificates(paths: &[Spanned<String>]) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let mut trusted = Vec::new();
     for path in paths {
-        let fault = || Fault::at(path.span(), "not a readable PEM file with certificates", format!("for example  {}", example("trusted_certificates")));
+        let fault = || {
+            Fault::at(path.span(), "not a readable PEM file with certificates", format!("for example  {}", example("trusted_certificates")))
+        };
         let before = trusted.len();
         for certificate in CertificateDer::pem_file_iter(path.get_ref()).map_err(|_| fault())? {
             trusted.push(certificate.map_err(|_| fault())?);

@@ -10,8 +10,8 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 pub use error::ConfigError;
 use http::Uri;
-pub use secret::Environment;
 use secrecy::SecretString;
+pub use secret::Environment;
 
 use crate::core::{
     access::{Grant, ServerId},

@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_is_not_quite_an_endpoint_is_not_one() {
-        for path in ["", "/", "/mcp", "/mcp/", "/mcp//", "/mcp/a/b", "/mcp/..", "/mcp/%61", "/mcp/a b", "//alpha/mcp", "/alpha/mcp//", "mcp/alpha"] {
+        for path in
+            ["", "/", "/mcp", "/mcp/", "/mcp//", "/mcp/a/b", "/mcp/..", "/mcp/%61", "/mcp/a b", "//alpha/mcp", "/alpha/mcp//", "mcp/alpha"]
+        {
             assert_eq!(Route::of(path), Route::Unknown, "{path}");
         }
         assert_eq!(Route::of("/.well-known/oauth-protected-resource"), Route::Unknown);

@@ -90,46 +90,50 @@ impl Failure {
     #[must_use]
     pub fn answer(self) -> Answer {
         use Source::{Client, Gateway, Upstream};
-        let row = |code: u32, source, what, remedy| {
-            let status = u16::try_from(code / 100).ok().and_then(|status| StatusCode::from_u16(status).ok());
-            Answer { status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, source, what, remedy }
+        let row = |status: u16, nth: u32, source, what, remedy| {
+            let status = StatusCode::from_u16(status).expect("every row has a number between 400 and 599");
+            Answer { status, code: u32::from(status.as_u16()) * 100 + nth, source, what, remedy }
         };
         match self {
             Self::Rejected(Rejection::SeveralAuthorizations) => {
-                row(400_01, Client, "the request has several Authorization lines", "send exactly one")
+                row(400, 1, Client, "the request has several Authorization lines", "send exactly one")
             }
-            Self::Rejected(Rejection::SeveralKeys) => row(400_02, Client, "the request has several gateway keys", "send exactly one"),
+            Self::Rejected(Rejection::SeveralKeys) => row(400, 2, Client, "the request has several gateway keys", "send exactly one"),
             Self::Rejected(Rejection::MalformedAuthorization) => {
-                row(400_03, Client, "Authorization is malformed", "send one scheme and one credential: Bearer TOKEN")
+                row(400, 3, Client, "Authorization is malformed", "send one scheme and one credential: Bearer TOKEN")
             }
-            Self::Incomplete => row(400_04, Client, "the request body broke off", "send it again, whole"),
-            Self::Rejected(Rejection::NoKey) => row(401_01, Client, "the gateway key is missing", "send it in the gateway-key header"),
-            Self::Rejected(Rejection::UnknownKey) => row(401_02, Client, "the gateway key is not valid", "ask the gateway's operator for one"),
-            Self::Unauthorized => row(401_03, Upstream, "refused the token", "obtain a new token and try again"),
-            Self::TokenRequired => row(401_04, Upstream, "requires a token", "obtain one and send it in Authorization"),
-            Self::UnusableToken => row(401_05, Client, "needs a bearer token in Authorization", "send Bearer TOKEN"),
-            Self::Forbidden => row(403_01, Upstream, "does not allow this", "ask for access; the same sign-in again will not help"),
-            Self::NoSuchPath => row(404_01, Client, "nothing is served at this path", "use /mcp/SERVER"),
-            Self::NoSuchServer => row(404_02, Client, "no such server for this key", "check the server's name and what the key may use"),
-            Self::MethodNotAllowed => row(405_01, Client, "the method is not allowed here", "use POST, GET or DELETE"),
-            Self::TooLarge => row(413_01, Client, "the message is too large", "send a smaller one"),
-            Self::Internal => row(500_01, Gateway, "the gateway failed", "try again; if it stays, tell the gateway's operator"),
+            Self::Incomplete => row(400, 4, Client, "the request body broke off", "send it again, whole"),
+            Self::Rejected(Rejection::NoKey) => row(401, 1, Client, "the gateway key is missing", "send it in the gateway-key header"),
+            Self::Rejected(Rejection::UnknownKey) => {
+                row(401, 2, Client, "the gateway key is not valid", "ask the gateway's operator for one")
+            }
+            Self::Unauthorized => row(401, 3, Upstream, "refused the token", "obtain a new token and try again"),
+            Self::TokenRequired => row(401, 4, Upstream, "requires a token", "obtain one and send it in Authorization"),
+            Self::UnusableToken => row(401, 5, Client, "needs a bearer token in Authorization", "send Bearer TOKEN"),
+            Self::Forbidden => row(403, 1, Upstream, "does not allow this", "ask for access; the same sign-in again will not help"),
+            Self::NoSuchPath => row(404, 1, Client, "nothing is served at this path", "use /mcp/SERVER"),
+            Self::NoSuchServer => row(404, 2, Client, "no such server for this key", "check the server's name and what the key may use"),
+            Self::MethodNotAllowed => row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE"),
+            Self::TooLarge => row(413, 1, Client, "the message is too large", "send a smaller one"),
+            Self::Internal => row(500, 1, Gateway, "the gateway failed", "try again; if it stays, tell the gateway's operator"),
             Self::CredentialRefused(_) => {
-                row(502_01, Gateway, "refused the gateway's own credential", "tell the gateway's operator; signing in will not help")
+                row(502, 1, Gateway, "refused the gateway's own credential", "tell the gateway's operator; signing in will not help")
             }
-            Self::NotMinted => row(502_02, Gateway, "cannot be used: no credential could be obtained for it", "tell the gateway's operator"),
-            Self::Redirected => row(502_03, Upstream, "answered with a redirect, which is not followed", "tell the server's operator"),
-            Self::NotMcp => row(502_04, Upstream, "answered with something that is not MCP", "tell the server's operator"),
-            Self::NoAnswer(Cause::TimedOut) => row(504_01, Upstream, "did not answer in time", "try again later"),
-            Self::NoAnswer(_) => row(502_05, Upstream, "could not be reached", "try again later"),
+            Self::NotMinted => {
+                row(502, 2, Gateway, "cannot be used: no credential could be obtained for it", "tell the gateway's operator")
+            }
+            Self::Redirected => row(502, 3, Upstream, "answered with a redirect, which is not followed", "tell the server's operator"),
+            Self::NotMcp => row(502, 4, Upstream, "answered with something that is not MCP", "tell the server's operator"),
+            Self::NoAnswer(Cause::TimedOut) => row(504, 1, Upstream, "did not answer in time", "try again later"),
+            Self::NoAnswer(_) => row(502, 5, Upstream, "could not be reached", "try again later"),
             Self::Status(status) => match status.as_u16() {
-                429 => row(429_01, Upstream, "received too many requests", "wait as long as Retry-After says"),
-                503 => row(503_01, Upstream, "is not available", "try again later"),
-                504 => row(504_02, Upstream, "did not get its own answer in time", "try again later"),
+                429 => row(429, 1, Upstream, "received too many requests", "wait as long as Retry-After says"),
+                503 => row(503, 1, Upstream, "is not available", "try again later"),
+                504 => row(504, 2, Upstream, "did not get its own answer in time", "try again later"),
                 code @ 400..=499 if code != 407 => {
-                    row(u32::from(code) * 100, Upstream, "rejected the request", "check the request; a new token will not help")
+                    row(code, 0, Upstream, "rejected the request", "check the request; a new token will not help")
                 }
-                _ => row(502_06, Upstream, "failed", "try again later"),
+                _ => row(502, 6, Upstream, "failed", "try again later"),
             },
         }
     }
@@ -172,7 +176,17 @@ mod tests {
         ]
         .map(Rejected)
         .into();
-        all.extend([NoSuchPath, NoSuchServer, MethodNotAllowed, TooLarge, Incomplete, UnusableToken, Unauthorized, TokenRequired, Forbidden]);
+        all.extend([
+            NoSuchPath,
+            NoSuchServer,
+            MethodNotAllowed,
+            TooLarge,
+            Incomplete,
+            UnusableToken,
+            Unauthorized,
+            TokenRequired,
+            Forbidden,
+        ]);
         all.extend([CredentialRefused(StatusCode::UNAUTHORIZED), NotMinted, Redirected, NotMcp, Internal]);
         all.extend([Cause::Unreachable, Cause::Tls, Cause::Broken, Cause::TimedOut].map(NoAnswer));
         all.extend([400, 404, 407, 429, 500, 501, 502, 503, 504].map(|code| Status(StatusCode::from_u16(code).unwrap())));

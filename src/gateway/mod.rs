@@ -1,1 +1,66 @@
-//! placeholder
+//! The I/O around the core: connections in, probes and requests out. It decides nothing.
+//!
+//! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: [`server`] takes connections,
+//! [`request`] walks one request through the core's decisions, [`message`] reads its body, [`probe`] asks upstreams, [`mint`] obtains
+//! credentials, [`forward`] sends the request up, [`commit`] holds the head until it is known, [`metadata`] serves discovery,
+//! [`answer`] writes what the gateway itself says.
+
+mod answer;
+mod commit;
+mod forward;
+mod message;
+mod metadata;
+mod mint;
+mod probe;
+mod request;
+mod server;
+mod upstream;
+
+use std::{error::Error, io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+pub use server::Running;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{metadata::Metadata, mint::Mint, upstream::Upstream};
+use crate::{config::Config, core::discovery::ExternalUrl};
+
+/// Any body that crosses the gateway, in either direction.
+type Body = UnsyncBoxBody<Bytes, BoxError>;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What every request shares.
+struct Gateway {
+    config: Config,
+    external: ExternalUrl,
+    upstream: Upstream,
+    /// By position of the server.
+    mints: Vec<Mint>,
+    /// By position of the server.
+    metadata: Vec<Metadata>,
+    /// Clean-up that outlives its request (PRB-09).
+    tasks: TaskTracker,
+    /// Set when the gateway takes no new connections.
+    stopping: CancellationToken,
+}
+
+/// Binds the configured address and serves it in the background.
+///
+/// # Errors
+/// The address cannot be bound, or the system's certificates cannot be used.
+pub async fn start(config: Config) -> io::Result<Running> {
+    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    let address: SocketAddr = listener.local_addr()?;
+    let external = config.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}")));
+    let gateway = Gateway {
+        upstream: Upstream::new(&config)?,
+        mints: config.servers.iter().map(|_| Mint::default()).collect(),
+        metadata: config.servers.iter().map(|_| Metadata::default()).collect(),
+        tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        external,
+        config,
+    };
+    Ok(server::serve(Arc::new(gateway), listener, address))
+}

@@ -122,7 +122,12 @@ mod tests {
 
     #[test]
     fn a_403_asks_for_scope_only_where_the_upstream_named_one() {
-        for bare in [&b"Bearer error=\"insufficient_scope\""[..], b"Bearer error=\"insufficient_scope\", scope=\" \"", b"Bearer scope=a", b"Basic error=\"insufficient_scope\", scope=a"] {
+        for bare in [
+            &b"Bearer error=\"insufficient_scope\""[..],
+            b"Bearer error=\"insufficient_scope\", scope=\" \"",
+            b"Bearer scope=a",
+            b"Basic error=\"insufficient_scope\", scope=a",
+        ] {
             assert_eq!(step_up(Profile::Mcp, &discovery(), &parse(bare)), None);
         }
     }

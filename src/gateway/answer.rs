@@ -1,0 +1,73 @@
+//! Writes what the gateway itself says: refusals, and its few documents.
+//!
+//! Which failure it is has been decided in the core; the words are the core's table.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use serde_json::value::RawValue;
+
+use super::Body;
+use crate::core::{
+    challenge,
+    status::{Failure, Source},
+};
+
+/// A failure with what goes into its answer.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    /// The challenge, for a failure that has one and is not about the gateway key.
+    pub(super) challenge: Option<HeaderValue>,
+    /// The upstream's `Retry-After`.
+    pub(super) retry_after: Option<HeaderValue>,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { failure, challenge: None, retry_after: None }
+    }
+}
+
+impl Refusal {
+    /// The response: a JSON-RPC error that no cache may keep (CHL-22). Every 401 has a challenge (CHL-01).
+    pub(super) fn response(self, server: Option<&str>, id: Option<&RawValue>) -> Response<Body> {
+        let answer = self.failure.answer();
+        // Only what is about a server names it: an answer to a stranger does not tell which servers exist.
+        let server = server.filter(|_| answer.source != Source::Client || self.failure == Failure::UnusableToken);
+        let mut response = document(answer.status, self.failure.body(server, id));
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge.or_else(|| (answer.status == StatusCode::UNAUTHORIZED).then(challenge::own)) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(retry_after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, retry_after);
+        }
+        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+        }
+        response
+    }
+}
+
+/// A JSON document.
+pub(super) fn document(status: StatusCode, json: String) -> Response<Body> {
+    let mut response = Response::new(whole(json));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A word for a load balancer.
+pub(super) fn word(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(whole(text.to_owned()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// A body that is there at once.
+pub(super) fn whole(text: String) -> Body {
+    Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
+}

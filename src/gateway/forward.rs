@@ -1,0 +1,157 @@
+//! Sends the client's own request to its server, and relays or replaces what comes back.
+//!
+//! Which fields cross, and what becomes of a response head, is the core's to say.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    Body, BoxError, Gateway,
+    answer::Refusal,
+    probe,
+    upstream::{Unanswered, boxed},
+};
+use crate::{
+    config::Source,
+    core::{
+        access::ServerId,
+        challenge::{self, Discovery},
+        credential::Credential,
+        fields,
+        relay::{self, Awaited, Head},
+        status::Failure,
+    },
+};
+
+/// A request on its way to one server.
+pub(super) struct Forward {
+    pub(super) server: ServerId,
+    pub(super) method: Method,
+    /// The client's fields; what crosses is decided on sending.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+    pub(super) credential: Credential,
+    pub(super) awaited: Awaited,
+    /// Where a challenge leads.
+    pub(super) discovery: Discovery,
+}
+
+impl Forward {
+    /// Sends the request and waits for the upstream's head, then relays it or says why not.
+    pub(super) async fn send(self, gateway: &Gateway) -> Result<Response<Body>, Refusal> {
+        let deadlines = gateway.config.deadlines;
+        let server = gateway.config.server(self.server);
+        let authorization = authorization(gateway, self.server, &self.credential).await?;
+        let mut headers = fields::upwards(&self.headers);
+        if let Some(authorization) = &authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let mut request = Request::new(self.body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = server.url.clone();
+        *request.headers_mut() = headers;
+
+        let until = Instant::now() + deadlines.request;
+        let response =
+            gateway.upstream.send(request, deadlines.request).await.map_err(|unanswered: Unanswered| Failure::from(unanswered))?;
+        match relay::judge(head(&response), self.awaited, self.credential.owner()) {
+            Ok(()) => Ok(relayed(response, until)),
+            Err(failure) => {
+                if let (Failure::CredentialRefused(_), Some(refused)) = (failure, &authorization) {
+                    gateway.mints[usize::from(self.server.0)].forget(refused).await;
+                }
+                let challenges = probe::challenges(response.headers());
+                let profile = gateway.config.profile;
+                let challenge = match failure {
+                    Failure::Unauthorized | Failure::TokenRequired => {
+                        Some(challenge::refused(profile, &self.discovery, &challenges, self.credential.owner()))
+                    }
+                    Failure::Forbidden => challenge::step_up(profile, &self.discovery, &challenges),
+                    _ => None,
+                };
+                let retry_after = matches!(failure, Failure::Status(_)).then(|| response.headers().get(header::RETRY_AFTER).cloned());
+                Err(Refusal { failure, challenge, retry_after: retry_after.flatten() })
+            }
+        }
+    }
+}
+
+/// The value for `Authorization`, minted if need be; without the credential that a server needs nothing is sent (OPN-16).
+async fn authorization(gateway: &Gateway, server: ServerId, credential: &Credential) -> Result<Option<HeaderValue>, Failure> {
+    match (credential, &gateway.config.server(server).credential) {
+        (Credential::Forwarded(token), _) => Ok(Some(token.header_value())),
+        (Credential::Static, Source::Static(bearer)) => {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose_secret())).map_err(|_| Failure::Internal)?;
+            value.set_sensitive(true);
+            Ok(Some(value))
+        }
+        (Credential::Minted, Source::ClientCredentials(client)) => {
+            let mint = &gateway.mints[usize::from(server.0)];
+            let bearer = mint.bearer(&gateway.upstream, client, gateway.config.deadlines.probe).await;
+            bearer.ok_or(Failure::NotMinted).map(Some)
+        }
+        (Credential::Missing | Credential::None, _) => Ok(None),
+        (Credential::Static | Credential::Minted, _) => Err(Failure::Internal),
+    }
+}
+
+fn head(response: &Response<Incoming>) -> Head<'_> {
+    Head {
+        status: response.status(),
+        content_type: response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+        empty: response.body().is_end_stream(),
+    }
+}
+
+/// The upstream's response as the client gets it: a stream event by event and as long as it lasts, anything else until the request's
+/// deadline, after which it ends visibly broken.
+fn relayed(response: Response<Incoming>, until: Instant) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers = fields::downwards(&parts.headers);
+    let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    let body = if streams {
+        parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        boxed(body)
+    } else if body.is_end_stream() {
+        boxed(body)
+    } else {
+        Bounded { body, until: Box::pin(sleep_until(until)) }.boxed_unsync()
+    };
+    Response::from_parts(parts, body)
+}
+
+/// A body that breaks off at a point in time.
+struct Bounded {
+    body: Incoming,
+    until: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for Bounded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        self.until.as_mut().poll(context).map(|()| Some(Err("the upstream's body did not end in time".into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,114 @@
+//! Serves the documents that a challenge leads to, learning what it must from the upstream (DSC-01 to DSC-05).
+//!
+//! What stands in them is the core's to say. A stranger may ask for them, so what is fetched is bounded and kept.
+
+use std::sync::Arc;
+
+use http::{Response, StatusCode};
+use tokio::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use super::{Body, Gateway, answer::document};
+use crate::core::{
+    access::ServerId,
+    discovery::{self, UpstreamMetadata, well_known},
+    route::Endpoint,
+    status::Failure,
+};
+
+/// How long what an upstream said is kept.
+const KEPT: Duration = Duration::from_secs(300);
+/// How long its silence is.
+const SILENCE_KEPT: Duration = Duration::from_secs(10);
+
+/// What is known of one server's authorization.
+#[derive(Default)]
+pub(super) struct Metadata {
+    resource: Kept<UpstreamMetadata>,
+    authorization_server: Kept<String>,
+}
+
+/// A value that is fetched at most once in a while, by whoever asks first.
+struct Kept<T>(Mutex<Option<(Instant, Option<Arc<T>>)>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Kept<T> {
+    async fn get(&self, fetch: impl Future<Output = Option<T>>) -> Option<Arc<T>> {
+        let mut kept = self.0.lock().await;
+        if let Some((_, value)) = kept.as_ref().filter(|(until, _)| Instant::now() < *until) {
+            return value.clone();
+        }
+        let value = fetch.await.map(Arc::new);
+        *kept = Some((Instant::now() + if value.is_some() { KEPT } else { SILENCE_KEPT }, value.clone()));
+        value
+    }
+}
+
+/// Protected-resource metadata of an endpoint.
+pub(super) async fn protected_resource(gateway: &Gateway, endpoint: &Endpoint<'_>) -> Response<Body> {
+    let Some(server) = gateway.config.server_named(endpoint.server) else { return absent() };
+    let upstream = upstream(gateway, server).await;
+    let written = discovery::protected_resource(&gateway.external, endpoint, &upstream);
+    written.map_or_else(absent, |json| document(StatusCode::OK, json))
+}
+
+/// The metadata of the authorization server that issues tokens for an endpoint, as that server publishes it: the gateway is none.
+pub(super) async fn authorization_server(gateway: &Gateway, endpoint: &Endpoint<'_>) -> Response<Body> {
+    let Some(server) = gateway.config.server_named(endpoint.server) else { return absent() };
+    let upstream = upstream(gateway, server).await;
+    let fetching = async {
+        let issuer = upstream.authorization_servers.first()?;
+        let places = ["oauth-authorization-server", "openid-configuration"].map(|suffix| well_known(suffix, issuer));
+        let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let url = &gateway.config.server(server).url;
+        let loopback = url.host().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
+        for place in places.into_iter().flatten().chain([appended]) {
+            // An upstream names its issuers itself: only a test on this machine may name one in cleartext.
+            if !(place.starts_with("https://") || loopback && place.starts_with("http://127.")) {
+                continue;
+            }
+            let fetched = gateway.upstream.fetch(&place, gateway.config.deadlines.probe).await;
+            let object = fetched.and_then(|bytes| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).ok());
+            if let Some(object) = object {
+                return Some(serde_json::Value::Object(object).to_string());
+            }
+        }
+        None
+    };
+    let kept = gateway.metadata[usize::from(server.0)].authorization_server.get(fetching).await;
+    kept.map_or_else(absent, |json| document(StatusCode::OK, json.as_ref().clone()))
+}
+
+/// The upstream's own protected-resource metadata, or the part of it that the configuration gives.
+async fn upstream(gateway: &Gateway, server: ServerId) -> Arc<UpstreamMetadata> {
+    let configured = &gateway.config.server(server);
+    if !configured.authorization_servers.is_empty() {
+        let authorization_servers = configured.authorization_servers.clone();
+        return Arc::new(UpstreamMetadata { authorization_servers, scopes_supported: Vec::new() });
+    }
+    let fetching = async {
+        let url = configured.url.to_string();
+        let origin = url::Url::parse(&url).ok()?.origin().ascii_serialization();
+        for about in [&url, &origin] {
+            let place = well_known("oauth-protected-resource", about)?;
+            let fetched = gateway.upstream.fetch(&place, gateway.config.deadlines.probe).await;
+            if let Some(metadata) = fetched.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+                return Some(metadata);
+            }
+        }
+        None
+    };
+    gateway.metadata[usize::from(server.0)].resource.get(fetching).await.unwrap_or_default()
+}
+
+/// There is no such document: the server is unknown, or nobody says where its tokens come from.
+fn absent() -> Response<Body> {
+    document(StatusCode::NOT_FOUND, Failure::NoSuchPath.body(None, None))
+}

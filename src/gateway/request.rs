@@ -1,0 +1,190 @@
+//! Walks one request through the core's decisions, in their order, and logs how it went.
+//!
+//! Nothing is decided here; each step either gives the next its input or ends in a refusal.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tokio::time::{Duration, Instant};
+
+use super::{
+    Body, Gateway,
+    answer::{Refusal, word},
+    commit::{self, commit},
+    forward::Forward,
+    message::{IMPATIENCE, Message, PATIENCE},
+    metadata, probe,
+};
+use crate::core::{
+    access::{self, ServerId},
+    admission::Admitted,
+    challenge::{self, Discovery},
+    credential::{self, Credential, Owner},
+    envelope::Envelope,
+    preflight::{self, Strategy},
+    relay::Awaited,
+    route::{Endpoint, Route},
+    status::Failure,
+    verdict::{Verdict, verdict},
+};
+
+/// Answers a request, whatever it is.
+pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    match Route::of(parts.uri.path()) {
+        Route::Server(endpoint) => serve(gateway, &endpoint, parts.method, parts.headers, body).await,
+        Route::ProtectedResource(endpoint) => metadata::protected_resource(&gateway, &endpoint).await,
+        Route::AuthorizationServer(endpoint) => metadata::authorization_server(&gateway, &endpoint).await,
+        Route::Health => word(StatusCode::OK, "alive\n"),
+        Route::Ready if gateway.stopping.is_cancelled() => word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        Route::Ready => word(StatusCode::OK, "ready\n"),
+        Route::Unknown => Refusal::from(Failure::NoSuchPath).response(None, None),
+    }
+}
+
+/// What the log line of a request says (OBS-01, OBS-03): names from the configuration, and never a value that the client chose.
+#[derive(Default)]
+struct Line {
+    caller: Option<String>,
+    server: Option<ServerId>,
+    stripped: bool,
+    outcome: Option<String>,
+    probing: Duration,
+    failure: Option<Failure>,
+}
+
+/// Serves one server's endpoint.
+async fn serve(gateway: Arc<Gateway>, endpoint: &Endpoint<'_>, method: Method, headers: HeaderMap, body: Incoming) -> Response<Body> {
+    let began = Instant::now();
+    let mut line = Line::default();
+    let mut envelope = Envelope::default();
+    let verb = method.clone();
+    let answered = walk(&gateway, endpoint, method, headers, body, &mut line, &mut envelope).await;
+    let server = line.server.map(|server| gateway.config.server(server).name.as_str());
+    let response = answered.unwrap_or_else(|refusal| {
+        line.failure = Some(refusal.failure);
+        refusal.response(server, envelope.id.as_deref())
+    });
+    tracing::info!(
+        method = %verb,
+        caller = line.caller,
+        server,
+        credential_stripped = line.stripped,
+        outcome = line.outcome,
+        status = response.status().as_u16(),
+        failure = line.failure.map(|failure| failure.answer().code),
+        probe_us = u64::try_from(line.probing.as_micros()).unwrap_or(u64::MAX),
+        head_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+/// The way of a request, one decision after the other.
+async fn walk(
+    gateway: &Arc<Gateway>,
+    endpoint: &Endpoint<'_>,
+    method: Method,
+    headers: HeaderMap,
+    body: Incoming,
+    line: &mut Line,
+    envelope: &mut Envelope,
+) -> Result<Response<Body>, Refusal> {
+    let config = &gateway.config;
+    let admitted = admit(gateway, endpoint, &method, &headers, line);
+    let patience = if admitted.is_ok() { PATIENCE } else { IMPATIENCE };
+    let message = match method {
+        Method::POST => Message::read(body, config.max_message_bytes, patience).await.map(Some),
+        _ => Ok(None),
+    };
+    if let Ok(Some(message)) = &message {
+        *envelope = message.envelope.clone();
+    }
+    let (admitted, server) = admitted?;
+    let message = message?;
+    let awaited = match (&method, &envelope.id) {
+        (&Method::GET, _) => Awaited::Stream,
+        (&Method::DELETE, _) => Awaited::End,
+        (_, Some(_)) if envelope.method.is_some() => Awaited::Answer,
+        _ => Awaited::Acknowledgement,
+    };
+
+    let discovery = gateway.external.discovery(endpoint);
+    let credential = credential::assign(config.server(server).credential.kind(), &admitted.authorization).map_err(|_| Refusal {
+        failure: Failure::UnusableToken,
+        challenge: Some(challenge::refused(config.profile, &discovery, &[], Owner::CallerWithoutToken)),
+        retry_after: None,
+    })?;
+    if config.strategy == Strategy::Probe {
+        preflight(gateway, server, &credential, &discovery, line).await?;
+    }
+
+    let streamable = envelope.id.clone().filter(|_| awaited == Awaited::Answer && takes_events(&headers));
+    let streamable = streamable.map(|id| commit::Request { id, server: config.server(server).name.clone() });
+    let body = message.map_or_else(|| super::answer::whole(String::new()), Message::into_body);
+    let forward = Forward { server, method, headers, body, credential, awaited, discovery };
+    let upstream = Arc::clone(gateway);
+    commit(async move { forward.send(&upstream).await }, config.deadlines.commit, streamable).await
+}
+
+/// Who is calling, and which server it may use.
+fn admit(
+    gateway: &Gateway,
+    endpoint: &Endpoint<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+    line: &mut Line,
+) -> Result<(Admitted, ServerId), Refusal> {
+    let config = &gateway.config;
+    let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
+    let caller = &config.callers[usize::from(admitted.caller.0)];
+    line.caller = Some(caller.name.clone());
+    line.stripped = admitted.stripped;
+    if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
+        return Err(Failure::MethodNotAllowed.into());
+    }
+    let server = access::resolve(&caller.grant, config.server_named(endpoint.server)).ok_or(Failure::NoSuchServer)?;
+    line.server = Some(server);
+    Ok((admitted, server))
+}
+
+/// Asks what the upstream makes of the token, and ends the request where that is a refusal.
+async fn preflight(
+    gateway: &Arc<Gateway>,
+    server: ServerId,
+    credential: &Credential,
+    discovery: &Discovery,
+    line: &mut Line,
+) -> Result<(), Refusal> {
+    let targets = preflight::targets([(server, credential)]);
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let began = Instant::now();
+    let answers = probe::ask(gateway, targets).await?;
+    line.probing = began.elapsed();
+    line.outcome = answers.first().map(|answered| answered.outcome.to_string());
+    let refused = |server| answers.iter().find(|answered| answered.server == server).map_or(&[][..], |answered| &answered.challenges);
+    let profile = gateway.config.profile;
+    match verdict(answers.iter().map(|answered| (answered.server, answered.outcome))) {
+        Verdict::Proceed => Ok(()),
+        Verdict::Challenge(server) => {
+            let challenge = challenge::refused(profile, discovery, refused(server), Owner::CallerWithToken);
+            Err(Refusal { failure: Failure::Unauthorized, challenge: Some(challenge), retry_after: None })
+        }
+        Verdict::Forbid(server) => Err(Refusal {
+            failure: Failure::Forbidden,
+            challenge: challenge::step_up(profile, discovery, refused(server)),
+            retry_after: None,
+        }),
+    }
+}
+
+/// Whether a client says that it takes an event stream.
+fn takes_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|line| line.to_str().is_ok_and(|line| line.to_ascii_lowercase().contains("text/event-stream")))
+}
