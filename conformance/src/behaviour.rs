@@ -2,10 +2,17 @@
 //!
 //! Knows how none of it is put on the wire; the fleet does that.
 
+mod fault;
+mod file;
+#[cfg(test)]
+mod tests;
+
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+pub use self::fault::Fault;
 
 /// What an honest gateway may conclude about the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,78 +51,6 @@ pub enum Flavour {
     Sse,
     /// As one JSON object, with an id that nobody used.
     WrongId,
-}
-
-/// The ways in which an answer is delivered other than plainly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// Silence.
-    Never,
-    /// Half of the head, then silence.
-    StallHead,
-    /// The head and half of the body, then silence.
-    StallBody,
-    /// A TCP reset instead of an answer.
-    ResetBeforeHead,
-    /// The head, then a TCP reset.
-    ResetAfterHead,
-    /// The head and half of the body, then a TCP reset.
-    ResetMidBody,
-    /// The end of the connection instead of an answer.
-    CloseBeforeHead,
-    /// The head and half of the body, then the end of the connection.
-    Truncated,
-    /// The head and a chunk, then a chunk whose size is not a number.
-    BadChunk,
-    /// Bytes that are not HTTP, then the end of the connection.
-    Garbage,
-    /// The head, then the body again and again until the peer has gone.
-    EndlessBody,
-    /// 103 first.
-    EarlyHints,
-    /// As HTTP/1.0, the body ended by the end of the connection.
-    Http10,
-    /// With header names in lower case.
-    LowerCase,
-    /// Without a reason phrase.
-    NoReason,
-    /// Only when `n` requests of the case wait at once; 500 if they do not come together.
-    Barrier,
-    /// Event by event, each let go by the suite.
-    Progress,
-}
-
-impl Fault {
-    /// The fault as data files and the record spell it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::StallHead => "stall-head",
-            Self::StallBody => "stall-body",
-            Self::ResetBeforeHead => "reset-before-head",
-            Self::ResetAfterHead => "reset-after-head",
-            Self::ResetMidBody => "reset-mid-body",
-            Self::CloseBeforeHead => "close-before-head",
-            Self::Truncated => "truncated",
-            Self::BadChunk => "bad-chunk",
-            Self::Garbage => "garbage",
-            Self::EndlessBody => "endless-body",
-            Self::EarlyHints => "early-hints",
-            Self::Http10 => "http10",
-            Self::LowerCase => "lower-case",
-            Self::NoReason => "no-reason",
-            Self::Barrier => "barrier",
-            Self::Progress => "progress",
-        }
-    }
-
-    /// Whether nothing of an answer is sent, so that there is none to state.
-    #[must_use]
-    pub const fn needs_no_answer(self) -> bool {
-        matches!(self, Self::Never | Self::ResetBeforeHead | Self::CloseBeforeHead | Self::Garbage)
-    }
 }
 
 /// What is answered, before any fault in its delivery.
@@ -337,8 +272,3 @@ impl BehaviourError {
         Self::Entry { name: name.to_owned(), why: why.to_owned() }
     }
 }
-
-mod file;
-
-#[cfg(test)]
-mod tests;

@@ -9,6 +9,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    MARK,
     answer::Answer,
     delivery::{After, Manner, deliver},
     healthy, issuer,
@@ -103,7 +104,7 @@ impl Host {
             decision = decided => decision,
         };
         let mark = format!("{}/{}/{}", self.name, claim.case.as_ref().map_or("-", |case| case.0.as_str()), ticket.nth);
-        let answer = decision.answer.with("X-Fleet-Answer", &mark);
+        let answer = decision.answer.with(MARK, &mark);
         ticket.answered(&decision.word.unwrap_or_else(|| answer.status.to_string()));
         let last = request.flaw.is_some() || !request.keep_alive;
         let manner = Manner { fault: decision.fault, head_only: request.is_head(), last, pace: decision.pace.as_deref() };

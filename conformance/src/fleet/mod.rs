@@ -38,6 +38,8 @@ use crate::{plan::Plan, script::CaseId};
 pub const ELSEWHERE: &str = "elsewhere";
 /// The name that arrivals at the authorization server carry.
 pub const ISSUER: &str = "issuer";
+/// The header that marks every answer as the fleet's own: `server/case/n`, the case's n-th arrival, with `-` for no case.
+pub const MARK: &str = "x-fleet-answer";
 
 /// The running mock upstreams. Dropping it ends them and every connection to them.
 pub struct Fleet {

@@ -27,11 +27,19 @@ impl Call {
         Self::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{}}}}"#))
     }
 
-    /// POST of any body to the endpoint.
+    /// POST of a JSON body to the endpoint.
     pub(crate) fn post(body: &str) -> Self {
-        let mut call = Self::bare("POST", "/mcp").header("content-TYPE", "application/json");
-        call.body = body.to_owned();
-        call
+        Self::body("/mcp", body).header("content-TYPE", "application/json")
+    }
+
+    /// POST of any body to anywhere.
+    pub(crate) fn body(target: &str, body: &str) -> Self {
+        Self { body: body.to_owned(), ..Self::bare("POST", target) }
+    }
+
+    /// `tools/call` of the tool `echo`.
+    pub(crate) fn echo() -> Self {
+        Self::post(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hi"}}}"#)
     }
 
     /// A request without a body.
@@ -70,8 +78,6 @@ pub(crate) enum End {
     Closed,
     /// With a TCP reset.
     Reset,
-    /// Not at all: the limit was reached first.
-    Silence,
     /// Not at all: there were too many.
     Endless,
 }
@@ -90,8 +96,8 @@ impl Answer {
     /// The status of the last head that is not 1xx.
     pub(crate) fn status(&self) -> Option<u16> {
         let text = self.text();
-        let statuses = text.lines().filter(|line| line.starts_with("HTTP/1.")).filter_map(|line| line.split(' ').nth(1)?.parse().ok());
-        statuses.filter(|status: &u16| *status >= 200).last()
+        let heads = text.lines().filter(|line| line.starts_with("HTTP/1."));
+        heads.filter_map(|line| line.split(' ').nth(1)?.parse().ok()).rfind(|status: &u16| *status >= 200)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -142,6 +148,11 @@ impl Client {
         self.start(call).await;
         let head_only = call.method == "HEAD";
         timeout(HUNG, self.read(usize::MAX, |bytes| is_whole(bytes, head_only))).await.expect("the answer ends")
+    }
+
+    /// Says that no more requests come; the other half of the connection stays open.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.unwrap();
     }
 
     /// Reads until the bytes are enough, too many, or at an end.
