@@ -45,22 +45,27 @@ struct Gateway {
     stopping: CancellationToken,
 }
 
+impl Gateway {
+    fn new(config: Config, address: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            upstream: Upstream::new(&config)?,
+            mints: config.servers.iter().map(|_| Mint::default()).collect(),
+            metadata: config.servers.iter().map(|_| Metadata::default()).collect(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            external: config.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}"))),
+            config,
+        })
+    }
+}
+
 /// Binds the configured address and serves it in the background.
 ///
 /// # Errors
-/// The address cannot be bound, or the system's certificates cannot be used.
+/// The address cannot be bound.
 pub async fn start(config: Config) -> io::Result<Running> {
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
-    let address: SocketAddr = listener.local_addr()?;
-    let external = config.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}")));
-    let gateway = Gateway {
-        upstream: Upstream::new(&config)?,
-        mints: config.servers.iter().map(|_| Mint::default()).collect(),
-        metadata: config.servers.iter().map(|_| Metadata::default()).collect(),
-        tasks: TaskTracker::new(),
-        stopping: CancellationToken::new(),
-        external,
-        config,
-    };
+    let address = listener.local_addr()?;
+    let gateway = Gateway::new(config, address)?;
     Ok(server::serve(Arc::new(gateway), listener, address))
 }

@@ -107,3 +107,62 @@ fn request(
     *request.headers_mut() = headers;
     request
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        sync::Barrier,
+    };
+
+    /// Upstreams that each answer their first request with a status, but none before all have been asked.
+    async fn gateway_before(statuses: &[&'static str]) -> Arc<Gateway> {
+        let all_asked = Arc::new(Barrier::new(statuses.len()));
+        let mut text = "[[key]]\nname = \"a\"\nvalue = { env = \"K\" }\nservers = \"all\"\n".to_owned();
+        for (position, status) in statuses.iter().enumerate() {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+            text += &format!("[[server]]\nname = \"s{position}\"\nurl = \"{url}\"\nforward = [\"authorization\"]\n");
+            let (all_asked, status) = (Arc::clone(&all_asked), *status);
+            tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _some_of_it = stream.read(&mut [0; 4096]).await.unwrap();
+                all_asked.wait().await;
+                stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+            });
+        }
+        let config = Config::parse("test", &text, &|_| Some("k".to_owned())).unwrap();
+        Arc::new(Gateway::new(config, ([127, 0, 0, 1], 0).into()).unwrap())
+    }
+
+    fn targets(servers: u16) -> Vec<Target> {
+        (0..servers).map(|server| Target { server: ServerId(server), authorization: HeaderValue::from_static("Bearer t") }).collect()
+    }
+
+    #[tokio::test]
+    async fn all_are_asked_at_once() {
+        let gateway = gateway_before(&["200 OK", "401 Unauthorized", "403 Forbidden", "500 Oops", "204 No Content"]).await;
+        let mut answers = ask(&gateway, targets(5)).await.unwrap();
+        answers.sort_by_key(|answered| answered.server);
+        let outcomes: Vec<String> = answers.iter().map(|answered| answered.outcome.to_string()).collect();
+        assert_eq!(outcomes, ["accepted", "unauthorized", "forbidden", "open-500", "accepted"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_waited_for_longer_than_the_deadline() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", silent.local_addr().unwrap());
+        let text = format!(
+            "probe_deadline_ms = 300\n[[key]]\nname = \"a\"\nvalue = {{ env = \"K\" }}\nservers = \"all\"\n[[server]]\nname = \"s\"\nurl = \"{url}\"\nforward = [\"authorization\"]\n"
+        );
+        let config = Config::parse("test", &text, &|_| Some("k".to_owned())).unwrap();
+        let gateway = Arc::new(Gateway::new(config, ([127, 0, 0, 1], 0).into()).unwrap());
+        let began = tokio::time::Instant::now();
+        let answers = ask(&gateway, targets(1)).await.unwrap();
+        assert_eq!(answers[0].outcome, Outcome::Inconclusive(Cause::TimedOut));
+        assert!(began.elapsed() < Duration::from_millis(400), "the paused clock went on for {:?}", began.elapsed());
+    }
+}

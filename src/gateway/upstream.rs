@@ -113,7 +113,7 @@ fn unanswered(error: &hyper_util::client::legacy::Error) -> Unanswered {
     }
     let of_tls = |cause: &(dyn Error + 'static)| {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        cause.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
     };
     Unanswered::Upstream(match () {
         () if causes().any(of_tls) => Cause::Tls,

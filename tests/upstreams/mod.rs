@@ -1,0 +1,80 @@
+//! Upstreams and secrets for the gateway's own tests.
+
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{PrivateKeyDer, pem::PemObject},
+    },
+};
+
+/// The secrets that the tests' configurations name.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("sk".to_owned()),
+        "SECRET" => Some("hush-hush".to_owned()),
+        _ => None,
+    }
+}
+
+/// An upstream behind a certificate of its own; its answers say in `x-version` which HTTP they were asked by.
+pub(crate) struct TlsUpstream {
+    address: SocketAddr,
+    certificate: PathBuf,
+}
+
+impl TlsUpstream {
+    pub(crate) async fn start() -> Self {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("trusted-{}.pem", std::process::id()));
+        std::fs::write(&certificate, issued.cert.pem()).unwrap();
+
+        let key = PrivateKeyDer::from_pem_slice(issued.signing_key.serialize_pem().as_bytes()).unwrap();
+        let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.cert.der().clone()], key)
+            .unwrap();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    // A client that does not trust the certificate ends the handshake, and that is its right.
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let _ended = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                });
+            }
+        });
+        Self { address, certificate }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+
+    pub(crate) fn certificate(&self) -> &PathBuf {
+        &self.certificate
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let response = Response::builder().header("content-type", "application/json").header("x-version", format!("{:?}", request.version()));
+    Ok(response.body(Full::from(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#)).unwrap())
+}
