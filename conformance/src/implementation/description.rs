@@ -4,17 +4,13 @@
 //! same text for those who write one.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::embedded;
+use super::folder::Folder;
+use super::located::Located;
 use crate::cell::Strategy;
-
-/// The file that every folder of an implementation holds.
-pub(super) const FILE: &str = "implementation.toml";
 
 /// One implementation, as its folder describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,9 +104,9 @@ pub enum Feature {
     Discovery,
     /// Takes `tools/list` and `tools/call` from a client that has opened no session.
     SessionlessRequests,
-    /// Offers the listening stream (GET).
+    /// Answers GET with a listening stream.
     ListeningStream,
-    /// Lets a client end its session (DELETE).
+    /// Lets a client end its session with DELETE.
     SessionEnd,
 }
 
@@ -219,124 +215,10 @@ impl Default for Stop {
     }
 }
 
-/// The files of a description's folder, whether on disk or in this binary.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Folder {
-    /// Built into this binary.
-    Embedded(&'static [(&'static str, &'static str)]),
-    /// On disk.
-    Disk(PathBuf),
-    /// None: a description made from text alone.
-    #[default]
-    None,
-}
-
-impl Folder {
-    pub(super) fn read(&self, name: &str) -> std::io::Result<String> {
-        match self {
-            Self::Embedded(files) => files
-                .iter()
-                .find(|(file, _)| *file == name)
-                .map(|(_, text)| (*text).to_owned())
-                .ok_or_else(|| std::io::ErrorKind::NotFound.into()),
-            Self::Disk(folder) => std::fs::read_to_string(folder.join(name)),
-            Self::None => Err(std::io::ErrorKind::NotFound.into()),
-        }
-    }
-}
-
-/// Why there is no description.
-#[derive(Debug, thiserror::Error)]
-pub enum DescriptionError {
-    /// Neither a built-in name nor a path.
-    #[error("unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {FILE}, for example ./{name}")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// The names that would have done.
-        known: String,
-    },
-    /// The file is not there, or not readable.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file does not say what it should.
-    #[error("{0}")]
-    Invalid(Located),
-}
-
-/// A complaint about a place in a file: where, what, and the line itself.
-#[derive(Debug)]
-pub struct Located {
-    file: String,
-    line: usize,
-    column: usize,
-    width: usize,
-    text: String,
-    message: String,
-}
-
-impl Located {
-    fn new(file: &str, source: &str, span: Option<std::ops::Range<usize>>, message: &str) -> Self {
-        let span = span.unwrap_or(0..0);
-        let before = source.get(..span.start).unwrap_or(source);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let text = source.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
-        let column = before[start..].chars().count() + 1;
-        let wanted = source.get(span).map_or(1, |found| found.lines().next().unwrap_or_default().chars().count());
-        let width = wanted.clamp(1, (text.chars().count() + 2).saturating_sub(column).max(1));
-        Self {
-            file: file.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column,
-            width,
-            text: text.to_owned(),
-            message: message.trim().to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Located {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, width, text, message } = self;
-        let (first, rest) = message.split_once(", expected").map_or((message.as_str(), None), |(first, rest)| (first, Some(rest)));
-        writeln!(f, "{file}:{line}:{column}: {first}")?;
-        writeln!(f, "{line:>5} | {text}")?;
-        write!(f, "      | {:indent$}{:^<width$}", "", "", indent = column - 1)?;
-        rest.map_or(Ok(()), |rest| write!(f, "\nexpected{rest}"))
-    }
-}
-
 impl Description {
-    /// The built-in implementation of that name, or the one in that folder. A path holds a `/`, or is `.` or `..`.
-    pub fn find(name_or_path: &str) -> Result<Self, DescriptionError> {
-        if name_or_path.contains('/') || name_or_path.starts_with('.') {
-            let folder = Path::new(name_or_path);
-            let path = if folder.ends_with(FILE) { folder.to_owned() } else { folder.join(FILE) };
-            let source = std::fs::read_to_string(&path).map_err(|source| DescriptionError::Unreadable { path: path.clone(), source })?;
-            let mut description = Self::parse(&path.display().to_string(), &source)?;
-            description.folder = Folder::Disk(path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned));
-            return Ok(description);
-        }
-        let Some(files) = embedded::files(name_or_path) else {
-            return Err(DescriptionError::Unknown {
-                name: name_or_path.to_owned(),
-                known: embedded::names().collect::<Vec<_>>().join(", "),
-            });
-        };
-        let folder = Folder::Embedded(files);
-        let file = format!("{name_or_path}/{FILE}");
-        let source = folder.read(FILE).map_err(|source| DescriptionError::Unreadable { path: PathBuf::from(&file), source })?;
-        Ok(Self { folder, ..Self::parse(&file, &source)? })
-    }
-
     /// Reads the text of an `implementation.toml`; `file` is what errors call it.
-    pub fn parse(file: &str, source: &str) -> Result<Self, DescriptionError> {
-        toml::from_str(source).map_err(|error| DescriptionError::Invalid(Located::new(file, source, error.span(), error.message())))
+    pub fn parse(file: &str, source: &str) -> Result<Self, Located> {
+        toml::from_str(source).map_err(|error| Located::new(file, source, error.span(), error.message()))
     }
 
     /// Whether it declares the feature.

@@ -3,34 +3,35 @@
 //! Decides nothing about what the implementation does when judged. `implementations/README.md` documents the description.
 
 mod description;
-mod embedded;
+mod folder;
 mod install;
+mod located;
 mod process;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-pub use self::description::{
-    Deadlines, Description, DescriptionError, Feature, Install, Layout, Located, Ready, Rendered, ServerNames, Start, Stop,
-};
+pub use self::description::{Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Start, Stop};
+pub use self::folder::{DescriptionError, names};
 pub use self::install::InstallError;
+pub use self::located::Located;
+pub use self::process::interrupted;
 use self::process::{Group, Surroundings};
 pub use self::template::TemplateError;
 use crate::cell::Strategy;
 use crate::plan::Plan;
 
-/// The names that [`Description::find`] knows without a path.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    embedded::names()
-}
+const A_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why an implementation does not serve. Never a verdict about it.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +123,7 @@ struct Names<'a> {
     install: &'a Path,
     run: &'a Path,
     port: u16,
+    base_url: &'a str,
 }
 
 /// Installs it where that has not been done, renders its files, starts it and waits until it is ready.
@@ -134,6 +136,7 @@ pub async fn start(
     cache: &Path,
     progress: impl Fn(&str),
 ) -> Result<Running, StartError> {
+    let cache = &std::path::absolute(cache).map_err(|source| StartError::File { path: cache.to_owned(), source })?;
     let install = install::installed(description, cache, &progress).await.map_err(|source| StartError::Install {
         name: description.name.clone(),
         version: description.version.clone(),
@@ -141,7 +144,8 @@ pub async fn start(
     })?;
     let run = run_folder(cache, &description.name)?;
     let port = free_port().map_err(|source| StartError::File { path: "127.0.0.1:0".into(), source })?;
-    let names = Value::from(Serde(Names { plan, strategy, install: &install, run: &run, port }));
+    let base_url = format!("http://127.0.0.1:{port}");
+    let names = Value::from(Serde(Names { plan, strategy, install: &install, run: &run, port, base_url: &base_url }));
 
     for file in &description.files {
         let source =
@@ -161,7 +165,7 @@ pub async fn start(
     let group = Group::spawn(&words, &run, Surroundings::Clean { home: &run, variables }, &output)
         .map_err(|source| StartError::Program { program: words.first().cloned().unwrap_or_default(), source })?;
     let grace = Duration::from_secs(description.stop.grace_s);
-    let mut running = Running { base_url: format!("http://127.0.0.1:{port}"), log, group, grace };
+    let mut running = Running { base_url, log, group, grace };
     let since = tokio::time::Instant::now();
     ready(&mut running, &description.ready).await?;
     progress(&format!("{} is ready after {:.1} s", description.name, since.elapsed().as_secs_f32()));
@@ -211,10 +215,19 @@ pub fn cache_folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf
     })
 }
 
+/// A new folder for this run. Folders of earlier runs are kept for a week, for those who were shown the path of a log.
 fn run_folder(cache: &Path, name: &str) -> Result<PathBuf, StartError> {
-    let parent = cache.join("runs");
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let run = parent.join(format!("{name}-{}-{}", since_epoch.as_millis(), std::process::id()));
+    let parent = cache.join("runs").join(name);
+    let now = SystemTime::now();
+    for earlier in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
+        let changed = earlier.metadata().and_then(|known| known.modified()).unwrap_or(now);
+        if now.duration_since(changed).is_ok_and(|age| age > A_WEEK) {
+            // What cannot be removed now is tried again by the next run.
+            let _removed = std::fs::remove_dir_all(earlier.path());
+        }
+    }
+    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let run = parent.join(format!("{}-{}", since_epoch.as_nanos(), std::process::id()));
     std::fs::create_dir_all(&run).map_err(|source| StartError::File { path: run.clone(), source })?;
     Ok(run)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A running process group. Dropping it kills every member at once; [`Group::stop`] asks first.
 #[derive(Debug)]
@@ -81,5 +82,19 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+    }
+}
+
+/// Waits until this program is asked to end: Ctrl-C, SIGTERM, or its terminal going away.
+///
+/// An implementation has a process group of its own, so Ctrl-C does not reach it: whoever started one races its work against this and
+/// then stops it.
+pub async fn interrupted() -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminated.recv() => Ok(()),
+        _ = hung_up.recv() => Ok(()),
     }
 }

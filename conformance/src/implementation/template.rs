@@ -37,7 +37,8 @@ impl TemplateError {
         let found = error.range().and_then(|range| source.get(range)).unwrap_or_default();
         let message = if error.kind() == minijinja::ErrorKind::UndefinedError {
             let known: Vec<String> = names.try_iter().into_iter().flatten().map(|name| format!("`{name}`")).collect();
-            format!("`{found}` is not defined\nexpected one of {}", known.join(", "))
+            let expected = if found.contains('.') { String::new() } else { format!("\nexpected one of {}", known.join(", ")) };
+            format!("`{found}` is not defined{expected}")
         } else {
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             if found.is_empty() { detail } else { format!("{detail}, at `{found}`") }
