@@ -1,0 +1,258 @@
+//! Reads `requirements.toml`: what a gateway owes its callers and its upstreams, how binding each row is, and where it comes from.
+//!
+//! Knows neither how a requirement is judged (the rules and scenarios say that) nor how any implementation fares.
+
+use std::{fmt, sync::LazyLock};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// How binding a requirement is (RFC 2119).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Level {
+    /// An absolute requirement.
+    #[serde(rename = "MUST")]
+    Must,
+    /// An absolute prohibition.
+    #[serde(rename = "MUST NOT")]
+    MustNot,
+    /// To be done unless there are good reasons.
+    #[serde(rename = "SHOULD")]
+    Should,
+    /// Not to be done unless there are good reasons.
+    #[serde(rename = "SHOULD NOT")]
+    ShouldNot,
+    /// A permission.
+    #[serde(rename = "MAY")]
+    May,
+}
+
+impl Level {
+    /// The level as standards spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Must => "MUST",
+            Self::MustNot => "MUST NOT",
+            Self::Should => "SHOULD",
+            Self::ShouldNot => "SHOULD NOT",
+            Self::May => "MAY",
+        }
+    }
+
+    /// Whether there is no way round it.
+    #[must_use]
+    pub const fn binds(self) -> bool {
+        matches!(self, Self::Must | Self::MustNot)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a requirement gets its force from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Strength {
+    /// Normative text.
+    #[serde(rename = "N")]
+    Normative,
+    /// The change that the project starts from.
+    #[serde(rename = "S")]
+    Seed,
+    /// Normative text, by argument.
+    #[serde(rename = "D")]
+    Derived,
+    /// This suite alone.
+    #[serde(rename = "P")]
+    Proposed,
+}
+
+/// A set of behaviours that an implementation can choose as a whole. A requirement of another profile is not applicable to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// A challenge with the gateway's own discovery URL, a bare 403, any refusal refuses.
+    #[default]
+    Seed,
+    /// What the MCP specification asks of a server.
+    Mcp,
+    /// Upstream challenges relayed untouched.
+    Transparent,
+}
+
+/// Whether the suite judges a requirement today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// At least one rule or scenario cites it.
+    Covered,
+    /// It could be judged and is not yet, for this reason.
+    NotYet(String),
+    /// It cannot be observed, for this reason.
+    Excluded(String),
+}
+
+/// One row of the catalogue.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Requirement {
+    /// Never renumbered and never used again.
+    pub id: String,
+    /// How binding it is.
+    pub level: Level,
+    /// Where it gets its force from: the strongest of its sources.
+    pub strength: Strength,
+    /// The profile that it belongs to; all of them where it names none.
+    pub profile: Option<Profile>,
+    /// The protocol revision from which on it holds.
+    pub since: Option<String>,
+    /// The last protocol revision that it holds for.
+    pub until: Option<String>,
+    /// What is required.
+    pub statement: String,
+    /// Where that is said.
+    pub sources: Vec<String>,
+    /// What would show it: C the client, U the upstream, L logs and metrics.
+    pub observe: String,
+    /// What happens to people where it is not met.
+    pub hurts: Option<String>,
+    not_yet: Option<String>,
+    excluded: Option<String>,
+}
+
+impl Requirement {
+    /// Whether it decides an implementation's result. The others are recommended: they never make a stranger fail.
+    #[must_use]
+    pub fn core(&self) -> bool {
+        self.strength != Strength::Proposed
+    }
+
+    /// Whether it is judged today.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match (&self.excluded, &self.not_yet) {
+            (Some(reason), _) => Status::Excluded(reason.clone()),
+            (None, Some(reason)) => Status::NotYet(reason.clone()),
+            (None, None) => Status::Covered,
+        }
+    }
+
+    /// Whether it says anything to an implementation of this profile.
+    #[must_use]
+    pub fn applies_to(&self, profile: Profile) -> bool {
+        self.profile.is_none_or(|own| own == profile)
+    }
+}
+
+/// Every requirement, in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    requirements: IndexMap<String, Requirement>,
+}
+
+static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
+    Catalogue::parse(include_str!("../requirements.toml")).expect("the embedded requirements.toml parses, as a test of this module shows")
+});
+
+impl Catalogue {
+    /// The one that this program was built with.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// Reads and checks a catalogue.
+    ///
+    /// # Errors
+    ///
+    /// When it is not TOML, has unknown keys, or a row contradicts itself or another.
+    pub fn parse(text: &str) -> Result<Self, CatalogueError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            requirement: Vec<Requirement>,
+        }
+        let mut requirements = IndexMap::new();
+        for requirement in toml::from_str::<File>(text)?.requirement {
+            let id = requirement.id.clone();
+            if requirement.not_yet.is_some() && requirement.excluded.is_some() {
+                return Err(CatalogueError::Row { id, why: "is either not yet judged or excluded" });
+            }
+            if requirement.sources.is_empty() || requirement.statement.is_empty() {
+                return Err(CatalogueError::Row { id, why: "has neither statement nor source" });
+            }
+            if requirements.insert(id.clone(), requirement).is_some() {
+                return Err(CatalogueError::Row { id, why: "exists already" });
+            }
+        }
+        Ok(Self { requirements })
+    }
+
+    /// The requirement of that id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Requirement> {
+        self.requirements.get(id)
+    }
+
+    /// Every requirement, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Requirement> {
+        self.requirements.values()
+    }
+}
+
+/// What is wrong with a catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// It is not TOML, or has keys or values that nobody knows.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// A row contradicts itself or another.
+    #[error("requirement {id} {why}")]
+    Row {
+        /// The row.
+        id: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_catalogue_has_every_row_in_its_family_s_order() {
+        let catalogue = Catalogue::parse(include_str!("../requirements.toml")).unwrap();
+        assert_eq!(catalogue.iter().count(), 167);
+        let mut last = ("", 0);
+        for requirement in catalogue.iter() {
+            let (family, number) = requirement.id.split_once('-').unwrap();
+            let number: u16 = number.parse().unwrap();
+            assert_eq!(number, if family == last.0 { last.1 + 1 } else { 1 }, "{}", requirement.id);
+            last = (family, number);
+        }
+    }
+
+    #[test]
+    fn a_row_that_contradicts_itself_or_another_is_refused() {
+        let row = |id: &str, more: &str| {
+            format!("[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='N'\nstatement='s'\nsources=['x']\nobserve='C'\n{more}\n")
+        };
+        assert!(Catalogue::parse(&row("A-01", "")).is_ok());
+        let refusal = |text: &str| Catalogue::parse(text).unwrap_err().to_string();
+        assert_eq!(refusal(&(row("A-01", "") + &row("A-01", ""))), "requirement A-01 exists already");
+        assert_eq!(refusal(&row("A-01", "not-yet='a'\nexcluded='b'")), "requirement A-01 is either not yet judged or excluded");
+        assert!(refusal(&row("A-01", "colour='red'")).contains("unknown field `colour`"));
+    }
+
+    #[test]
+    fn only_what_we_propose_ourselves_is_not_core() {
+        let catalogue = Catalogue::embedded();
+        assert!(catalogue.get("STA-01").unwrap().core());
+        assert!(!catalogue.get("CRD-04").unwrap().core());
+        assert!(catalogue.get("STA-06").unwrap().applies_to(Profile::Seed));
+        assert!(!catalogue.get("STA-06").unwrap().applies_to(Profile::Mcp));
+    }
+}
