@@ -70,7 +70,8 @@ impl Challenge {
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
         let parameters = self.parameters();
-        let twin = |(at, parameter): (usize, &Parameter)| parameters[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&parameter.name));
+        let twin =
+            |(at, parameter): (usize, &Parameter)| parameters[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&parameter.name));
         parameters.iter().enumerate().find(|(at, parameter)| twin((*at, parameter))).map(|(_, parameter)| parameter.name.as_str())
     }
 }

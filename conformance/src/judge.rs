@@ -188,11 +188,7 @@ fn look(name: &str, subject: &Subject<'_>) -> Observation {
     Observable::find(name).map_or(Observation::Unknown("no such observable"), |observable| observable.look(subject))
 }
 
-fn of_requirements(
-    id: &str,
-    expectation: &Expectation,
-    say: impl Fn(&Requirement) -> (Verdict, String, String, String),
-) -> Vec<Finding> {
+fn of_requirements(id: &str, expectation: &Expectation, say: impl Fn(&Requirement) -> (Verdict, String, String, String)) -> Vec<Finding> {
     let finding = |requirement: &Requirement| {
         let (verdict, observable, expected, seen) = say(requirement);
         Finding { requirement: requirement.id.clone(), rule: id.to_owned(), verdict, observable, expected, seen }

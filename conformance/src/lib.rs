@@ -4,10 +4,18 @@
 //! the upstreams what to answer, and [`trace`] for what is recorded and judged.
 
 pub mod behaviour;
+pub mod catalogue;
 pub mod cell;
+pub mod challenge;
 pub mod defect;
 pub mod fleet;
 pub mod implementation;
+pub mod judge;
+pub mod matrix;
+pub mod observe;
+pub mod pattern;
 pub mod plan;
+pub mod rule;
 pub mod script;
+pub mod selector;
 pub mod trace;

@@ -152,7 +152,9 @@ pub fn cells(axes: &Axes, strategies: &[Strategy], routes: &[String]) -> (Vec<Ce
 #[must_use]
 pub fn server_of(cell: &Cell) -> &'static str {
     match cell.server {
-        ServerKind::Forwarding => Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server()).unwrap_or(names::FORWARDING[0]),
+        ServerKind::Forwarding => {
+            Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server()).unwrap_or(names::FORWARDING[0])
+        }
         ServerKind::Static => names::STATIC,
         ServerKind::ClientCredentials => names::MINTED,
         ServerKind::Open => names::OPEN,
@@ -215,7 +217,9 @@ mod tests {
     fn every_behaviour_of_the_matrix_meets_a_forwarded_token() {
         let (cells, _) = cells(Axes::embedded(), &[Strategy::Own], &routes());
         for upstream in Behaviours::embedded().spellings() {
-            let meets = |cell: &&Cell| cell.upstream == upstream && cell.credentials == Credentials::KeyAndToken && cell.server == ServerKind::Forwarding;
+            let meets = |cell: &&Cell| {
+                cell.upstream == upstream && cell.credentials == Credentials::KeyAndToken && cell.server == ServerKind::Forwarding
+            };
             assert_eq!(cells.iter().filter(meets).filter(|cell| cell.route == "/mcp/{server}").count(), Method::ALL.len(), "{upstream}");
         }
     }

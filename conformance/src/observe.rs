@@ -174,7 +174,12 @@ impl Observable {
 
     /// Every observable: the client's face, then the upstream's, then those that compare several exchanges.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        client::OBSERVABLES.iter().chain(body::OBSERVABLES).chain(upstream::OBSERVABLES).chain(leak::OBSERVABLES).chain(several::OBSERVABLES)
+        client::OBSERVABLES
+            .iter()
+            .chain(body::OBSERVABLES)
+            .chain(upstream::OBSERVABLES)
+            .chain(leak::OBSERVABLES)
+            .chain(several::OBSERVABLES)
     }
 
     /// What it says of this trace.

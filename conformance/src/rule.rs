@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use crate::{
-    catalogue::{Catalogue, Status},
+    catalogue::{Catalogue, Requirement, Status},
     cell::Cell,
     observe::Observable,
     pattern::{Pattern, wild},
@@ -137,7 +137,7 @@ impl Expectation {
             return Err("requires nothing or expects nothing".to_owned());
         }
         for id in &self.requires {
-            match Catalogue::embedded().get(id).map(|requirement| requirement.status()) {
+            match Catalogue::embedded().get(id).map(Requirement::status) {
                 Some(Status::Covered) => {}
                 Some(_) => return Err(format!("cites {id}, which the catalogue says is not judged")),
                 None => return Err(format!("cites {id}, which the catalogue does not have")),
@@ -235,7 +235,10 @@ mod tests {
             ("when = {}\nexpect = { stature = 401 }", "rule `r` knows no observable `stature`"),
             ("when = {}\nexpect = { challenge = 'wellformed' }", "rule `r` `challenge` never says `wellformed`"),
             ("when = {}\nexpect = { status = 'teapot' }", "rule `r` `status` never says `teapot`"),
-            ("when = {}\nexpect = { status = 401 }\nnon-strict = { challenge = 'absent' }", "rule `r` grades `challenge`, of which it expects nothing"),
+            (
+                "when = {}\nexpect = { status = 401 }\nnon-strict = { challenge = 'absent' }",
+                "rule `r` grades `challenge`, of which it expects nothing",
+            ),
         ] {
             assert_eq!(refusal(rule), why);
         }

@@ -34,7 +34,10 @@ impl Selector {
             && fits(&self.route, &cell.route)
             && fits(&self.strategy, cell.strategy.as_str())
             && self.upstream.as_ref().is_none_or(|pattern| pattern.matches_one_of(&[&cell.upstream, name]))
-            && self.class.as_ref().is_none_or(|pattern| Behaviours::embedded().find(name).is_some_and(|found| pattern.matches(found.class.as_str())))
+            && self
+                .class
+                .as_ref()
+                .is_none_or(|pattern| Behaviours::embedded().find(name).is_some_and(|found| pattern.matches(found.class.as_str())))
     }
 
     /// A value that no cell can have, with the name of its axis: a slip of the pen.

@@ -86,8 +86,11 @@ fn token() -> impl Strategy<Value = String> {
 
 fn parameter() -> impl Strategy<Value = Parameter> {
     let quoted = "[\t -~\u{80}-\u{ff}]{0,24}".prop_map(|value| (value, true));
-    (token(), prop_oneof![quoted, token().prop_map(|value| (value, false))])
-        .prop_map(|(name, (value, quoted))| Parameter { name, value, quoted })
+    (token(), prop_oneof![quoted, token().prop_map(|value| (value, false))]).prop_map(|(name, (value, quoted))| Parameter {
+        name,
+        value,
+        quoted,
+    })
 }
 
 fn challenge() -> impl Strategy<Value = Challenge> {

@@ -74,7 +74,13 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         absence: None,
         look: error_param,
     },
-    Observable { name: "realm", says: "whether the Bearer challenge has a realm", values: &["absent", "present"], absence: None, look: realm },
+    Observable {
+        name: "realm",
+        says: "whether the Bearer challenge has a realm",
+        values: &["absent", "present"],
+        absence: None,
+        look: realm,
+    },
     Observable {
         name: "challenge-size",
         says: "whether all challenges together are longer than 4 KiB",

@@ -164,7 +164,8 @@ fn stowaways(subject: &Subject<'_>) -> Observation {
         let same = |(other, theirs): &(String, String)| other.eq_ignore_ascii_case(name) && theirs.contains(value.as_str());
         subject.trace.arrivals.iter().any(|arrival| arrival.headers.iter().any(same))
     };
-    let mut sent = subject.trace.exchanges.iter().flat_map(|exchange| &exchange.sent_headers).filter(|(name, _)| unwelcome(name)).peekable();
+    let mut sent =
+        subject.trace.exchanges.iter().flat_map(|exchange| &exchange.sent_headers).filter(|(name, _)| unwelcome(name)).peekable();
     if sent.peek().is_none() {
         return Observation::NotApplicable;
     }

@@ -25,12 +25,13 @@ pub(super) struct Traffic<'a> {
 impl<'a> Traffic<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
         let issued: BTreeSet<&str> = subject.arrivals().filter_map(|arrival| arrival.session_issued.as_deref()).collect();
-        let ends_issued = |arrival: &Arrival| arrival.method == "DELETE" && session(arrival).is_some_and(|session| issued.contains(session));
+        let ends_issued =
+            |arrival: &Arrival| arrival.method == "DELETE" && session(arrival).is_some_and(|session| issued.contains(session));
         let is_own = |arrival: &Arrival| subject.trace.exchanges.iter().any(|exchange| is_message_of(arrival, exchange));
         let mut traffic = Self { own: Vec::new(), probes: Vec::new(), clean_up: Vec::new() };
         let mut others = Vec::new();
         for arrival in subject.arrivals() {
-            if is_own(arrival) && !(ends_issued(arrival) && !client_knows(subject, arrival)) {
+            if is_own(arrival) && (!ends_issued(arrival) || client_knows(subject, arrival)) {
                 traffic.own.push(arrival);
             } else if ends_issued(arrival) {
                 traffic.clean_up.push(arrival);
@@ -38,9 +39,9 @@ impl<'a> Traffic<'a> {
                 others.push(arrival);
             }
         }
-        let ridden: BTreeSet<&str> =
-            traffic.own.iter().flat_map(|own| [session(own), own.session_issued.as_deref()]).flatten().collect();
-        let rides = |arrival: &Arrival| [session(arrival), arrival.session_issued.as_deref()].into_iter().flatten().any(|id| ridden.contains(id));
+        let ridden: BTreeSet<&str> = traffic.own.iter().flat_map(|own| [session(own), own.session_issued.as_deref()]).flatten().collect();
+        let rides =
+            |arrival: &Arrival| [session(arrival), arrival.session_issued.as_deref()].into_iter().flatten().any(|id| ridden.contains(id));
         traffic.probes = others.into_iter().filter(|arrival| !rides(arrival)).collect();
         traffic
     }
@@ -54,7 +55,10 @@ pub(super) fn session(arrival: &Arrival) -> Option<&str> {
 /// Whether a client that ends a session means this one: it was told of it, or names it.
 fn client_knows(subject: &Subject<'_>, arrival: &Arrival) -> bool {
     let told = |exchange: &Exchange| {
-        [header(&exchange.sent_headers, SESSION), header(&exchange.headers, SESSION)].into_iter().flatten().any(|id| Some(id) == session(arrival))
+        [header(&exchange.sent_headers, SESSION), header(&exchange.headers, SESSION)]
+            .into_iter()
+            .flatten()
+            .any(|id| Some(id) == session(arrival))
     };
     subject.trace.exchanges.iter().any(told)
 }

@@ -232,7 +232,9 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
             }
             let Ok(message) = serde_json::from_str::<Value>(&probe.body) else { return Some("json") };
             let needed: &[&str] = match probe.rpc_method.as_deref() {
-                Some("initialize") => &["/params/protocolVersion", "/params/capabilities", "/params/clientInfo/name", "/params/clientInfo/version"],
+                Some("initialize") => {
+                    &["/params/protocolVersion", "/params/capabilities", "/params/clientInfo/name", "/params/clientInfo/version"]
+                }
                 Some("server/discover") => &["/params/_meta"],
                 _ => &[],
             };
