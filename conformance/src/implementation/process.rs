@@ -18,6 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) struct Group {
     leader: Child,
     id: Option<Pid>,
+    /// Kills the group when this program is gone, however it went: its standard input is then at its end.
+    pub(super) guard: Option<Child>,
 }
 
 /// What a process gets to see of ours.
@@ -48,17 +50,21 @@ impl Group {
         }
         let leader = command.spawn()?;
         let id = leader.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        Ok(Self { leader, id })
+        Ok(Self { leader, id, guard: id.and_then(|id| guard(id).ok()) })
     }
 
-    /// Waits for the first process of the group to end. Safe to cancel.
+    /// Waits for the first process of the group to end; the rest goes with it. Safe to cancel.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
-        self.leader.wait().await
+        let status = self.leader.wait().await;
+        self.bury();
+        status
     }
 
-    /// How the first process ended, if it has.
+    /// How the first process ended, if it has; the rest goes with it.
     pub(super) fn ending(&mut self) -> Option<ExitStatus> {
-        self.leader.try_wait().ok().flatten()
+        let status = self.leader.try_wait().ok().flatten()?;
+        self.bury();
+        Some(status)
     }
 
     /// Asks the group to end, gives its first process that long, and kills what is left.
@@ -66,9 +72,18 @@ impl Group {
         self.signal(Signal::TERM);
         // Whether it went in time makes no difference to what follows: children may be left either way.
         let _in_time = tokio::time::timeout(grace, self.leader.wait()).await;
-        self.signal(Signal::KILL);
+        self.bury();
         let _reaped = self.leader.wait().await;
+    }
+
+    /// Kills what is left, and then the guard; forgets the group's id, which the system may now give to somebody else.
+    fn bury(&mut self) {
+        self.signal(Signal::KILL);
         self.id = None;
+        if let Some(mut guard) = self.guard.take() {
+            // It may have gone by itself; it is no longer needed either way.
+            let _gone = guard.start_kill();
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -81,8 +96,20 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.bury();
     }
+}
+
+/// Starts the process that outlives us just long enough to kill the group, where we are killed and can not.
+fn guard(group: Pid) -> io::Result<Child> {
+    let group = group.as_raw_nonzero().to_string();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "read line; kill -s KILL -- \"-$1\"", "sh", &group])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.process_group(0).kill_on_drop(true).spawn()
 }
 
 /// Waits until this program is asked to end: Ctrl-C, SIGTERM, or its terminal going away.

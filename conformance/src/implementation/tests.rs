@@ -122,6 +122,16 @@ async fn what_is_dropped_is_killed() {
 }
 
 #[tokio::test]
+async fn what_we_can_no_longer_kill_is_killed_when_we_are_gone() {
+    let lifeline = Lifeline::new();
+    let description = scripted(&lifeline.held_by(&format!("trap '' TERM; sleep 1000 & {SERVE}")), "");
+    let mut running = started(&description, lifeline.cache()).await.unwrap();
+    // All that is left of a killed program is that its end of the pipe is closed.
+    drop(running.group.guard.as_mut().unwrap().stdin.take());
+    lifeline.nobody_is_left().await;
+}
+
+#[tokio::test]
 async fn a_start_that_is_given_up_leaves_nobody_behind() {
     let mut lifeline = Lifeline::new();
     let description = scripted(&lifeline.held_by("echo up >&9; sleep 1000 & sleep 1000"), "");
@@ -179,9 +189,7 @@ async fn a_program_that_is_not_there_is_named() {
     let cache = tempfile::tempdir().unwrap();
     let mut description = scripted("", "");
     description.start.command = vec!["no-such-gateway".into()];
-    insta::assert_snapshot!(started(&description, cache.path()).await.unwrap_err(), @r#"
-    cannot start `no-such-gateway`: No such file or directory (os error 2)
-    "#);
+    insta::assert_snapshot!(started(&description, cache.path()).await.unwrap_err(), @"cannot start `no-such-gateway`: No such file or directory (os error 2)");
 }
 
 #[tokio::test]
