@@ -1,5 +1,7 @@
 //! The gateway in process, before mock upstreams: what the I/O does that the pure core cannot show.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 mod upstreams;
 
 use bytes::Bytes;

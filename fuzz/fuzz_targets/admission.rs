@@ -1,0 +1,36 @@
+//! Any header lines as a caller's: no gateway key ever becomes what is forwarded.
+//!
+//! The input is split at newlines; lines go to the key header and to `Authorization` in turn.
+
+#![no_main]
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use libfuzzer_sys::fuzz_target;
+use mcp_preflight::core::{
+    admission::{Authorization, KeyDigest, Keyring},
+    credential::{Kind, assign},
+};
+
+const KEYS: [&[u8]; 2] = [b"sk-alice", b"sk-bob"];
+
+fuzz_target!(|bytes: &[u8]| {
+    let keyring = Keyring { header: HeaderName::from_static("x-key"), keys: KEYS.map(KeyDigest::of).into() };
+    let mut headers = HeaderMap::new();
+    for (n, line) in bytes.split(|byte| *byte == b'\n').take(6).enumerate() {
+        let name = if n % 2 == 0 { keyring.header.clone() } else { AUTHORIZATION };
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append(name, value);
+        }
+    }
+    let Ok(admitted) = keyring.admit(&headers) else { return };
+    assert!(usize::from(admitted.caller.0) < KEYS.len());
+    for kind in [Kind::Static, Kind::ClientCredentials, Kind::Open] {
+        assert!(assign(kind, &admitted.authorization).is_ok_and(|credential| credential.forwarded().is_none()));
+    }
+    if let Authorization::Token(token) = &admitted.authorization {
+        let sent = token.header_value();
+        assert!(sent.is_sensitive());
+        assert!(sent.as_bytes().split(|byte| *byte == b' ').all(|part| !KEYS.contains(&part)), "a key was forwarded");
+        assert_eq!(headers.get_all(AUTHORIZATION).iter().count(), 1);
+    }
+});
