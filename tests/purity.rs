@@ -1,5 +1,7 @@
 //! Holds the invariant that `src/core` is pure: no I/O, no clock, no runtime.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 use std::{fs, path::Path};
 
 /// Crates that the core may name. All of them compute; none of them does anything.
