@@ -34,8 +34,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "challenge",
-        says: "whether WWW-Authenticate is there, and a list of challenges by the letter",
-        values: &["absent", "well-formed", "malformed: *"],
+        says: "whether WWW-Authenticate is there, and a list of challenges by the letter, or but for the quotes",
+        values: &["absent", "well-formed", "unquoted", "malformed: *"],
         absence: None,
         look: challenge,
     },
@@ -176,12 +176,10 @@ fn committed(subject: &Subject<'_>) -> Observation {
     let Some(behaviour) = subject.behaviour() else { return Observation::NotApplicable };
     of_head(subject, |exchange| {
         let (Some(200..=299), Some(after)) = (exchange.status, exchange.head_after_ms) else { return "after-upstream".into() };
-        let streams = header(&exchange.headers, "content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         let early = match (behaviour.class, behaviour.fault) {
             (_, Some(Fault::Never | Fault::StallHead)) => after < subject.context.deadlines.commit as f64,
-            (Class::Accepted, _) if behaviour.then.is_none() => after < behaviour.after_ms as f64,
-            (Class::Unauthorized | Class::Forbidden, _) => streams,
-            (Class::Accepted | Class::Inconclusive, _) => false,
+            (Class::Accepted, _) => after < behaviour.after_ms as f64,
+            (Class::Unauthorized | Class::Forbidden | Class::Inconclusive, _) => false,
         };
         if early { "early" } else { "after-upstream" }.into()
     })
@@ -193,9 +191,10 @@ fn challenge(subject: &Subject<'_>) -> Observation {
         let mut lines = 0;
         for line in all_headers(&exchange.headers, "www-authenticate") {
             lines += 1;
-            match challenge::parse(line) {
-                Ok(found) => challenges += found.len(),
-                Err(malformed) => return format!("malformed: {malformed}").into(),
+            match (challenge::parse(line), challenge::parse_leniently(line)) {
+                (Ok(found), _) => challenges += found.len(),
+                (Err(_), Ok(_)) => return "unquoted".into(),
+                (Err(malformed), Err(_)) => return format!("malformed: {malformed}").into(),
             }
         }
         match (lines, challenges) {

@@ -1,15 +1,11 @@
-//! Observes what only several exchanges show: whether things happened together, whether two answers are alike, whether a challenge
-//! leads anywhere.
+//! Observes what only several exchanges show: whether connections are used again, whether two answers can be told apart.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{Observable, Observation, Subject, client::challenges};
-use crate::{
-    script::Script,
-    trace::{Exchange, header},
-};
+use crate::trace::Exchange;
 
 /// What several exchanges show together.
 pub(super) const OBSERVABLES: &[Observable] = &[
@@ -19,13 +15,6 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         values: &["100..599", "none", "*,*"],
         absence: None,
         look: statuses,
-    },
-    Observable {
-        name: "overlap",
-        says: "whether requests to several servers waited for one another",
-        values: &["together", "one-after-another"],
-        absence: None,
-        look: overlap,
     },
     Observable {
         name: "connections-per-exchange",
@@ -48,13 +37,6 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         absence: None,
         look: same_challenge,
     },
-    Observable {
-        name: "discovery",
-        says: "where the metadata that the first answer leads to, asked for by the later exchanges, leads a client",
-        values: &["served", "not-found: *", "not-json", "other-resource: *", "no-authorization-server"],
-        absence: None,
-        look: discovery,
-    },
 ];
 
 fn statuses(subject: &Subject<'_>) -> Observation {
@@ -65,27 +47,6 @@ fn statuses(subject: &Subject<'_>) -> Observation {
         1 => all[0].clone().into(),
         _ => all.join(",").into(),
     }
-}
-
-/// Each server is told to wait; where none waits for another, all are asked before the first may have answered.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of delays and numbers of servers are small")]
-fn overlap(subject: &Subject<'_>) -> Observation {
-    let mut firsts: Vec<(&str, f64)> = Vec::new();
-    let mut delay = None;
-    for arrival in &subject.trace.arrivals {
-        if super::is_discovery(arrival) || firsts.iter().any(|(server, _)| *server == arrival.server) {
-            continue;
-        }
-        firsts.push((&arrival.server, arrival.at_ms));
-        let script = header(&arrival.headers, "authorization").and_then(Script::find);
-        let ordered = script.as_ref().and_then(|script| script.order(&arrival.server)).and_then(|order| order.strip_prefix("slow-"));
-        delay = delay.max(ordered.and_then(|delay| delay.parse::<u32>().ok()));
-    }
-    let (Some(delay), true) = (delay, firsts.len() > 1) else { return Observation::NotApplicable };
-    let times = || firsts.iter().map(|(_, at)| *at);
-    let spread = times().fold(f64::MIN, f64::max) - times().fold(f64::MAX, f64::min);
-    let one_after_another = f64::from(delay) * (firsts.len() - 1) as f64;
-    if spread < one_after_another / 2.0 { "together" } else { "one-after-another" }.into()
 }
 
 fn connections(subject: &Subject<'_>) -> Observation {
@@ -143,28 +104,4 @@ fn same_challenge(subject: &Subject<'_>) -> Observation {
         (parameter("realm"), parameter("resource_metadata"), parameter("authorization_uri"))
     };
     if told(one) == told(two) { "same" } else { "different" }.into()
-}
-
-/// RFC 9728 §3.3: the resource is the URL that the client used, character for character.
-fn discovery(subject: &Subject<'_>) -> Observation {
-    let Some((first, later)) = subject.trace.exchanges.split_first() else { return Observation::Unknown("no request was sent") };
-    let used = format!("{}{}", subject.context.base_url, first.path);
-    let mut asked = later.iter().filter(|exchange| exchange.path.contains("oauth-protected-resource")).peekable();
-    if asked.peek().is_none() {
-        return Observation::NotApplicable;
-    }
-    for exchange in asked {
-        if exchange.status != Some(200) {
-            return format!("not-found: {}", exchange.status.map_or("no answer".to_owned(), |status| status.to_string())).into();
-        }
-        let Ok(document) = serde_json::from_str::<Value>(&exchange.body) else { return "not-json".into() };
-        match document.get("resource").and_then(Value::as_str) {
-            Some(resource) if resource == used => {}
-            resource => return format!("other-resource: {}", resource.unwrap_or("none")).into(),
-        }
-        if document.get("authorization_servers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            return "no-authorization-server".into();
-        }
-    }
-    "served".into()
 }

@@ -27,7 +27,10 @@ impl<'a> Traffic<'a> {
         let issued: BTreeSet<&str> = subject.arrivals().filter_map(|arrival| arrival.session_issued.as_deref()).collect();
         let ends_issued =
             |arrival: &Arrival| arrival.method == "DELETE" && session(arrival).is_some_and(|session| issued.contains(session));
-        let is_own = |arrival: &Arrival| subject.trace.exchanges.iter().any(|exchange| is_message_of(arrival, exchange));
+        let like = |arrival: &Arrival| subject.trace.exchanges.iter().map(|exchange| likeness(arrival, exchange)).max();
+        // Where the message itself arrived, one that only means the same is the gateway's.
+        let wanted = subject.arrivals().filter_map(like).max().unwrap_or(Likeness::None).max(Likeness::Meaning);
+        let is_own = |arrival: &Arrival| like(arrival) >= Some(wanted);
         let mut traffic = Self { own: Vec::new(), probes: Vec::new(), clean_up: Vec::new() };
         let mut others = Vec::new();
         for arrival in subject.arrivals() {
@@ -63,18 +66,36 @@ fn client_knows(subject: &Subject<'_>, arrival: &Arrival) -> bool {
     subject.trace.exchanges.iter().any(told)
 }
 
+/// How much of the client's message an upstream sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    /// It is another message.
+    None,
+    /// It says the same thing, in the gateway's words.
+    Meaning,
+    /// It has the same parameters and the same id.
+    Letter,
+}
+
 /// Whether an upstream sees the client's own message. An `initialize` is the client's only if it introduces the client: gateways
 /// send that message for purposes of their own.
-fn is_message_of(arrival: &Arrival, exchange: &Exchange) -> bool {
+fn likeness(arrival: &Arrival, exchange: &Exchange) -> Likeness {
     if arrival.method != exchange.method {
-        return false;
+        return Likeness::None;
     }
     if exchange.method != "POST" {
-        return true;
+        return Likeness::Letter;
     }
     let parse = |body: &str| serde_json::from_str::<Value>(body).unwrap_or_default();
-    let sent = parse(&exchange.sent_body);
+    let (sent, arrived) = (parse(&exchange.sent_body), parse(&arrival.body));
     let name = sent.get("method").and_then(Value::as_str);
-    name == arrival.rpc_method.as_deref()
-        && (name != Some("initialize") || sent.pointer("/params/clientInfo") == parse(&arrival.body).pointer("/params/clientInfo"))
+    if name != arrival.rpc_method.as_deref() {
+        Likeness::None
+    } else if sent.get("id") == arrived.get("id") && sent.get("params") == arrived.get("params") {
+        Likeness::Letter
+    } else if name == Some("initialize") && sent.pointer("/params/clientInfo") != arrived.pointer("/params/clientInfo") {
+        Likeness::None
+    } else {
+        Likeness::Meaning
+    }
 }

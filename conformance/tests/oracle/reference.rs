@@ -1,0 +1,68 @@
+//! Says what is accepted of a cell, a second time and in another form, so that a slip in the rules does not go unnoticed.
+//!
+//! Written from the requirements, not from the rules.
+
+use mcp_preflight_conformance::cell::{Cell, Credentials as C, Method as M, ServerKind as S};
+
+/// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.
+pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
+    let turned_away = |status| (status, vec!["nothing"]);
+    match cell.credentials {
+        C::TokenOnly | C::WrongKeyAndToken | C::Nothing | C::EmptyToken => return turned_away(vec!["401"]),
+        C::TwoAuthorizationLines => return turned_away(vec!["400"]),
+        C::MalformedToken => return turned_away(vec!["400", "401"]),
+        C::KeyAndToken | C::KeyOnly | C::KeyInAuthorization | C::SameKeyTwice => {}
+    }
+    let token = cell.credentials == C::KeyAndToken;
+    let saw = match (cell.server, cell.upstream.as_str()) {
+        (S::Ungranted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
+        (S::Forwarding, "untrusted-tls") => vec!["nothing"],
+        (S::Forwarding, "refused-port") => vec![],
+        (S::Forwarding, _) if token => vec!["token"],
+        (S::Forwarding | S::Open, _) => vec!["no-credential"],
+        (S::Static | S::ClientCredentials, _) => vec!["own-credential"],
+    };
+    let request = matches!(cell.method, M::Initialize | M::ToolsList | M::ToolsCall);
+    let upstream = cell.upstream.split('+').next().unwrap_or_default();
+    let forwarded = token && cell.server == S::Forwarding;
+    // Who owns the credential decides what a refusal means.
+    let refusal = |status| if cell.server == S::Forwarding { vec![status] } else { vec!["502"] };
+    let healthy = match cell.method {
+        M::Initialize | M::ToolsList | M::ToolsCall => vec!["200"],
+        _ if !forwarded => vec!["200", "202", "204", "299", "405"],
+        M::Notification => vec!["202"],
+        M::Get => vec!["200"],
+        M::Delete => vec!["200", "202", "204"],
+    };
+    let vague = || if request { vec!["502"] } else { vec!["200", "202", "204", "502"] };
+    let statuses = match upstream {
+        "delete-405" if cell.method == M::Delete => vec!["405"],
+        "delete-never" if cell.method == M::Delete => vec!["504"],
+        "200-json" | "200-sse" | "slow-100" | "delete-405" | "delete-never" => healthy,
+        "good-then-401" => vec!["200", "202", "204", "299", "401"],
+        "rpc-error-200" if request => vec!["200"],
+        "rpc-error-200" => vec!["200", "202", "204", "405", "502"],
+        "huge-header" => vec!["401"],
+        name if name.contains("401") => refusal("401"),
+        name if name.starts_with("403") => refusal("403"),
+        "400" | "400-with-challenge" => vec!["400"],
+        "404" => vec!["404"],
+        "405" => vec!["405"],
+        "406" => vec!["406"],
+        "410" => vec!["410"],
+        "415" => vec!["415"],
+        "429-retry-after" => vec!["429"],
+        "500" | "500-with-challenge" => vec!["500", "502"],
+        "501" => vec!["501", "502"],
+        "503" | "503-retry-after" => vec!["503"],
+        "504" | "never" | "stall-head" => vec!["504"],
+        "html-200" | "wrong-type-200" if cell.method == M::Get => vec!["502"],
+        "html-200" | "wrong-type-200" | "empty-200" => vague(),
+        "bad-json-200" | "wrong-id-200" => vec!["200", "202", "204", "502"],
+        "reset-after-head" | "reset-mid-body" | "truncated" | "bad-chunk" => vec!["200", "502"],
+        "stall-body" => vec!["200", "502", "504"],
+        // A proxy's 407, its 502, redirects, and everything without an answer.
+        _ => vec!["502"],
+    };
+    (statuses, saw)
+}

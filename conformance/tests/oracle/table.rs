@@ -1,0 +1,53 @@
+//! Renders the decision table: what is accepted of which cells, one line for all that are alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+use mcp_preflight_conformance::cell::{Cell, Method};
+
+/// The table. Strategies and routes do not show: the rules must say the same for all of them.
+pub(crate) fn render(cells: &[Cell]) -> String {
+    type Lines = BTreeMap<Method, BTreeSet<String>>;
+    let mut groups: IndexMap<String, IndexMap<String, Lines>> = IndexMap::new();
+    for cell in cells {
+        let upstreams = groups.entry(format!("{} / {}", cell.credentials, cell.server)).or_default();
+        let name = cell.upstream.split('+').next().unwrap_or_default().to_owned();
+        upstreams.entry(name).or_default().entry(cell.method).or_default().insert(super::expectation(cell));
+    }
+    let mut text = String::from("accepted status         merely not wrong    upstream sees   challenge\n");
+    let mut merged: IndexMap<Vec<(String, Lines)>, Vec<String>> = IndexMap::new();
+    for (group, upstreams) in groups {
+        merged.entry(upstreams.into_iter().collect()).or_default().push(group);
+    }
+    for (upstreams, groups) in merged {
+        let mut alike: IndexMap<Lines, Vec<String>> = IndexMap::new();
+        for (upstream, lines) in upstreams {
+            alike.entry(lines).or_default().push(upstream);
+        }
+        text.push('\n');
+        for group in groups {
+            text.push_str(&format!("== {group} ==\n"));
+        }
+        for (lines, upstreams) in alike {
+            text.push_str(&format!("{}\n", upstreams.join(", ")));
+            let mut by_line: IndexMap<BTreeSet<String>, BTreeSet<Method>> = IndexMap::new();
+            for (method, line) in lines {
+                by_line.entry(line).or_default().insert(method);
+            }
+            for (line, methods) in by_line {
+                assert_eq!(line.len(), 1, "strategies, routes or bodies differ: {line:?}");
+                text.push_str(&format!("    {}\n        {}\n", super::methods(&methods), line.into_iter().next().unwrap_or_default()));
+            }
+        }
+    }
+    text
+}
+
+/// Statuses in few words.
+pub(crate) fn statuses(all: &[&str]) -> String {
+    let successes = all.iter().filter(|status| status.starts_with('2')).count();
+    let others: Vec<&str> = all.iter().copied().filter(|status| !(successes == 4 && status.starts_with('2'))).collect();
+    let mut words = if successes == 4 { vec!["2xx"] } else { Vec::new() };
+    words.extend(others);
+    words.join(" ")
+}
