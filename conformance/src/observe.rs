@@ -18,6 +18,7 @@ use crate::{
 
 mod body;
 mod client;
+pub mod course;
 pub mod leak;
 mod several;
 mod traffic;
@@ -180,6 +181,7 @@ impl Observable {
             .chain(upstream::OBSERVABLES)
             .chain(leak::OBSERVABLES)
             .chain(several::OBSERVABLES)
+            .chain(course::OBSERVABLES)
     }
 
     /// What it says of this trace.

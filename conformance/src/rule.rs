@@ -62,7 +62,8 @@ pub struct RuleBook {
     rules: Vec<Rule>,
 }
 
-const FILES: &[(&str, &str)] = &[
+/// Each file's name and text.
+pub(crate) const FILES: &[(&str, &str)] = &[
     ("credentials", include_str!("../rules/credentials.toml")),
     ("gating", include_str!("../rules/gating.toml")),
     ("probe", include_str!("../rules/probe.toml")),

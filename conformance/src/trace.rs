@@ -44,7 +44,7 @@ pub struct Secret {
 }
 
 /// The kinds of secret that pass through a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretKind {
     /// Opens the gateway; no upstream may ever see it.

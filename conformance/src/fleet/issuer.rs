@@ -53,10 +53,11 @@ fn token(plan: &Plan, request: &Request) -> Answer {
     Answer::json(200, &minted).with("Cache-Control", "no-store")
 }
 
-/// Id and secret of HTTP Basic; each is form-encoded first (RFC 6749 §2.3.1), which ours look the same in.
+/// Id and secret of HTTP Basic; each is form-encoded first (RFC 6749 §2.3.1), by some clients more eagerly than by others.
 fn basic(request: &Request) -> Option<(String, String)> {
     let (scheme, encoded) = header(&request.headers, "authorization")?.split_once(' ')?;
     let decoded = BASE64_STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some((id.to_owned(), secret.to_owned()))
+    let plain = |encoded: &str| form_urlencoded::parse(format!("={encoded}").as_bytes()).next().map(|(_, value)| value.into_owned());
+    Some((plain(id)?, plain(secret)?))
 }

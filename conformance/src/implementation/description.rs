@@ -4,6 +4,7 @@
 //! same text for those who write one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -108,6 +109,13 @@ pub enum Feature {
     ListeningStream,
     /// Lets a client end its session with DELETE.
     SessionEnd,
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The names are those of the data files, which serde knows.
+        self.serialize(f)
+    }
 }
 
 impl Feature {

@@ -92,7 +92,7 @@ pub fn holds_a_part(text: &str, secret: &str) -> bool {
 
 /// A secret as programs spell it. In base64 its spelling depends on what stands before it, so there are three; their ends, which
 /// depend on the neighbours, are cut off.
-fn spellings(secret: &str) -> Vec<String> {
+pub(crate) fn spellings(secret: &str) -> Vec<String> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut spellings = vec![secret.to_owned(), hex.to_uppercase(), hex];
     for before in 0..3_usize {

@@ -1,0 +1,138 @@
+//! Holds a run against what an implementation is known to fail: anything else that fails is unexpected, and a known failure that no
+//! longer happens is stale.
+//!
+//! It does not excuse anything in the report; it decides only whether the run came out as expected.
+
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    judge::{Finding, Verdict},
+    run_file::Run,
+};
+
+/// What an implementation is known to fail.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// The entries of the file.
+    #[serde(default, rename = "known-failure")]
+    pub known: Vec<Known>,
+}
+
+/// One known failure.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The requirement that fails.
+    pub requirement: String,
+    /// How.
+    pub verdict: Verdict,
+    /// The cells and scenarios where it does; all, unless said.
+    #[serde(default)]
+    pub cells: Option<Cells>,
+    /// What it does instead, and where that was reported.
+    #[serde(deserialize_with = "reason")]
+    pub reason: String,
+}
+
+/// A glob over the ids of cells and scenarios.
+#[derive(Clone, Debug)]
+pub struct Cells(GlobMatcher);
+
+/// A glob over ids: `*` stands for anything, slashes included, because an id is a line and not a path.
+pub fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
+    // A brace in an id is a route's `{server}`, never an alternative.
+    let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
+    Ok(GlobBuilder::new(&pattern).literal_separator(false).build()?.compile_matcher())
+}
+
+impl<'de> Deserialize<'de> for Cells {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let pattern = String::deserialize(from)?;
+        glob(&pattern).map(Self).map_err(|error| de::Error::custom(format!("`{pattern}` is not a glob over cell ids: {error}")))
+    }
+}
+
+fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let reason = String::deserialize(from)?;
+    if reason.trim().is_empty() { Err(de::Error::custom("an entry without a reason, expected what it does instead")) } else { Ok(reason) }
+}
+
+/// How a run compares with a baseline.
+#[derive(Debug, Default)]
+pub struct Assessment<'a> {
+    /// Failures without an entry, with the id of the cell or scenario.
+    pub unexpected: Vec<(String, &'a Finding)>,
+    /// How many failures have an entry.
+    pub known: usize,
+    /// Entries whose requirement was judged, and none of whose failures happened.
+    pub stale: Vec<&'a Known>,
+}
+
+impl Baseline {
+    /// Reads a `baseline.toml`.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// Compares a run with it. `counts` says which findings are failures of this implementation.
+    pub fn assess<'a>(&'a self, run: &'a Run, counts: impl Fn(&Finding) -> bool) -> Assessment<'a> {
+        let mut used = vec![false; self.known.len()];
+        let mut judged = vec![false; self.known.len()];
+        let mut assessment = Assessment::default();
+        for (about, finding) in run.findings() {
+            let mut expected = false;
+            for (index, known) in self.known.iter().enumerate().filter(|(_, known)| known.concerns(&about, finding)) {
+                // What could not be judged does not show that a failure is gone.
+                judged[index] |= !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip | Verdict::Untestable | Verdict::Error);
+                if known.verdict == finding.verdict {
+                    used[index] = true;
+                    expected = true;
+                }
+            }
+            if counts(finding) {
+                if expected {
+                    assessment.known += 1;
+                } else {
+                    assessment.unexpected.push((about, finding));
+                }
+            }
+        }
+        assessment.stale =
+            self.known.iter().zip(judged).zip(used).filter(|((_, judged), used)| *judged && !used).map(|((known, _), _)| known).collect();
+        assessment
+    }
+}
+
+impl Known {
+    fn concerns(&self, about: &str, finding: &Finding) -> bool {
+        self.requirement == finding.requirement && self.cells.as_ref().is_none_or(|cells| cells.0.is_match(about))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+[[known-failure]]
+requirement = "STA-01"
+verdict = "fail"
+cells = "* / forwarding / 401-* / tools-list / /mcp/{server} / own"
+reason = "answers 200 with an empty list"
+"#;
+
+    #[test]
+    fn a_glob_reads_over_slashes_and_takes_braces_as_they_are() {
+        let baseline = Baseline::parse(TEXT).unwrap();
+        let cells = baseline.known[0].cells.as_ref().unwrap();
+        assert!(cells.0.is_match("key-and-token / forwarding / 401-full+oauth / tools-list / /mcp/{server} / own"));
+        assert!(!cells.0.is_match("key-and-token / forwarding / 403-bare / tools-list / /mcp/{server} / own"));
+    }
+
+    #[test]
+    fn an_entry_gives_a_reason() {
+        assert!(Baseline::parse(&TEXT.replace("answers 200 with an empty list", " ")).is_err());
+    }
+}

@@ -1,0 +1,165 @@
+//! Starts the project's own gateway in this process, configured from a plan as any stranger would be.
+//!
+//! The one file that links the gateway crate. It uses its configuration, its start and its stop, and nothing that decides anything.
+
+use std::{
+    fmt::Write as _,
+    io,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use mcp_preflight::{config::Config, gateway};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::{
+    cell::{ServerKind, Strategy},
+    plan::Plan,
+};
+
+/// The header that it is configured to take the gateway key from.
+pub const KEY_HEADER: &str = "x-litellm-api-key";
+/// Its single-server routes.
+pub const ROUTES: &[&str] = &["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"];
+/// How long it waits for a probe.
+pub const PROBE_DEADLINE_MS: u64 = 300;
+/// How long it waits for an upstream's head.
+const REQUEST_DEADLINE_MS: u64 = 700;
+/// How long it holds a head back: longer than everything that can come before it.
+const COMMIT_DEADLINE_MS: u64 = 1_500;
+/// How long the suite waits for its answers.
+pub const ANSWER_WITHIN_MS: u64 = 4_000;
+
+/// The gateway, running.
+#[derive(Debug)]
+pub struct Reference {
+    running: gateway::Running,
+    base_url: String,
+    output: Output,
+    /// Where this instance's part of the output begins.
+    since: usize,
+}
+
+/// Starts it on a free port of loopback.
+///
+/// # Errors
+///
+/// Says why the configuration was refused, or why it cannot be served.
+pub async fn start(plan: &Plan, strategy: Strategy) -> Result<Reference, String> {
+    let (text, secrets) = configuration(plan, strategy);
+    let environment = |name: &str| secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let config = Config::parse("builtin:reference", &text, &environment).map_err(|error| error.to_string())?;
+    let output = Output::shared();
+    let since = output.len();
+    let running = gateway::start(config).await.map_err(|error| error.to_string())?;
+    let base_url = format!("http://{}", running.address());
+    Ok(Reference { running, base_url, output, since })
+}
+
+impl Reference {
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Everything that it has logged since it started, at every level.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.output.since(self.since)
+    }
+
+    /// Stops it: it takes no new connections and finishes what runs.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+/// Its configuration for a plan, and the environment that the configuration names.
+fn configuration(plan: &Plan, strategy: Strategy) -> (String, Vec<(String, String)>) {
+    let mut text = format!(
+        "listen = \"127.0.0.1:0\"\nprofile = \"seed\"\nstrategy = \"{strategy}\"\nkey_header = \"{KEY_HEADER}\"\n\
+         probe_deadline_ms = {PROBE_DEADLINE_MS}\nrequest_deadline_ms = {REQUEST_DEADLINE_MS}\ncommit_deadline_ms = {COMMIT_DEADLINE_MS}\n\
+         shutdown_deadline_ms = 500\n"
+    );
+    let mut environment = Vec::new();
+    let mut secret = |name: &str, value: &str| {
+        environment.push((name.to_owned(), value.to_owned()));
+        format!("{{ env = \"{name}\" }}")
+    };
+    let granted: Vec<String> = plan.servers.iter().filter(|server| server.granted).map(|server| format!("\"{}\"", server.name)).collect();
+    let keys = [("full", &plan.full_key, "\"all\"".to_owned()), ("limited", &plan.limited_key, format!("[{}]", granted.join(", ")))];
+    for (name, key, servers) in keys {
+        let value = secret(&format!("KEY_{name}"), key);
+        let _ = write!(text, "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\n");
+    }
+    for server in &plan.servers {
+        let _ = write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
+        match server.kind {
+            ServerKind::Forwarding | ServerKind::Ungranted => text.push_str("forward = [\"authorization\"]\n"),
+            ServerKind::Static => {
+                let _ = writeln!(text, "bearer = {}", secret("STATIC_TOKEN", &plan.static_token));
+            }
+            ServerKind::ClientCredentials => {
+                let client_secret = secret("CLIENT_SECRET", &plan.client_secret);
+                let Plan { token_url, client_id, .. } = plan;
+                let _ = writeln!(
+                    text,
+                    "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"
+                );
+            }
+            ServerKind::Open | ServerKind::Unknown => {}
+        }
+    }
+    (text, environment)
+}
+
+/// What everything in this process logs. There is one, because there can be only one subscriber.
+#[derive(Clone, Debug, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Output {
+    /// The process's output, which listens from the first call on.
+    fn shared() -> Self {
+        static SHARED: OnceLock<Output> = OnceLock::new();
+        SHARED
+            .get_or_init(|| {
+                let output = Self::default();
+                // Somebody who has installed a subscriber of their own reads it themselves; then there is nothing to scan here.
+                let _ = tracing_subscriber::fmt()
+                    .with_env_filter(EnvFilter::new("mcp_preflight=trace"))
+                    .with_ansi(false)
+                    .with_writer(output.clone())
+                    .try_init();
+                output
+            })
+            .clone()
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn since(&self, start: usize) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(bytes.get(start..).unwrap_or_default()).into_owned()
+    }
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,229 @@
+//! The command line: what can be asked of the suite, and which exit code says what.
+//!
+//! Decides nothing about any implementation. What it prints on standard output is the answer; everything else goes to standard error.
+
+mod explain;
+mod fleet;
+mod list;
+mod run;
+
+use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{cell::Strategy, target};
+
+/// What an exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All as expected.
+    Expected,
+    /// Something failed that the baseline does not know.
+    Unexpected,
+    /// The command line, or a file that it names, is wrong.
+    Usage,
+    /// The implementation did not start.
+    NotStarted,
+    /// The suite itself failed.
+    Harness,
+    /// The baseline knows a failure that no longer happens.
+    Stale,
+    /// Nothing was selected.
+    Nothing,
+    /// Stopped by a signal; the run file is marked and valid.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Expected => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::NotStarted => 3,
+            Self::Harness => 4,
+            Self::Stale => 5,
+            Self::Nothing => 6,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all as expected
+  1    a failure that the baseline does not know
+  2    the command line, or a file that it names, is wrong
+  3    the implementation did not start
+  4    the suite itself failed
+  5    stale baseline: a known failure no longer happens
+  6    nothing was selected
+  130  interrupted; the run file is marked so, and valid";
+
+/// Stands on both sides of an MCP gateway, drives it through every combination of credentials and refusals, and judges what both sides saw.
+#[derive(Debug, Parser)]
+#[command(name = "preflight-conformance", version, after_help = EXIT_CODES, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Drive an implementation and report what it does.
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// Read a run file and report on it again.
+    Report {
+        /// A file that `run --output` wrote.
+        file: PathBuf,
+    },
+    /// List what there is.
+    List {
+        /// What to list.
+        #[arg(default_value = "requirements")]
+        what: What,
+    },
+    /// Say everything about one requirement, cell, scenario, upstream behaviour or verdict.
+    Explain {
+        /// Its id or name, for example STA-05, 401-bare or untestable.
+        id: String,
+    },
+    /// Start the mock upstreams alone, print what an implementation must be configured with, and serve until Ctrl-C.
+    Fleet {
+        /// What the secrets derive from.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print the plan as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// builtin:reference, builtin:defect/NAME, url:http://HOST:PORT, a name that `list implementations` shows, or the path of a folder.
+    #[arg(default_value = target::DEFAULT)]
+    implementation: String,
+    /// Run what matches this glob over the ids of requirements, cells and scenarios; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    only: Vec<String>,
+    /// Run the cells with this value of an axis, which may be a glob: method=tools-list, upstream=401-*; may be given several times.
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    axes: Vec<String>,
+    /// Start it with this strategy alone.
+    #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
+    strategy: Option<Strategy>,
+    /// How many cells at once; most of their time is waiting.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// What secrets and canaries derive from; random unless given, and named in the report.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Write the run to this file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Ignore the implementation's baseline: every failure is unexpected.
+    #[arg(long)]
+    no_baseline: bool,
+    /// Hold it against this baseline instead of its own.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_baseline")]
+    baseline: Option<PathBuf>,
+    /// Stop at the first failure.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Keep the implementation and the fleet running after the report, so that its curl lines work, until Ctrl-C.
+    #[arg(long)]
+    hold: bool,
+    /// The implementation whose layout and routes the one behind a url: has.
+    #[arg(long, value_name = "IMPLEMENTATION")]
+    like: Option<String>,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// The catalogue, with what judges each row or why nothing does.
+    Requirements,
+    /// The cells of the reference implementation, and what is left out.
+    Cells,
+    /// The cases of several steps.
+    Scenarios,
+    /// What the mock upstreams can be told to do.
+    Behaviours,
+    /// What `run` takes by name.
+    Implementations,
+}
+
+fn strategy(name: &str) -> Result<Strategy, String> {
+    Strategy::ALL.iter().copied().find(|strategy| strategy.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.as_str()).collect();
+        format!("expected one of {}", known.join(", "))
+    })
+}
+
+/// Does what the command line says.
+pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers too; clap knows which is which.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    let exit = match cli.command {
+        Command::Run(arguments) => Box::pin(run::run(arguments)).await,
+        Command::Report { file } => run::report(&file),
+        Command::List { what } => list::list(what),
+        Command::Explain { id } => explain::explain(&id),
+        Command::Fleet { seed, json } => fleet::fleet(seed, json).await,
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Answers. A reader that has gone away has seen enough.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Complains, and gives the exit code back.
+fn complain(exit: Exit, error: &dyn Display) -> Exit {
+    eprintln!("{error}");
+    exit
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        // Without handlers the signals end the process, which is an interruption as well.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_is_documented() {
+        use Exit::{Expected, Harness, Interrupted, NotStarted, Nothing, Stale, Unexpected, Usage};
+        for exit in [Expected, Unexpected, Usage, NotStarted, Harness, Stale, Nothing, Interrupted] {
+            assert!(EXIT_CODES.contains(&format!("\n  {:<3}  ", exit.code())), "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `explain`: everything that the suite knows of one id.
+
+use std::fmt::Write as _;
+
+use super::{Exit, complain, print};
+use crate::{
+    behaviour::{Behaviour, Behaviours},
+    builtin,
+    catalogue::{Catalogue, Requirement, Status},
+    cell::{Cell, Strategy},
+    matrix::{Axes, cells, server_of},
+    rule::{Accepted, Expectation, RuleBook},
+    scenario::Scenario,
+};
+
+/// The verdicts, and what each means to a reader of the report.
+const VERDICTS: [(&str, &str); 9] = [
+    ("pass", "every case that shows anything about the requirement shows that it is met."),
+    ("non-strict", "an answer that is not wrong and not what was asked for; the rule grades it."),
+    ("fail", "a MUST that is not met. Of a core requirement it fails the run, unless the baseline knows it."),
+    ("warn", "a SHOULD that is not met. It does not fail a stranger's run; our own gateway it does."),
+    ("info", "a permission that was not made use of."),
+    ("not-applicable", "the requirement belongs to another profile, or says nothing of any case of the run."),
+    ("skip", "the case needs an optional feature that the implementation does not declare."),
+    ("untestable", "there is no telling: the positive control failed, or what would show it was never seen. It is as red as a failure."),
+    ("error", "the suite itself failed; exit code 4."),
+];
+
+/// Explains a requirement, a verdict, a scenario, an upstream behaviour or a cell.
+pub(super) fn explain(id: &str) -> Exit {
+    let named = id.to_ascii_uppercase();
+    if let Some(requirement) = Catalogue::embedded().get(&named) {
+        print(&of_requirement(requirement));
+    } else if let Some((verdict, says)) = VERDICTS.iter().find(|(verdict, _)| *verdict == id) {
+        print(&format!("{verdict}: {says}\n"));
+    } else if let Some(scenario) = Scenario::find(id) {
+        print(&of_scenario(scenario));
+    } else if let Some(behaviour) = Behaviours::embedded().find(id) {
+        print(&of_behaviour(behaviour));
+    } else if let Some(cell) = find_cell(id) {
+        print(&of_cell(&cell));
+    } else {
+        let says = format!(
+            "nothing is called `{id}`\nexpected the id of a requirement, cell or scenario, the name of a behaviour, or a verdict; `preflight-conformance list` shows them"
+        );
+        return complain(Exit::Usage, &says);
+    }
+    Exit::Expected
+}
+
+fn of_requirement(requirement: &Requirement) -> String {
+    let Requirement { id, level, statement, sources, observe, hurts, .. } = requirement;
+    let kind = if requirement.core() { "core" } else { "recommended: proposed by this suite, and binding for its own gateway alone" };
+    let mut text =
+        format!("{id}  {level}  {statement}\n\n  strength   {kind}\n  sources    {}\n  observe    {observe}\n", sources.join(" · "));
+    if let Some(hurts) = hurts {
+        let _ = writeln!(text, "  hurts      {hurts}");
+    }
+    match requirement.status() {
+        Status::Covered => {}
+        Status::NotYet(reason) => _ = writeln!(text, "  not yet    {reason}"),
+        Status::Excluded(reason) => _ = writeln!(text, "  excluded   {reason}"),
+    }
+    for rule in RuleBook::embedded().citing(id) {
+        let _ = writeln!(text, "\n  rule `{}`", rule.id);
+        of_expectation(&mut text, &rule.expectation);
+    }
+    for scenario in Scenario::embedded() {
+        for expectation in scenario.expectations.iter().filter(|expectation| expectation.requires.contains(id)) {
+            let _ = writeln!(text, "\n  scenario `{}`: {}", scenario.id, scenario.says);
+            of_expectation(&mut text, expectation);
+        }
+    }
+    text
+}
+
+fn of_expectation(text: &mut String, expectation: &Expectation) {
+    let mut say = |word: &str, accepted: &Accepted| {
+        for (observable, values) in accepted {
+            let _ = writeln!(text, "    {word:<10} {observable} = {values}");
+        }
+    };
+    say("given", &expectation.given);
+    say("expects", &expectation.expect);
+    say("or nearly", &expectation.non_strict);
+}
+
+fn of_scenario(scenario: &Scenario) -> String {
+    let mut text = format!("{}: {}\n", scenario.id, scenario.says);
+    for step in &scenario.steps {
+        let what = match &step.send {
+            _ if step.follow => "the document that the challenge names".to_owned(),
+            crate::scenario::Message::Mcp(method) => method.to_string(),
+            crate::scenario::Message::Plain(method) => method.clone(),
+        };
+        let times = if step.times > 1 { format!("{} times ", step.times) } else { String::new() };
+        let _ = writeln!(text, "\n  {times}{what} to {} with {}, upstream {}", step.servers.join(", "), step.credentials, step.behaviour);
+    }
+    for expectation in &scenario.expectations {
+        let _ = writeln!(text, "\n  {}", expectation.requires.join(", "));
+        of_expectation(&mut text, expectation);
+    }
+    text
+}
+
+fn of_behaviour(behaviour: &Behaviour) -> String {
+    let spellings: Vec<String> = behaviour.spellings().collect();
+    format!(
+        "{}: {}\n\n  an honest gateway may conclude  {}\n  spelled in cells as             {}\n",
+        behaviour.name,
+        behaviour.says,
+        behaviour.class.as_str(),
+        spellings.join(", ")
+    )
+}
+
+/// The reference implementation's cell of that id; a stranger's strategy is `own`.
+fn find_cell(id: &str) -> Option<Cell> {
+    let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
+    cells(Axes::embedded(), Strategy::ALL, &routes).0.into_iter().find(|cell| cell.to_string() == id)
+}
+
+fn of_cell(cell: &Cell) -> String {
+    let mut text = format!("{cell}\n\n");
+    let said = |axis: &str, value: &str| {
+        let axis = Axes::embedded().iter().find(|known| known.name == axis);
+        axis.and_then(|axis| axis.values.get(value)).cloned().unwrap_or_default()
+    };
+    let upstream = Behaviours::embedded().find(&cell.upstream).map_or("", |behaviour| behaviour.says.as_str());
+    for (axis, value, says) in [
+        ("credentials", cell.credentials.as_str(), said("credentials", cell.credentials.as_str())),
+        ("server", cell.server.as_str(), said("server", cell.server.as_str())),
+        ("upstream", &cell.upstream, upstream.to_owned()),
+        ("method", cell.method.as_str(), said("method", cell.method.as_str())),
+        ("route", &cell.route, format!("driven on `{}`", server_of(cell))),
+        ("strategy", cell.strategy.as_str(), said("strategy", cell.strategy.as_str())),
+    ] {
+        let _ = writeln!(text, "  {axis:<12} {value:<24} {says}");
+    }
+    for rule in RuleBook::embedded().of(cell) {
+        let _ = writeln!(text, "\n  rule `{}` for {}", rule.id, rule.expectation.requires.join(", "));
+        of_expectation(&mut text, &rule.expectation);
+    }
+    text
+}

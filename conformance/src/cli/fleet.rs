@@ -1,0 +1,58 @@
+//! `fleet`: the mock upstreams alone, for an implementation that somebody configures by hand.
+
+use std::fmt::Write as _;
+
+use super::{Exit, complain, interrupted, print};
+use crate::{
+    cell::ServerKind,
+    fleet::Fleet,
+    plan::{Plan, PlannedServer, names},
+};
+
+/// Prints the plan and serves until it is interrupted.
+pub(super) async fn fleet(seed: u64, json: bool) -> Exit {
+    let fleet = match Fleet::start(seed).await {
+        Ok(fleet) => fleet,
+        Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
+    };
+    if json {
+        match serde_json::to_string_pretty(fleet.plan()) {
+            Ok(text) => print(&format!("{text}\n")),
+            Err(error) => return complain(Exit::Harness, &error),
+        }
+    } else {
+        print(&in_words(fleet.plan()));
+    }
+    interrupted().await;
+    Exit::Expected
+}
+
+fn in_words(plan: &Plan) -> String {
+    let mut text = String::from("Configure the implementation with these servers:\n\n");
+    for server in &plan.servers {
+        let _ = writeln!(text, "  {:<11} {:<34} {}", server.name, server.url, credential(server, plan));
+    }
+    let _ = write!(
+        text,
+        "\nand with two gateway keys:\n\n  {}  may use every server\n  {}  may use every server but `{}`; the one that clients present\n\n\
+         Then, while this runs:  curl the implementation by hand; a bearer token\n\
+         \n  pf1.CASE.BEHAVIOUR.CANARY\n\n\
+         tells the upstreams what to answer (preflight-conformance list behaviours). Ctrl-C ends it.\n",
+        plan.full_key,
+        plan.limited_key,
+        names::RESTRICTED
+    );
+    text
+}
+
+fn credential(server: &PlannedServer, plan: &Plan) -> String {
+    match server.kind {
+        ServerKind::Forwarding | ServerKind::Ungranted => "gets the caller's Authorization".to_owned(),
+        ServerKind::Static => format!("gets `Authorization: Bearer {}`", plan.static_token),
+        ServerKind::ClientCredentials => {
+            let Plan { token_url, client_id, client_secret, .. } = plan;
+            format!("gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`")
+        }
+        ServerKind::Open | ServerKind::Unknown => "gets no credential".to_owned(),
+    }
+}

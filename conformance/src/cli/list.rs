@@ -1,0 +1,74 @@
+//! `list`: one line for each thing that there is.
+
+use std::fmt::Write as _;
+
+use super::{Exit, What, print};
+use crate::{
+    behaviour::Behaviours,
+    builtin,
+    catalogue::{Catalogue, Requirement, Status},
+    cell::Strategy,
+    defect, implementation,
+    matrix::{Axes, cells},
+    rule::RuleBook,
+    scenario::Scenario,
+};
+
+/// Lists.
+pub(super) fn list(what: What) -> Exit {
+    print(&match what {
+        What::Requirements => Catalogue::embedded().iter().map(requirement).collect(),
+        What::Cells => all_cells(),
+        What::Scenarios => Scenario::embedded().iter().map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.says)).collect(),
+        What::Behaviours => {
+            let line = |behaviour: &crate::behaviour::Behaviour| {
+                format!("{:<24} {:<13} {}\n", behaviour.name, behaviour.class.as_str(), behaviour.says)
+            };
+            Behaviours::embedded().all().map(line).collect()
+        }
+        What::Implementations => implementations(),
+    });
+    Exit::Expected
+}
+
+fn requirement(requirement: &Requirement) -> String {
+    let judged = match requirement.status() {
+        Status::Covered => {
+            let rules = RuleBook::embedded().citing(&requirement.id).count();
+            let scenarios = Scenario::embedded().iter().filter(|scenario| scenario.requirements().any(|id| id == requirement.id)).count();
+            let count = |n: usize, word: &str| match n {
+                0 => None,
+                1 => Some(format!("1 {word}")),
+                n => Some(format!("{n} {word}s")),
+            };
+            let by: Vec<String> = [count(rules, "rule"), count(scenarios, "scenario")].into_iter().flatten().collect();
+            format!("judged by {}", if by.is_empty() { "nothing".to_owned() } else { by.join(" and ") })
+        }
+        Status::NotYet(reason) => format!("not judged yet: {reason}"),
+        Status::Excluded(reason) => format!("cannot be judged: {reason}"),
+    };
+    let kind = if requirement.core() { "core" } else { "recommended" };
+    format!("{:<7}  {:<10}  {kind:<11}  {}\n         {judged}\n", requirement.id, requirement.level, requirement.statement)
+}
+
+fn all_cells() -> String {
+    let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
+    let (cells, excluded) = cells(Axes::embedded(), &[Strategy::Probe, Strategy::Deferred], &routes);
+    let mut text: String = cells.iter().map(|cell| format!("{cell}\n")).collect();
+    let _ = writeln!(text, "\n{} cells; left out:", cells.len());
+    for excluded in excluded {
+        let _ = writeln!(text, "{:>8}  {}\n          because {}", excluded.count, excluded.pattern, excluded.reason);
+    }
+    text
+}
+
+fn implementations() -> String {
+    let mut text = String::from("builtin:reference        this project's own gateway, in process\n");
+    for name in implementation::names() {
+        let _ = writeln!(text, "{name:<24} implementations/{name}");
+    }
+    for fault in defect::all() {
+        let _ = writeln!(text, "builtin:defect/{:<34} {}", fault.name(), fault.does);
+    }
+    text
+}

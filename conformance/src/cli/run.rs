@@ -1,0 +1,200 @@
+//! `run` and `report`: choose, drive, report, and turn what came of it into an exit code.
+
+use std::{
+    fs::File,
+    io::{BufReader, IsTerminal as _, stderr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Exit, RunArgs, complain, interrupted, print};
+use crate::{
+    baseline::{Assessment, Baseline},
+    fleet::Fleet,
+    implementation::cache_folder,
+    judge::Verdict,
+    report,
+    run_file::{self, Header, Run},
+    runner::{Options, Part, Progress, Recorder, RunError, Runner, Selection, parts},
+    target::{Running, Target},
+};
+
+/// Drives an implementation and reports.
+pub(super) async fn run(arguments: RunArgs) -> Exit {
+    let prepared = match Prepared::from(&arguments) {
+        Ok(prepared) => prepared,
+        Err(error) => return complain(Exit::Usage, &error),
+    };
+    if prepared.parts.iter().all(|part| part.cells.is_empty() && part.scenarios.is_empty()) {
+        return complain(
+            Exit::Nothing,
+            &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list cells` those of cells",
+        );
+    }
+    let fleet = match Fleet::start(prepared.header.seed).await {
+        Ok(fleet) => Arc::new(fleet),
+        Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
+    };
+    let file = match arguments.output.as_deref().map(File::create).transpose() {
+        Ok(file) => file,
+        Err(error) => return complain(Exit::Usage, &format!("the run file could not be created: {error}")),
+    };
+    let mut recorder = match Recorder::start(prepared.header.clone(), file) {
+        Ok(recorder) => recorder,
+        Err(error) => return complain(Exit::Harness, &RunError::File(error)),
+    };
+    let bar = Bar::new();
+    let say = |progress: Progress<'_>| bar.hear(progress);
+    let ours = prepared.target.ours;
+    let counts = |finding: &crate::judge::Finding| report::counts(finding, ours);
+    let runner = Runner::new(&prepared.target, fleet, prepared.header.seed, &prepared.options, &say, &counts);
+    // Dropping the run takes the implementation down with it.
+    let ended = tokio::select! {
+        ended = Box::pin(runner.run(&prepared.parts, &mut recorder)) => Some(ended),
+        () = interrupted() => None,
+    };
+    bar.clear();
+    let run = match recorder.finish(ended.is_none()) {
+        Ok(run) => run,
+        Err(error) => return complain(Exit::Harness, &RunError::File(error)),
+    };
+    let held = match ended {
+        Some(Ok(held)) => held,
+        Some(Err(error)) => return complain(exit_of(&error), &error),
+        None => Vec::new(),
+    };
+    let exit = tell(&run, &prepared.baseline, prepared.selection.is_everything());
+    if arguments.hold && !run.interrupted {
+        let at: Vec<&str> = held.iter().map(Running::base_url).collect();
+        eprintln!("held at {} until Ctrl-C", at.join(" and "));
+        interrupted().await;
+    }
+    for running in held {
+        running.stop().await;
+    }
+    exit
+}
+
+/// Reports on a run file again.
+pub(super) fn report(path: &Path) -> Exit {
+    let read = File::open(path).map_err(run_file::ReadError::Io).and_then(|file| Run::read(BufReader::new(file)));
+    let run = match read {
+        Ok(run) => run,
+        Err(error) => return complain(Exit::Usage, &format!("{}: {error}", path.display())),
+    };
+    // A run of something that this build does not know is held against nothing.
+    let baseline = Target::resolve(&run.header.implementation, None).map(|target| target.baseline).unwrap_or_default();
+    tell(&run, &baseline, run.header.filters.is_empty())
+}
+
+/// Prints the report and says what it comes to. A part of a run cannot show that a baseline is stale.
+fn tell(run: &Run, baseline: &Baseline, whole: bool) -> Exit {
+    let mut assessment = baseline.assess(run, |finding| report::counts(finding, run.header.ours));
+    if !whole || run.interrupted {
+        assessment.stale.clear();
+    }
+    print(&report::terminal(run, &assessment));
+    exit_after(run, &assessment)
+}
+
+fn exit_after(run: &Run, assessment: &Assessment<'_>) -> Exit {
+    if run.interrupted {
+        Exit::Interrupted
+    } else if run.findings().any(|(_, finding)| finding.verdict == Verdict::Error) {
+        Exit::Harness
+    } else if !assessment.unexpected.is_empty() || !run.damages.is_empty() {
+        Exit::Unexpected
+    } else if !assessment.stale.is_empty() {
+        Exit::Stale
+    } else {
+        Exit::Expected
+    }
+}
+
+fn exit_of(error: &RunError) -> Exit {
+    match error {
+        RunError::Target(error) if error.is_start() => Exit::NotStarted,
+        RunError::Target(_) | RunError::Client(_) => Exit::Usage,
+        RunError::File(_) => Exit::Harness,
+    }
+}
+
+/// Everything that is known before anything is started.
+struct Prepared {
+    target: Target,
+    baseline: Baseline,
+    selection: Selection,
+    parts: Vec<Part>,
+    options: Options,
+    header: Header,
+}
+
+impl Prepared {
+    fn from(arguments: &RunArgs) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut target = Target::resolve(&arguments.implementation, arguments.like.as_deref())?;
+        if let Some(strategy) = arguments.strategy {
+            target = target.with_strategy(strategy)?;
+        }
+        let selection = Selection::parse(&arguments.only, &arguments.axes)?;
+        let baseline = match (&arguments.baseline, arguments.no_baseline) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                Baseline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            (None, true) => Baseline::default(),
+            (None, false) => target.baseline.clone(),
+        };
+        let parts = parts(&target, &selection);
+        let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
+        let options = Options { jobs: arguments.jobs.into(), fail_fast: arguments.fail_fast, cache, selection: selection.clone() };
+        let header = Header {
+            format: run_file::FORMAT,
+            suite: env!("CARGO_PKG_VERSION").to_owned(),
+            catalogue: run_file::fingerprint(),
+            implementation: target.name.clone(),
+            version: target.version.clone(),
+            ours: target.ours,
+            seed: arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
+            strategies: target.strategies.clone(),
+            layout: target.layout_in_words(),
+            filters: selection.in_words(),
+        };
+        Ok(Self { target, baseline, selection, parts, options, header })
+    }
+}
+
+/// Progress: a bar on a terminal, sentences alone elsewhere.
+struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    fn new() -> Self {
+        if !stderr().is_terminal() {
+            return Self(None);
+        }
+        let style = ProgressStyle::with_template("{prefix:>9} {bar:40} {pos}/{len} {elapsed} {msg}");
+        Self(Some(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))))
+    }
+
+    fn hear(&self, progress: Progress<'_>) {
+        match (&self.0, progress) {
+            (Some(bar), Progress::Say(text)) => bar.println(text),
+            (None, Progress::Say(text)) => eprintln!("{text}"),
+            (Some(bar), Progress::Begin(strategy, ahead)) => {
+                bar.set_length(u64::try_from(ahead).unwrap_or(u64::MAX));
+                bar.set_position(0);
+                bar.set_prefix(strategy.to_string());
+            }
+            (None, Progress::Begin(strategy, ahead)) => eprintln!("strategy {strategy}: {ahead} cells and scenarios"),
+            (Some(bar), Progress::Step) => bar.inc(1),
+            (None, Progress::Step) => {}
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

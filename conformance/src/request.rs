@@ -1,0 +1,168 @@
+//! Writes the request of a case: which header lines and which body a client sends for its values of the axes.
+//!
+//! Knows where an implementation wants key and token, and nothing of what it will do with them.
+
+use serde_json::json;
+
+use crate::{
+    cell::{Credentials, Method},
+    client::Request,
+    implementation::Layout,
+    plan::Plan,
+    script::{CaseId, Script},
+    trace::{Headers, Secret, SecretKind},
+};
+
+/// The revision that the client speaks.
+pub const REVISION: &str = "2025-06-18";
+
+/// One case of a run: its identity and the secrets that are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// On every face.
+    pub id: CaseId,
+    /// The JSON-RPC id of its requests.
+    pub number: u64,
+    /// What its token holds and nothing else does.
+    pub canary: String,
+    /// A gateway key that nobody ever issued.
+    pub wrong_key: String,
+}
+
+impl Case {
+    /// The case of that number in a run with that seed.
+    #[must_use]
+    pub fn new(seed: u64, number: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed.rotate_left(32) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut word = || -> String { (0..20).map(|_| random.alphanumeric().to_ascii_lowercase()).collect() };
+        Self { id: CaseId(format!("c{number}")), number, canary: word(), wrong_key: format!("sk-wrong-{}", word()) }
+    }
+
+    /// The script of a token of this case.
+    #[must_use]
+    pub fn script(&self, orders: &[(String, String)]) -> Script {
+        Script { case: self.id.clone(), orders: orders.to_vec(), canary: self.canary.clone() }
+    }
+
+    /// Everything that must not turn up where it does not belong.
+    #[must_use]
+    pub fn secrets(&self, plan: &Plan) -> Vec<Secret> {
+        let secret = |kind, value: &str| Secret { kind, value: value.to_owned() };
+        vec![
+            secret(SecretKind::GatewayKey, &plan.limited_key),
+            secret(SecretKind::GatewayKey, &plan.full_key),
+            secret(SecretKind::GatewayKey, &self.wrong_key),
+            secret(SecretKind::UpstreamToken, &self.canary),
+            secret(SecretKind::StaticToken, &plan.static_token),
+            secret(SecretKind::MintedToken, &plan.minted_token),
+            secret(SecretKind::ClientSecret, &plan.client_secret),
+        ]
+    }
+}
+
+/// What is asked of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask<'a> {
+    /// An MCP message, or one of the transport's own requests.
+    Mcp(Method),
+    /// A request that is not MCP at all, by its HTTP method.
+    Plain(&'a str),
+}
+
+/// Whether the upstream can learn from the token what to answer.
+#[must_use]
+pub fn carries_script(credentials: Credentials) -> bool {
+    match credentials {
+        Credentials::KeyAndToken | Credentials::TokenOnly | Credentials::WrongKeyAndToken => true,
+        Credentials::KeyOnly
+        | Credentials::KeyInAuthorization
+        | Credentials::SameKeyTwice
+        | Credentials::Nothing
+        | Credentials::MalformedToken
+        | Credentials::EmptyToken
+        | Credentials::TwoAuthorizationLines => false,
+    }
+}
+
+/// The request of a case. `session` is sent where the method needs one.
+#[must_use]
+pub fn request(ask: Ask<'_>, credentials: Credentials, token: &str, path: String, case: &Case, layout: &Layout, plan: &Plan) -> Request {
+    let (method, mut headers, body) = message(ask, case);
+    headers.extend(present(credentials, token, case, layout, plan));
+    let raw = matches!(credentials, Credentials::MalformedToken | Credentials::TwoAuthorizationLines);
+    Request { method, path, headers, body, raw }
+}
+
+/// The header lines that present the caller.
+fn present(credentials: Credentials, token: &str, case: &Case, layout: &Layout, plan: &Plan) -> Headers {
+    let key_line = |key: &str| (layout.key_header.clone(), format!("{}{key}", layout.key_prefix));
+    let token_line = |token: &str| (layout.token_header.clone(), format!("{}{token}", layout.token_prefix));
+    let bearer_line = |key: &str| ("authorization".to_owned(), format!("Bearer {key}"));
+    let key = plan.limited_key.as_str();
+    match credentials {
+        Credentials::KeyAndToken => vec![key_line(key), token_line(token)],
+        Credentials::TokenOnly => vec![token_line(token)],
+        Credentials::KeyOnly => vec![key_line(key)],
+        Credentials::KeyInAuthorization => vec![bearer_line(key)],
+        Credentials::SameKeyTwice => vec![key_line(key), token_line(key)],
+        Credentials::WrongKeyAndToken => vec![key_line(&case.wrong_key), token_line(token)],
+        Credentials::Nothing => Vec::new(),
+        // Not a b64token (RFC 6750 §2.1): a quote, a blank and a control character.
+        Credentials::MalformedToken => vec![key_line(key), token_line(&format!("{token}\" and\u{1}more"))],
+        Credentials::EmptyToken => vec![key_line(key), (layout.token_header.clone(), layout.token_prefix.trim_end().to_owned())],
+        Credentials::TwoAuthorizationLines => vec![key_line(key), token_line(token), token_line(&format!("{token}2"))],
+    }
+}
+
+/// HTTP method, the lines that the transport asks for, and the body.
+fn message(ask: Ask<'_>, case: &Case) -> (String, Headers, String) {
+    let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let post = |body: serde_json::Value, revision: bool| {
+        let mut headers = vec![line("content-type", "application/json"), line("accept", "application/json, text/event-stream")];
+        headers.extend(revision.then(|| line("mcp-protocol-version", REVISION)));
+        ("POST".to_owned(), headers, body.to_string())
+    };
+    let call = |method: &str, params: serde_json::Value| json!({"jsonrpc": "2.0", "id": case.number, "method": method, "params": params});
+    match ask {
+        Ask::Mcp(Method::Initialize) => {
+            let client = json!({"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")});
+            post(call("initialize", json!({"protocolVersion": REVISION, "capabilities": {}, "clientInfo": client})), false)
+        }
+        Ask::Mcp(Method::ToolsList) => post(call("tools/list", json!({})), true),
+        Ask::Mcp(Method::ToolsCall) => post(call("tools/call", json!({"name": "echo", "arguments": {"text": "hello"}})), true),
+        Ask::Mcp(Method::Notification) => {
+            let params = json!({"requestId": case.number, "reason": "no longer needed"});
+            post(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}), true)
+        }
+        Ask::Mcp(Method::Get) => {
+            ("GET".to_owned(), vec![line("accept", "text/event-stream"), line("mcp-protocol-version", REVISION)], String::new())
+        }
+        Ask::Mcp(Method::Delete) => {
+            let session = format!("session-of-{}", case.id);
+            ("DELETE".to_owned(), vec![line("mcp-session-id", &session), line("mcp-protocol-version", REVISION)], String::new())
+        }
+        Ask::Plain(method) => (method.to_owned(), vec![line("accept", "*/*")], String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_of_one_seed_have_secrets_of_their_own() {
+        let words: std::collections::BTreeSet<String> = (0..2_000).map(|number| Case::new(7, number).canary).collect();
+        assert_eq!(words.len(), 2_000);
+        assert_eq!(Case::new(7, 1), Case::new(7, 1));
+        assert_ne!(Case::new(7, 1).canary, Case::new(8, 1).canary);
+    }
+
+    #[test]
+    fn every_message_but_a_notification_has_the_number_of_its_case() {
+        let case = Case::new(7, 41);
+        for method in Method::ALL {
+            let (http_method, _, body) = message(Ask::Mcp(*method), &case);
+            assert_eq!(body.contains("\"id\":41"), http_method == "POST" && *method != Method::Notification, "{method}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Drives what is selected through one implementation, strategy by strategy, and has every trace judged.
+//!
+//! Cells run in parallel, in batches; behind each batch stands a fence, a call that must succeed. Where it does not, the
+//! implementation is started afresh and the batch is run again in halves, until it is known which cell does the damage. What is
+//! right is not decided here, and nothing is printed.
+
+mod batch;
+mod output;
+mod recorder;
+mod selection;
+mod stage;
+mod steps;
+
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
+
+use self::stage::{Collected, Planned, Stage};
+pub use self::{
+    output::ID as WHOLE_OUTPUT,
+    recorder::Recorder,
+    selection::{AXES, Selection, SelectionError, parts},
+    stage::{Numbers, ending_in_words},
+};
+use crate::{
+    cell::{Cell, Strategy},
+    client::{Client, ClientError},
+    fleet::Fleet,
+    judge::{self, Finding, Verdict},
+    observe::{self, Context, Observable, Subject},
+    rule::RuleBook,
+    run_file::{Damage, JudgedCell, JudgedScenario},
+    scenario::Scenario,
+    target::{Running, Target, TargetError},
+};
+
+/// How many cells stand between two fences.
+const BATCH: usize = 256;
+/// How often an implementation is started afresh within one strategy before its damage is taken as a fact.
+const RESTARTS: usize = 16;
+
+/// What a run is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many cells at once.
+    pub jobs: usize,
+    /// Whether the first failure ends it.
+    pub fail_fast: bool,
+    /// Where implementations are installed and started.
+    pub cache: PathBuf,
+    /// What was asked for: findings about anything else are left out.
+    pub selection: Selection,
+}
+
+/// What is run with one strategy.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The strategy that the implementation is started with.
+    pub strategy: Strategy,
+    /// The cells, in the order of the matrix.
+    pub cells: Vec<Cell>,
+    /// The scenarios.
+    pub scenarios: Vec<&'static Scenario>,
+}
+
+/// What there is to say while a run goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A sentence.
+    Say(&'a str),
+    /// So many cells and scenarios are ahead, with this strategy.
+    Begin(Strategy, usize),
+    /// One of them is through.
+    Step,
+}
+
+/// Hears of progress.
+pub type Listener<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
+
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The implementation did not start.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Its base URL is not one.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The run file could not be written.
+    #[error("the run file could not be written: {0}")]
+    File(#[from] io::Error),
+}
+
+/// One run in progress.
+pub struct Runner<'a> {
+    target: &'a Target,
+    fleet: Arc<Fleet>,
+    options: &'a Options,
+    numbers: Numbers,
+    say: Listener<'a>,
+    counts: &'a dyn Fn(&Finding) -> bool,
+}
+
+/// The implementation as it runs now, and how often it may still be started afresh.
+struct Floor {
+    strategy: Strategy,
+    running: Option<Running>,
+    stage: Arc<Stage>,
+    restarts: usize,
+}
+
+impl<'a> Runner<'a> {
+    /// A run of the target between this fleet and its own client. `counts` says which findings are failures.
+    #[must_use]
+    pub fn new(
+        target: &'a Target,
+        fleet: Arc<Fleet>,
+        seed: u64,
+        options: &'a Options,
+        say: Listener<'a>,
+        counts: &'a dyn Fn(&Finding) -> bool,
+    ) -> Self {
+        Self { target, fleet, options, numbers: Numbers::new(seed), say, counts }
+    }
+
+    /// Drives everything, and leaves the implementations running that the caller wants to look at.
+    pub async fn run(&self, parts: &[Part], recorder: &mut Recorder) -> Result<Vec<Running>, RunError> {
+        let mut held = Vec::new();
+        for part in parts {
+            let mut floor = self.floor(part.strategy).await?;
+            (self.say)(Progress::Begin(part.strategy, part.cells.len() + part.scenarios.len()));
+            let ended = self.part(part, &mut floor, recorder).await;
+            held.extend(floor.running);
+            if ended? == Ended::Early {
+                break;
+            }
+        }
+        Ok(held)
+    }
+
+    async fn part(&self, part: &Part, floor: &mut Floor, recorder: &mut Recorder) -> Result<Ended, RunError> {
+        if let Err(why) = floor.stage.fence().await {
+            // Some implementations need one call to wake up.
+            if floor.stage.fence().await.is_err() {
+                let says = format!("nothing can be judged: {why}");
+                recorder.damage(Damage { strategy: part.strategy, cells: Vec::new(), says })?;
+                return Ok(Ended::Early);
+            }
+        }
+        let planned: Vec<Planned> = part.cells.iter().cloned().map(Planned::new).collect();
+        let (alone, scripted): (Vec<Planned>, Vec<Planned>) = planned.into_iter().partition(|planned| planned.alone);
+        for batch in scripted.chunks(BATCH).chain(alone.chunks(BATCH)) {
+            let found = self.narrowed(batch.to_vec(), floor, recorder).await?;
+            if self.options.fail_fast && found {
+                return Ok(Ended::Early);
+            }
+        }
+        for scenario in &part.scenarios {
+            let found = self.scenario(scenario, floor, recorder).await?;
+            (self.say)(Progress::Step);
+            if self.options.fail_fast && found {
+                return Ok(Ended::Early);
+            }
+        }
+        self.whole_output(floor, recorder)?;
+        Ok(Ended::Regularly)
+    }
+
+    /// Looks for every secret of the run so far in everything that the running instance wrote.
+    fn whole_output(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
+        let requirements = || BTreeSet::from([output::REQUIREMENT.to_owned()]);
+        let Some(written) = floor.running.as_ref().and_then(Running::output) else { return Ok(()) };
+        if !self.options.selection.takes_scenario(WHOLE_OUTPUT, requirements) {
+            return Ok(());
+        }
+        let traces =
+            recorder.run().cells.iter().map(|judged| &judged.trace).chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
+        let secrets = traces.flat_map(|trace| output::distinct(&trace.secrets)).collect();
+        let findings: Vec<Finding> = output::judge(&written, &secrets).into_iter().collect();
+        recorder.scenario(JudgedScenario {
+            scenario: WHOLE_OUTPUT.to_owned(),
+            strategy: floor.strategy,
+            gateway: floor.stage.client.base_url().to_owned(),
+            trace: floor.stage.empty_trace(),
+            observations: findings.iter().map(|finding| (finding.observable.clone(), finding.seen.clone())).collect(),
+            findings,
+        })?;
+        Ok(())
+    }
+
+    /// Runs a batch and its fence. Where the fence fails, runs the halves on fresh instances, down to the cell that does it.
+    async fn narrowed(&self, batch: Vec<Planned>, floor: &mut Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+        let mut found = false;
+        let mut waiting = vec![batch];
+        while let Some(part) = waiting.pop() {
+            let driven = batch::drive(&floor.stage, &part, self.options.jobs).await;
+            let Err(why) = floor.stage.fence().await else {
+                for collected in batch::collect(&floor.stage, driven).await {
+                    found |= self.judge(collected, true, floor, recorder)?;
+                }
+                continue;
+            };
+            let traces = batch::collect(&floor.stage, driven).await;
+            let fresh = self.afresh(floor, &why).await?;
+            if fresh && part.len() > 1 {
+                let (first, second) = part.split_at(part.len() / 2);
+                waiting.extend([second.to_vec(), first.to_vec()]);
+                continue;
+            }
+            let cells = part.iter().map(|planned| planned.cell.to_string()).collect();
+            recorder.damage(Damage { strategy: floor.strategy, cells, says: why })?;
+            found = true;
+            for collected in traces {
+                self.judge(collected, false, floor, recorder)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn judge(&self, collected: Collected, control: bool, floor: &Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+        let Collected { cell, trace, settled } = collected;
+        let context = Context { settled: Some(settled), ..self.context(floor, control, String::new()) };
+        let mut findings = judge::judge(RuleBook::embedded(), &cell, &context, &trace);
+        if !control {
+            distrust(&mut findings);
+        }
+        self.keep_selected(&cell.to_string(), &mut findings);
+        let observations = observe::all(&Subject::of_cell(&cell, &context, &trace));
+        let found = findings.iter().any(self.counts);
+        self.fleet.record().forget(&trace.case);
+        recorder.cell(JudgedCell { cell, gateway: context.base_url, trace, observations, findings })?;
+        (self.say)(Progress::Step);
+        Ok(found)
+    }
+
+    async fn scenario(&self, scenario: &Scenario, floor: &mut Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+        let output = |floor: &Floor| floor.running.as_ref().and_then(Running::output).unwrap_or_default();
+        let before = output(floor).len();
+        let missing = scenario.missing(&self.context(floor, true, String::new()).features);
+        let trace = match &missing {
+            Some(_) => floor.stage.empty_trace(),
+            None => floor.stage.play(scenario).await,
+        };
+        let control = floor.stage.fence().await;
+        let written = output(floor).get(before..).unwrap_or_default().to_owned();
+        let context = self.context(floor, control.is_ok(), written);
+        let subject = Subject { server: scenario.server(), cell: None, context: &context, trace: &trace };
+        let mut findings = missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
+        let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
+        let observations = scenario.observables().filter_map(look).collect();
+        if let Err(why) = control {
+            distrust(&mut findings);
+            recorder.damage(Damage { strategy: floor.strategy, cells: vec![format!("scenario {}", scenario.id)], says: why.clone() })?;
+            self.afresh(floor, &why).await?;
+        }
+        self.keep_selected(&scenario.id, &mut findings);
+        let found = findings.iter().any(self.counts);
+        self.fleet.record().forget(&trace.case);
+        let (scenario, strategy, gateway) = (scenario.id.clone(), floor.strategy, context.base_url);
+        recorder.scenario(JudgedScenario { scenario, strategy, gateway, trace, observations, findings })?;
+        Ok(found)
+    }
+
+    fn keep_selected(&self, about: &str, findings: &mut Vec<Finding>) {
+        findings.retain(|finding| self.options.selection.takes_finding(about, &finding.requirement));
+    }
+
+    /// Starts the implementation with a strategy and puts it between client and fleet.
+    async fn floor(&self, strategy: Strategy) -> Result<Floor, RunError> {
+        let running = self.target.start(self.fleet.plan(), strategy, &self.options.cache, |text| (self.say)(Progress::Say(text))).await?;
+        let stage = self.stage(&running)?;
+        Ok(Floor { strategy, running: Some(running), stage, restarts: RESTARTS })
+    }
+
+    fn stage(&self, running: &Running) -> Result<Arc<Stage>, ClientError> {
+        let route = self.target.routes.first().cloned().unwrap_or_else(|| "/mcp/{server}".to_owned());
+        let client = Client::new(running.base_url(), self.target.patience())?;
+        let (fleet, layout, numbers) = (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
+        Ok(Arc::new(Stage { fleet, client, layout, numbers, route }))
+    }
+
+    /// Starts the implementation afresh, if that is possible and has not been done too often.
+    async fn afresh(&self, floor: &mut Floor, why: &str) -> Result<bool, RunError> {
+        if floor.restarts == 0 || !self.target.can_restart() {
+            return Ok(false);
+        }
+        floor.restarts -= 1;
+        (self.say)(Progress::Say(&format!("starting {} afresh: {why}", self.target.name)));
+        if let Some(running) = floor.running.take() {
+            running.stop().await;
+        }
+        let running = self.target.start(self.fleet.plan(), floor.strategy, &self.options.cache, |_| {}).await?;
+        floor.stage = self.stage(&running)?;
+        floor.running = Some(running);
+        // The first call may only wake it up.
+        let _ = floor.stage.fence().await;
+        Ok(true)
+    }
+
+    fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
+        let deadlines = &self.target.deadlines;
+        Context {
+            base_url: floor.stage.client.base_url().to_owned(),
+            plan: Arc::new(self.fleet.plan().clone()),
+            key_header: self.target.layout.key_header.clone(),
+            token_header: self.target.layout.token_header.clone(),
+            deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 500 },
+            features: self.target.features.iter().map(ToString::to_string).collect::<BTreeSet<String>>(),
+            profile: crate::catalogue::Profile::Seed,
+            control,
+            settled: None,
+            output,
+        }
+    }
+}
+
+/// Where the positive control failed, nothing that was found says anything about the case.
+fn distrust(findings: &mut [Finding]) {
+    for finding in findings {
+        if !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip) {
+            finding.verdict = Verdict::Untestable;
+            finding.seen = format!("{}, and the call behind it failed", finding.seen);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Regularly,
+    Early,
+}

@@ -1,0 +1,73 @@
+//! Keeps a run as it grows, and writes it to its file line by line where one is wanted.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+};
+
+use crate::run_file::{Damage, Header, JudgedCell, JudgedScenario, Run, Writer};
+
+/// The run so far. Whatever happens, [`Recorder::finish`] makes a whole file of it.
+pub struct Recorder {
+    run: Run,
+    file: Option<Writer<Box<dyn Write + Send>>>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Traces hold secrets, and are long.
+        f.debug_struct("Recorder").field("cells", &self.run.cells.len()).finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// Starts a run, and its file where one is wanted.
+    pub fn start(header: Header, file: Option<File>) -> io::Result<Self> {
+        let file = match file {
+            Some(file) => Some(Writer::start(Box::new(BufWriter::new(file)) as Box<dyn Write + Send>, &header)?),
+            None => None,
+        };
+        Ok(Self { run: Run::new(header), file })
+    }
+
+    /// The run so far.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Notes a cell.
+    pub fn cell(&mut self, cell: JudgedCell) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.cell(&cell)?;
+        }
+        self.run.cells.push(cell);
+        Ok(())
+    }
+
+    /// Notes a scenario.
+    pub fn scenario(&mut self, scenario: JudgedScenario) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.scenario(&scenario)?;
+        }
+        self.run.scenarios.push(scenario);
+        Ok(())
+    }
+
+    /// Notes what happened to the implementation.
+    pub fn damage(&mut self, damage: Damage) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.damage(&damage)?;
+        }
+        self.run.damages.push(damage);
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(self, interrupted: bool) -> io::Result<Run> {
+        if let Some(file) = self.file {
+            file.finish(interrupted)?;
+        }
+        Ok(Run { interrupted, ..self.run })
+    }
+}

@@ -1,0 +1,129 @@
+//! Drives a scenario: its steps in order, each over the kind of connection that it asks for.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::stage::{Stage, needs_order};
+use crate::{
+    client::{Request, wire::Connection},
+    observe::course::named_metadata,
+    request::{Ask, Case, request},
+    scenario::{Message, Scenario, Step},
+    trace::{Exchange, Trace},
+};
+
+/// How many events a `stream-progress` answer has: three of progress, and the result.
+const EVENTS: usize = 4;
+
+impl Stage {
+    /// Drives a scenario to its end.
+    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Trace {
+        let case = self.numbers.case();
+        let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut connection = None;
+        for step in &scenario.steps {
+            if step.follow {
+                exchanges.extend(self.follow(step, &case, exchanges.last()).await);
+                continue;
+            }
+            let asked: Vec<&String> = (0..step.times).flat_map(|_| &step.servers).collect();
+            if step.together {
+                let mut running = JoinSet::new();
+                for server in asked {
+                    let (stage, request) = (Arc::clone(self), self.request_of(step, server, &case));
+                    running.spawn(async move { stage.client.send(&request).await });
+                }
+                exchanges.extend(running.join_all().await);
+                continue;
+            }
+            for server in asked {
+                let request = self.request_of(step, server, &case);
+                let order = if needs_order(step.credentials, server) {
+                    Some(self.fleet.standing_order(server, case.id.clone(), &step.behaviour).await)
+                } else {
+                    None
+                };
+                exchanges.push(if step.wire {
+                    self.on_the_wire(&request, &mut connection).await
+                } else if step.paced {
+                    self.paced(&request, &case).await
+                } else {
+                    self.client.send(&request).await
+                });
+                if order.is_some() {
+                    self.settled(&case, 0).await;
+                }
+            }
+        }
+        self.settled(&case, 0).await;
+        self.trace(&case, exchanges)
+    }
+
+    fn request_of(&self, step: &Step, server: &str, case: &Case) -> Request {
+        let token = case.script(&[(String::new(), step.behaviour.clone())]).token();
+        let filled = |text: &str| text.replace("{mcp}", &self.route).replace("{server}", server).replace("{token}", &token);
+        let mut layout = self.layout.clone();
+        if let Some(scheme) = &step.scheme {
+            layout.token_prefix.clone_from(scheme);
+        }
+        let ask = match &step.send {
+            Message::Mcp(method) => Ask::Mcp(*method),
+            Message::Plain(method) => Ask::Plain(method),
+        };
+        let mut request = request(ask, step.credentials, &token, filled(&step.path), case, &layout, self.fleet.plan());
+        request.headers.extend(step.headers.iter().map(|(name, value)| (name.clone(), filled(value))));
+        request
+    }
+
+    /// Asks for the document that the challenge names, if it is one of the gateway's own.
+    async fn follow(&self, step: &Step, case: &Case, refused: Option<&Exchange>) -> Option<Exchange> {
+        let named = named_metadata(refused?)?;
+        let path = named.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'))?;
+        let request = request(Ask::Plain("GET"), step.credentials, "", path.to_owned(), case, &self.layout, self.fleet.plan());
+        Some(self.client.send(&request).await)
+    }
+
+    /// Sends on the scenario's connection, or on a new one where the last answer said that it ends the old one.
+    async fn on_the_wire(&self, request: &Request, connection: &mut Option<Connection>) -> Exchange {
+        if connection.as_ref().is_none_or(|connection| !connection.reusable()) {
+            *connection = Connection::open(self.client.authority()).await.ok();
+        }
+        match connection {
+            Some(connection) => connection.send(request, false, self.client.patience()).await,
+            None => self.client.send(request).await,
+        }
+    }
+
+    /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
+    async fn paced(&self, request: &Request, case: &Case) -> Exchange {
+        self.fleet.release(&case.id);
+        let mut answer = self.client.open(request).await;
+        let mut arrived = 0;
+        while answer.part().await {
+            let now = events(answer.so_far());
+            (arrived..now).for_each(|_| self.fleet.release(&case.id));
+            arrived = now;
+        }
+        let exchange = answer.finish();
+        // Nobody waits for these any more but the upstream.
+        (arrived..EVENTS).for_each(|_| self.fleet.release(&case.id));
+        exchange
+    }
+}
+
+/// How many events have arrived whole.
+fn events(body: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
+    text.split_inclusive("\n\n").filter(|block| block.ends_with("\n\n") && block.lines().any(|line| line.starts_with("data:"))).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::events;
+
+    #[test]
+    fn comments_and_halves_are_no_events() {
+        assert_eq!(events(b": keep-alive\n\ndata: 1\n\nevent: message\r\ndata: 2\r\n\r\ndata: 3\n"), 2);
+    }
+}

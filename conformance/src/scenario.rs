@@ -1,0 +1,198 @@
+//! Reads `scenarios/*.toml`: cases of several steps, whose expectations are those of rules and cite requirements as rules do.
+//!
+//! A scenario says what is sent and what both faces must show; it does not send anything, and it looks at nothing but the trace.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use serde::Deserialize;
+
+use crate::{
+    cell::{Credentials, Method, Strategy},
+    implementation::Feature,
+    judge::{self, Finding},
+    observe::Subject,
+    rule::Expectation,
+};
+
+/// One scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scenario {
+    /// Its name in reports and filters.
+    pub id: String,
+    /// What happens, in one line.
+    pub says: String,
+    /// The strategies that it makes sense with; all, unless said.
+    #[serde(default)]
+    pub strategies: Vec<Strategy>,
+    /// What an implementation must be able to do for it.
+    #[serde(default)]
+    pub features: Vec<Feature>,
+    /// What is sent, in order.
+    #[serde(rename = "step")]
+    pub steps: Vec<Step>,
+    /// What both faces must show.
+    #[serde(rename = "expect")]
+    pub expectations: Vec<Expectation>,
+}
+
+/// One request, or several alike.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Step {
+    /// How the caller presents itself.
+    pub credentials: Credentials,
+    /// The servers asked, one request each.
+    pub servers: Vec<String>,
+    /// What the upstream is told to do.
+    pub behaviour: String,
+    /// What is sent.
+    pub send: Message,
+    /// The path, with `{mcp}` for the first route of the server, `{server}` and `{token}`.
+    pub path: String,
+    /// Header lines beside the usual ones, with `{token}` and `{server}`.
+    pub headers: Vec<(String, String)>,
+    /// The spelling of the token's scheme with its blank, where it is not the usual one.
+    pub scheme: Option<String>,
+    /// How many times over.
+    pub times: usize,
+    /// Whether all requests of the step are sent at once.
+    pub together: bool,
+    /// Whether it goes over the scenario's one raw connection.
+    pub wire: bool,
+    /// Whether it asks for the document that the challenge before it names; of the rest of the step, only the credentials count then.
+    pub follow: bool,
+    /// Whether the upstream's events are let go one by one, each when the one before it has arrived.
+    pub paced: bool,
+}
+
+impl Default for Step {
+    fn default() -> Self {
+        Self {
+            credentials: Credentials::KeyAndToken,
+            servers: vec!["alpha".to_owned()],
+            behaviour: "200-json".to_owned(),
+            send: Message::Mcp(Method::ToolsList),
+            path: "{mcp}".to_owned(),
+            headers: Vec::new(),
+            scheme: None,
+            times: 1,
+            together: false,
+            wire: false,
+            follow: false,
+            paced: false,
+        }
+    }
+}
+
+/// What a step sends.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Message {
+    /// A value of the method axis.
+    Mcp(Method),
+    /// The HTTP method of a request that is not MCP.
+    Plain(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    scenario: Vec<Scenario>,
+}
+
+/// Each file's name and text.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    ("credentials.toml", include_str!("../scenarios/credentials.toml")),
+    ("discovery.toml", include_str!("../scenarios/discovery.toml")),
+    ("output.toml", include_str!("../scenarios/output.toml")),
+    ("probing.toml", include_str!("../scenarios/probing.toml")),
+    ("streaming.toml", include_str!("../scenarios/streaming.toml")),
+];
+
+static EMBEDDED: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
+    let read = |(name, text): &(&str, &str)| toml::from_str::<File>(text).map_err(|error| format!("scenarios/{name}: {error}"));
+    let files: Result<Vec<File>, String> = FILES.iter().map(read).collect();
+    files.expect("the embedded scenarios parse, as a test of this module shows").into_iter().flat_map(|file| file.scenario).collect()
+});
+
+impl Scenario {
+    /// The ones that this program was built with.
+    #[must_use]
+    pub fn embedded() -> &'static [Self] {
+        &EMBEDDED
+    }
+
+    /// The scenario of that id.
+    #[must_use]
+    pub fn find(id: &str) -> Option<&'static Self> {
+        Self::embedded().iter().find(|scenario| scenario.id == id)
+    }
+
+    /// The requirements that it judges.
+    pub fn requirements(&self) -> impl Iterator<Item = &str> {
+        self.expectations.iter().flat_map(|expectation| expectation.requires.iter().map(String::as_str))
+    }
+
+    /// The observables that it looks at.
+    pub fn observables(&self) -> impl Iterator<Item = &str> {
+        self.expectations.iter().flat_map(|expectation| expectation.given.keys().chain(expectation.expect.keys()).map(String::as_str))
+    }
+
+    /// The server that it asks first.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.steps.iter().flat_map(|step| &step.servers).map(String::as_str).next().unwrap_or_default()
+    }
+
+    /// Whether it makes sense with that strategy.
+    #[must_use]
+    pub fn is_for(&self, strategy: Strategy) -> bool {
+        self.strategies.is_empty() || self.strategies.contains(&strategy)
+    }
+
+    /// The feature that an implementation lacks for it, if it lacks one.
+    #[must_use]
+    pub fn missing(&self, features: &BTreeSet<String>) -> Option<String> {
+        self.features.iter().map(ToString::to_string).find(|feature| !features.contains(feature))
+    }
+
+    /// Holds what it showed against what is expected.
+    #[must_use]
+    pub fn judge(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        self.expectations.iter().flat_map(|expectation| judge::judge_expectation(&self.id, expectation, subject)).collect()
+    }
+
+    /// The findings where it is not played.
+    #[must_use]
+    pub fn skip(&self, feature: &str) -> Vec<Finding> {
+        self.expectations.iter().flat_map(|expectation| judge::skip(&self.id, expectation, feature)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::Behaviours;
+
+    #[test]
+    fn every_file_parses() {
+        for (name, text) in FILES {
+            toml::from_str::<File>(text).unwrap_or_else(|error| panic!("scenarios/{name}: {error}"));
+        }
+        let ids: BTreeSet<&str> = Scenario::embedded().iter().map(|scenario| scenario.id.as_str()).collect();
+        assert_eq!(ids.len(), Scenario::embedded().len(), "an id occurs twice");
+    }
+
+    #[test]
+    fn every_name_in_a_scenario_is_known() {
+        for scenario in Scenario::embedded() {
+            for expectation in &scenario.expectations {
+                expectation.check().unwrap_or_else(|why| panic!("scenario `{}` {why}", scenario.id));
+            }
+            for step in &scenario.steps {
+                assert!(Behaviours::embedded().find(&step.behaviour).is_some(), "{}: {}", scenario.id, step.behaviour);
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Finds the implementation that a command line names, starts it with a plan, and knows what the suite must know to talk to it.
+//!
+//! Built-in or a folder, ours or a stranger's: behind this module they are all a base URL. It does not drive them.
+
+use std::{io, path::Path, time::Duration};
+
+use crate::{
+    baseline::Baseline,
+    builtin::{self, Reference},
+    cell::Strategy,
+    client::Patience,
+    defect::{self, Fault, RunningDefect},
+    implementation::{self, Deadlines, Description, DescriptionError, Feature, Layout, StartError},
+    plan::Plan,
+};
+
+/// The implementation that is judged when none is named.
+pub const DEFAULT: &str = "builtin:reference";
+
+/// One implementation, found but not started.
+#[derive(Debug)]
+pub struct Target {
+    /// As the command line named it.
+    pub name: String,
+    /// Its version, where it is known.
+    pub version: String,
+    /// Where a caller puts key and token.
+    pub layout: Layout,
+    /// The routes of one server.
+    pub routes: Vec<String>,
+    /// The strategies that it can be started with.
+    pub strategies: Vec<Strategy>,
+    /// What it can do.
+    pub features: Vec<Feature>,
+    /// How long its answers may take.
+    pub deadlines: Deadlines,
+    /// Whether it is our own: the recommended requirements bind it too.
+    pub ours: bool,
+    /// What it is known to fail.
+    pub baseline: Baseline,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Reference,
+    Defect(&'static Fault),
+    Described(Box<Description>),
+    Url(String),
+}
+
+/// Why there is no target, or why it does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// No such defect.
+    #[error("unknown defect `{name}`\nexpected one of {known}")]
+    UnknownDefect {
+        /// What was asked for.
+        name: String,
+        /// The names that would have done.
+        known: String,
+    },
+    /// No such built-in implementation.
+    #[error("unknown built-in implementation `{0}`\nexpected builtin:reference or builtin:defect/NAME")]
+    UnknownBuiltin(String),
+    /// No such folder, or a description that does not parse.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+    /// A baseline that does not parse.
+    #[error("baseline.toml of {name}: {source}")]
+    Baseline {
+        /// The implementation.
+        name: String,
+        /// What the parser says.
+        source: Box<toml::de::Error>,
+    },
+    /// It cannot be started with that strategy.
+    #[error("{name} has no strategy `{strategy}`\nexpected one of {known}")]
+    NoSuchStrategy {
+        /// The implementation.
+        name: String,
+        /// What was asked for.
+        strategy: Strategy,
+        /// What it has.
+        known: String,
+    },
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A built-in one did not start.
+    #[error("{name} did not start: {why}")]
+    Builtin {
+        /// The implementation.
+        name: String,
+        /// What it says.
+        why: String,
+    },
+}
+
+impl TargetError {
+    /// Whether it was found and did not start, as opposed to having been named wrongly.
+    #[must_use]
+    pub fn is_start(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Builtin { .. })
+    }
+}
+
+impl Target {
+    /// Finds the implementation of that name. A URL is taken to be configured like `like`, or like the reference.
+    pub fn resolve(name: &str, like: Option<&str>) -> Result<Self, TargetError> {
+        if let Some(url) = name.strip_prefix("url:") {
+            let twin = Self::resolve(like.unwrap_or(DEFAULT), None)?;
+            let kind = Kind::Url(url.to_owned());
+            let deadlines = Deadlines { answer_ms: twin.deadlines.answer_ms.max(Deadlines::default().answer_ms), ..twin.deadlines };
+            return Ok(Self {
+                name: name.to_owned(),
+                version: "unknown".into(),
+                strategies: vec![Strategy::Own],
+                ours: false,
+                deadlines,
+                kind,
+                ..twin
+            });
+        }
+        if let Some(fault) = name.strip_prefix("builtin:defect/") {
+            let fault = Fault::find(fault).ok_or_else(|| TargetError::UnknownDefect {
+                name: fault.to_owned(),
+                known: defect::all().iter().map(Fault::name).collect::<Vec<_>>().join(", "),
+            })?;
+            let deadlines = Deadlines {
+                probe_ms: millis(defect::PROBE_DEADLINE),
+                answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
+            };
+            return Ok(Self { strategies: vec![Strategy::Probe], deadlines, ..Self::builtin(name, Kind::Defect(fault)) });
+        }
+        match name.strip_prefix("builtin:") {
+            Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
+            Some(_) => Err(TargetError::UnknownBuiltin(name.to_owned())),
+            None => Self::described(name, Description::find(name)?),
+        }
+    }
+
+    fn builtin(name: &str, kind: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            layout: Layout {
+                key_header: builtin::KEY_HEADER.to_owned(),
+                key_prefix: String::new(),
+                token_header: "authorization".to_owned(),
+                token_prefix: "Bearer ".to_owned(),
+            },
+            routes: builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect(),
+            strategies: vec![Strategy::Probe, Strategy::Deferred],
+            features: Feature::ALL.to_vec(),
+            deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
+            ours: true,
+            baseline: Baseline::default(),
+            kind,
+        }
+    }
+
+    fn described(name: &str, description: Description) -> Result<Self, TargetError> {
+        let wrong = |source| TargetError::Baseline { name: name.to_owned(), source: Box::new(source) };
+        let baseline =
+            description.read("baseline.toml").map_or_else(|| Ok(Baseline::default()), |text| Baseline::parse(&text)).map_err(wrong)?;
+        Ok(Self {
+            name: name.to_owned(),
+            version: description.version.clone(),
+            layout: description.credentials.clone(),
+            routes: description.routes.clone(),
+            strategies: description.strategies.clone(),
+            features: description.features.clone(),
+            deadlines: description.deadlines.clone(),
+            ours: false,
+            baseline,
+            kind: Kind::Described(Box::new(description)),
+        })
+    }
+
+    /// Keeps one strategy of those that it has.
+    pub fn with_strategy(self, strategy: Strategy) -> Result<Self, TargetError> {
+        if self.strategies.contains(&strategy) {
+            return Ok(Self { strategies: vec![strategy], ..self });
+        }
+        let known = self.strategies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(TargetError::NoSuchStrategy { name: self.name, strategy, known })
+    }
+
+    /// How long the client waits for it.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        let answer = Duration::from_millis(self.deadlines.answer_ms);
+        Patience { head: answer, body: answer }
+    }
+
+    /// Where it wants key and token, in words.
+    #[must_use]
+    pub fn layout_in_words(&self) -> String {
+        let Layout { key_header, key_prefix, token_header, token_prefix } = &self.layout;
+        format!("gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: {token_prefix}…`")
+    }
+
+    /// Whether it can be stopped and started again.
+    #[must_use]
+    pub fn can_restart(&self) -> bool {
+        !matches!(self.kind, Kind::Url(_))
+    }
+
+    /// Starts it and waits until it is ready.
+    pub async fn start(&self, plan: &Plan, strategy: Strategy, cache: &Path, say: impl Fn(&str)) -> Result<Running, TargetError> {
+        let failed = |why: io::Error| TargetError::Builtin { name: self.name.clone(), why: why.to_string() };
+        Ok(match &self.kind {
+            Kind::Reference => Running::Reference(
+                builtin::start(plan, strategy).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?,
+            ),
+            Kind::Defect(fault) => Running::Defect(defect::start(Some(fault), plan).await.map_err(failed)?),
+            Kind::Described(description) => {
+                Running::Described(Box::new(implementation::start(description, plan, strategy, cache, say).await?))
+            }
+            Kind::Url(url) => Running::Url(url.trim_end_matches('/').to_owned()),
+        })
+    }
+}
+
+/// One implementation, running. Dropped, it is killed; what runs at a URL is not ours to stop.
+#[derive(Debug)]
+pub enum Running {
+    /// Our gateway, in this process.
+    Reference(Reference),
+    /// The model gateway with its fault, in this process.
+    Defect(RunningDefect),
+    /// A process group.
+    Described(Box<implementation::Running>),
+    /// Somebody else's.
+    Url(String),
+}
+
+impl Running {
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        match self {
+            Self::Reference(running) => running.base_url(),
+            Self::Defect(running) => running.base_url(),
+            Self::Described(running) => &running.base_url,
+            Self::Url(url) => url,
+        }
+    }
+
+    /// Everything that it has written so far, where the suite can read that.
+    #[must_use]
+    pub fn output(&self) -> Option<String> {
+        match self {
+            Self::Reference(running) => Some(running.output()),
+            Self::Described(running) => std::fs::read(&running.log).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            Self::Defect(_) | Self::Url(_) => None,
+        }
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(self) {
+        match self {
+            Self::Reference(running) => running.stop().await,
+            Self::Defect(running) => running.stop().await,
+            Self::Described(running) => running.stop().await,
+            Self::Url(_) => {}
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_none_says_what_would_have_done() {
+        let error = Target::resolve("builtin:defect/nothing-of-the-kind", None).unwrap_err();
+        assert!(error.to_string().contains("swallows-401"), "{error}");
+        assert!(!error.is_start());
+        assert!(Target::resolve("builtin:model", None).is_err());
+        assert!(Target::resolve("nosuchgateway", None).is_err());
+    }
+
+    #[test]
+    fn a_strategy_that_it_does_not_have_is_an_error_of_usage() {
+        let litellm = Target::resolve("litellm", None).unwrap();
+        let error = litellm.with_strategy(Strategy::Probe).unwrap_err();
+        assert_eq!(error.to_string(), "litellm has no strategy `probe`\nexpected one of own");
+    }
+
+    #[test]
+    fn a_url_is_configured_like_its_twin() {
+        let target = Target::resolve("url:http://127.0.0.1:1", Some("litellm")).unwrap();
+        assert_eq!(target.layout.key_prefix, "Bearer ");
+        assert!(!target.can_restart() && !target.ours);
+    }
+}

@@ -1,0 +1,115 @@
+//! Every cell and every scenario of the matrix, driven through this project's own gateway, each a named test.
+//!
+//! The tests that a filter leaves in are driven together, as `preflight-conformance run` does it, and each one then reads its own
+//! verdicts. `cargo test conformance::deferred::key-and-token` works, and so does `-- --list`.
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use mcp_preflight_conformance::{
+    cell::{Cell, Strategy},
+    fleet::Fleet,
+    judge::Finding,
+    report,
+    run_file::{FORMAT, Header, Run, fingerprint},
+    runner::{Options, Part, Recorder, Runner, Selection, WHOLE_OUTPUT, parts},
+    target::{DEFAULT, Target},
+};
+
+/// What secrets derive from; any other seed would do.
+const SEED: u64 = 20_261_122;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let target = Target::resolve(DEFAULT, None).expect("the reference implementation is built in");
+    let whole = parts(&target, &Selection::default());
+    let names = |part: &Part| names(part).map(|(name, _)| name).collect::<Vec<_>>();
+    let selected: BTreeSet<String> =
+        whole.iter().flat_map(names).filter(|name| !arguments.is_filtered_out(&Trial::test(name.clone(), || Ok(())))).collect();
+    let run = if arguments.list || selected.is_empty() { None } else { Some(Arc::new(driven(&target, &whole, &selected))) };
+    let trials = whole.iter().flat_map(|part| {
+        let run = run.clone();
+        names_with_ids(part).map(move |(name, about)| {
+            let run = run.clone();
+            Trial::test(name, move || run.map_or(Ok(()), |run| verdict(&run, &about)))
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Each test of a part with the id by which reports know its case.
+fn names(part: &Part) -> impl Iterator<Item = (String, String)> {
+    let cells = part.cells.iter().map(|cell| (name(cell), cell.to_string()));
+    let strategy = part.strategy;
+    let scenarios = part.scenarios.iter().map(|scenario| scenario.id.as_str()).chain([WHOLE_OUTPUT]);
+    cells.chain(scenarios.map(move |id| (scenario_name(strategy, id), format!("scenario {id} / {strategy}"))))
+}
+
+fn names_with_ids(part: &Part) -> impl Iterator<Item = (String, String)> + use<> {
+    names(part).collect::<Vec<_>>().into_iter()
+}
+
+fn name(cell: &Cell) -> String {
+    let Cell { credentials, server, upstream, method, route, strategy } = cell;
+    format!("conformance::{strategy}::{credentials}::{server}::{upstream}::{method}::{route}")
+}
+
+fn scenario_name(strategy: Strategy, id: &str) -> String {
+    format!("conformance::{strategy}::scenario::{id}")
+}
+
+/// Drives what is selected, once.
+fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
+    let wanted = |part: &Part| Part {
+        strategy: part.strategy,
+        cells: part.cells.iter().filter(|cell| selected.contains(&name(cell))).cloned().collect(),
+        scenarios: part
+            .scenarios
+            .iter()
+            .filter(|scenario| selected.contains(&scenario_name(part.strategy, &scenario.id)))
+            .copied()
+            .collect(),
+    };
+    let has_any = |part: &Part| names(part).any(|(name, _)| selected.contains(&name));
+    let parts: Vec<Part> = whole.iter().filter(|part| has_any(part)).map(wanted).collect();
+    let header = Header {
+        format: FORMAT,
+        suite: env!("CARGO_PKG_VERSION").to_owned(),
+        catalogue: fingerprint(),
+        implementation: target.name.clone(),
+        version: target.version.clone(),
+        ours: target.ours,
+        seed: SEED,
+        strategies: target.strategies.clone(),
+        layout: target.layout_in_words(),
+        filters: Vec::new(),
+    };
+    let options = Options { jobs: 32, fail_fast: false, cache: PathBuf::new(), selection: Selection::default() };
+    let runtime = tokio::runtime::Runtime::new().expect("this machine has threads");
+    runtime.block_on(async {
+        let fleet = Arc::new(Fleet::start(SEED).await.expect("loopback has free ports"));
+        let mut recorder = Recorder::start(header, None).expect("nothing is written");
+        let counts = |finding: &Finding| report::counts(finding, target.ours);
+        let runner = Runner::new(target, fleet, SEED, &options, &|_| {}, &counts);
+        for running in runner.run(&parts, &mut recorder).await.expect("the reference implementation starts") {
+            running.stop().await;
+        }
+        recorder.finish(false).expect("nothing is written")
+    })
+}
+
+/// What was found about one cell or scenario.
+fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
+    if let Some(damage) =
+        run.damages.iter().find(|damage| damage.cells.is_empty() || damage.cells.iter().any(|cell| about.contains(cell.as_str())))
+    {
+        return Err(damage.says.clone().into());
+    }
+    let cells = run.cells.iter().map(|judged| judged.cell.to_string());
+    let scenarios = run.scenarios.iter().map(|judged| format!("scenario {} / {}", judged.scenario, judged.strategy));
+    if !cells.chain(scenarios).any(|driven| driven == about) {
+        return Err("was not driven".into());
+    }
+    let failures = report::in_full(run, about);
+    if failures.is_empty() { Ok(()) } else { Err(failures.into()) }
+}
