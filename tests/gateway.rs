@@ -98,6 +98,23 @@ async fn a_good_probe_does_not_hide_a_later_refusal() {
 }
 
 #[tokio::test]
+async fn the_head_that_names_the_session_is_always_waited_for() {
+    let upstream = MockServer::start().await;
+    let slow = |answer: ResponseTemplate| answer.set_delay(std::time::Duration::from_millis(200));
+    Mock::given(body_string_contains("initialize"))
+        .respond_with(slow(result().insert_header("mcp-session-id", "s1")))
+        .mount(&upstream)
+        .await;
+    Mock::given(body_string_contains("tools/list")).respond_with(slow(result())).mount(&upstream).await;
+    let running = serve("strategy = \"deferred\"\ncommit_deadline_ms = 1", &forwarding("alpha", &upstream.uri())).await;
+    for (opens, method) in [(true, "initialize"), (false, "tools/list")] {
+        let (status, headers, body) = send(call(&running, "/mcp/alpha", message(method))).await;
+        assert_eq!((status, headers.contains_key("mcp-session-id")), (StatusCode::OK, opens), "{method}");
+        assert_eq!(body.starts_with(b": waiting"), !opens, "{body:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_credential_is_minted_once_and_anew_after_a_refusal() {
     let issuer = MockServer::start().await;
     for bearer in ["first", "second"] {

@@ -120,7 +120,9 @@ async fn walk(
         preflight(gateway, server, &credential, &discovery, line).await?;
     }
 
-    let streamable = envelope.id.clone().filter(|_| awaited == Awaited::Answer && takes_events(&headers));
+    // The head of the answer to `initialize` names the session, so it is always waited for: a stream opened in its place would have none.
+    let opens_session = envelope.method.as_deref() == Some("initialize");
+    let streamable = envelope.id.clone().filter(|_| awaited == Awaited::Answer && !opens_session && takes_events(&headers));
     let streamable = streamable.map(|id| commit::Request { id, server: config.server(server).name.clone() });
     let body = message.map_or_else(|| super::answer::whole(String::new()), Message::into_body);
     let forward = Forward { server, method, headers, body, credential, awaited, discovery };
