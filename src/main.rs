@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
     };
     match command {
         Command::Check { .. } => {
-            say(&format!("{}: {} servers, {} keys: valid", path.display(), config.servers.len(), config.callers.len()));
+            say(&format!("{}: valid (servers: {}, keys: {})", path.display(), config.servers.len(), config.callers.len()));
             ExitCode::SUCCESS
         }
         Command::Serve { .. } => serve(config).await,

@@ -13,6 +13,7 @@ use hyper_util::{
 };
 use mcp_preflight::{config::Config, gateway};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use upstreams::{TlsUpstream, environment};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -195,6 +196,26 @@ async fn discovery_names_the_gateway_as_the_resource_and_asks_the_upstream_once(
     }
     let unknown = format!("http://{}/.well-known/oauth-protected-resource/mcp/nobody", running.address());
     assert_eq!(send(Request::get(unknown).body(Full::default()).unwrap()).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_listening_stream_does_not_hold_up_a_gateway_that_stops() {
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", upstream.local_addr().unwrap());
+    let silent = tokio::spawn(async move {
+        let (mut stream, _) = upstream.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {}\n\n").await.unwrap();
+        let _until_closed = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let running = serve("strategy = \"deferred\"\nshutdown_deadline_ms = 3600000", &forwarding("alpha", &url)).await;
+    let mut request = call(&running, "/mcp/alpha", "");
+    *request.method_mut() = Method::GET;
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut response = client.request(request).await.unwrap();
+    assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), "data: {}\n\n");
+    let (_, rest) = tokio::join!(running.stop(), response.collect());
+    assert_eq!(rest.unwrap().to_bytes(), "", "the stream ends, and does not break");
+    silent.await.unwrap();
 }
 
 #[tokio::test]

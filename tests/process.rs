@@ -38,7 +38,7 @@ async fn run(verb: &str, configuration: &Configuration) -> (i32, String, String)
 async fn check_passes_a_good_file() {
     let good = Configuration::forwarding("", NOWHERE);
     let (code, said, errors) = run("check", &good).await;
-    assert_eq!((code, said.as_str(), errors.as_str()), (0, &*format!("{}: 1 servers, 1 keys: valid\n", good.0.display()), ""));
+    assert_eq!((code, said.as_str(), errors.as_str()), (0, &*format!("{}: valid (servers: 1, keys: 1)\n", good.0.display()), ""));
 }
 
 #[tokio::test]

@@ -2,25 +2,12 @@
 //!
 //! Which fields cross, and what becomes of a response head, is the core's to say.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
-
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use secrecy::ExposeSecret;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
-use super::{
-    Body, BoxError, Gateway,
-    answer::Refusal,
-    probe,
-    upstream::{Unanswered, boxed},
-};
+use super::{Body, Gateway, answer::Refusal, probe, relayed::relayed, upstream::Unanswered};
 use crate::{
     config::Source,
     core::{
@@ -65,7 +52,10 @@ impl Forward {
         let response =
             gateway.upstream.send(request, deadlines.request).await.map_err(|unanswered: Unanswered| Failure::from(unanswered))?;
         match relay::judge(head(&response), self.awaited, self.credential.owner()) {
-            Ok(()) => Ok(relayed(response, until)),
+            Ok(()) => {
+                let stopping = (self.awaited == Awaited::Stream).then(|| gateway.stopping.clone());
+                Ok(relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?)
+            }
             Err(failure) => {
                 if let (Failure::CredentialRefused(_), Some(refused)) = (failure, &authorization) {
                     gateway.mints[usize::from(self.server.0)].forget(refused).await;
@@ -110,48 +100,5 @@ fn head(response: &Response<Incoming>) -> Head<'_> {
         status: response.status(),
         content_type: response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         empty: response.body().is_end_stream(),
-    }
-}
-
-/// The upstream's response as the client gets it: a stream event by event and as long as it lasts, anything else until the request's
-/// deadline, after which it ends visibly broken.
-fn relayed(response: Response<Incoming>, until: Instant) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    parts.headers = fields::downwards(&parts.headers);
-    let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-    let body = if streams {
-        parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        boxed(body)
-    } else if body.is_end_stream() {
-        boxed(body)
-    } else {
-        Bounded { body, until: Box::pin(sleep_until(until)) }.boxed_unsync()
-    };
-    Response::from_parts(parts, body)
-}
-
-/// A body that breaks off at a point in time.
-struct Bounded {
-    body: Incoming,
-    until: Pin<Box<Sleep>>,
-}
-
-impl HttpBody for Bounded {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
-        }
-        self.until.as_mut().poll(context).map(|()| Some(Err("the upstream's body did not end in time".into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

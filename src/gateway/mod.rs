@@ -2,8 +2,8 @@
 //!
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: [`server`] takes connections,
 //! [`request`] walks one request through the core's decisions, [`message`] reads its body, [`probe`] asks upstreams, [`mint`] obtains
-//! credentials, [`forward`] sends the request up, [`commit`] holds the head until it is known, [`metadata`] serves discovery,
-//! [`answer`] writes what the gateway itself says.
+//! credentials, [`forward`] sends the request up, [`relayed`] brings the answer down, [`commit`] holds its head until it is known,
+//! [`metadata`] serves discovery, [`answer`] writes what the gateway itself says.
 
 mod answer;
 mod commit;
@@ -12,6 +12,7 @@ mod message;
 mod metadata;
 mod mint;
 mod probe;
+mod relayed;
 mod request;
 mod server;
 mod upstream;

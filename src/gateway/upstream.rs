@@ -15,7 +15,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use tokio::time::timeout;
 
-use super::{Body, BoxError, answer::whole, message};
+use super::{Body, answer::whole, message};
 use crate::{
     config::{Config, Source},
     core::{outcome::Cause, status::Failure},
@@ -129,9 +129,4 @@ impl From<Unanswered> for Failure {
             Unanswered::Upstream(cause) => Self::NoAnswer(cause),
         }
     }
-}
-
-/// Erases the type of an upstream's body.
-pub(super) fn boxed(body: Incoming) -> Body {
-    body.map_err(BoxError::from).boxed_unsync()
 }
