@@ -1,1 +1,192 @@
+use std::{collections::BTreeSet, sync::Arc};
 
+use super::*;
+use crate::{
+    catalogue::Profile,
+    cell::{Credentials, Method, ServerKind, Strategy},
+    observe::Deadlines,
+    plan::{Plan, PlannedServer},
+    script::CaseId,
+    trace::{Arrival, Ending, Exchange},
+};
+
+fn context() -> Context {
+    let alpha =
+        PlannedServer { name: "alpha".into(), kind: ServerKind::Forwarding, url: "http://127.0.0.1:9001/mcp".into(), granted: true };
+    let plan = Plan {
+        servers: vec![alpha],
+        full_key: String::new(),
+        limited_key: String::new(),
+        static_token: String::new(),
+        client_id: String::new(),
+        client_secret: String::new(),
+        token_url: String::new(),
+        minted_token: String::new(),
+        issuer: String::new(),
+    };
+    Context {
+        base_url: "http://127.0.0.1:8080".into(),
+        plan: Arc::new(plan),
+        key_header: "x-key".into(),
+        token_header: "authorization".into(),
+        deadlines: Deadlines { probe: 5_000, commit: 5_000, slack: 0 },
+        features: BTreeSet::new(),
+        profile: Profile::Seed,
+        control: true,
+        settled: None,
+        output: String::new(),
+    }
+}
+
+fn cell(upstream: &str) -> Cell {
+    Cell {
+        credentials: Credentials::KeyAndToken,
+        server: ServerKind::Forwarding,
+        upstream: upstream.into(),
+        method: Method::ToolsList,
+        route: "/mcp/{server}".into(),
+        strategy: Strategy::Deferred,
+    }
+}
+
+fn trace(status: u16, asked: bool) -> Trace {
+    let arrival = Arrival {
+        server: "alpha".into(),
+        connection: 1,
+        at_ms: 1.0,
+        method: "POST".into(),
+        target: "/mcp".into(),
+        headers: Vec::new(),
+        body: String::new(),
+        rpc_method: Some("tools/list".into()),
+        answered: "401".into(),
+        session_issued: None,
+        session_ended: None,
+    };
+    let exchange = Exchange {
+        method: "POST".into(),
+        path: "/mcp/alpha".into(),
+        sent_headers: Vec::new(),
+        sent_body: r#"{"id":1,"method":"tools/list"}"#.into(),
+        status: Some(status),
+        headers: Vec::new(),
+        body: String::new(),
+        ending: Ending::Complete,
+        head_after_ms: Some(1.0),
+    };
+    let arrivals = if asked { vec![arrival] } else { Vec::new() };
+    Trace { case: CaseId("c".into()), exchanges: vec![exchange], arrivals, secrets: Vec::new() }
+}
+
+/// The verdicts of one rule on a trace.
+fn verdicts(rule: &str, context: &Context, trace: &Trace) -> Vec<Verdict> {
+    let text = format!("[[rule]]\nid = 'r'\nwhen = {{}}\n{rule}");
+    let rules = RuleBook::parse(&[("test", &text)]).unwrap();
+    judge(&rules, &cell("401-full"), context, trace).into_iter().map(|finding| finding.verdict).collect()
+}
+
+#[test]
+fn a_miss_weighs_what_the_requirement_does() {
+    let of = |id: &str| verdicts(&format!("requires = ['{id}']\nexpect = {{ status = 401 }}"), &context(), &trace(500, true));
+    assert_eq!(of("STA-01"), [Verdict::Fail]);
+    assert_eq!(of("STA-13"), [Verdict::Warn]);
+    assert_eq!(verdicts("requires = ['STA-01', 'STA-13']\nexpect = { status = 500 }", &context(), &trace(500, true)), [Verdict::Pass; 2]);
+}
+
+#[test]
+fn what_is_graded_is_neither_right_nor_wrong() {
+    let rule = "requires = ['STA-01']\nexpect = { status = 401 }\nnon-strict = { status = [400, 403] }";
+    let of = |status| verdicts(rule, &context(), &trace(status, true));
+    assert_eq!([of(401), of(403), of(404)], [[Verdict::Pass], [Verdict::NonStrict], [Verdict::Fail]]);
+}
+
+#[test]
+fn a_rule_whose_condition_is_not_met_says_nothing() {
+    let rule = "requires = ['CHL-01']\ngiven = { status = 401 }\nexpect = { challenge = 'well-formed' }";
+    assert_eq!(verdicts(rule, &context(), &trace(500, true)), []);
+    assert_eq!(verdicts(rule, &context(), &trace(401, true)), [Verdict::Fail]);
+    // Without a challenge there is no error to look for.
+    assert_eq!(verdicts("requires = ['CHL-11']\nexpect = { error-param = 'absent' }", &context(), &trace(401, true)), []);
+}
+
+#[test]
+fn an_answer_in_which_no_upstream_had_a_say_proves_nothing() {
+    let rule = "requires = ['STA-01']\nexpect = { status = 401 }\nneeds = ['upstream']";
+    assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Untestable]);
+    assert_eq!(verdicts(rule, &context(), &trace(200, false)), [Verdict::Untestable]);
+    assert_eq!(verdicts(rule, &context(), &trace(200, true)), [Verdict::Fail]);
+}
+
+#[test]
+fn what_did_not_happen_needs_the_positive_control() {
+    let rule = "requires = ['CRD-16']\nexpect = { saw = 'nothing' }";
+    let blind = Context { control: false, ..context() };
+    assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Pass]);
+    assert_eq!(verdicts(rule, &blind, &trace(401, false)), [Verdict::Untestable]);
+    assert_eq!(verdicts(rule, &blind, &trace(401, true)), [Verdict::Fail]);
+}
+
+#[test]
+fn another_profile_s_requirement_is_not_applicable() {
+    let rule = "requires = ['STA-06', 'STA-08']\nexpect = { challenge = 'absent' }";
+    let mcp = Context { profile: Profile::Mcp, ..context() };
+    assert_eq!(verdicts(rule, &mcp, &trace(403, true)), [Verdict::NotApplicable, Verdict::Pass]);
+}
+
+#[test]
+fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
+    let rules = RuleBook::embedded();
+    let get = Cell { method: Method::Get, ..cell("401-full") };
+    let all = |findings: &[Finding], verdict| !findings.is_empty() && findings.iter().all(|finding| finding.verdict == verdict);
+    assert!(all(&judge(rules, &get, &context(), &trace(405, false)), Verdict::Skip));
+    let declared = Context { features: BTreeSet::from(["listening-stream".to_owned()]), ..context() };
+    assert!(
+        judge(rules, &get, &declared, &trace(405, false))
+            .iter()
+            .any(|finding| finding.requirement == "STR-07" && finding.verdict == Verdict::Fail)
+    );
+    let silent = Trace { exchanges: Vec::new(), ..trace(200, false) };
+    assert!(all(&judge(rules, &cell("401-full"), &context(), &silent), Verdict::Error));
+}
+
+#[test]
+fn a_finding_says_what_was_expected_and_seen() {
+    let findings = judge(RuleBook::embedded(), &cell("401-full"), &context(), &trace(403, true));
+    let finding = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
+    assert_eq!((finding.observable.as_str(), finding.expected.as_str(), finding.seen.as_str()), ("status", "401", "403"));
+    assert_eq!(finding.rule, "a-refused-token-is-401");
+}
+
+fn finding(requirement: &str, verdict: Verdict) -> Finding {
+    Finding {
+        requirement: requirement.into(),
+        rule: "r".into(),
+        verdict,
+        observable: "status".into(),
+        expected: String::new(),
+        seen: String::new(),
+    }
+}
+
+#[test]
+fn the_gravest_finding_decides_and_every_requirement_is_there() {
+    let findings = [finding("STA-01", Verdict::Pass), finding("STA-01", Verdict::Fail), finding("STA-01", Verdict::Pass)];
+    let verdicts = summarise(Catalogue::embedded(), &findings);
+    assert_eq!(verdicts.len(), 167);
+    let of = |id: &str| verdicts.iter().find(|verdict| verdict.id == id).unwrap();
+    assert_eq!(of("STA-01").verdict, Verdict::Fail);
+    assert_eq!(of("STA-01").counts, BTreeMap::from([(Verdict::Pass, 2), (Verdict::Fail, 1)]));
+    assert_eq!(of("STA-05").verdict, Verdict::Skip);
+    assert_eq!(of("AGG-01").verdict, Verdict::NotApplicable);
+    assert!(of("AGG-01").note.is_some());
+}
+
+#[test]
+fn what_only_we_propose_fails_nobody_but_us() {
+    let of = |findings: &[Finding], ours| result(&summarise(Catalogue::embedded(), findings), ours);
+    let proposed = [finding("CRD-04", Verdict::Fail)];
+    assert_eq!((of(&proposed, false), of(&proposed, true)), (ProfileResult::Partial, ProfileResult::Failure));
+    assert_eq!(of(&[finding("STA-01", Verdict::Untestable)], false), ProfileResult::Failure);
+    assert_eq!(of(&[finding("STA-13", Verdict::Warn)], true), ProfileResult::Partial);
+    assert_eq!(of(&[finding("STA-01", Verdict::Pass)], true), ProfileResult::Success);
+}

@@ -1,0 +1,67 @@
+//! Where secrets turn up, on traces made by hand.
+
+use super::*;
+
+#[test]
+fn secrets_are_found_in_any_spelling_and_any_place() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let hex: String = KEY.bytes().map(|byte| format!("{byte:02X}")).collect();
+    for spelled in [KEY.to_owned(), hex, STANDARD.encode(KEY), STANDARD.encode(format!("a:{KEY}")), STANDARD.encode(format!("ab:{KEY}!"))] {
+        assert!(leak::holds(&format!("x {spelled} y"), KEY), "{spelled}");
+    }
+    assert!(!leak::holds("nothing of the kind", KEY));
+    assert!(!leak::holds("anything", ""));
+    assert!(leak::holds_a_part(&format!("key={}…", &KEY[..8]), KEY));
+    assert!(!leak::holds_a_part(&KEY[..7], KEY));
+    let at = |server: &str, name: &str, value: &str| {
+        case("200-json").arrives(Arrival { server: server.into(), headers: headers(&[(name, value)]), ..own() })
+    };
+    assert_eq!(at("alpha", "X-Key", KEY).see("key-leak"), "gateway key to alpha in x-key");
+    assert_eq!(at("alpha", "authorization", TOKEN).see("token-leak"), "nothing");
+    assert_eq!(at("static", "authorization", TOKEN).see("token-leak"), "caller's token to static in authorization");
+    assert_eq!(at("beta", "authorization", TOKEN).see("token-leak"), "caller's token to beta in authorization");
+    assert_eq!(at("elsewhere", "x", CANARY).see("token-leak"), "caller's token to elsewhere in x");
+    assert_eq!(at("static", "authorization", "Bearer st4t1cst4t1c").see("credential-leak"), "nothing");
+    assert_eq!(at("alpha", "authorization", "Bearer st4t1cst4t1c").see("credential-leak"), "static token to alpha in authorization");
+    assert_eq!(at("issuer", "authorization", "Basic s3cr3ts3cr3t").see("credential-leak"), "nothing");
+    let queried = case("200-json").arrives(Arrival { target: format!("/mcp?k={KEY}"), ..own() });
+    assert_eq!(queried.see("key-leak"), "gateway key to alpha in the target");
+    let told = case("401-full").answered(401, &[], &format!("{{\"token\":\"{CANARY}\"}}"));
+    assert_eq!(told.see("told"), "caller's token");
+    assert_eq!(case("302-login").answered(302, &[("location", "http://127.0.0.1:9001/x")], "").see("told"), "nothing");
+    assert_eq!(case("401-full").answered(401, &[("location", "http://127.0.0.1:9001/x")], "").see("told"), "upstream address");
+}
+
+#[test]
+fn what_the_client_sent_along_is_followed() {
+    let sent =
+        case("200-json").with(|exchange| exchange.sent_headers.extend(headers(&[("Cookie", "c=1"), ("X-Forwarded-For", "10.0.0.1")])));
+    let travelled = |lines: &[(&str, &str)]| {
+        let case = Case { context: sent.context.clone(), trace: sent.trace.clone(), upstream: "200-json" };
+        case.arrives(Arrival { headers: headers(lines), ..own() }).see("stowaways")
+    };
+    assert_eq!(travelled(&[("cookie", "c=1")]), "cookie");
+    assert_eq!(travelled(&[("x-forwarded-for", "10.0.0.1, 127.0.0.1")]), "x-forwarded-for");
+    assert_eq!(travelled(&[("x-forwarded-for", "127.0.0.1")]), "none");
+    assert_eq!(case("200-json").see("stowaways"), "n/a");
+    let query = |target: &str| {
+        let asked = case("200-json").with(|exchange| exchange.path = "/mcp/alpha?access_token=qu3ryt0ken".into());
+        asked.arrives(Arrival { target: target.into(), ..own() }).see("query")
+    };
+    assert_eq!([query("/mcp"), query("/mcp?access_token=x"), query("/mcp?t=qu3ryt0ken")], ["clean", "token", "token"]);
+}
+
+#[test]
+fn outputs_are_searched_where_there_are_any() {
+    let wrote = |output: &str, observable: &str| {
+        let mut case = case("401-full");
+        case.context.output = output.into();
+        case.see(observable)
+    };
+    assert_eq!(wrote("", "logged"), "n/a");
+    assert_eq!(wrote("INFO refused", "logged"), "nothing");
+    assert_eq!(wrote(&format!("INFO token={}", &CANARY[..8]), "logged"), "caller's token");
+    assert_eq!(wrote("INFO refused", "log-noise"), "quiet");
+    assert_eq!(wrote("2026 ERROR upstream", "log-noise"), "error");
+    assert_eq!(wrote("ERROR\nTraceback (most recent call last):", "log-noise"), "traceback");
+}
