@@ -26,7 +26,8 @@ const STATUSES: &[&str] = &[
 ];
 
 /// What is seen where nothing else is wrong, so that a rule which leaves a fault to another one still counts.
-const HONEST: &[(&str, &str)] = &[("elsewhere", "nothing"), ("scheme", "one"), ("answered", "in-time"), ("key-leak", "nothing")];
+const HONEST: &[(&str, &str)] =
+    &[("elsewhere", "nothing"), ("scheme", "one"), ("answered", "in-time"), ("ending", "complete"), ("key-leak", "nothing")];
 
 static CELLS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
     let routes = ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"].map(str::to_owned);
@@ -120,8 +121,7 @@ fn cited(value: &toml::Value, ids: &mut BTreeSet<String>) {
 #[test]
 fn what_is_judged_is_cited_and_nothing_else() {
     let mut ids: BTreeSet<String> = RuleBook::embedded().iter().flat_map(|rule| rule.expectation.requires.clone()).collect();
-    let Ok(scenarios) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")) else { return };
-    for file in scenarios {
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             cited(&toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap(), &mut ids);
