@@ -148,12 +148,14 @@ pub fn cells(axes: &Axes, strategies: &[Strategy], routes: &[String]) -> (Vec<Ce
     (cells, excluded)
 }
 
-/// The server of the plan that a cell asks for.
+/// The server of the plan that a cell asks for. Methods are spread over the forwarding servers: a cell whose token carries no script
+/// needs its server for itself, and would otherwise wait for all the others.
 #[must_use]
 pub fn server_of(cell: &Cell) -> &'static str {
     match cell.server {
         ServerKind::Forwarding => {
-            Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server()).unwrap_or(names::FORWARDING[0])
+            let is_server = Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
+            is_server.unwrap_or_else(|| names::FORWARDING[cell.method as usize % names::FORWARDING.len()])
         }
         ServerKind::Static => names::STATIC,
         ServerKind::ClientCredentials => names::MINTED,

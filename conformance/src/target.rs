@@ -44,7 +44,7 @@ pub struct Target {
 #[derive(Debug)]
 enum Kind {
     Reference,
-    Defect(&'static Fault),
+    Model(Option<&'static Fault>),
     Described(Box<Description>),
     Url(String),
 }
@@ -61,7 +61,7 @@ pub enum TargetError {
         known: String,
     },
     /// No such built-in implementation.
-    #[error("unknown built-in implementation `{0}`\nexpected builtin:reference or builtin:defect/NAME")]
+    #[error("unknown built-in implementation `{0}`\nexpected builtin:reference, builtin:model or builtin:defect/NAME")]
     UnknownBuiltin(String),
     /// No such folder, or a description that does not parse.
     #[error(transparent)]
@@ -127,17 +127,22 @@ impl Target {
                 name: fault.to_owned(),
                 known: defect::all().iter().map(Fault::name).collect::<Vec<_>>().join(", "),
             })?;
-            let deadlines = Deadlines {
-                probe_ms: millis(defect::PROBE_DEADLINE),
-                answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
-            };
-            return Ok(Self { strategies: vec![Strategy::Probe], deadlines, ..Self::builtin(name, Kind::Defect(fault)) });
+            return Ok(Self::model(name, Some(fault)));
         }
         match name.strip_prefix("builtin:") {
             Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
+            Some("model") => Ok(Self::model(name, None)),
             Some(_) => Err(TargetError::UnknownBuiltin(name.to_owned())),
             None => Self::described(name, Description::find(name)?),
         }
+    }
+
+    fn model(name: &str, fault: Option<&'static Fault>) -> Self {
+        let deadlines = Deadlines {
+            probe_ms: millis(defect::PROBE_DEADLINE),
+            answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
+        };
+        Self { strategies: vec![Strategy::Probe], deadlines, ..Self::builtin(name, Kind::Model(fault)) }
     }
 
     fn builtin(name: &str, kind: Kind) -> Self {
@@ -214,7 +219,7 @@ impl Target {
             Kind::Reference => Running::Reference(
                 builtin::start(plan, strategy).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?,
             ),
-            Kind::Defect(fault) => Running::Defect(defect::start(Some(fault), plan).await.map_err(failed)?),
+            Kind::Model(fault) => Running::Model(defect::start(*fault, plan).await.map_err(failed)?),
             Kind::Described(description) => {
                 Running::Described(Box::new(implementation::start(description, plan, strategy, cache, say).await?))
             }
@@ -228,8 +233,8 @@ impl Target {
 pub enum Running {
     /// Our gateway, in this process.
     Reference(Reference),
-    /// The model gateway with its fault, in this process.
-    Defect(RunningDefect),
+    /// The model gateway, with a fault or without, in this process.
+    Model(RunningDefect),
     /// A process group.
     Described(Box<implementation::Running>),
     /// Somebody else's.
@@ -242,7 +247,7 @@ impl Running {
     pub fn base_url(&self) -> &str {
         match self {
             Self::Reference(running) => running.base_url(),
-            Self::Defect(running) => running.base_url(),
+            Self::Model(running) => running.base_url(),
             Self::Described(running) => &running.base_url,
             Self::Url(url) => url,
         }
@@ -254,7 +259,7 @@ impl Running {
         match self {
             Self::Reference(running) => Some(running.output()),
             Self::Described(running) => std::fs::read(&running.log).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            Self::Defect(_) | Self::Url(_) => None,
+            Self::Model(_) | Self::Url(_) => None,
         }
     }
 
@@ -262,7 +267,7 @@ impl Running {
     pub async fn stop(self) {
         match self {
             Self::Reference(running) => running.stop().await,
-            Self::Defect(running) => running.stop().await,
+            Self::Model(running) => running.stop().await,
             Self::Described(running) => running.stop().await,
             Self::Url(_) => {}
         }
@@ -282,7 +287,7 @@ mod tests {
         let error = Target::resolve("builtin:defect/nothing-of-the-kind", None).unwrap_err();
         assert!(error.to_string().contains("swallows-401"), "{error}");
         assert!(!error.is_start());
-        assert!(Target::resolve("builtin:model", None).is_err());
+        assert!(Target::resolve("builtin:modal", None).is_err());
         assert!(Target::resolve("nosuchgateway", None).is_err());
     }
 

@@ -77,10 +77,23 @@ pub(super) fn authority(url: &str) -> &str {
     &rest[..rest.find('/').unwrap_or(rest.len())]
 }
 
+/// A secret in all its spellings, made once and looked for in many texts.
+struct Needle(Vec<String>);
+
+impl Needle {
+    fn of(secret: &str) -> Self {
+        Self(if secret.is_empty() { Vec::new() } else { spellings(secret) })
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        self.0.iter().any(|spelling| text.contains(spelling.as_str()))
+    }
+}
+
 /// Whether a text holds a secret in any spelling.
 #[must_use]
 pub fn holds(text: &str, secret: &str) -> bool {
-    !secret.is_empty() && spellings(secret).iter().any(|spelling| text.contains(spelling.as_str()))
+    Needle::of(secret).is_in(text)
 }
 
 /// Whether a text holds a secret in any spelling, or the first eight characters of one that is long enough to tell it by them.
@@ -123,9 +136,10 @@ fn upstream_leak(subject: &Subject<'_>, kinds: &[SecretKind]) -> Observation {
     if secrets.is_empty() {
         return Observation::NotApplicable;
     }
+    let needles: Vec<(&Secret, Needle)> = secrets.into_iter().map(|secret| (secret, Needle::of(&secret.value))).collect();
     for arrival in &subject.trace.arrivals {
-        for secret in secrets.iter().filter(|secret| !may_see(subject, arrival, secret.kind)) {
-            if let Some(place) = place_in(arrival, &secret.value) {
+        for (secret, needle) in needles.iter().filter(|(secret, _)| !may_see(subject, arrival, secret.kind)) {
+            if let Some(place) = place_in(arrival, needle) {
                 return format!("{} to {} in {place}", name(secret.kind), arrival.server).into();
             }
         }
@@ -143,14 +157,14 @@ const fn name(kind: SecretKind) -> &'static str {
     }
 }
 
-fn place_in(arrival: &Arrival, secret: &str) -> Option<String> {
-    if let Some((name, _)) = arrival.headers.iter().find(|(_, value)| holds(value, secret)) {
+fn place_in(arrival: &Arrival, needle: &Needle) -> Option<String> {
+    if let Some((name, _)) = arrival.headers.iter().find(|(_, value)| needle.is_in(value)) {
         return Some(name.to_ascii_lowercase());
     }
-    if holds(&arrival.target, secret) {
+    if needle.is_in(&arrival.target) {
         return Some("the target".to_owned());
     }
-    holds(&arrival.body, secret).then(|| "the body".to_owned())
+    needle.is_in(&arrival.body).then(|| "the body".to_owned())
 }
 
 /// Only lines that the client did send are looked for, by name and value: a gateway may well write such lines of its own.
@@ -178,7 +192,8 @@ fn query(subject: &Subject<'_>) -> Observation {
         query.split('&').find_map(|pair| pair.strip_prefix("access_token=")).map(str::to_owned)
     };
     let Some(token) = subject.trace.exchanges.iter().find_map(token) else { return Observation::NotApplicable };
-    let travelled = |arrival: &Arrival| place_in(arrival, &token).is_some() || arrival.target.contains("access_token");
+    let needle = Needle::of(&token);
+    let travelled = |arrival: &Arrival| place_in(arrival, &needle).is_some() || arrival.target.contains("access_token");
     if subject.trace.arrivals.iter().any(travelled) { "token" } else { "clean" }.into()
 }
 
@@ -188,7 +203,10 @@ fn told(subject: &Subject<'_>) -> Observation {
         return Observation::NotApplicable;
     }
     let texts = || exchange.headers.iter().map(|(_, value)| value.as_str()).chain([exchange.body.as_str()]);
-    if let Some(secret) = subject.trace.secrets.iter().find(|secret| texts().any(|text| holds(text, &secret.value))) {
+    if let Some(secret) = subject.trace.secrets.iter().find(|secret| {
+        let needle = Needle::of(&secret.value);
+        texts().any(|text| needle.is_in(text))
+    }) {
         return name(secret.kind).into();
     }
     let refusal = matches!(exchange.status, Some(400..=599));
