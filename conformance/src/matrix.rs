@@ -148,14 +148,15 @@ pub fn cells(axes: &Axes, strategies: &[Strategy], routes: &[String]) -> (Vec<Ce
     (cells, excluded)
 }
 
-/// The server of the plan that a cell asks for. Methods are spread over the forwarding servers: a cell whose token carries no script
-/// needs its server for itself, and would otherwise wait for all the others.
+/// The server of the plan that a cell asks for. A cell whose token carries no script to a forwarding server needs the server for
+/// itself; the methods are spread over several, so that such cells wait less for one another.
 #[must_use]
 pub fn server_of(cell: &Cell) -> &'static str {
     match cell.server {
         ServerKind::Forwarding => {
             let is_server = Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
-            is_server.unwrap_or_else(|| names::FORWARDING[cell.method as usize % names::FORWARDING.len()])
+            let turn = if cell.credentials == Credentials::KeyAndToken { 0 } else { cell.method as usize };
+            is_server.unwrap_or(names::FORWARDING[turn % names::FORWARDING.len()])
         }
         ServerKind::Static => names::STATIC,
         ServerKind::ClientCredentials => names::MINTED,

@@ -63,7 +63,9 @@ fn all_cells() -> String {
 }
 
 fn implementations() -> String {
-    let mut text = String::from("builtin:reference        this project's own gateway, in process\nbuiltin:model            a second gateway, small and built differently\n");
+    let mut text = String::from(
+        "builtin:reference        this project's own gateway, in process\nbuiltin:model            a second gateway, small and built differently\n",
+    );
     for name in implementation::names() {
         let _ = writeln!(text, "{name:<24} implementations/{name}");
     }
