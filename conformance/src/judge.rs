@@ -24,6 +24,8 @@ pub enum Verdict {
     NotApplicable,
     /// It needs an optional feature that the implementation does not declare.
     Skip,
+    /// This case says nothing, because the upstream was never asked; another may.
+    Inconclusive,
     /// Met.
     Pass,
     /// A permission that was not made use of.
@@ -47,6 +49,7 @@ impl Verdict {
         match self {
             Self::NotApplicable => "not-applicable",
             Self::Skip => "skip",
+            Self::Inconclusive => "inconclusive",
             Self::Pass => "pass",
             Self::Info => "info",
             Self::NonStrict => "non-strict",
@@ -140,7 +143,7 @@ pub fn judge_expectation(id: &str, expectation: &Expectation, subject: &Subject<
         let (outcome, seen) = match &observation {
             Observation::NotApplicable => continue,
             Observation::Unknown(_) => (Outcome::Unknown, observation.to_string()),
-            Observation::Seen(seen) if without_upstream => (Outcome::Unknown, format!("{seen}, and the upstream was never asked")),
+            Observation::Seen(seen) if without_upstream => (Outcome::Mute, format!("{seen}, and the upstream was never asked")),
             Observation::Seen(seen) if pattern.matches(seen) => {
                 let absence = Observable::find(name).and_then(|observable| observable.absence);
                 if absence == Some(seen.as_str()) && !subject.context.control {
@@ -170,6 +173,7 @@ enum Outcome {
     Met,
     Nearly,
     Missed,
+    Mute,
     Unknown,
 }
 
@@ -179,6 +183,7 @@ impl Outcome {
             Self::Met => Verdict::Pass,
             Self::Nearly => Verdict::NonStrict,
             Self::Missed => Verdict::of_miss(level),
+            Self::Mute => Verdict::Inconclusive,
             Self::Unknown => Verdict::Untestable,
         }
     }
@@ -235,7 +240,12 @@ pub fn summarise<'a>(catalogue: &Catalogue, findings: impl IntoIterator<Item = &
             level: requirement.level,
             strength: requirement.strength,
             core: requirement.core(),
-            verdict: counts.keys().next_back().copied().unwrap_or(unjudged),
+            verdict: match counts.keys().next_back() {
+                // Where no case says anything, there is no telling.
+                Some(Verdict::Inconclusive) => Verdict::Untestable,
+                Some(gravest) => *gravest,
+                None => unjudged,
+            },
             counts,
             note,
         }

@@ -112,8 +112,8 @@ fn a_rule_whose_condition_is_not_met_says_nothing() {
 #[test]
 fn an_answer_in_which_no_upstream_had_a_say_proves_nothing() {
     let rule = "requires = ['STA-01']\nexpect = { status = 401 }\nneeds = ['upstream']";
-    assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Untestable]);
-    assert_eq!(verdicts(rule, &context(), &trace(200, false)), [Verdict::Untestable]);
+    assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Inconclusive]);
+    assert_eq!(verdicts(rule, &context(), &trace(200, false)), [Verdict::Inconclusive]);
     assert_eq!(verdicts(rule, &context(), &trace(200, true)), [Verdict::Fail]);
 }
 
@@ -189,4 +189,24 @@ fn what_only_we_propose_fails_nobody_but_us() {
     assert_eq!(of(&[finding("STA-01", Verdict::Untestable)], false), ProfileResult::Failure);
     assert_eq!(of(&[finding("STA-13", Verdict::Warn)], true), ProfileResult::Partial);
     assert_eq!(of(&[finding("STA-01", Verdict::Pass)], true), ProfileResult::Success);
+}
+
+#[test]
+fn a_mute_case_decides_nothing_where_another_speaks() {
+    let finding = |verdict| Finding {
+        requirement: "STA-01".to_owned(),
+        rule: String::new(),
+        verdict,
+        observable: String::new(),
+        expected: String::new(),
+        seen: String::new(),
+    };
+    let of = |verdicts: &[Verdict]| {
+        let findings: Vec<Finding> = verdicts.iter().copied().map(finding).collect();
+        let sums = summarise(Catalogue::embedded(), &findings);
+        sums.iter().find(|sum| sum.id == "STA-01").map(|sum| sum.verdict)
+    };
+    assert_eq!(of(&[Verdict::Inconclusive]), Some(Verdict::Untestable));
+    assert_eq!(of(&[Verdict::Inconclusive, Verdict::Pass]), Some(Verdict::Pass));
+    assert_eq!(of(&[Verdict::Inconclusive, Verdict::Fail]), Some(Verdict::Fail));
 }
