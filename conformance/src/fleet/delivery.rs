@@ -33,9 +33,12 @@ pub(super) struct Manner<'a> {
     pub(super) pace: Option<&'a Semaphore>,
 }
 
-/// How much of an endless body is sent at once, and how often: fast enough to fill any buffer, slow enough to leave the machine alone.
+/// How much of an endless body is sent at once, and how often: the first 4 MiB fast enough to fill any buffer, the rest slow enough for
+/// the memory of a gateway that reads it all.
 const ENDLESS_CHUNK: usize = 16 << 10;
+const ENDLESS_FAST: usize = 256;
 const ENDLESS_PAUSE: Duration = Duration::from_millis(2);
+const ENDLESS_LONG_PAUSE: Duration = Duration::from_millis(200);
 
 /// Delivers the answer. An error means that the peer went away first.
 pub(super) async fn deliver(wire: &mut Wire, answer: &Answer, manner: Manner<'_>) -> io::Result<After> {
@@ -130,6 +133,11 @@ async fn let_go(wire: &mut Wire, pace: Option<&Semaphore>) -> bool {
 async fn endless(wire: &mut Wire, text: &[u8]) -> io::Result<()> {
     let piece = chunk(&text.repeat(ENDLESS_CHUNK.div_ceil(text.len().max(1))));
     let mut pause = interval(ENDLESS_PAUSE);
+    for _ in 0..ENDLESS_FAST {
+        pause.tick().await;
+        wire.write(&piece).await?;
+    }
+    let mut pause = interval(ENDLESS_LONG_PAUSE);
     loop {
         pause.tick().await;
         wire.write(&piece).await?;
