@@ -195,16 +195,17 @@ fn complain(exit: Exit, error: &dyn Display) -> Exit {
     exit
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn interrupted() {
+/// Listens for Ctrl-C and SIGTERM from now on; what it returns waits for one of them.
+fn interruption() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let signals = signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    async move {
         // Without handlers the signals end the process, which is an interruption as well.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        let Ok((mut interrupt, mut terminate)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

@@ -111,7 +111,8 @@ impl Target {
         if let Some(url) = name.strip_prefix("url:") {
             let twin = Self::resolve(like.unwrap_or(DEFAULT), None)?;
             let kind = Kind::Url(url.to_owned());
-            let deadlines = Deadlines { answer_ms: twin.deadlines.answer_ms.max(Deadlines::default().answer_ms), ..twin.deadlines };
+            // Our own are set low, because we start ourselves; somebody else's gateway is taken to be as slow as gateways usually are.
+            let deadlines = if like.is_some() { twin.deadlines } else { Deadlines::default() };
             return Ok(Self {
                 name: name.to_owned(),
                 version: "unknown".into(),

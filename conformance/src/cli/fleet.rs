@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Exit, complain, interrupted, print};
+use super::{Exit, complain, interruption, print};
 use crate::{
     cell::ServerKind,
     fleet::Fleet,
@@ -11,6 +11,7 @@ use crate::{
 
 /// Prints the plan and serves until it is interrupted.
 pub(super) async fn fleet(seed: u64, json: bool) -> Exit {
+    let interrupted = interruption();
     let fleet = match Fleet::start(seed).await {
         Ok(fleet) => fleet,
         Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
@@ -23,7 +24,7 @@ pub(super) async fn fleet(seed: u64, json: bool) -> Exit {
     } else {
         print(&in_words(fleet.plan()));
     }
-    interrupted().await;
+    interrupted.await;
     Exit::Expected
 }
 

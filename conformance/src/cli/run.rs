@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Exit, RunArgs, complain, interrupted, print};
+use super::{Exit, RunArgs, complain, interruption, print};
 use crate::{
     baseline::{Assessment, Baseline},
     fleet::Fleet,
@@ -33,6 +33,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
             &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list cells` those of cells",
         );
     }
+    let interrupted = interruption();
     let fleet = match Fleet::start(prepared.header.seed).await {
         Ok(fleet) => Arc::new(fleet),
         Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
@@ -53,7 +54,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     // Dropping the run takes the implementation down with it.
     let ended = tokio::select! {
         ended = Box::pin(runner.run(&prepared.parts, &mut recorder)) => Some(ended),
-        () = interrupted() => None,
+        () = interrupted => None,
     };
     bar.clear();
     let run = match recorder.finish(ended.is_none()) {
@@ -68,8 +69,9 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     let exit = tell(&run, &prepared.baseline, prepared.selection.is_everything());
     if arguments.hold && !run.interrupted {
         let at: Vec<&str> = held.iter().map(Running::base_url).collect();
+        let interrupted = interruption();
         eprintln!("held at {} until Ctrl-C", at.join(" and "));
-        interrupted().await;
+        interrupted.await;
     }
     for running in held {
         running.stop().await;

@@ -14,6 +14,7 @@ use crate::{
     catalogue::{Catalogue, Requirement},
     judge::{Finding, ProfileResult, RequirementVerdict, Verdict, result, summarise},
     run_file::Run,
+    runner::is_scripted,
     trace::Trace,
 };
 
@@ -24,6 +25,8 @@ struct Failure<'a> {
     finding: &'a Finding,
     gateway: &'a str,
     trace: &'a Trace,
+    /// Whether the upstream answers alike when the request is sent again: its token says how, or it is simply healthy.
+    replays: bool,
 }
 
 /// What a run says about every requirement.
@@ -109,7 +112,7 @@ fn failure(text: &mut String, run: &Run, verdict: &RequirementVerdict) {
 
 impl Failure<'_> {
     fn tell(&self, text: &mut String, implementation: &str) {
-        let Self { about, finding, gateway, trace } = self;
+        let Self { about, finding, gateway, trace, replays } = self;
         let Some(requirement) = Catalogue::embedded().get(&finding.requirement) else { return };
         let kind = if requirement.core() { "" } else { "  recommended" };
         let name = finding.verdict.as_str().to_uppercase();
@@ -129,7 +132,7 @@ impl Failure<'_> {
         }
         let id = about.strip_prefix("scenario ").map_or(about.as_str(), |about| about.split(" / ").next().unwrap_or(about));
         row(text, "again", &format!("preflight-conformance run {implementation} --only '{id}' --hold"));
-        if let Some(exchange) = trace.exchanges.last() {
+        if let Some(exchange) = trace.exchanges.last().filter(|_| *replays) {
             row(text, "try", &curl(gateway, exchange));
         }
     }
@@ -177,11 +180,14 @@ fn spread(alike: &[Failure<'_>]) -> String {
 fn failures(run: &Run) -> impl Iterator<Item = Failure<'_>> {
     let cells = run.cells.iter().flat_map(|judged| {
         let about = judged.cell.to_string();
-        judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway: &judged.gateway, trace: &judged.trace })
+        let replays = is_scripted(&judged.cell) || judged.cell.upstream == "200-json";
+        let (gateway, trace) = (judged.gateway.as_str(), &judged.trace);
+        judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway, trace, replays })
     });
     let scenarios = run.scenarios.iter().flat_map(|judged| {
         let about = format!("scenario {} / {}", judged.scenario, judged.strategy);
-        judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway: &judged.gateway, trace: &judged.trace })
+        let (gateway, trace) = (judged.gateway.as_str(), &judged.trace);
+        judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway, trace, replays: true })
     });
     cells.chain(scenarios)
 }

@@ -18,7 +18,7 @@ pub use self::{
     output::ID as WHOLE_OUTPUT,
     recorder::Recorder,
     selection::{AXES, Selection, SelectionError, parts},
-    stage::{Numbers, ending_in_words},
+    stage::{Numbers, ending_in_words, is_scripted},
 };
 use crate::{
     cell::{Cell, Strategy},

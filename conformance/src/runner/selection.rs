@@ -75,8 +75,8 @@ impl Selection {
     /// The filters as the run file records them.
     #[must_use]
     pub fn in_words(&self) -> Vec<String> {
-        let only = self.only.iter().map(|(pattern, _)| format!("--only {pattern}"));
-        only.chain(self.axes.iter().map(|(axis, value)| format!("--where {axis}={}", value.glob()))).collect()
+        let only = self.only.iter().map(|(pattern, _)| format!("--only '{pattern}'"));
+        only.chain(self.axes.iter().map(|(axis, value)| format!("--where '{axis}={}'", value.glob()))).collect()
     }
 
     /// Whether a cell is run, given the requirements that rules ask of it.

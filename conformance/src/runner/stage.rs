@@ -45,6 +45,12 @@ impl Numbers {
     }
 }
 
+/// Whether the token of a cell's request tells the upstream what to do.
+#[must_use]
+pub fn is_scripted(cell: &Cell) -> bool {
+    matches!(cell.server, ServerKind::Forwarding | ServerKind::Unknown) && cell.credentials == Credentials::KeyAndToken
+}
+
 /// A cell with the server that it is driven on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
@@ -59,8 +65,7 @@ pub(super) struct Planned {
 impl Planned {
     /// Finds the cell's server. Only a token that the gateway hands on can tell an upstream what to do.
     pub(super) fn new(cell: Cell) -> Self {
-        let scripted = matches!(cell.server, ServerKind::Forwarding | ServerKind::Unknown) && cell.credentials == Credentials::KeyAndToken;
-        Self { server: matrix::server_of(&cell), alone: !scripted, cell }
+        Self { server: matrix::server_of(&cell), alone: !is_scripted(&cell), cell }
     }
 }
 
