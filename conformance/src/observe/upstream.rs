@@ -86,6 +86,13 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: probe_session,
     },
     Observable {
+        name: "clean-up",
+        says: "whether the request waited until the probe's session had ended",
+        values: &["in-background", "waited-for"],
+        absence: None,
+        look: clean_up,
+    },
+    Observable {
         name: "probe-wait",
         says: "whether the request followed its probe within the probe's deadline",
         values: &["within-deadline", "beyond-deadline"],
@@ -306,6 +313,15 @@ fn probe_wait(subject: &Subject<'_>) -> Observation {
         }
         _ => Observation::NotApplicable,
     }
+}
+
+/// Both go out at about the same time, unless one waits for the other; how long the end of a session may take is not declared.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
+fn clean_up(subject: &Subject<'_>) -> Observation {
+    let traffic = Traffic::of(subject);
+    let (Some(end), Some(own)) = (traffic.clean_up.first(), traffic.own.last()) else { return Observation::NotApplicable };
+    let waited = own.at_ms - end.at_ms > subject.context.deadlines.slack as f64;
+    if waited { "waited-for" } else { "in-background" }.into()
 }
 
 /// A gateway that opens a session for each call tries again by opening that: a second request of its own is a try too.

@@ -114,6 +114,11 @@ fn the_way_a_probe_is_made_is_told() {
     let wait = |ms| case("never").arrives(probe()).arrives(Arrival { at_ms: 100.0 + ms, ..own() }).see("probe-wait");
     assert_eq!([wait(5_400.0), wait(5_600.0)], ["within-deadline", "beyond-deadline"]);
     assert_eq!(case("never").arrives(probe()).see("probe-wait"), "n/a");
+    let end = |ms| Arrival { at_ms: 100.0 + ms, ..end_of("s-probe") };
+    let session = || Arrival { session_issued: Some("s-probe".into()), ..probe() };
+    let waited =
+        |ms| case("delete-never").arrives(session()).arrives(end(10.0)).arrives(Arrival { at_ms: 110.0 + ms, ..own() }).see("clean-up");
+    assert_eq!([waited(-5.0), waited(499.0), waited(501.0)], ["in-background", "in-background", "waited-for"]);
     let tried = [case("never").arrives(probe()), case("never").arrives(probe()).arrives(probe()), case("never").arrives(own())];
     assert_eq!(tried.map(|case| case.see("tried")), ["no", "yes", "yes"]);
 }
