@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use mcp_preflight::{config::Config, gateway};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -26,6 +26,9 @@ enum Command {
         /// The configuration; preflight.example.toml shows every key.
         #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
         config: PathBuf,
+        /// How each line of the log is written, on standard error; RUST_LOG says which lines.
+        #[arg(long, value_enum, default_value_t)]
+        log_format: LogFormat,
     },
     /// Validate a configuration and the secrets that it names.
     Check {
@@ -35,12 +38,19 @@ enum Command {
     },
 }
 
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum LogFormat {
+    /// One JSON object.
+    Json,
+    /// Words, for people.
+    #[default]
+    Text,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(stderr().is_terminal()).with_writer(stderr).init();
     let command = Cli::parse().command;
-    let (Command::Serve { config: path } | Command::Check { config: path }) = &command;
+    let (Command::Serve { config: path, .. } | Command::Check { config: path }) = &command;
     let config = match Config::load(path, &|name| std::env::var(name).ok()) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
@@ -50,7 +60,10 @@ async fn main() -> ExitCode {
             say(&format!("{}: valid (servers: {}, keys: {})", path.display(), config.servers.len(), config.callers.len()));
             ExitCode::SUCCESS
         }
-        Command::Serve { .. } => serve(config).await,
+        Command::Serve { log_format, .. } => {
+            log(log_format);
+            serve(config).await
+        }
     }
 }
 
@@ -73,6 +86,15 @@ async fn serve(config: Config) -> ExitCode {
     tracing::info!("stopping");
     running.stop().await;
     ExitCode::SUCCESS
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    match format {
+        LogFormat::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        LogFormat::Text => logs.with_ansi(stderr().is_terminal()).init(),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "what `check` says is its output")]

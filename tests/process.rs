@@ -7,6 +7,8 @@ mod child;
 mod disclosure;
 #[path = "process/exchange.rs"]
 mod exchange;
+#[path = "process/operators.rs"]
+mod operators;
 #[path = "process/upstream.rs"]
 mod upstream;
 
