@@ -3,9 +3,10 @@
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: [`server`] takes connections,
 //! [`request`] walks one request through the core's decisions, [`message`] reads its body, [`probe`] asks upstreams, [`mint`] obtains
 //! credentials, [`forward`] sends the request up, [`relayed`] brings the answer down, [`commit`] holds its head until it is known,
-//! [`metadata`] serves discovery, [`answer`] writes what the gateway itself says.
+//! [`metadata`] serves discovery, [`answer`] writes what the gateway itself says, [`audit`] the line that is left of it.
 
 mod answer;
+mod audit;
 mod commit;
 mod forward;
 mod message;

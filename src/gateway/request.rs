@@ -1,4 +1,4 @@
-//! Walks one request through the core's decisions, in their order, and logs how it went.
+//! Walks one request through the core's decisions, in their order.
 //!
 //! Nothing is decided here; each step either gives the next its input or ends in a refusal.
 
@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use super::{
     Body, Gateway,
     answer::{Refusal, word},
+    audit::{Line, REQUEST_ID},
     commit::{self, commit},
     forward::Forward,
     message::{IMPATIENCE, Message, PATIENCE},
@@ -43,41 +44,18 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     }
 }
 
-/// What the log line of a request says (OBS-01, OBS-03): names from the configuration, and never a value that the client chose.
-#[derive(Default)]
-struct Line {
-    caller: Option<String>,
-    server: Option<ServerId>,
-    stripped: bool,
-    outcome: Option<String>,
-    probing: Duration,
-    failure: Option<Failure>,
-}
-
 /// Serves one server's endpoint.
 async fn serve(gateway: Arc<Gateway>, endpoint: &Endpoint<'_>, method: Method, headers: HeaderMap, body: Incoming) -> Response<Body> {
-    let began = Instant::now();
-    let mut line = Line::default();
+    let mut line = Line::begin(Arc::clone(&gateway), &method);
     let mut envelope = Envelope::default();
-    let verb = method.clone();
     let answered = walk(&gateway, endpoint, method, headers, body, &mut line, &mut envelope).await;
-    let server = line.server.map(|server| gateway.config.server(server).name.as_str());
-    let response = answered.unwrap_or_else(|refusal| {
+    let mut response = answered.unwrap_or_else(|refusal| {
         line.failure = Some(refusal.failure);
+        let server = line.server.map(|server| gateway.config.server(server).name.as_str());
         refusal.response(server, envelope.id.as_deref())
     });
-    tracing::info!(
-        method = %verb,
-        caller = line.caller,
-        server,
-        credential_stripped = line.stripped,
-        outcome = line.outcome,
-        status = response.status().as_u16(),
-        failure = line.failure.map(|failure| failure.answer().code),
-        probe_us = u64::try_from(line.probing.as_micros()).unwrap_or(u64::MAX),
-        head_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
+    response.headers_mut().insert(REQUEST_ID, line.id());
+    line.status = Some(response.status());
     response
 }
 
@@ -141,7 +119,7 @@ fn admit(
     let config = &gateway.config;
     let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
     let caller = &config.callers[usize::from(admitted.caller.0)];
-    line.caller = Some(caller.name.clone());
+    line.caller = Some(admitted.caller);
     line.stripped = admitted.stripped;
     if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
         return Err(Failure::MethodNotAllowed.into());

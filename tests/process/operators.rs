@@ -1,14 +1,17 @@
 //! What an operator reads in the log.
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
 
 use crate::{
     NOWHERE,
     child::{
         Child,
-        gateway::{Configuration, Gateway, command},
+        gateway::{Configuration, Gateway, KEY, KEY_HEADER, command},
     },
+    exchange::{Exchange, message},
+    upstream::Upstream,
 };
 
 /// Serves a configuration and logs JSON.
@@ -31,4 +34,58 @@ async fn every_line_of_a_json_log_is_an_object() {
     gateway.child.signal(Signal::INT);
     let ended = gateway.child.ends().await;
     assert_eq!((ended.code, told(&ended.lines, "stopping").next().unwrap()["level"].as_str()), (0, Some("INFO")));
+}
+
+/// Posts a message and returns its answer.
+async fn post(gateway: &Gateway, path: &str, key: &str, token: &str) -> String {
+    let message = message("tools/list");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: gateway\r\n{KEY_HEADER}: {key}\r\nauthorization: Bearer {token}\r\n\
+         x-request-id: chosen-by-the-client\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        message.len()
+    );
+    Exchange::send(gateway, &format!("{head}{message}")).await.ends().await
+}
+
+#[tokio::test]
+async fn every_request_has_a_line_that_its_answer_names() {
+    let upstream = MockServer::start().await;
+    for (token, status) in [("Bearer good", 200), ("Bearer expired", 401), ("Bearer unlucky", 500)] {
+        let answer = ResponseTemplate::new(status).insert_header("x-request-id", "chosen-by-the-upstream");
+        let answer = answer.set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} }));
+        Mock::given(header("authorization", token)).respond_with(answer).mount(&upstream).await;
+    }
+    let mut gateway = serve(&Configuration::forwarding("", &format!("{}/mcp", upstream.uri()))).await;
+    let requests = [
+        ("/mcp/alpha", KEY, "good", json!(["alice", "alpha", false, "accepted", 200])),
+        ("/mcp/alpha", KEY, "expired", json!(["alice", "alpha", false, "unauthorized", 401])),
+        ("/mcp/alpha", KEY, "unlucky", json!(["alice", "alpha", false, "open-500", 502])),
+        ("/mcp/alpha", KEY, KEY, json!(["alice", "alpha", true, null, 404])),
+        ("/mcp/chosen-by-the-client", KEY, "good", json!(["alice", null, false, null, 404])),
+        ("/mcp/alpha", "sk-unknown", "good", json!([null, null, false, null, 401])),
+    ];
+    for (nth, (path, key, token, expected)) in requests.into_iter().enumerate() {
+        let answer = post(&gateway, path, key, token).await;
+        let line = gateway.child.prints("the line of a request", |lines| told(lines, "request").nth(nth)).await;
+        let ids: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix("x-request-id: ")).collect();
+        assert_eq!(ids, [line["request_id"].as_str().unwrap()]);
+        assert!(ids[0].len() == 16 && ids[0].bytes().all(|b| b.is_ascii_hexdigit()), "{ids:?}");
+        let fields = ["caller", "server", "credential_stripped", "outcome", "status"].map(|field| line[field].clone());
+        assert_eq!(json!(fields), expected, "{line}");
+        let unsaid = ["good", "expired", "unlucky", "sk-unknown", "chosen-by", &upstream.address().to_string()];
+        assert!(unsaid.iter().all(|text| !line.to_string().contains(text)), "{line}");
+    }
+    assert_eq!(gateway.stop().await.code, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_its_client_gave_up_has_a_line_too() {
+    let upstream = Upstream::start().await;
+    let mut gateway = serve(&Configuration::forwarding("", &upstream.url("/mcp"))).await;
+    let waiting = Exchange::call(&gateway).await;
+    let probe = upstream.asked().await;
+    drop(waiting);
+    let line = gateway.child.prints("the line of a request", |lines| told(lines, "request").next()).await;
+    assert_eq!(["caller", "server", "status"].map(|field| line[field].clone()), [json!("alice"), json!("alpha"), Value::Null]);
+    probe.given_up().await;
 }
