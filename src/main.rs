@@ -68,7 +68,6 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> ExitCode {
-    let listen = config.listen;
     let signals = signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
     let (mut terminate, mut interrupt) = match signals {
         Ok(signals) => signals,
@@ -76,8 +75,11 @@ async fn serve(config: Config) -> ExitCode {
     };
     let running = match gateway::start(config).await {
         Ok(running) => running,
-        Err(error) => return fail(1, &format!("cannot serve {listen}: {error}")),
+        Err(error) => return fail(1, &error),
     };
+    if let Some(address) = running.metrics_address() {
+        tracing::info!(%address, "serving metrics");
+    }
     tracing::info!(address = %running.address(), "serving");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -2,7 +2,7 @@
 //!
 //! The keys of the file are the fields of the structures here; `preflight.example.toml` shows them all.
 
-use std::{collections::BTreeSet, fmt, ops::Range, time::Duration};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, ops::Range, time::Duration};
 
 use http::{HeaderName, Uri};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -32,6 +32,7 @@ use crate::core::{
 struct File {
     #[serde(default = "default_listen")]
     listen: Spanned<String>,
+    metrics_listen: Option<Spanned<String>>,
     external_url: Option<Spanned<String>>,
     #[serde(default)]
     profile: Profile,
@@ -128,8 +129,9 @@ fn default_era() -> Era {
 }
 
 /// A line to write for each key of the file, shown where a key is wrong.
-const EXAMPLES: [(&str, &str); 21] = [
+const EXAMPLES: [(&str, &str); 22] = [
     ("listen", r#"listen = "127.0.0.1:8080""#),
+    ("metrics_listen", r#"metrics_listen = "127.0.0.1:9090""#),
     ("external_url", r#"external_url = "https://gateway.example""#),
     ("profile", r#"profile = "seed""#),
     ("strategy", r#"strategy = "probe""#),
@@ -161,13 +163,6 @@ fn example(key: &str) -> &'static str {
 
 pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, Fault> {
     let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
-    let listen = file.listen.get_ref().parse().map_err(|_| {
-        Fault::at(
-            file.listen.span(),
-            "not an address to listen on",
-            format!("expected an address and a port, for example  {}", example("listen")),
-        )
-    })?;
     let servers = file.server.iter().map(|entry| server(entry, environment)).collect::<Result<Vec<_>, _>>()?;
     unique(file.server.iter().map(|entry| &entry.name), "server")?;
     unique(file.key.iter().map(|entry| &entry.name), "key")?;
@@ -191,7 +186,8 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
     })?;
     let probe = milliseconds(file.probe_deadline_ms.as_ref(), 5_000)?;
     Ok(Config {
-        listen,
+        listen: address(&file.listen, "listen")?,
+        metrics_listen: file.metrics_listen.as_ref().map(|text| address(text, "metrics_listen")).transpose()?,
         external_url: file.external_url.as_ref().map(external).transpose()?,
         profile: file.profile,
         strategy: file.strategy,
@@ -253,6 +249,11 @@ fn unique<'f>(names: impl Iterator<Item = &'f Spanned<String>>, what: &str) -> R
         }
     }
     Ok(())
+}
+
+fn address(text: &Spanned<String>, key: &str) -> Result<SocketAddr, Fault> {
+    let expected = || format!("expected an address and a port, for example  {}", example(key));
+    text.get_ref().parse().map_err(|_| Fault::at(text.span(), "not an address to listen on", expected()))
 }
 
 fn milliseconds(set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fault> {

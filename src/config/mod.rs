@@ -27,6 +27,8 @@ use crate::core::{
 pub struct Config {
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where to serve metrics, if anywhere; nothing else is served there.
+    pub metrics_listen: Option<SocketAddr>,
     /// The URL that clients know, where it is not the address listened on.
     pub external_url: Option<ExternalUrl>,
     /// How refusals are worded.

@@ -69,6 +69,8 @@ fn what_an_operator_reads() {
         ("\n[[key]]", "\nkey_header = \"Authorization\"\n[[key]]"),
         ("\n[[key]]", "\nprofile = \"strict\"\n[[key]]"),
         ("\n[[key]]", "\nlisten = \"localhost\"\n[[key]]"),
+        ("\n[[key]]", "\nmetrics_listen = 9090\n[[key]]"),
+        ("\n[[key]]", "\nmetrics_listen = \":9090\"\n[[key]]"),
         ("[[server]]", "[[server]]\nname = \"alpha\"\nurl = \"https://b.example\"\n\n[[server]]"),
         ("[[server]]", "[[server"),
     ];

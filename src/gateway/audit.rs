@@ -1,4 +1,4 @@
-//! Writes the audit line of a request, and names the request so that the line and the answer can be brought together (OBS-04).
+//! Writes the audit line of a request and counts it, and names the request so that the line and the answer can be brought together (OBS-04).
 //!
 //! Everything in a line is from the configuration or of a closed set (OBS-01): nothing that a client or an upstream chose.
 
@@ -74,17 +74,20 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let config = &self.gateway.config;
+        let server = self.server.map(|server| config.server(server).name.as_str());
+        let took = self.began.elapsed();
+        self.gateway.metrics.request(server, self.status, took.saturating_sub(self.probing));
         tracing::info!(
             request_id = self.id,
             method = self.method,
             caller = self.caller.map(|caller| config.callers[usize::from(caller.0)].name.as_str()),
-            server = self.server.map(|server| config.server(server).name.as_str()),
+            server,
             credential_stripped = self.stripped,
             outcome = self.outcome,
             status = self.status.map(|status| status.as_u16()),
             failure = self.failure.map(|failure| failure.answer().code),
             probe_us = micros(self.probing),
-            head_us = micros(self.began.elapsed()),
+            head_us = micros(took),
             "request"
         );
     }

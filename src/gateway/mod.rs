@@ -3,7 +3,8 @@
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: [`server`] takes connections,
 //! [`request`] walks one request through the core's decisions, [`message`] reads its body, [`probe`] asks upstreams, [`mint`] obtains
 //! credentials, [`forward`] sends the request up, [`relayed`] brings the answer down, [`commit`] holds its head until it is known,
-//! [`metadata`] serves discovery, [`answer`] writes what the gateway itself says, [`audit`] the line that is left of it.
+//! [`metadata`] serves discovery, [`answer`] writes what the gateway itself says, [`audit`] the line that is left of it, [`metrics`] the
+//! counts.
 
 mod answer;
 mod audit;
@@ -11,6 +12,7 @@ mod commit;
 mod forward;
 mod message;
 mod metadata;
+mod metrics;
 mod mint;
 mod probe;
 mod relayed;
@@ -23,9 +25,10 @@ use std::{error::Error, io, net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 pub use server::Running;
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{metadata::Metadata, mint::Mint, upstream::Upstream};
+use self::{metadata::Metadata, metrics::Metrics, mint::Mint, server::Bound, upstream::Upstream};
 use crate::{config::Config, core::discovery::ExternalUrl};
 
 /// Any body that crosses the gateway, in either direction.
@@ -41,6 +44,7 @@ struct Gateway {
     mints: Vec<Mint>,
     /// By position of the server.
     metadata: Vec<Metadata>,
+    metrics: Arc<Metrics>,
     /// Clean-up that outlives its request (PRB-09).
     tasks: TaskTracker,
     /// Set when the gateway takes no new connections.
@@ -53,6 +57,7 @@ impl Gateway {
             upstream: Upstream::new(&config)?,
             mints: config.servers.iter().map(|_| Mint::default()).collect(),
             metadata: config.servers.iter().map(|_| Metadata::default()).collect(),
+            metrics: Arc::new(Metrics::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             external: config.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}"))),
@@ -61,13 +66,25 @@ impl Gateway {
     }
 }
 
-/// Binds the configured address and serves it in the background.
+/// Binds the configured addresses and serves them in the background.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// An address cannot be bound.
 pub async fn start(config: Config) -> io::Result<Running> {
-    let listener = tokio::net::TcpListener::bind(config.listen).await?;
-    let address = listener.local_addr()?;
-    let gateway = Gateway::new(config, address)?;
-    Ok(server::serve(Arc::new(gateway), listener, address))
+    let bound = bind(config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let gateway = Gateway::new(config, bound.1)?;
+    Ok(server::serve(Arc::new(gateway), bound, metrics))
+}
+
+async fn bind(address: SocketAddr) -> io::Result<Bound> {
+    let binding = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    binding.await.map_err(|error: io::Error| io::Error::new(error.kind(), format!("cannot serve {address}: {error}")))
 }

@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{Gateway, answer::whole, upstream::Unanswered};
 use crate::core::{
@@ -28,6 +31,7 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) struct Answered {
     pub(super) server: ServerId,
     pub(super) outcome: Outcome,
+    pub(super) took: Duration,
     /// The challenges of a refusal.
     pub(super) challenges: Vec<Challenge>,
 }
@@ -48,6 +52,7 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, targets: Vec<Target>) -> Result<
 }
 
 async fn one(gateway: Arc<Gateway>, Target { server, authorization }: Target) -> Answered {
+    let began = Instant::now();
     let (headers, body) = preflight::message(gateway.config.server(server).era);
     let request = request(&gateway, server, Method::POST, headers, authorization.clone(), body);
     let (outcome, challenges) = match gateway.upstream.send(request, gateway.config.deadlines.probe).await {
@@ -60,7 +65,7 @@ async fn one(gateway: Arc<Gateway>, Target { server, authorization }: Target) ->
         Err(Unanswered::Upstream(cause)) => (Outcome::Inconclusive(cause), Vec::new()),
         Err(Unanswered::Client(_)) => (Outcome::Inconclusive(Cause::Broken), Vec::new()),
     };
-    Answered { server, outcome, challenges }
+    Answered { server, outcome, took: began.elapsed(), challenges }
 }
 
 /// Every challenge of a response, over all its lines.
@@ -160,7 +165,7 @@ mod tests {
         );
         let config = Config::parse("test", &text, &|_| Some("k".to_owned())).unwrap();
         let gateway = Arc::new(Gateway::new(config, ([127, 0, 0, 1], 0).into()).unwrap());
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let answers = ask(&gateway, targets(1)).await.unwrap();
         assert_eq!(answers[0].outcome, Outcome::Inconclusive(Cause::TimedOut));
         assert!(began.elapsed() < Duration::from_millis(400), "the paused clock went on for {:?}", began.elapsed());

@@ -147,7 +147,12 @@ async fn preflight(
     line.outcome = answers.first().map(|answered| answered.outcome.to_string());
     let refused = |server| answers.iter().find(|answered| answered.server == server).map_or(&[][..], |answered| &answered.challenges);
     let profile = gateway.config.profile;
-    match verdict(answers.iter().map(|answered| (answered.server, answered.outcome))) {
+    let verdict = verdict(answers.iter().map(|answered| (answered.server, answered.outcome)));
+    for answered in &answers {
+        let name = &gateway.config.server(answered.server).name;
+        gateway.metrics.probe(name, answered.outcome, answered.took, verdict == Verdict::Proceed);
+    }
+    match verdict {
         Verdict::Proceed => Ok(()),
         Verdict::Challenge(server) => {
             let challenge = challenge::refused(profile, discovery, refused(server), Owner::CallerWithToken);

@@ -14,12 +14,12 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Gateway, request};
+use super::{Gateway, metrics, request};
 
 /// How long a client may take to send a request head.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How large a request head may be, in bytes.
 const HEAD_LIMIT: u32 = 64 * 1024;
 
@@ -27,6 +27,7 @@ const HEAD_LIMIT: u32 = 64 * 1024;
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     stopping: CancellationToken,
     serving: Option<JoinHandle<()>>,
 }
@@ -36,6 +37,12 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that metrics are served at, where they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// Takes no new connection, lets running requests finish within the configured deadline, and returns when all is done.
@@ -57,9 +64,19 @@ impl Drop for Running {
     }
 }
 
-pub(super) fn serve(gateway: Arc<Gateway>, listener: TcpListener, address: SocketAddr) -> Running {
+/// A listener and the address that it got.
+pub(super) type Bound = (TcpListener, SocketAddr);
+
+/// Serves requests, and metrics for as long as there are any.
+pub(super) fn serve(gateway: Arc<Gateway>, (listener, address): Bound, metrics: Option<Bound>) -> Running {
     let stopping = gateway.stopping.clone();
-    Running { address, stopping, serving: Some(tokio::spawn(accept(gateway, listener))) }
+    let (metrics_listener, metrics) = metrics.unzip();
+    let serving = tokio::spawn(async move {
+        let counted = Arc::clone(&gateway.metrics);
+        let _until_the_end = metrics_listener.map(|listener| AbortOnDropHandle::new(tokio::spawn(metrics::serve(counted, listener))));
+        accept(gateway, listener).await;
+    });
+    Running { address, metrics, stopping, serving: Some(serving) }
 }
 
 async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
@@ -72,19 +89,10 @@ async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
     let _at_the_latest = connections.clone().drop_guard();
 
     loop {
-        let stream = tokio::select! {
+        tokio::select! {
             () = gateway.stopping.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, most likely: connections that end make room.
-                    tracing::warn!(error = %error.kind(), "a connection could not be accepted");
-                    sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        connection(&gateway, &http, &graceful, connections.clone(), stream);
+            stream = next(&listener) => connection(&gateway, &http, &graceful, connections.clone(), stream),
+        }
     }
     drop(listener);
 
@@ -96,6 +104,20 @@ async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
     };
     if timeout(deadline, finished).await.is_err() {
         tracing::warn!(deadline_ms = deadline.as_millis(), "requests were still running at the shutdown deadline and have been cut off");
+    }
+}
+
+/// The next connection, whatever became of others.
+pub(super) async fn next(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: connections that end make room.
+                tracing::warn!(error = %error.kind(), "a connection could not be accepted");
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 
