@@ -2,12 +2,15 @@
 
 use std::{
     io::{IsTerminal, stderr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use mcp_preflight::{config::Config, gateway};
+use mcp_preflight::{
+    config::{Config, ConfigError},
+    gateway,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -21,7 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve a configuration until SIGTERM or SIGINT.
+    /// Serve a configuration until SIGTERM or SIGINT; on SIGHUP, take it anew.
     Serve {
         /// The configuration; preflight.example.toml shows every key.
         #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
@@ -51,7 +54,7 @@ enum LogFormat {
 async fn main() -> ExitCode {
     let command = Cli::parse().command;
     let (Command::Serve { config: path, .. } | Command::Check { config: path }) = &command;
-    let config = match Config::load(path, &|name| std::env::var(name).ok()) {
+    let config = match load(path) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };
@@ -62,16 +65,15 @@ async fn main() -> ExitCode {
         }
         Command::Serve { log_format, .. } => {
             log(log_format);
-            serve(config).await
+            serve(path, config).await
         }
     }
 }
 
-async fn serve(config: Config) -> ExitCode {
-    let signals = signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
-    let (mut terminate, mut interrupt) = match signals {
-        Ok(signals) => signals,
-        Err(error) => return fail(1, &error),
+async fn serve(path: &Path, config: Config) -> ExitCode {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
+        return fail(1, &"cannot wait for signals");
     };
     let running = match gateway::start(config).await {
         Ok(running) => running,
@@ -81,13 +83,29 @@ async fn serve(config: Config) -> ExitCode {
         tracing::info!(%address, "serving metrics");
     }
     tracing::info!(address = %running.address(), "serving");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&running, path),
+        }
     }
     tracing::info!("stopping");
     running.stop().await;
     ExitCode::SUCCESS
+}
+
+/// Takes the configuration anew, or keeps the one that there is.
+fn reload(running: &gateway::Running, path: &Path) {
+    let reloaded = load(path).map_err(|error| error.to_string());
+    match reloaded.and_then(|config| running.reload(config).map_err(|error| error.to_string())) {
+        Ok(()) => tracing::info!("reloaded"),
+        Err(error) => tracing::error!(%error, "not reloaded; the configuration before stays in force"),
+    }
+}
+
+fn load(path: &Path) -> Result<Config, ConfigError> {
+    Config::load(path, &|name| std::env::var(name).ok())
 }
 
 fn log(format: LogFormat) {

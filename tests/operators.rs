@@ -53,9 +53,12 @@ fn environment(_name: &str) -> Option<String> {
     Some("sk".to_owned())
 }
 
+fn parse(settings: &str, servers: &str) -> Config {
+    Config::parse("test", &configuration(settings, servers), &environment).unwrap_or_else(|error| panic!("{error}"))
+}
+
 async fn start(settings: &str, servers: &str) -> gateway::Running {
-    let config = Config::parse("test", &configuration(settings, servers), &environment).unwrap_or_else(|error| panic!("{error}"));
-    gateway::start(config).await.unwrap()
+    gateway::start(parse(settings, servers)).await.unwrap()
 }
 
 /// Every sample that is served, by its name and labels.
@@ -140,4 +143,28 @@ async fn the_metrics_have_their_address_to_themselves() {
     assert_eq!(upstream.received_requests().await.unwrap().len(), 0);
 
     assert_eq!(start("", "").await.metrics_address(), None);
+}
+
+#[tokio::test]
+async fn a_reload_takes_keys_and_servers_and_keeps_the_counts() {
+    const METRICS: &str = "metrics_listen = \"127.0.0.1:0\"";
+    let upstream = upstream().await;
+    let running = start(METRICS, &forwarding("alpha", &upstream.uri())).await;
+    let status = async |path, key| send(call(running.address(), path, key, "Bearer good")).await.0.as_u16();
+    assert_eq!((status("/mcp/alpha", "sk").await, status("/mcp/beta", "sk").await), (200, 404));
+
+    let rekeyed = configuration(METRICS, &forwarding("beta", &upstream.uri()));
+    running.reload(Config::parse("test", &rekeyed, &|_| Some("sk-new".to_owned())).unwrap()).unwrap();
+    assert_eq!(
+        (status("/mcp/beta", "sk").await, status("/mcp/beta", "sk-new").await, status("/mcp/alpha", "sk-new").await),
+        (401, 200, 404)
+    );
+
+    let moved = running.reload(parse("metrics_listen = \"127.0.0.1:1\"", "")).unwrap_err().to_string();
+    assert!(moved.starts_with("`metrics_listen` has changed to 127.0.0.1:1\n"), "{moved}");
+    assert_eq!(status("/mcp/beta", "sk-new").await, 200);
+    let samples = samples(&running).await;
+    let answered = |server| samples[&format!("preflight_requests_total{{server=\"{server}\",status=\"200\"}}")];
+    assert_eq!((answered("alpha"), answered("beta")), (1.0, 2.0));
+    running.stop().await;
 }

@@ -24,7 +24,7 @@ use std::{error::Error, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-pub use server::Running;
+pub use server::{ReloadError, Running};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -35,9 +35,11 @@ use crate::{config::Config, core::discovery::ExternalUrl};
 type Body = UnsyncBoxBody<Bytes, BoxError>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What every request shares.
+/// What the requests of one configuration share.
 struct Gateway {
     config: Config,
+    /// The address that is listened on.
+    address: SocketAddr,
     external: ExternalUrl,
     upstream: Upstream,
     /// By position of the server.
@@ -61,7 +63,18 @@ impl Gateway {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             external: config.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}"))),
+            address,
             config,
+        })
+    }
+
+    /// The gateway of a new configuration, in the place of this one.
+    fn renewed(&self, config: Config) -> io::Result<Self> {
+        Ok(Self {
+            metrics: Arc::clone(&self.metrics),
+            tasks: self.tasks.clone(),
+            stopping: self.stopping.clone(),
+            ..Self::new(config, self.address)?
         })
     }
 }
@@ -71,13 +84,12 @@ impl Gateway {
 /// # Errors
 /// An address cannot be bound.
 pub async fn start(config: Config) -> io::Result<Running> {
-    let bound = bind(config.listen).await?;
+    let (listener, address) = bind(config.listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let gateway = Gateway::new(config, bound.1)?;
-    Ok(server::serve(Arc::new(gateway), bound, metrics))
+    Ok(server::serve(Gateway::new(config, address)?, listener, metrics))
 }
 
 async fn bind(address: SocketAddr) -> io::Result<Bound> {

@@ -43,6 +43,11 @@ impl Exchange {
         Self(stream)
     }
 
+    /// Sends another request on the same connection.
+    pub(crate) async fn sends(&mut self, request: &str) {
+        self.0.write_all(request.as_bytes()).await.unwrap();
+    }
+
     /// Reads until the response holds a text.
     pub(crate) async fn reads(&mut self, text: &str) -> String {
         let mut response = Vec::new();

@@ -1,16 +1,17 @@
-//! What an operator reads in the log.
+//! What an operator reads in the log, and what SIGHUP does.
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
 
 use crate::{
-    NOWHERE,
+    NOWHERE, RESULT,
     child::{
         Child,
         gateway::{Configuration, Gateway, KEY, KEY_HEADER, command},
     },
     exchange::{Exchange, message},
+    held,
     upstream::Upstream,
 };
 
@@ -88,4 +89,81 @@ async fn a_request_that_its_client_gave_up_has_a_line_too() {
     let line = gateway.child.prints("the line of a request", |lines| told(lines, "request").next()).await;
     assert_eq!(["caller", "server", "status"].map(|field| line[field].clone()), [json!("alice"), json!("alpha"), Value::Null]);
     probe.given_up().await;
+}
+
+/// Asks for a reload and returns the line that tells what came of it.
+async fn reloads(gateway: &mut Gateway, configuration: &Configuration, text: &str) -> Value {
+    let told_so_far = |lines: &[String]| lines.iter().filter(|line| line.contains("reloaded")).count();
+    let before = gateway.child.prints("anything", |lines| Some(told_so_far(lines))).await;
+    std::fs::write(&configuration.0, text).unwrap();
+    gateway.child.signal(Signal::HUP);
+    let line =
+        gateway.child.prints("what came of a reload", |lines| lines.iter().filter(|line| line.contains("reloaded")).nth(before).cloned());
+    serde_json::from_str(&line.await).unwrap()
+}
+
+#[tokio::test]
+async fn a_reload_reaches_the_next_request_and_none_that_has_begun() {
+    for strategy in ["probe", "deferred"] {
+        let (before, after) = (Upstream::start().await, Upstream::start().await);
+        let configuration = Configuration::forwarding(&format!("strategy = \"{strategy}\""), &before.url("/mcp"));
+        let mut gateway = serve(&configuration).await;
+        let mut kept = Exchange::send(&gateway, "GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n").await;
+        kept.reads("alive").await;
+        let (mut streamed, mut streaming) = held(&gateway, &before).await;
+        streaming.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: begun\n\n").await;
+        streamed.reads(": begun\n\n").await;
+        let (mut waiting, asked) = held(&gateway, &before).await;
+        let probing = Exchange::call(&gateway).await;
+        let first = before.asked().await;
+
+        let text = std::fs::read_to_string(&configuration.0).unwrap().replace(&before.url(""), &after.url(""));
+        assert_eq!(reloads(&mut gateway, &configuration, &text).await["level"], "INFO");
+
+        // What had begun goes on where it began: a stream, a request whose answer is awaited, and one that was being probed for.
+        streaming.write(&format!("data: {RESULT}\n\n")).await;
+        streamed.reads(RESULT).await;
+        asked.answer("200 OK", "", RESULT).await;
+        assert!(waiting.reads(RESULT).await.starts_with("HTTP/1.1 200 OK\r\n"), "{strategy}");
+        first.answer("200 OK", "", RESULT).await;
+        if strategy == "probe" {
+            before.asked().await.answer("200 OK", "", RESULT).await;
+        }
+        drop(probing);
+
+        // What begins now begins anew, also on a connection that was open.
+        kept.sends(&format!("DELETE /mcp/alpha HTTP/1.1\r\nhost: gateway\r\n{KEY_HEADER}: {KEY}\r\n\r\n")).await;
+        let moved = after.asked().await;
+        assert!(moved.request.starts_with("DELETE /mcp HTTP/1.1\r\n"), "{strategy}: {}", moved.request);
+        moved.answer("200 OK", "", RESULT).await;
+        kept.reads(RESULT).await;
+
+        gateway.child.signal(Signal::TERM);
+        drop(streaming);
+        streamed.ends().await;
+        assert_eq!(gateway.child.ends().await.code, 0, "{strategy}");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_served_is_refused_and_the_old_one_kept() {
+    let upstream = Upstream::start().await;
+    let configuration = Configuration::forwarding("", &upstream.url("/mcp"));
+    let mut gateway = serve(&configuration).await;
+    let good = std::fs::read_to_string(&configuration.0).unwrap();
+    for (text, why) in [
+        (good.replace("url =", "urll ="), ":9:1: unknown field `urll`"),
+        (good.replace("ALICE_KEY", "PREFLIGHT_UNSET"), "the environment variable `PREFLIGHT_UNSET` is not set"),
+        (good.replace("127.0.0.1:0", "127.0.0.1:1"), "`listen` has changed to 127.0.0.1:1\nexpected 127.0.0.1:0"),
+        (format!("metrics_listen = \"127.0.0.1:0\"\n{good}"), "`metrics_listen` has changed to 127.0.0.1:0\nexpected nothing"),
+    ] {
+        let line = reloads(&mut gateway, &configuration, &text).await;
+        let error = line["error"].as_str().unwrap();
+        assert!(line["level"] == "ERROR" && error.contains(why), "{line}");
+        let (waiting, asked) = held(&gateway, &upstream).await;
+        asked.answer("200 OK", "", RESULT).await;
+        drop(waiting);
+    }
+    assert_eq!(reloads(&mut gateway, &configuration, &good).await["level"], "INFO");
+    assert_eq!(gateway.stop().await.code, 0);
 }
