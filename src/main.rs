@@ -1,4 +1,4 @@
-//! The `mcp-preflight` command: serves a configuration, or checks one.
+//! The `mcp-preflight` command: serves a configuration, checks one, or explains what it does with a request.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -7,8 +7,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use mcp_preflight::{
     config::{Config, ConfigError},
+    explain::explain,
     gateway,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,6 +41,21 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
         config: PathBuf,
     },
+    /// Say what would be done with a request: whose it is, which server gets which credential, whether it is probed. Nobody is asked.
+    Explain {
+        /// The configuration; preflight.example.toml shows every key.
+        #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
+        config: PathBuf,
+        /// The method of the request.
+        #[arg(long, default_value = "POST")]
+        method: Method,
+        /// The path of the request, for example /mcp/alpha.
+        #[arg(long)]
+        path: Uri,
+        /// A header field of the request, for example "x-litellm-api-key: $KEY"; it can be given several times.
+        #[arg(long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+    },
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -53,7 +70,7 @@ enum LogFormat {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let (Command::Serve { config: path, .. } | Command::Check { config: path }) = &command;
+    let (Command::Serve { config: path, .. } | Command::Check { config: path } | Command::Explain { config: path, .. }) = &command;
     let config = match load(path) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
@@ -63,11 +80,27 @@ async fn main() -> ExitCode {
             say(&format!("{}: valid (servers: {}, keys: {})", path.display(), config.servers.len(), config.callers.len()));
             ExitCode::SUCCESS
         }
+        Command::Explain { method, path, headers, .. } => match headers.iter().map(|text| field(text)).collect::<Option<HeaderMap>>() {
+            Some(headers) => {
+                say(explain(&config, &method, path.path(), &headers).trim_end());
+                ExitCode::SUCCESS
+            }
+            // What it holds may be a secret, and is not shown.
+            None => {
+                fail(2, &"a --header is no header field\nexpected a name and a value, for example  --header \"x-litellm-api-key: $KEY\"")
+            }
+        },
         Command::Serve { log_format, .. } => {
             log(log_format);
             serve(path, config).await
         }
     }
+}
+
+/// Reads `name: value`.
+fn field(text: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = text.split_once(':')?;
+    Some((name.parse().ok()?, value.trim().parse().ok()?))
 }
 
 async fn serve(path: &Path, config: Config) -> ExitCode {
@@ -117,7 +150,7 @@ fn log(format: LogFormat) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what `check` says is its output")]
+#[expect(clippy::print_stdout, reason = "what `check` and `explain` say is their output")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 pub use secret::Environment;
 
 use crate::core::{
-    access::{Grant, ServerId},
+    access::{CallerId, Grant, ServerId},
     admission::Keyring,
     challenge::Profile,
     credential::Kind,
@@ -166,6 +166,18 @@ impl Config {
     #[must_use]
     pub fn server_named(&self, name: &str) -> Option<ServerId> {
         (0..).zip(&self.servers).find(|(_, server)| server.name == name).map(|(position, _)| ServerId(position))
+    }
+
+    /// The caller at a position.
+    #[must_use]
+    pub fn caller(&self, id: CallerId) -> &Caller {
+        &self.callers[usize::from(id.0)]
+    }
+
+    /// The URL that clients know a gateway by that listens on this address.
+    #[must_use]
+    pub fn external(&self, address: SocketAddr) -> ExternalUrl {
+        self.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}")))
     }
 
     /// The server at a position.

@@ -15,8 +15,8 @@ use crate::core::{
 
 /// A failure with what goes into its answer.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) failure: Failure,
+pub(crate) struct Refusal {
+    pub(crate) failure: Failure,
     /// The challenge, for a failure that has one and is not about the gateway key.
     pub(super) challenge: Option<HeaderValue>,
     /// The upstream's `Retry-After`.
@@ -31,7 +31,7 @@ impl From<Failure> for Refusal {
 
 impl Refusal {
     /// The response: a JSON-RPC error that no cache may keep (CHL-22). Every 401 has a challenge (CHL-01).
-    pub(super) fn response(self, server: Option<&str>, id: Option<&RawValue>) -> Response<Body> {
+    pub(crate) fn response(self, server: Option<&str>, id: Option<&RawValue>) -> Response<Body> {
         let answer = self.failure.answer();
         // Only what is about a server names it: an answer to a stranger does not tell which servers exist.
         let server = server.filter(|_| answer.source != Source::Client || self.failure == Failure::UnusableToken);

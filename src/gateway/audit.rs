@@ -13,11 +13,8 @@ use std::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::{Duration, Instant};
 
-use super::Gateway;
-use crate::core::{
-    access::{CallerId, ServerId},
-    status::Failure,
-};
+use super::{Gateway, plan::Subject};
+use crate::core::status::Failure;
 
 /// The response header that names the request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,10 +26,7 @@ pub(super) struct Line {
     id: String,
     method: &'static str,
     began: Instant,
-    pub(super) caller: Option<CallerId>,
-    pub(super) server: Option<ServerId>,
-    /// Whether `Authorization` held a gateway key, which was taken out.
-    pub(super) stripped: bool,
+    pub(super) subject: Subject,
     /// What the probe found.
     pub(super) outcome: Option<String>,
     pub(super) probing: Duration,
@@ -55,9 +49,7 @@ impl Line {
             id,
             method,
             began,
-            caller: None,
-            server: None,
-            stripped: false,
+            subject: Subject::default(),
             outcome: None,
             probing: Duration::ZERO,
             failure: None,
@@ -74,15 +66,16 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let config = &self.gateway.config;
-        let server = self.server.map(|server| config.server(server).name.as_str());
+        let Subject { caller, server, stripped } = self.subject;
+        let server = server.map(|server| config.server(server).name.as_str());
         let took = self.began.elapsed();
         self.gateway.metrics.request(server, self.status, took.saturating_sub(self.probing));
         tracing::info!(
             request_id = self.id,
             method = self.method,
-            caller = self.caller.map(|caller| config.callers[usize::from(caller.0)].name.as_str()),
+            caller = caller.map(|caller| config.caller(caller).name.as_str()),
             server,
-            credential_stripped = self.stripped,
+            credential_stripped = stripped,
             outcome = self.outcome,
             status = self.status.map(|status| status.as_u16()),
             failure = self.failure.map(|failure| failure.answer().code),

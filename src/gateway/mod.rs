@@ -1,12 +1,12 @@
 //! The I/O around the core: connections in, probes and requests out. It decides nothing.
 //!
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: [`server`] takes connections,
-//! [`request`] walks one request through the core's decisions, [`message`] reads its body, [`probe`] asks upstreams, [`mint`] obtains
-//! credentials, [`forward`] sends the request up, [`relayed`] brings the answer down, [`commit`] holds its head until it is known,
-//! [`metadata`] serves discovery, [`answer`] writes what the gateway itself says, [`audit`] the line that is left of it, [`metrics`] the
-//! counts.
+//! [`plan`] has the core decide what it can before anyone is asked, [`request`] walks one request through all of its decisions,
+//! [`message`] reads its body, [`probe`] asks upstreams, [`mint`] obtains credentials, [`forward`] sends the request up, [`relayed`]
+//! brings the answer down, [`commit`] holds its head until it is known, [`metadata`] serves discovery, [`answer`] writes what the
+//! gateway itself says, [`audit`] the line that is left of it, [`metrics`] the counts.
 
-mod answer;
+pub(crate) mod answer;
 mod audit;
 mod commit;
 mod forward;
@@ -14,6 +14,7 @@ mod message;
 mod metadata;
 mod metrics;
 mod mint;
+pub(crate) mod plan;
 mod probe;
 mod relayed;
 mod request;
@@ -62,7 +63,7 @@ impl Gateway {
             metrics: Arc::new(Metrics::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            external: config.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}"))),
+            external: config.external(address),
             address,
             config,
         })

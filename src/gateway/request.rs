@@ -15,15 +15,15 @@ use super::{
     commit::{self, commit},
     forward::Forward,
     message::{IMPATIENCE, Message, PATIENCE},
-    metadata, probe,
+    metadata,
+    plan::{Plan, plan},
+    probe,
 };
 use crate::core::{
-    access::{self, ServerId},
-    admission::Admitted,
     challenge::{self, Discovery},
-    credential::{self, Credential, Owner},
+    credential::Owner,
     envelope::Envelope,
-    preflight::{self, Strategy},
+    preflight::Target,
     relay::Awaited,
     route::{Endpoint, Route},
     status::Failure,
@@ -51,7 +51,7 @@ async fn serve(gateway: Arc<Gateway>, endpoint: &Endpoint<'_>, method: Method, h
     let answered = walk(&gateway, endpoint, method, headers, body, &mut line, &mut envelope).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         line.failure = Some(refusal.failure);
-        let server = line.server.map(|server| gateway.config.server(server).name.as_str());
+        let server = line.subject.server.map(|server| gateway.config.server(server).name.as_str());
         refusal.response(server, envelope.id.as_deref())
     });
     response.headers_mut().insert(REQUEST_ID, line.id());
@@ -70,8 +70,8 @@ async fn walk(
     envelope: &mut Envelope,
 ) -> Result<Response<Body>, Refusal> {
     let config = &gateway.config;
-    let admitted = admit(gateway, endpoint, &method, &headers, line);
-    let patience = if admitted.is_ok() { PATIENCE } else { IMPATIENCE };
+    let plan = plan(config, &gateway.external, endpoint, &method, &headers, &mut line.subject);
+    let patience = if plan.is_ok() { PATIENCE } else { IMPATIENCE };
     let message = match method {
         Method::POST => Message::read(body, config.max_message_bytes, patience).await.map(Some),
         _ => Ok(None),
@@ -79,7 +79,7 @@ async fn walk(
     if let Ok(Some(message)) = &message {
         *envelope = message.envelope.clone();
     }
-    let (admitted, server) = admitted?;
+    let Plan { server, credential, discovery, targets } = plan?;
     let message = message?;
     let awaited = match (&method, &envelope.id) {
         (&Method::GET, _) => Awaited::Stream,
@@ -87,16 +87,7 @@ async fn walk(
         (_, Some(_)) if envelope.method.is_some() => Awaited::Answer,
         _ => Awaited::Acknowledgement,
     };
-
-    let discovery = gateway.external.discovery(endpoint);
-    let credential = credential::assign(config.server(server).credential.kind(), &admitted.authorization).map_err(|_| Refusal {
-        failure: Failure::UnusableToken,
-        challenge: Some(challenge::refused(config.profile, &discovery, &[], Owner::CallerWithoutToken)),
-        retry_after: None,
-    })?;
-    if config.strategy == Strategy::Probe {
-        preflight(gateway, server, &credential, &discovery, line).await?;
-    }
+    preflight(gateway, targets, &discovery, line).await?;
 
     // The head of the answer to `initialize` names the session, so it is always waited for: a stream opened in its place would have none.
     let opens_session = envelope.method.as_deref() == Some("initialize");
@@ -108,36 +99,8 @@ async fn walk(
     commit(async move { forward.send(&upstream).await }, config.deadlines.commit, streamable).await
 }
 
-/// Who is calling, and which server it may use.
-fn admit(
-    gateway: &Gateway,
-    endpoint: &Endpoint<'_>,
-    method: &Method,
-    headers: &HeaderMap,
-    line: &mut Line,
-) -> Result<(Admitted, ServerId), Refusal> {
-    let config = &gateway.config;
-    let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
-    let caller = &config.callers[usize::from(admitted.caller.0)];
-    line.caller = Some(admitted.caller);
-    line.stripped = admitted.stripped;
-    if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
-        return Err(Failure::MethodNotAllowed.into());
-    }
-    let server = access::resolve(&caller.grant, config.server_named(endpoint.server)).ok_or(Failure::NoSuchServer)?;
-    line.server = Some(server);
-    Ok((admitted, server))
-}
-
 /// Asks what the upstream makes of the token, and ends the request where that is a refusal.
-async fn preflight(
-    gateway: &Arc<Gateway>,
-    server: ServerId,
-    credential: &Credential,
-    discovery: &Discovery,
-    line: &mut Line,
-) -> Result<(), Refusal> {
-    let targets = preflight::targets([(server, credential)]);
+async fn preflight(gateway: &Arc<Gateway>, targets: Vec<Target>, discovery: &Discovery, line: &mut Line) -> Result<(), Refusal> {
     if targets.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! What an operator reads in the log, and what SIGHUP does.
+//! What an operator reads in the log, what SIGHUP does, and how a request is explained.
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -166,4 +166,24 @@ async fn a_configuration_that_cannot_be_served_is_refused_and_the_old_one_kept()
     }
     assert_eq!(reloads(&mut gateway, &configuration, &good).await["level"], "INFO");
     assert_eq!(gateway.stop().await.code, 0);
+}
+
+#[tokio::test]
+async fn a_request_is_explained_and_nobody_is_asked() {
+    let configuration = Configuration::forwarding("", NOWHERE);
+    let explain = async |header: &str| {
+        let key = format!("{KEY_HEADER}:{KEY} ");
+        let request = ["--method", "GET", "--path", "/mcp/alpha?x=y", "--header", &key, "--header", header];
+        let child = Child::spawn(command("explain", &configuration).args(request));
+        let ended = child.ends().await;
+        (ended.code, ended.lines.join("\n"))
+    };
+    let (code, said) = explain("Authorization: Bearer to-canary").await;
+    assert!(code == 0 && said.starts_with("request     GET /mcp/alpha\ncaller      alice\nserver      alpha at "), "{said}");
+    assert!(said.contains("… (16 characters)") && !said.contains("canary") && !said.contains(KEY), "{said}");
+
+    for header in ["Bearer to-canary", "authorization: to\ncanary", "bad name: to-canary"] {
+        let (code, said) = explain(header).await;
+        assert!(code == 2 && said.starts_with("a --header is no header field\n") && !said.contains("canary"), "{code}: {said}");
+    }
 }

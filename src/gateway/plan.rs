@@ -1,0 +1,71 @@
+//! Plans a request: one decision of the core after the other, as far as they go before anyone is asked.
+//!
+//! There is no I/O here, so that [`explain`](crate::explain) plans a request exactly as the server does.
+
+use http::{HeaderMap, Method};
+
+use super::answer::Refusal;
+use crate::{
+    config::Config,
+    core::{
+        access::{self, CallerId, ServerId},
+        challenge::{self, Discovery},
+        credential::{self, Credential, Owner},
+        discovery::ExternalUrl,
+        preflight::{self, Strategy, Target},
+        route::Endpoint,
+        status::Failure,
+    },
+};
+
+/// Whom a request is from and for, as far as it was found out; known of a refused one, too.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Subject {
+    pub(crate) caller: Option<CallerId>,
+    pub(crate) server: Option<ServerId>,
+    /// Whether `Authorization` held a gateway key, which was taken out.
+    pub(crate) stripped: bool,
+}
+
+/// What is to be done for a request.
+pub(crate) struct Plan {
+    pub(crate) server: ServerId,
+    pub(crate) credential: Credential,
+    /// Where a challenge leads.
+    pub(crate) discovery: Discovery,
+    /// Who is asked first.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// Plans a request, or says how it is answered without asking anyone.
+pub(crate) fn plan(
+    config: &Config,
+    external: &ExternalUrl,
+    endpoint: &Endpoint<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+    subject: &mut Subject,
+) -> Result<Plan, Refusal> {
+    let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
+    subject.caller = Some(admitted.caller);
+    subject.stripped = admitted.stripped;
+    if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
+        return Err(Failure::MethodNotAllowed.into());
+    }
+    let server = access::resolve(&config.caller(admitted.caller).grant, config.server_named(endpoint.server));
+    subject.server = server;
+    let server = server.ok_or(Failure::NoSuchServer)?;
+
+    let discovery = external.discovery(endpoint);
+    let kind = config.server(server).credential.kind();
+    let credential = credential::assign(kind, &admitted.authorization).map_err(|_| Refusal {
+        failure: Failure::UnusableToken,
+        challenge: Some(challenge::refused(config.profile, &discovery, &[], Owner::CallerWithoutToken)),
+        retry_after: None,
+    })?;
+    let targets = match config.strategy {
+        Strategy::Probe => preflight::targets([(server, &credential)]),
+        Strategy::Deferred => Vec::new(),
+    };
+    Ok(Plan { server, credential, discovery, targets })
+}
