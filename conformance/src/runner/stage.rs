@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the upstreams may take to come to rest after a case.
-const SETTLE_WITHIN: Duration = Duration::from_millis(600);
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Gives every case of a run its number.
 #[derive(Clone, Debug)]
