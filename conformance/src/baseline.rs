@@ -28,6 +28,9 @@ pub struct Known {
     pub requirement: String,
     /// How.
     pub verdict: Verdict,
+    /// Whether it depends on what no run controls, such as how busy the machine is. Then it is not stale where it does not happen.
+    #[serde(default)]
+    pub sometimes: bool,
     /// The cells and scenarios where it does; all, unless said.
     #[serde(default)]
     pub cells: Option<Cells>,
@@ -100,7 +103,7 @@ impl Baseline {
             }
         }
         assessment.stale =
-            self.known.iter().zip(judged).zip(used).filter(|((_, judged), used)| *judged && !used).map(|((known, _), _)| known).collect();
+            self.known.iter().zip(judged).zip(used).filter(|((known, judged), used)| *judged && !used && !known.sometimes).map(|((known, _), _)| known).collect();
         assessment
     }
 }
@@ -129,6 +132,13 @@ reason = "answers 200 with an empty list"
         let cells = baseline.known[0].cells.as_ref().unwrap();
         assert!(cells.0.is_match("key-and-token / forwarding / 401-full+oauth / tools-list / /mcp/{server} / own"));
         assert!(!cells.0.is_match("key-and-token / forwarding / 403-bare / tools-list / /mcp/{server} / own"));
+    }
+
+    #[test]
+    fn what_happens_only_sometimes_is_not_stale_where_it_does_not() {
+        let known = |text: &str| Baseline::parse(text).unwrap().known[0].sometimes;
+        assert!(!known(TEXT));
+        assert!(known(&format!("{TEXT}sometimes = true\n")));
     }
 
     #[test]
