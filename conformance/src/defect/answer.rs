@@ -2,6 +2,8 @@
 //!
 //! Decides neither who is refused nor why.
 
+use std::time::Duration;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -13,11 +15,14 @@ use super::gateway::{Ask, Gateway};
 use super::relay::{Body, full};
 use crate::plan::PlannedServer;
 
+/// How long a fault keeps a refusal back: too long for anyone who waits for it, and not so long that they hang up.
+const LATE: Duration = Duration::from_millis(2_500);
+
 impl Gateway {
     /// The upstream refused the token, or wants one: 401, and the way to a new one (STA-01, CHL-01 to 06).
     pub(super) async fn unauthorized(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> Response<Body> {
         if self.has(Switch::LateRefusal) {
-            tokio::time::sleep(super::REQUEST_DEADLINE * 3).await;
+            tokio::time::sleep(LATE).await;
         }
         if let Some(masked) = self.masked(ask) {
             return masked;
@@ -79,15 +84,15 @@ impl Gateway {
     }
 
     /// The upstream knows the token and says no: 403 without a word about new tokens (STA-05, STA-06).
-    pub(super) async fn forbidden(&self, ask: &Ask, server: &PlannedServer) -> Response<Body> {
+    pub(super) async fn forbidden(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> Response<Body> {
         if self.has(Switch::ForbiddenAs401) {
-            return self.unauthorized(ask, server, true).await;
+            return self.unauthorized(ask, server, token_sent).await;
         }
         let word = if self.has(Switch::UnauthorizedTextOn403) { "401 Unauthorized" } else { "403 Forbidden" };
         let text = format!("{word}: server `{}` does not allow this to the token's owner", server.name);
         let mut answer = self.refusal(ask, StatusCode::FORBIDDEN, &text);
         if self.has(Switch::Challenges403) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, server, true));
+            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, server, token_sent));
         }
         answer
     }
@@ -104,7 +109,7 @@ impl Gateway {
         answer
     }
 
-    fn refusal(&self, ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
+    pub(super) fn refusal(&self, ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
         let nameless = Ask { id: None, ..ask.clone() };
         let mut answer = error(if self.has(Switch::BodyWithoutId) { &nameless } else { ask }, status, text);
         if !self.has(Switch::CacheableRefusal) {

@@ -2,10 +2,11 @@
 //!
 //! One function per step, each with the faults that concern it. It knows single-server routes only.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, USER_AGENT};
+use http::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::admission::Caller;
+use super::admission::{Caller, Refusal};
 use super::answer::{empty, error};
 use super::fault::Switch;
 use super::relay::{Body, Later, Relayed, is_stream, media_type, relayed_headers};
@@ -36,6 +37,9 @@ const TRAVELS: [HeaderName; 7] = [
     SESSION,
 ];
 
+/// Tells proxies in front of the model to let events through one by one (STR-06).
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// The model and its one fault.
 pub(super) struct Gateway {
     pub(super) switch: Option<Switch>,
@@ -44,8 +48,8 @@ pub(super) struct Gateway {
     pub(super) http: Http,
     /// The minted credential and its expiry. Locked while it is fetched, so that it is fetched once.
     pub(super) minted: Mutex<Option<(HeaderValue, Instant)>>,
-    /// What a fault makes every probe queue for.
-    pub(super) series: Mutex<()>,
+    /// What a fault makes probes queue for, by token.
+    pub(super) queues: std::sync::Mutex<HashMap<HeaderValue, Arc<Mutex<()>>>>,
 }
 
 /// A request of a client's, read whole.
@@ -74,7 +78,7 @@ enum Credential {
 impl Gateway {
     pub(super) fn new(switch: Option<Switch>, plan: Plan, base_url: String) -> Self {
         let http = client(switch != Some(Switch::NoPool));
-        Self { switch, plan, base_url, http, minted: Mutex::default(), series: Mutex::default() }
+        Self { switch, plan, base_url, http, minted: Mutex::default(), queues: std::sync::Mutex::default() }
     }
 
     /// Whether the model has this fault.
@@ -102,26 +106,27 @@ impl Gateway {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
         };
         if !matches!(ask.method, Method::POST | Method::GET | Method::DELETE) {
-            return empty(StatusCode::METHOD_NOT_ALLOWED);
+            let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+            return answer;
         }
         let caller = match self.admit(&ask.headers, &head.uri) {
             Ok(caller) => caller,
             Err(refusal) => {
-                if let (true, Some(server), Some(token)) =
-                    (self.has(Switch::StrangersReachUpstream), self.plan.server(&name), ask.headers.get(AUTHORIZATION))
+                if self.has(Switch::StrangersReachUpstream) && matches!(refusal, Refusal::Stranger) && ask.headers.contains_key(KEY_HEADER)
                 {
-                    self.probe(server, token).await;
+                    self.overstep(&name, ask.headers.get(AUTHORIZATION)).await;
                 }
                 return self.refuse(&ask, refusal);
             }
         };
-        if let (true, Some(server), Some(token)) = (self.has(Switch::ProbesUngranted), self.plan.server(&name), &caller.token) {
-            self.probe(server, token).await;
-        }
         let known = self.plan.server(&name);
         let Some(server) = known.filter(|server| caller.everything || server.granted).cloned() else {
+            if self.has(Switch::ProbesUngranted) {
+                self.overstep(&name, caller.token.as_ref()).await;
+            }
             return if self.has(Switch::TellsUngranted) && known.is_some() {
-                error(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this key may not use the server")
+                self.refusal(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this key may not use the server")
             } else {
                 error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server")
             };
@@ -132,6 +137,13 @@ impl Gateway {
         self.passed(ask, server, caller).await
     }
 
+    /// Asks a forwarding server before anyone knows whether the caller may: two of the faults do.
+    async fn overstep(self: &Arc<Self>, name: &str, token: Option<&HeaderValue>) {
+        if let (Some(server), Some(token)) = (self.plan.server(name).filter(|server| forwards(server)), token) {
+            self.probe(server, token).await;
+        }
+    }
+
     /// An admitted request to a server that its caller may use.
     async fn passed(self: Arc<Self>, ask: Ask, server: PlannedServer, caller: Caller) -> Response<Body> {
         let Some(credential) = self.credential(&server, &caller).await else {
@@ -139,10 +151,10 @@ impl Gateway {
             return error(&ask, StatusCode::BAD_GATEWAY, &text);
         };
         let probes = match server.kind {
-            ServerKind::Forwarding => true,
+            ServerKind::Forwarding | ServerKind::Ungranted => true,
             ServerKind::ClientCredentials => self.has(Switch::ProbesClientCredentials),
             ServerKind::Static => self.has(Switch::ProbesStatic),
-            ServerKind::Open | ServerKind::Ungranted | ServerKind::Unknown => false,
+            ServerKind::Open | ServerKind::Unknown => false,
         };
         let probed = match caller.token.as_ref().filter(|_| probes) {
             Some(token) => self.probe(&server, token).await,
@@ -150,7 +162,7 @@ impl Gateway {
         };
         match probed.outcome {
             Outcome::Unauthorized => return self.unauthorized(&ask, &server, true).await,
-            Outcome::Forbidden => return self.forbidden(&ask, &server).await,
+            Outcome::Forbidden => return self.forbidden(&ask, &server, true).await,
             Outcome::Silent if self.has(Switch::FailsClosedOnTimeout) => return self.unauthorized(&ask, &server, true).await,
             Outcome::GoOn | Outcome::Silent => {}
         }
@@ -219,7 +231,8 @@ impl Gateway {
             }
         };
         let token_sent = !matches!(credential, Credential::None);
-        let own = matches!(credential, Credential::Own(_));
+        // Whatever it was shown, a server that is not a forwarding one was shown it by the gateway: the caller cannot cure that.
+        let own = !forwards(server);
         let believes = self.has(Switch::BelievesTheProbe) || self.has(Switch::HeadProbeOnly);
         match answer.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if own && !self.has(Switch::ClientCredentialsRefusalAs401) => {
@@ -228,7 +241,7 @@ impl Gateway {
             StatusCode::UNAUTHORIZED if believes && token_sent => return bad("said otherwise before"),
             StatusCode::UNAUTHORIZED if !self.counts(&mut answer).await => return bad("said no, but not to the end"),
             StatusCode::UNAUTHORIZED => return self.unauthorized(ask, server, token_sent).await,
-            StatusCode::FORBIDDEN => return self.forbidden(ask, server).await,
+            StatusCode::FORBIDDEN => return self.forbidden(ask, server, token_sent).await,
             StatusCode::PROXY_AUTHENTICATION_REQUIRED if !self.has(Switch::Relays407) => {
                 return bad("sits behind a proxy that turns the gateway away");
             }
@@ -239,10 +252,13 @@ impl Gateway {
             _ => {}
         }
         let (head, body) = answer.into_parts();
-        let mut relayed =
-            Response::new(BodyExt::boxed_unsync(Relayed::new(body, is_stream(&head), self.has(Switch::CompletesBrokenBodies))));
+        let stream = is_stream(&head);
+        let mut relayed = Response::new(BodyExt::boxed_unsync(Relayed::new(body, stream, self.has(Switch::CompletesBrokenBodies))));
         *relayed.status_mut() = head.status;
         *relayed.headers_mut() = relayed_headers(&head.headers, Some(&RETRY_AFTER).filter(|_| self.has(Switch::DropsRetryAfter)));
+        if stream {
+            relayed.headers_mut().insert(BUFFERING, HeaderValue::from_static("no"));
+        }
         relayed
     }
 }
@@ -263,6 +279,11 @@ impl Ask {
             None => self.id.is_none() && self.method != Method::GET,
         }
     }
+}
+
+/// Whether the caller's token is meant for that server, if the caller may use it.
+fn forwards(server: &PlannedServer) -> bool {
+    matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
 }
 
 /// The server that a path names: `/mcp/{server}` or `/{server}/mcp`, with or without a slash behind it.

@@ -31,10 +31,13 @@ pub use fault::{Fault, Switch, all};
 pub const KEY_HEADER: &str = "x-litellm-api-key";
 
 /// How long the model waits for a probe's answer before it goes on without.
-pub const PROBE_DEADLINE: Duration = Duration::from_millis(500);
+pub const PROBE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long the model waits for the head of the real answer, and then again for the body of one that is not a stream.
-pub const REQUEST_DEADLINE: Duration = Duration::from_secs(1);
+pub const REQUEST_DEADLINE: Duration = Duration::from_millis(1_500);
+
+/// How long the end of a probe's session may take. Nobody waits for it.
+const CLEAN_UP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A running model gateway. Stops when it is dropped.
 #[derive(Debug)]

@@ -75,11 +75,13 @@ pub(super) struct Relayed {
     due: Option<Pin<Box<Sleep>>>,
     /// The fault that makes a cut body look whole.
     completes: bool,
+    /// An end that came too early, held back for one turn so that the head is on its way first.
+    broken: Option<Broken>,
 }
 
 impl Relayed {
     pub(super) fn new(inner: Incoming, stream: bool, completes: bool) -> Self {
-        Self { inner, due: (!stream).then(|| Box::pin(sleep(REQUEST_DEADLINE))), completes }
+        Self { inner, due: (!stream).then(|| Box::pin(sleep(REQUEST_DEADLINE))), completes, broken: None }
     }
 }
 
@@ -89,6 +91,9 @@ impl hyper::body::Body for Relayed {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
+        if let Some(broken) = this.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
         let frame = match (Pin::new(&mut this.inner).poll_frame(context), &mut this.due) {
             (Poll::Ready(frame), _) => frame.map(|frame| frame.map_err(Broken::from)),
             (Poll::Pending, Some(due)) => {
@@ -97,7 +102,15 @@ impl hyper::body::Body for Relayed {
             }
             (Poll::Pending, None) => return Poll::Pending,
         };
-        Poll::Ready(frame.filter(|frame| frame.is_ok() || !this.completes))
+        match frame {
+            Some(Err(_)) if this.completes => Poll::Ready(None),
+            Some(Err(broken)) => {
+                this.broken = Some(broken);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

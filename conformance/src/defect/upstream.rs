@@ -2,11 +2,11 @@
 //!
 //! Every request is sent once and no redirect is followed (PRB-12, PRB-13). What an answer means for the client is decided elsewhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -14,11 +14,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::fault::Switch;
 use super::gateway::Gateway;
-use super::{PROBE_DEADLINE, REQUEST_DEADLINE};
+use super::{CLEAN_UP_DEADLINE, PROBE_DEADLINE, REQUEST_DEADLINE};
 use crate::plan::PlannedServer;
 
 /// The client towards all upstreams.
@@ -94,9 +95,13 @@ impl Gateway {
 
     /// Asks a server what it makes of a token, with an `initialize` of the gateway's own whose session is ended at once.
     pub(super) async fn probe(self: &Arc<Self>, server: &PlannedServer, token: &HeaderValue) -> Probed {
-        let _one_at_a_time = if self.has(Switch::ProbesInSeries) { Some(self.series.lock().await) } else { None };
+        let queue = self.has(Switch::ProbesInSeries).then(|| self.queue_of(token));
+        let _turn = match &queue {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        };
         let mut answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
-        if self.has(Switch::RetriesProbe) && answer.is_err() {
+        if self.has(Switch::RetriesProbe) && matches!(answer, Err(Trouble::Unreachable)) {
             answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
         }
         let mut answer = match answer {
@@ -133,6 +138,12 @@ impl Gateway {
         !self.has(Switch::ReadsRefusalBody) || whole.await
     }
 
+    /// The queue that a fault makes the probes of one caller stand in.
+    fn queue_of(&self, token: &HeaderValue) -> Arc<Mutex<()>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(queues.entry(token.clone()).or_default())
+    }
+
     fn probe_request(&self, server: &PlannedServer, token: &HeaderValue) -> Request<Full<Bytes>> {
         let (method, message) = if self.has(Switch::HeadProbeOnly) {
             (Method::HEAD, None)
@@ -153,7 +164,7 @@ impl Gateway {
     async fn end_session(self: Arc<Self>, url: String, token: HeaderValue, session: HeaderValue) {
         let mut request = own_request(&url, Method::DELETE, &token, None);
         request.headers_mut().insert(SESSION, session);
-        let _ = self.send(request, REQUEST_DEADLINE).await;
+        let _ = self.send(request, CLEAN_UP_DEADLINE).await;
     }
 
     /// The credential that the token endpoint mints, asked for once however many requests wait for it.
@@ -186,6 +197,10 @@ impl Gateway {
 /// A request that the gateway makes on its own account.
 fn own_request(url: &str, method: Method, token: &HeaderValue, message: Option<Value>) -> Request<Full<Bytes>> {
     let mut headers = HeaderMap::new();
+    if method == Method::HEAD {
+        // Servers that send a body after HEAD are common; the connection is not worth keeping.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(AUTHORIZATION, token.clone());
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));

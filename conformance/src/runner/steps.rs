@@ -76,11 +76,14 @@ impl Stage {
         request
     }
 
-    /// Asks for the document that the challenge names, if it is one of the gateway's own.
+    /// Asks for the document that the challenge names, if it is one of the gateway's own, or else for the well-known one of the endpoint.
     async fn follow(&self, step: &Step, case: &Case, refused: Option<&Exchange>) -> Option<Exchange> {
-        let named = named_metadata(refused?)?;
-        let path = named.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'))?;
-        let request = request(Ask::Plain("GET"), step.credentials, "", path.to_owned(), case, &self.layout, self.fleet.plan());
+        let refused = refused?;
+        let path = match named_metadata(refused) {
+            Some(named) => named.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'))?.to_owned(),
+            None => format!("/.well-known/oauth-protected-resource{}", refused.path),
+        };
+        let request = request(Ask::Plain("GET"), step.credentials, "", path, case, &self.layout, self.fleet.plan());
         Some(self.client.send(&request).await)
     }
 
