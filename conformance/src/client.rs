@@ -15,6 +15,10 @@ use crate::trace::{Ending, Exchange, Headers};
 /// How much of a body is kept; what comes after it is read and dropped.
 const KEPT_BODY: usize = 256 * 1024;
 
+/// How long an answer to GET is listened to. A listening stream may stay open and silent for as long as it likes, so there is no
+/// point in more; what ends by then has ended.
+const LISTENING: Duration = Duration::from_secs(2);
+
 /// One request, as the client will put it on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -126,7 +130,8 @@ impl Client {
                     head_after_ms: Some(started.elapsed().as_secs_f64() * 1000.0),
                     ..exchange
                 };
-                Answer { exchange, body: Vec::new(), response: Some(response), until: Instant::now() + self.patience.body }
+                let patience = if request.method == "GET" { self.patience.body.min(LISTENING) } else { self.patience.body };
+                Answer { exchange, body: Vec::new(), response: Some(response), until: Instant::now() + patience }
             }
         }
     }
