@@ -23,6 +23,7 @@ use crate::core::{
     admission::{KeyDigest, Keyring},
     challenge::Profile,
     discovery::ExternalUrl,
+    origin::Origin,
     preflight::{Era, Strategy},
     route::{RESERVED, is_name},
 };
@@ -34,6 +35,8 @@ struct File {
     listen: Spanned<String>,
     metrics_listen: Option<Spanned<String>>,
     external_url: Option<Spanned<String>>,
+    #[serde(default)]
+    allowed_origins: Vec<Spanned<String>>,
     #[serde(default)]
     profile: Profile,
     #[serde(default)]
@@ -129,10 +132,11 @@ fn default_era() -> Era {
 }
 
 /// A line to write for each key of the file, shown where a key is wrong.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: &[(&str, &str)] = &[
     ("listen", r#"listen = "127.0.0.1:8080""#),
     ("metrics_listen", r#"metrics_listen = "127.0.0.1:9090""#),
     ("external_url", r#"external_url = "https://gateway.example""#),
+    ("allowed_origins", r#"allowed_origins = ["https://app.example"]"#),
     ("profile", r#"profile = "seed""#),
     ("strategy", r#"strategy = "probe""#),
     ("key_header", r#"key_header = "x-litellm-api-key""#),
@@ -189,6 +193,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         listen: address(&file.listen, "listen")?,
         metrics_listen: file.metrics_listen.as_ref().map(|text| address(text, "metrics_listen")).transpose()?,
         external_url: file.external_url.as_ref().map(external).transpose()?,
+        allowed_origins: file.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?,
         profile: file.profile,
         strategy: file.strategy,
         keyring: Keyring { header: key_header, keys: digests },
@@ -273,6 +278,11 @@ fn external(text: &Spanned<String>) -> Result<ExternalUrl, Fault> {
         Fault::at(text.span(), "not a URL that clients could know the gateway by", expected)
     })?;
     Ok(ExternalUrl(url.origin().ascii_serialization()))
+}
+
+fn origin(text: &Spanned<String>) -> Result<Origin, Fault> {
+    let expected = || format!("expected scheme and host without a path, for example  {}", example("allowed_origins"));
+    Origin::read(text.get_ref()).ok_or_else(|| Fault::at(text.span(), "not an origin", expected()))
 }
 
 fn key(entry: &KeyEntry, environment: Environment<'_>) -> Result<KeyDigest, Fault> {

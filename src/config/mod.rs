@@ -19,6 +19,7 @@ use crate::core::{
     challenge::Profile,
     credential::Kind,
     discovery::ExternalUrl,
+    origin::Origin,
     preflight::{Era, Strategy},
 };
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The URL that clients know, where it is not the address listened on.
     pub external_url: Option<ExternalUrl>,
+    /// Origins whose pages may use the gateway, beside its own.
+    pub allowed_origins: Vec<Origin>,
     /// How refusals are worded.
     pub profile: Profile,
     /// How refusals are found.

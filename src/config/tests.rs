@@ -66,6 +66,7 @@ fn what_an_operator_reads() {
         ("\n[[key]]", "\nprobe_deadline_ms = 0\n[[key]]"),
         ("\n[[key]]", "\nprobe_deadline_ms = \"5s\"\n[[key]]"),
         ("\n[[key]]", "\nexternal_url = \"https://gw.example/base\"\n[[key]]"),
+        ("\n[[key]]", "\nallowed_origins = [\"app.example\"]\n[[key]]"),
         ("\n[[key]]", "\nkey_header = \"Authorization\"\n[[key]]"),
         ("\n[[key]]", "\nprofile = \"strict\"\n[[key]]"),
         ("\n[[key]]", "\nlisten = \"localhost\"\n[[key]]"),

@@ -23,7 +23,7 @@ const UPWARDS: [&str; 12] = [
 ];
 
 /// What a client does not see of an upstream's: hop-by-hop fields (RFC 9110 §7.6.1), and what speaks for the upstream's origin.
-const NOT_DOWNWARDS: [&str; 16] = [
+const NOT_DOWNWARDS: [&str; 15] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -39,7 +39,6 @@ const NOT_DOWNWARDS: [&str; 16] = [
     "location",
     "alt-svc",
     "strict-transport-security",
-    "access-control-allow-origin",
 ];
 
 /// The fields of a client's request that go upstream.
@@ -62,7 +61,11 @@ pub fn upwards(client: &HeaderMap) -> HeaderMap {
 #[must_use]
 pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
     let named = named_by_connection(upstream);
-    let crosses = |name: &HeaderName| !NOT_DOWNWARDS.contains(&name.as_str()) && !named.iter().any(|hop| hop == name.as_str());
+    let crosses = |name: &HeaderName| {
+        let name = name.as_str();
+        // Which pages may read an answer is the gateway's to say, for its own origin.
+        !NOT_DOWNWARDS.contains(&name) && !name.starts_with("access-control-") && !named.iter().any(|hop| hop == name)
+    };
     upstream.iter().filter(|(name, _)| crosses(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -102,6 +105,7 @@ mod tests {
     #[test]
     fn what_is_for_one_hop_stays_on_it() {
         let down = downwards(&map(&[
+            ("access-control-allow-credentials", "true"),
             ("connection", "close, X-Hop"),
             ("content-type", "application/json"),
             ("mcp-session-id", "s1"),

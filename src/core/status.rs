@@ -29,6 +29,8 @@ pub enum Failure {
     Unauthorized,
     /// The upstream answered 401, and the caller sent no token.
     TokenRequired,
+    /// The page that a browser calls from may not use the gateway (SEC-03).
+    ForeignOrigin,
     /// The upstream answered 403.
     Forbidden,
     /// The upstream refused a credential that is the gateway's to mend, with this status (STA-11).
@@ -111,6 +113,9 @@ impl Failure {
             Self::TokenRequired => row(401, 4, Upstream, "requires a token", "obtain one and send it in Authorization"),
             Self::UnusableToken => row(401, 5, Client, "needs a bearer token in Authorization", "send Bearer TOKEN"),
             Self::Forbidden => row(403, 1, Upstream, "does not allow this", "ask for access; the same sign-in again will not help"),
+            Self::ForeignOrigin => {
+                row(403, 2, Client, "pages of this origin may not use the gateway", "ask the gateway's operator to allow it")
+            }
             Self::NoSuchPath => row(404, 1, Client, "nothing is served at this path", "use /mcp/SERVER"),
             Self::NoSuchServer => row(404, 2, Client, "no such server for this key", "check the server's name and what the key may use"),
             Self::MethodNotAllowed => row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE"),
@@ -185,6 +190,7 @@ mod tests {
             UnusableToken,
             Unauthorized,
             TokenRequired,
+            ForeignOrigin,
             Forbidden,
         ]);
         all.extend([CredentialRefused(StatusCode::UNAUTHORIZED), NotMinted, Redirected, NotMcp, Internal]);

@@ -3,7 +3,7 @@
 //! Which failure it is has been decided in the core; the words are the core's table.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::value::RawValue;
 
@@ -64,6 +64,14 @@ pub(super) fn word(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(whole(text.to_owned()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// What a browser hears that asked what a page may send.
+pub(super) fn empty(headers: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(whole(String::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
     response
 }
 

@@ -57,6 +57,11 @@ impl Line {
         }
     }
 
+    /// The name of the server that the request is for.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.subject.server.map(|server| self.gateway.config.server(server).name.as_str())
+    }
+
     /// The value of [`REQUEST_ID`].
     pub(super) fn id(&self) -> HeaderValue {
         HeaderValue::try_from(&self.id).expect("hexadecimal digits are a header value")
@@ -66,8 +71,8 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let config = &self.gateway.config;
-        let Subject { caller, server, stripped } = self.subject;
-        let server = server.map(|server| config.server(server).name.as_str());
+        let Subject { caller, stripped, .. } = self.subject;
+        let server = self.server();
         let took = self.began.elapsed();
         self.gateway.metrics.request(server, self.status, took.saturating_sub(self.probing));
         tracing::info!(

@@ -30,7 +30,10 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{metadata::Metadata, metrics::Metrics, mint::Mint, server::Bound, upstream::Upstream};
-use crate::{config::Config, core::discovery::ExternalUrl};
+use crate::{
+    config::Config,
+    core::{discovery::ExternalUrl, origin::Origins},
+};
 
 /// Any body that crosses the gateway, in either direction.
 type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -42,6 +45,7 @@ struct Gateway {
     /// The address that is listened on.
     address: SocketAddr,
     external: ExternalUrl,
+    origins: Origins,
     upstream: Upstream,
     /// By position of the server.
     mints: Vec<Mint>,
@@ -56,6 +60,7 @@ struct Gateway {
 
 impl Gateway {
     fn new(config: Config, address: SocketAddr) -> io::Result<Self> {
+        let external = config.external(address);
         Ok(Self {
             upstream: Upstream::new(&config)?,
             mints: config.servers.iter().map(|_| Mint::default()).collect(),
@@ -63,8 +68,9 @@ impl Gateway {
             metrics: Arc::new(Metrics::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            external: config.external(address),
             address,
+            origins: Origins::new(&external, &config.allowed_origins),
+            external,
             config,
         })
     }

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{
     Body, Gateway,
-    answer::{Refusal, word},
+    answer::{Refusal, empty, word},
     audit::{Line, REQUEST_ID},
     commit::{self, commit},
     forward::Forward,
@@ -23,6 +23,7 @@ use crate::core::{
     challenge::{self, Discovery},
     credential::Owner,
     envelope::Envelope,
+    origin::Page,
     preflight::Target,
     relay::Awaited,
     route::{Endpoint, Route},
@@ -33,6 +34,19 @@ use crate::core::{
 /// Answers a request, whatever it is.
 pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let page = gateway.origins.page(&Route::of(parts.uri.path()), &parts.headers);
+    let mut response = if page == Page::Foreign {
+        refuse(gateway, &parts.method, Failure::ForeignOrigin)
+    } else if let Some(headers) = page.preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
+        empty(headers)
+    } else {
+        answer(gateway, parts, body).await
+    };
+    page.share(response.headers_mut());
+    response
+}
+
+async fn answer(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Response<Body> {
     match Route::of(parts.uri.path()) {
         Route::Server(endpoint) => serve(gateway, &endpoint, parts.method, parts.headers, body).await,
         Route::ProtectedResource(endpoint) => metadata::protected_resource(&gateway, &endpoint).await,
@@ -44,15 +58,25 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     }
 }
 
+/// Refuses a request that nobody has looked into.
+fn refuse(gateway: Arc<Gateway>, method: &Method, failure: Failure) -> Response<Body> {
+    let mut line = Line::begin(gateway, method);
+    finish(&mut line, Err(failure.into()), &Envelope::default())
+}
+
 /// Serves one server's endpoint.
 async fn serve(gateway: Arc<Gateway>, endpoint: &Endpoint<'_>, method: Method, headers: HeaderMap, body: Incoming) -> Response<Body> {
     let mut line = Line::begin(Arc::clone(&gateway), &method);
     let mut envelope = Envelope::default();
     let answered = walk(&gateway, endpoint, method, headers, body, &mut line, &mut envelope).await;
+    finish(&mut line, answered, &envelope)
+}
+
+/// The answer with the request's name on it, and the line with what became of it.
+fn finish(line: &mut Line, answered: Result<Response<Body>, Refusal>, envelope: &Envelope) -> Response<Body> {
     let mut response = answered.unwrap_or_else(|refusal| {
         line.failure = Some(refusal.failure);
-        let server = line.subject.server.map(|server| gateway.config.server(server).name.as_str());
-        refusal.response(server, envelope.id.as_deref())
+        refusal.response(line.server(), envelope.id.as_deref())
     });
     response.headers_mut().insert(REQUEST_ID, line.id());
     line.status = Some(response.status());

@@ -1,0 +1,123 @@
+//! What a client can do to the gateway by the bytes that it sends, shown over raw sockets: pages, framing, credentials, limits.
+
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use mcp_preflight::{config::Config, gateway};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
+
+/// A gateway with two keys and two forwarding servers, both of them this upstream.
+async fn serve(settings: &str, upstream: &MockServer) -> gateway::Running {
+    let mut text = format!("listen = \"127.0.0.1:0\"\n{settings}\n");
+    for (name, secret) in [("a", "KEY"), ("b", "OTHER")] {
+        text += &format!("[[key]]\nname = \"{name}\"\nvalue = {{ env = \"{secret}\" }}\nservers = \"all\"\n");
+    }
+    for name in ["alpha", "beta"] {
+        text += &format!("[[server]]\nname = \"{name}\"\nurl = \"{}/{name}\"\nforward = [\"authorization\"]\n", upstream.uri());
+    }
+    let environment = |name: &str| Some(if name == "KEY" { "sk" } else { "sk-other" }.to_owned());
+    let config = Config::parse("test", &text, &environment).unwrap_or_else(|error| panic!("{error}"));
+    gateway::start(config).await.unwrap()
+}
+
+async fn upstream() -> MockServer {
+    let upstream = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_raw(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#, "application/json");
+    Mock::given(any()).respond_with(answer).mount(&upstream).await;
+    upstream
+}
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}"#;
+const KEY: &str = "x-litellm-api-key: sk\r\n";
+
+/// A call on a server with these further lines.
+fn call(server: &str, lines: &str) -> String {
+    format!(
+        "POST /mcp/{server} HTTP/1.1\r\nhost: gw\r\ncontent-type: application/json\r\n{lines}content-length: {}\r\n\r\n{CALL}",
+        CALL.len()
+    )
+}
+
+/// Sends bytes and reads one answer: status, head and body.
+async fn answer(running: &gateway::Running, bytes: impl AsRef<[u8]>) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(running.address()).await.unwrap();
+    stream.write_all(bytes.as_ref()).await.unwrap();
+    read_answer(&mut stream).await
+}
+
+async fn read_answer(stream: &mut TcpStream) -> (u16, String, String) {
+    let mut read = Vec::new();
+    let head = loop {
+        match read.windows(4).position(|end| end == b"\r\n\r\n") {
+            Some(end) => break String::from_utf8(read.drain(..end + 4).collect()).unwrap().to_ascii_lowercase(),
+            None => assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "no answer: {read:?}"),
+        }
+    };
+    let length = field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+    while read.len() < length {
+        assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "half an answer: {read:?}");
+    }
+    (head[9..12].parse().unwrap(), head, String::from_utf8(read).unwrap())
+}
+
+fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+async fn asked(upstream: &MockServer) -> Vec<Request> {
+    upstream.received_requests().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_foreign_page_reaches_nothing_and_an_allowed_one_can_read_every_answer() {
+    let upstream = upstream().await;
+    let running = serve("allowed_origins = [\"https://app.example\"]", &upstream).await;
+    for credentials in [KEY, "x-litellm-api-key: wrong\r\n", ""] {
+        let (status, head, body) = answer(&running, call("alpha", &format!("origin: https://evil.example\r\n{credentials}"))).await;
+        assert_eq!((status, field(&head, "www-authenticate"), field(&head, "access-control-allow-origin")), (403, None, None));
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["error"]["code"], body.get("id")), (&40302.into(), None));
+    }
+    assert_eq!(asked(&upstream).await.len(), 0);
+
+    for (credentials, expected) in [(KEY, 200), ("", 401)] {
+        for origin in ["https://app.example", "http://localhost:6274"] {
+            let (status, head, _) = answer(&running, call("alpha", &format!("origin: {origin}\r\n{credentials}"))).await;
+            assert_eq!(
+                (status, field(&head, "access-control-allow-origin"), field(&head, "vary")),
+                (expected, Some(origin), Some("origin"))
+            );
+            assert!(field(&head, "access-control-expose-headers").unwrap().contains("www-authenticate"), "{head}");
+        }
+        let (status, head, _) = answer(&running, call("alpha", credentials)).await;
+        assert_eq!((status, field(&head, "access-control-allow-origin")), (expected, None), "no browser, nothing to tell it");
+    }
+    assert_eq!(asked(&upstream).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_first_is_answered_without_a_key() {
+    let upstream = upstream().await;
+    let running = serve("", &upstream).await;
+    let ask = |path: &str, origin: &str| {
+        format!(
+            "OPTIONS {path} HTTP/1.1\r\nhost: gw\r\norigin: {origin}\r\naccess-control-request-method: POST\r\naccess-control-request-headers: authorization,mcp-protocol-version,x-litellm-api-key\r\n\r\n"
+        )
+    };
+    let (status, head, _) = answer(&running, ask("/mcp/alpha", "http://localhost:6274")).await;
+    assert_eq!((status, field(&head, "access-control-allow-origin")), (204, Some("http://localhost:6274")));
+    assert_eq!(field(&head, "access-control-allow-headers"), Some("authorization, mcp-protocol-version, x-litellm-api-key"));
+    assert_eq!(answer(&running, ask("/mcp/alpha", "https://evil.example")).await.0, 403);
+
+    let document = "/.well-known/oauth-protected-resource/mcp/alpha";
+    let (status, head, _) = answer(&running, ask(document, "https://evil.example")).await;
+    assert_eq!((status, field(&head, "access-control-allow-origin")), (204, Some("*")));
+    assert_eq!(asked(&upstream).await.len(), 0);
+
+    let read = format!("GET {document} HTTP/1.1\r\nhost: gw\r\norigin: https://evil.example\r\n\r\n");
+    assert_eq!(field(&answer(&running, read).await.1, "access-control-allow-origin"), Some("*"));
+}
