@@ -56,7 +56,7 @@ fn serve(said: &mut Said, config: &Config, method: &Method, endpoint: &Endpoint<
     let planned = plan(config, &config.external(config.listen), endpoint, method, headers, &mut subject);
     said.line("caller", subject.caller.map_or("nobody", |caller| &config.caller(caller).name));
     if subject.stripped {
-        said.line("", "Authorization holds a gateway key, which goes no further");
+        said.line("", "a header for tokens holds a gateway key, which goes no further");
     }
     let server = subject.server.map(|server| config.server(server));
     if let Some(server) = server {
@@ -72,7 +72,7 @@ fn proceed(said: &mut Said, config: &Config, plan: &Plan) {
     let server = config.server(plan.server);
     let credential = match (&plan.credential, &server.credential) {
         (Credential::Forwarded(token), _) => {
-            format!("forwarded: Authorization as it came, … ({} characters)", token.header_value().len())
+            format!("forwarded: the caller's, as it came, … ({} characters)", token.header_value().len())
         }
         (Credential::Missing, _) => "missing: the server is sent none, because the caller sent none".to_owned(),
         (Credential::Static, _) => "static: the bearer of the configuration".to_owned(),

@@ -121,3 +121,46 @@ async fn a_browser_that_asks_first_is_answered_without_a_key() {
     let read = format!("GET {document} HTTP/1.1\r\nhost: gw\r\norigin: https://evil.example\r\n\r\n");
     assert_eq!(field(&answer(&running, read).await.1, "access-control-allow-origin"), Some("*"));
 }
+
+#[tokio::test]
+async fn a_token_for_one_server_reaches_that_server_alone() {
+    let upstream = upstream().await;
+    let running = serve("", &upstream).await;
+    let tokens = "authorization: Bearer all\r\nx-mcp-ALPHA-authorization: Bearer one\r\nx-mcp-nobody-authorization: Bearer none\r\n";
+    for (server, credentials) in [
+        ("alpha", format!("{KEY}{tokens}")),
+        ("beta", format!("{KEY}{tokens}")),
+        ("alpha", "authorization: Bearer sk\r\nx-mcp-alpha-authorization: Bearer one\r\n".to_owned()),
+    ] {
+        assert_eq!(answer(&running, call(server, &credentials)).await.0, 200);
+    }
+    let seen = asked(&upstream).await;
+    let seen = seen.iter().map(|request| {
+        let names =
+            request.headers.keys().map(wiremock::http::HeaderName::as_str).filter(|name| name.starts_with("x-")).collect::<Vec<_>>();
+        assert_eq!(names, [] as [&str; 0]);
+        format!("{} {}", request.url.path(), request.headers["authorization"].to_str().unwrap())
+    });
+    let seen = seen.collect::<Vec<_>>();
+    let asked_and_called = |line| [line, line];
+    assert_eq!(seen, ["/alpha Bearer one", "/beta Bearer all", "/alpha Bearer one"].map(asked_and_called).concat());
+}
+
+#[tokio::test]
+async fn a_credential_that_nobody_can_read_one_way_reaches_nobody() {
+    let upstream = upstream().await;
+    let running = serve("", &upstream).await;
+    for (credentials, code) in [
+        ("authorization: Bearer sk-other\r\n", 40005),
+        ("x-mcp-beta-authorization: Bearer sk-other\r\n", 40005),
+        ("x-mcp-beta-authorization: Bearer a, Bearer b\r\n", 40003),
+        ("x-mcp-alpha-authorization: Bearer a\r\nx-mcp-alpha-authorization: Bearer b\r\n", 40001),
+        ("authorization: Basic dXNlcjpwYXNz\r\n", 40105),
+        ("authorization: Bearer a\r\nx-mcp-alpha-authorization: DPoP b\r\n", 40105),
+    ] {
+        let (status, head, body) = answer(&running, call("alpha", &format!("{KEY}{credentials}"))).await;
+        assert_eq!((u64::from(status), body.contains(&format!("\"code\":{code}"))), (code / 100, true), "{credentials} {body}");
+        assert_eq!(field(&head, "www-authenticate").is_some(), status == 401);
+    }
+    assert_eq!(asked(&upstream).await.len(), 0);
+}

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::core::{
     access::{Grant, ServerId},
-    admission::{KeyDigest, Keyring},
+    admission::{KeyDigest, Keyring, Scheme, server_of},
     challenge::Profile,
     discovery::ExternalUrl,
     origin::Origin,
@@ -104,6 +104,7 @@ struct ServerEntry {
     url: Spanned<String>,
     #[serde(default)]
     forward: Vec<Spanned<String>>,
+    schemes: Option<Spanned<Vec<Scheme>>>,
     bearer: Option<Spanned<Place>>,
     client_credentials: Option<Spanned<ClientEntry>>,
     #[serde(default = "default_era")]
@@ -151,6 +152,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("servers", r#"servers = ["alpha"]"#),
     ("url", r#"url = "https://alpha.example/mcp""#),
     ("forward", r#"forward = ["authorization"]"#),
+    ("schemes", r#"schemes = ["bearer"]"#),
     ("bearer", r#"bearer = { env = "ALPHA_TOKEN" }"#),
     (
         "client_credentials",
@@ -184,7 +186,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         digests.push(key(entry, environment)?);
     }
     let key_header = file.key_header.as_ref().map_or(Ok(HeaderName::from_static("x-litellm-api-key")), |name| {
-        let usable = name.get_ref().parse().ok().filter(|name| name != http::header::AUTHORIZATION);
+        let usable = name.get_ref().parse().ok().filter(|name| name != http::header::AUTHORIZATION && server_of(name).is_none());
         usable
             .ok_or_else(|| Fault::at(name.span(), "not a name for the key's own header", format!("for example  {}", example("key_header"))))
     })?;
@@ -249,8 +251,13 @@ fn closest<'n>(unknown: &str, names: &'n str) -> Option<&'n str> {
 fn unique<'f>(names: impl Iterator<Item = &'f Spanned<String>>, what: &str) -> Result<(), Fault> {
     let mut seen = BTreeSet::new();
     for name in names {
-        if !seen.insert(name.get_ref()) {
-            return Err(Fault::at(name.span(), format!("a second {what} named `{}`", name.get_ref()), "expected each name once"));
+        // Servers have headers named after them, and in a header's name case means nothing.
+        if !seen.insert(name.get_ref().to_ascii_lowercase()) {
+            return Err(Fault::at(
+                name.span(),
+                format!("a second {what} named `{}`", name.get_ref()),
+                "expected each name once, whatever its case",
+            ));
         }
     }
     Ok(())
@@ -344,9 +351,17 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
             return Err(Fault::at(header.span(), format!("`{}` is not forwarded", header.get_ref().escape_debug()), expected));
         }
     }
+    let schemes = match &entry.schemes {
+        None => vec![Scheme::Bearer],
+        Some(schemes) if entry.forward.is_empty() || schemes.get_ref().is_empty() => {
+            let expected = format!("expected at least one, beside  {}", example("forward"));
+            return Err(Fault::at(schemes.span(), "no scheme that would be forwarded", expected));
+        }
+        Some(schemes) => schemes.get_ref().clone(),
+    };
     let several = |at| Err(Fault::at(at, "a second credential for this server", "expected one of: forward, bearer, client_credentials"));
     match (entry.forward.is_empty(), &entry.bearer, &entry.client_credentials) {
-        (false, None, None) => Ok(Source::Forwarding),
+        (false, None, None) => Ok(Source::Forwarding(schemes)),
         (true, None, None) => Ok(Source::Open),
         (true, Some(place), None) => Ok(Source::Static(place.get_ref().read(environment).map_err(|found| missing(place.span(), found))?)),
         (true, None, Some(client)) => {

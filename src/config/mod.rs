@@ -15,7 +15,7 @@ pub use secret::Environment;
 
 use crate::core::{
     access::{CallerId, Grant, ServerId},
-    admission::Keyring,
+    admission::{Keyring, Scheme},
     challenge::Profile,
     credential::Kind,
     discovery::ExternalUrl,
@@ -79,8 +79,8 @@ pub struct Server {
 /// Where the credential for a server comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// From the caller.
-    Forwarding,
+    /// From the caller, by one of these schemes.
+    Forwarding(Vec<Scheme>),
     /// From here.
     Static(SecretString),
     /// From a token endpoint.
@@ -92,9 +92,9 @@ pub enum Source {
 impl Source {
     /// The kind of server that this makes.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind<'_> {
         match self {
-            Self::Forwarding => Kind::Forwarding,
+            Self::Forwarding(schemes) => Kind::Forwarding(schemes),
             Self::Static(_) => Kind::Static,
             Self::ClientCredentials(_) => Kind::ClientCredentials,
             Self::Open => Kind::Open,

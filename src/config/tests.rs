@@ -31,7 +31,7 @@ fn the_example_is_a_configuration() {
     let text = include_str!("../../preflight.example.toml");
     let config = Config::parse("preflight.example.toml", text, &|_| Some("secret".to_owned())).unwrap_or_else(|error| panic!("{error}"));
     let kinds: Vec<Kind> = config.servers.iter().map(|server| server.credential.kind()).collect();
-    assert_eq!(kinds, [Kind::Forwarding, Kind::Static, Kind::ClientCredentials, Kind::Open]);
+    assert_eq!(kinds, [Kind::Forwarding(&[Scheme::Bearer]), Kind::Static, Kind::ClientCredentials, Kind::Open]);
 }
 
 #[test]
@@ -48,6 +48,8 @@ fn what_an_operator_reads() {
         ("forward = [\"authorization\"]", "forward = \"forwarding\""),
         ("forward = [\"authorization\"]", "forward = [\"cookie\"]"),
         ("forward = [\"authorization\"]", "forward = [\"authorization\"]\nbearer = { env = \"KEY\" }"),
+        ("forward = [\"authorization\"]", "forward = [\"authorization\"]\nschemes = [\"digest\"]"),
+        ("forward = [\"authorization\"]", "schemes = [\"bearer\"]"),
         ("forward = [\"authorization\"]", "bearer = \"hush-hush\""),
         ("forward = [\"authorization\"]", "bearer = { env = \"UNSET\" }"),
         ("forward = [\"authorization\"]", "bearer = { vault = \"x\" }"),
@@ -68,11 +70,13 @@ fn what_an_operator_reads() {
         ("\n[[key]]", "\nexternal_url = \"https://gw.example/base\"\n[[key]]"),
         ("\n[[key]]", "\nallowed_origins = [\"app.example\"]\n[[key]]"),
         ("\n[[key]]", "\nkey_header = \"Authorization\"\n[[key]]"),
+        ("\n[[key]]", "\nkey_header = \"x-mcp-alpha-authorization\"\n[[key]]"),
         ("\n[[key]]", "\nprofile = \"strict\"\n[[key]]"),
         ("\n[[key]]", "\nlisten = \"localhost\"\n[[key]]"),
         ("\n[[key]]", "\nmetrics_listen = 9090\n[[key]]"),
         ("\n[[key]]", "\nmetrics_listen = \":9090\"\n[[key]]"),
         ("[[server]]", "[[server]]\nname = \"alpha\"\nurl = \"https://b.example\"\n\n[[server]]"),
+        ("[[server]]", "[[server]]\nname = \"Alpha\"\nurl = \"https://b.example\"\n\n[[server]]"),
         ("[[server]]", "[[server"),
     ];
     let mut read = Vec::new();

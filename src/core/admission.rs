@@ -1,26 +1,40 @@
 //! Decides who is calling, and which of the credentials in a request is whose.
 //!
-//! Two credentials can arrive: the gateway key, which opens the gateway and must never leave it, and the upstream token, which only
-//! forwarding servers may see. What may be the key is treated as the key (CRD-02). Which servers the caller may use is not decided
-//! here.
+//! Two kinds arrive: the gateway key, which opens the gateway and must never leave it, and tokens, one for every forwarding server or
+//! one for each. What may be the key is treated as the key (CRD-02). Which servers the caller may use is not decided here.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::access::CallerId;
 
+/// How a caller may present itself to an upstream; nothing else is ever forwarded (CRD-08).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// A token (RFC 6750).
+    Bearer,
+    /// A name and a password (RFC 7617).
+    Basic,
+}
+
 /// A caller's token for an upstream: the `Authorization` value, byte for byte (CRD-01). It cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct UpstreamToken(HeaderValue);
+pub struct UpstreamToken {
+    value: HeaderValue,
+    /// By which scheme it is presented.
+    pub scheme: Scheme,
+}
 
 impl UpstreamToken {
     /// The value to send, marked sensitive.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
-        self.0.clone()
+        self.value.clone()
     }
 }
 
@@ -51,14 +65,14 @@ pub struct Keyring {
     pub keys: Vec<KeyDigest>,
 }
 
-/// What `Authorization` holds once the gateway key has been taken out of it.
+/// What a credential header holds once the gateway key has been taken out of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authorization {
     /// Nothing: the header is absent, or it holds a gateway key (CRD-02, CRD-04).
     Absent,
     /// A token for the upstream.
     Token(UpstreamToken),
-    /// A header without a bearer token in it: `Bearer` alone, or another scheme (CRD-08, CRD-14).
+    /// A header without a token in it: `Bearer` alone, or a scheme that is never forwarded (CRD-08, CRD-14).
     Unusable,
 }
 
@@ -67,10 +81,20 @@ pub enum Authorization {
 pub struct Admitted {
     /// Who it is.
     pub caller: CallerId,
-    /// What it brought for the upstream.
+    /// What it brought for every upstream.
     pub authorization: Authorization,
-    /// Whether `Authorization` held a gateway key, which was taken out.
+    /// What it brought for one server, by the server's name in lower case (CRD-11).
+    pub for_server: BTreeMap<String, Authorization>,
+    /// Whether one of these held a gateway key, which was taken out.
     pub stripped: bool,
+}
+
+impl Admitted {
+    /// What a server may see: the credential sent for it, and only without one that for every server.
+    #[must_use]
+    pub fn toward(&self, server: &str) -> &Authorization {
+        self.for_server.get(&server.to_ascii_lowercase()).unwrap_or(&self.authorization)
+    }
 }
 
 /// Why a caller does not come in. Nothing has been sent anywhere (CRD-16).
@@ -86,36 +110,59 @@ pub enum Rejection {
     SeveralKeys,
     /// An `Authorization` with bytes that no credential has, or with two credentials in one line (CRD-06, CRD-14).
     MalformedAuthorization,
+    /// Two gateway keys, both valid: nobody can say who is calling (CRD-15).
+    ConflictingKeys,
+}
+
+/// The server whose own credential header this is, in lower case as field names are.
+#[must_use]
+pub fn server_of(header: &HeaderName) -> Option<&str> {
+    header.as_str().strip_prefix("x-mcp-")?.strip_suffix("-authorization")
 }
 
 impl Keyring {
     /// Admits a caller by its header fields.
     ///
-    /// The key counts in its own header or, where that is absent, in `Authorization`. Whatever else `Authorization` holds is the
-    /// caller's upstream token, but never if it equals any gateway key, whoever presents it (CRD-01 to CRD-04).
+    /// The key counts in its own header or, where that is absent, in `Authorization`. Whatever else `Authorization` and the servers'
+    /// own headers hold are tokens, but never if it equals any gateway key, whoever presents it (CRD-01 to CRD-04).
     ///
     /// # Errors
     /// Says why not, in the order in which a gateway may look: form first, then the key (STA-19).
     pub fn admit(&self, headers: &HeaderMap) -> Result<Admitted, Rejection> {
-        let authorization = single(headers, &AUTHORIZATION).ok_or(Rejection::SeveralAuthorizations)?;
         let key = single(headers, &self.header).ok_or(Rejection::SeveralKeys)?;
-        let credential = authorization.map(|value| parse(value).ok_or(Rejection::MalformedAuthorization)).transpose()?;
-        let in_authorization = authorization.and_then(|value| self.caller(value));
-
-        let caller = match key {
-            Some(key) => self.caller(key).ok_or(Rejection::UnknownKey)?,
-            None if authorization.is_none() => return Err(Rejection::NoKey),
-            None => in_authorization.ok_or(Rejection::UnknownKey)?,
-        };
-        let stripped = in_authorization.is_some();
-        let authorization = if stripped { Authorization::Absent } else { credential.unwrap_or(Authorization::Absent) };
-        Ok(Admitted { caller, authorization, stripped })
+        let mut keys = Vec::new();
+        let authorization = self.credential(headers, &AUTHORIZATION, &mut keys)?;
+        let mut for_server = BTreeMap::new();
+        for header in headers.keys() {
+            if let Some(server) = server_of(header) {
+                for_server.insert(server.to_owned(), self.credential(headers, header, &mut keys)?);
+            }
+        }
+        let key = key.or_else(|| headers.get(AUTHORIZATION)).ok_or(Rejection::NoKey)?;
+        let caller = self.caller(after_bearer(key.as_bytes())).ok_or(Rejection::UnknownKey)?;
+        if keys.iter().any(|other| *other != caller) {
+            return Err(Rejection::ConflictingKeys);
+        }
+        Ok(Admitted { caller, authorization, for_server, stripped: !keys.is_empty() })
     }
 
-    /// The caller whose key this value presents. Every key is compared, each in constant time (SEC-14).
-    fn caller(&self, presented: &HeaderValue) -> Option<CallerId> {
-        let bytes = presented.as_bytes();
-        let digest = KeyDigest::of(after_bearer(bytes).unwrap_or(bytes));
+    /// What a credential header holds; a gateway key in it is put aside.
+    fn credential(&self, headers: &HeaderMap, name: &HeaderName, keys: &mut Vec<CallerId>) -> Result<Authorization, Rejection> {
+        let Some(value) = single(headers, name).ok_or(Rejection::SeveralAuthorizations)? else { return Ok(Authorization::Absent) };
+        let read = parse(value).ok_or(Rejection::MalformedAuthorization)?;
+        let key = self.caller(after_bearer(value.as_bytes())).or_else(|| {
+            // A key could hide behind the other scheme: as it stands, or as the name or the password.
+            let hidden = value.as_bytes().get(6..)?.trim_ascii();
+            let decoded = BASE64_STANDARD.decode(hidden).unwrap_or_default();
+            [hidden].into_iter().chain(decoded.splitn(2, |byte| *byte == b':')).find_map(|part| self.caller(part))
+        });
+        keys.extend(key);
+        Ok(if key.is_some() { Authorization::Absent } else { read })
+    }
+
+    /// The caller whose key this is. Every key is compared, each in constant time (SEC-14).
+    fn caller(&self, presented: &[u8]) -> Option<CallerId> {
+        let digest = KeyDigest::of(presented);
         let mut found = None;
         for (position, key) in (0..).zip(&self.keys) {
             if bool::from(key.0.ct_eq(&digest.0)) {
@@ -142,10 +189,12 @@ fn parse(value: &HeaderValue) -> Option<Authorization> {
     let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
     let credential = credential.trim_start_matches(' ');
     let scheme_is_token = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Scheme::Bearer,
+        "basic" => Scheme::Basic,
         // Another scheme, or a key without one: not ours to read further, and never forwarded.
-        return (scheme_is_token || credential.is_empty()).then_some(Authorization::Unusable);
-    }
+        _ => return (scheme_is_token || credential.is_empty()).then_some(Authorization::Unusable),
+    };
     if credential.is_empty() {
         return Some(Authorization::Unusable);
     }
@@ -154,13 +203,13 @@ fn parse(value: &HeaderValue) -> Option<Authorization> {
     }
     let mut value = value.clone();
     value.set_sensitive(true);
-    Some(Authorization::Token(UpstreamToken(value)))
+    Some(Authorization::Token(UpstreamToken { value, scheme }))
 }
 
-/// What follows a `Bearer ` prefix, in any case.
-fn after_bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
+/// What follows a `Bearer ` prefix, in any case, or the whole of it where there is none.
+fn after_bearer(value: &[u8]) -> &[u8] {
+    let scheme = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    scheme.map_or(value, |(_, rest)| rest.trim_ascii())
 }
 
 #[cfg(test)]
@@ -182,9 +231,9 @@ mod tests {
         keyring().admit(&headers)
     }
 
-    fn forwarded(admitted: &Admitted) -> Option<&[u8]> {
-        match &admitted.authorization {
-            Authorization::Token(token) => Some(token.0.as_bytes()),
+    fn forwarded(authorization: &Authorization) -> Option<&[u8]> {
+        match authorization {
+            Authorization::Token(token) => Some(token.value.as_bytes()),
             Authorization::Absent | Authorization::Unusable => None,
         }
     }
@@ -194,7 +243,7 @@ mod tests {
         for key in ["sk-bob", "Bearer sk-bob", "bEARER sk-bob"] {
             let admitted = admit(&[("x-key", key), ("authorization", "bEaReR eyJ.x|y=")]).unwrap();
             assert_eq!(admitted.caller, CallerId(1));
-            assert_eq!(forwarded(&admitted), Some(&b"bEaReR eyJ.x|y="[..]));
+            assert_eq!(forwarded(&admitted.authorization), Some(&b"bEaReR eyJ.x|y="[..]));
         }
     }
 
@@ -204,12 +253,41 @@ mod tests {
             &[("authorization", "Bearer sk-alice")][..],
             &[("authorization", "sk-alice")],
             &[("x-key", "sk-alice"), ("authorization", "Bearer sk-alice")],
-            &[("x-key", "sk-alice"), ("authorization", "Bearer sk-bob")],
-            &[("x-key", "sk-alice"), ("authorization", "Bearer  sk-bob")],
+            &[("x-key", "sk-alice"), ("authorization", "Bearer  sk-alice")],
+            &[("x-key", "sk-alice"), ("authorization", "Basic sk-alice")],
+            &[("x-key", "sk-alice"), ("authorization", "Basic YW55Ym9keTpzay1hbGljZQ==")],
         ] {
             let admitted = admit(lines).unwrap();
             assert_eq!((admitted.caller, &admitted.authorization), (CallerId(0), &Authorization::Absent), "{lines:?}");
             assert!(admitted.stripped);
+        }
+    }
+
+    #[test]
+    fn a_credential_for_one_server_wins_there_and_is_seen_nowhere_else() {
+        let lines =
+            [("authorization", "Bearer sk-alice"), ("x-mcp-a.b-authorization", "Bearer one"), ("x-mcp-c-authorization", "Basic eDp5")];
+        let admitted = admit(&lines).unwrap();
+        assert_eq!(forwarded(admitted.toward("A.b")), Some(&b"Bearer one"[..]));
+        assert!(matches!(admitted.toward("c"), Authorization::Token(token) if token.scheme == Scheme::Basic));
+        assert_eq!(admitted.toward("b"), &Authorization::Absent, "the key does not stand in for a token");
+
+        let admitted = admit(&[("x-key", "sk-bob"), ("authorization", "Bearer all"), ("x-mcp-a-authorization", "Bearer")]).unwrap();
+        assert_eq!(admitted.toward("a"), &Authorization::Unusable, "a mistake there is not covered up");
+        assert_eq!(forwarded(admitted.toward("b")), Some(&b"Bearer all"[..]));
+        let twice = [("x-key", "sk-bob"), ("x-mcp-a-authorization", "Bearer 1"), ("x-mcp-a-authorization", "Bearer 2")];
+        assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
+    }
+
+    #[test]
+    fn two_callers_in_one_request_are_neither() {
+        for lines in [
+            &[("x-key", "sk-alice"), ("authorization", "Bearer sk-bob")][..],
+            &[("x-key", "sk-alice"), ("authorization", "sk-bob")],
+            &[("authorization", "Bearer sk-alice"), ("x-mcp-a-authorization", "Bearer sk-bob")],
+            &[("x-key", "sk-alice"), ("authorization", "Basic c2stYm9iOg==")],
+        ] {
+            assert_eq!(admit(lines), Err(Rejection::ConflictingKeys), "{lines:?}");
         }
     }
 
@@ -233,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_bearer_token_is_not_forwarded() {
-        for value in ["Bearer", "bearer   ", "Basic dXNlcjpwYXNz", "DPoP eyJ", ""] {
+        for value in ["Bearer", "bearer   ", "Basic", "DPoP eyJ", ""] {
             let admitted = admit(&[("x-key", "sk-alice"), ("authorization", value)]).unwrap();
             assert_eq!(admitted.authorization, Authorization::Unusable, "{value:?}");
         }
@@ -252,17 +330,21 @@ mod tests {
         fn a_key_never_becomes_a_forwarded_credential(
             keys in prop::collection::vec(value(), 0..3),
             authorizations in prop::collection::vec(value(), 0..3),
+            alphas in prop::collection::vec(value(), 0..3),
         ) {
             let mut headers = HeaderMap::new();
             for key in &keys { headers.append("x-key", HeaderValue::from_str(key).unwrap()); }
             for line in &authorizations { headers.append(AUTHORIZATION, HeaderValue::from_str(line).unwrap()); }
+            for line in &alphas { headers.append("x-mcp-alpha-authorization", HeaderValue::from_str(line).unwrap()); }
             if let Ok(admitted) = keyring().admit(&headers) {
-                if let Some(sent) = forwarded(&admitted) {
-                    let sent = std::str::from_utf8(sent).unwrap();
-                    prop_assert!(sent.split(' ').all(|part| !KEYS.contains(&part)), "forwarded {sent}");
-                    prop_assert_eq!(vec![sent.to_owned()], authorizations);
+                for (server, own) in [("alpha", !alphas.is_empty()), ("beta", false)] {
+                    if let Some(sent) = forwarded(admitted.toward(server)) {
+                        let sent = std::str::from_utf8(sent).unwrap();
+                        prop_assert!(sent.split(' ').all(|part| !KEYS.contains(&part)), "forwarded {sent}");
+                        prop_assert_eq!(&vec![sent.to_owned()], if own { &alphas } else { &authorizations });
+                    }
                 }
-                prop_assert!(keys.len() < 2);
+                prop_assert!(keys.len() < 2 && alphas.len() < 2);
             }
         }
 

@@ -5,13 +5,13 @@
 
 use http::HeaderValue;
 
-use super::admission::{Authorization, UpstreamToken};
+use super::admission::{Authorization, Scheme, UpstreamToken};
 
 /// What the configuration says about a server's credential. Forwarding is opt-in (SEC-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The caller's token is handed on.
-    Forwarding,
+pub enum Kind<'c> {
+    /// The caller's token is handed on, if it comes by one of these schemes (CRD-08).
+    Forwarding(&'c [Scheme]),
     /// A fixed bearer from the configuration.
     Static,
     /// A bearer minted from client credentials (RFC 6749 §4.4).
@@ -35,20 +35,22 @@ pub enum Credential {
     None,
 }
 
-/// The caller presented something for the upstream that is not a bearer token.
+/// The caller presented something that this upstream may not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unusable;
 
 /// Assigns a credential to a request (CRD-12, CRD-13).
 ///
 /// # Errors
-/// A forwarding server and an `Authorization` that holds no bearer token: asking the upstream without it would hide the caller's
+/// A forwarding server and an `Authorization` without a token of a scheme for it: asking the upstream without it would hide the caller's
 /// mistake (CRD-14).
-pub fn assign(kind: Kind, authorization: &Authorization) -> Result<Credential, Unusable> {
+pub fn assign(kind: Kind<'_>, authorization: &Authorization) -> Result<Credential, Unusable> {
     match (kind, authorization) {
-        (Kind::Forwarding, Authorization::Token(token)) => Ok(Credential::Forwarded(token.clone())),
-        (Kind::Forwarding, Authorization::Absent) => Ok(Credential::Missing),
-        (Kind::Forwarding, Authorization::Unusable) => Err(Unusable),
+        (Kind::Forwarding(schemes), Authorization::Token(token)) if schemes.contains(&token.scheme) => {
+            Ok(Credential::Forwarded(token.clone()))
+        }
+        (Kind::Forwarding(_), Authorization::Absent) => Ok(Credential::Missing),
+        (Kind::Forwarding(_), Authorization::Token(_) | Authorization::Unusable) => Err(Unusable),
         (Kind::Static, _) => Ok(Credential::Static),
         (Kind::ClientCredentials, _) => Ok(Credential::Minted),
         (Kind::Open, _) => Ok(Credential::None),
@@ -91,26 +93,40 @@ impl Credential {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_a_forwarding_server_ever_gets_the_callers_token() {
+    const BEARER: Kind<'static> = Kind::Forwarding(&[Scheme::Bearer]);
+
+    fn presented(authorization: &'static str) -> Authorization {
         let mut headers = http::HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_static("Bearer eyJ"));
+        headers.insert("authorization", HeaderValue::from_static(authorization));
         headers.insert("x-key", HeaderValue::from_static("k"));
         let keyring = super::super::admission::Keyring {
             header: http::HeaderName::from_static("x-key"),
             keys: vec![super::super::admission::KeyDigest::of(b"k")],
         };
-        let token = keyring.admit(&headers).unwrap().authorization;
-        for kind in [Kind::Forwarding, Kind::Static, Kind::ClientCredentials, Kind::Open] {
-            let assigned = assign(kind, &token).unwrap();
-            assert_eq!(assigned.forwarded().is_some(), kind == Kind::Forwarding, "{kind:?}");
-            assert_eq!(assigned.owner() == Owner::Gateway, kind != Kind::Forwarding, "{kind:?}");
+        keyring.admit(&headers).unwrap().authorization
+    }
+
+    #[test]
+    fn only_a_forwarding_server_ever_gets_the_callers_token() {
+        for kind in [BEARER, Kind::Static, Kind::ClientCredentials, Kind::Open] {
+            let assigned = assign(kind, &presented("Bearer eyJ")).unwrap();
+            assert_eq!(assigned.forwarded().is_some(), kind == BEARER, "{kind:?}");
+            assert_eq!(assigned.owner() == Owner::Gateway, kind != BEARER, "{kind:?}");
         }
     }
 
     #[test]
+    fn a_scheme_is_forwarded_only_where_it_is_allowed() {
+        let basic = presented("Basic dXNlcjpwYXNz");
+        assert_eq!(assign(BEARER, &basic), Err(Unusable));
+        let both = Kind::Forwarding(&[Scheme::Basic, Scheme::Bearer]);
+        assert_eq!(assign(both, &basic).unwrap().forwarded().unwrap(), "Basic dXNlcjpwYXNz");
+        assert_eq!(assign(Kind::Static, &basic), Ok(Credential::Static));
+    }
+
+    #[test]
     fn an_unusable_header_only_matters_where_it_would_be_forwarded() {
-        assert_eq!(assign(Kind::Forwarding, &Authorization::Unusable), Err(Unusable));
+        assert_eq!(assign(BEARER, &Authorization::Unusable), Err(Unusable));
         assert_eq!(assign(Kind::Static, &Authorization::Unusable), Ok(Credential::Static));
     }
 }

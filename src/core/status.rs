@@ -23,7 +23,7 @@ pub enum Failure {
     TooLarge,
     /// The request body did not come to its end in time, or broke off.
     Incomplete,
-    /// `Authorization` holds no bearer token, and this server needs one.
+    /// `Authorization` holds nothing that this server may see, and it needs a token.
     UnusableToken,
     /// The upstream answered 401 to the caller's token.
     Unauthorized,
@@ -104,6 +104,9 @@ impl Failure {
             Self::Rejected(Rejection::MalformedAuthorization) => {
                 row(400, 3, Client, "Authorization is malformed", "send one scheme and one credential: Bearer TOKEN")
             }
+            Self::Rejected(Rejection::ConflictingKeys) => {
+                row(400, 5, Client, "conflicting credentials: two different gateway keys", "send exactly one")
+            }
             Self::Incomplete => row(400, 4, Client, "the request body broke off", "send it again, whole"),
             Self::Rejected(Rejection::NoKey) => row(401, 1, Client, "the gateway key is missing", "send it in the gateway-key header"),
             Self::Rejected(Rejection::UnknownKey) => {
@@ -111,7 +114,7 @@ impl Failure {
             }
             Self::Unauthorized => row(401, 3, Upstream, "refused the token", "obtain a new token and try again"),
             Self::TokenRequired => row(401, 4, Upstream, "requires a token", "obtain one and send it in Authorization"),
-            Self::UnusableToken => row(401, 5, Client, "needs a bearer token in Authorization", "send Bearer TOKEN"),
+            Self::UnusableToken => row(401, 5, Client, "needs a token of a scheme that it takes", "send Bearer TOKEN in Authorization"),
             Self::Forbidden => row(403, 1, Upstream, "does not allow this", "ask for access; the same sign-in again will not help"),
             Self::ForeignOrigin => {
                 row(403, 2, Client, "pages of this origin may not use the gateway", "ask the gateway's operator to allow it")
@@ -178,6 +181,7 @@ mod tests {
             Rejection::MalformedAuthorization,
             Rejection::NoKey,
             Rejection::UnknownKey,
+            Rejection::ConflictingKeys,
         ]
         .map(Rejected)
         .into();

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Subject {
     pub(crate) caller: Option<CallerId>,
     pub(crate) server: Option<ServerId>,
-    /// Whether `Authorization` held a gateway key, which was taken out.
+    /// Whether a header for tokens held a gateway key, which was taken out.
     pub(crate) stripped: bool,
 }
 
@@ -57,8 +57,8 @@ pub(crate) fn plan(
     let server = server.ok_or(Failure::NoSuchServer)?;
 
     let discovery = external.discovery(endpoint);
-    let kind = config.server(server).credential.kind();
-    let credential = credential::assign(kind, &admitted.authorization).map_err(|_| Refusal {
+    let configured = config.server(server);
+    let credential = credential::assign(configured.credential.kind(), admitted.toward(&configured.name)).map_err(|_| Refusal {
         failure: Failure::UnusableToken,
         challenge: Some(challenge::refused(config.profile, &discovery, &[], Owner::CallerWithoutToken)),
         retry_after: None,

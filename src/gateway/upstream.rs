@@ -41,7 +41,7 @@ impl Upstream {
         let needs_tls = config.servers.iter().any(|server| {
             let token_url = match &server.credential {
                 Source::ClientCredentials(client) => Some(&client.token_url),
-                Source::Forwarding | Source::Static(_) | Source::Open => None,
+                Source::Forwarding(_) | Source::Static(_) | Source::Open => None,
             };
             [Some(&server.url), token_url].into_iter().flatten().any(|url| url.scheme_str() == Some("https"))
         });
