@@ -11,13 +11,14 @@ use crate::{
     config::{Config, Source},
     core::{
         credential::{Credential, Owner},
+        origin::Origins,
         preflight::{self, Strategy},
         route::{Endpoint, Route},
         status::Failure,
     },
     gateway::{
         answer::Refusal,
-        plan::{Plan, Subject, plan},
+        plan::{Plan, Subject, edge, plan},
     },
 };
 
@@ -36,7 +37,13 @@ use crate::{
 pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap) -> String {
     let mut said = Said(String::new());
     said.line("request", format_args!("{method} {path}"));
-    match Route::of(path) {
+    let route = Route::of(path);
+    let origins = Origins::new(&config.external(config.listen), &config.allowed_origins);
+    if let Err(failure) = edge(config, &origins, &route, headers) {
+        said.refusal(failure.into(), None);
+        return said.0;
+    }
+    match route {
         Route::Server(endpoint) => serve(&mut said, config, method, &endpoint, headers),
         Route::ProtectedResource(endpoint) | Route::AuthorizationServer(endpoint) => match config.server_named(endpoint.server) {
             Some(server) => {
@@ -167,6 +174,8 @@ url = "https://secret.example/mcp"
             ("probe", Method::PUT, "/mcp/tickets", &[KEY, TOKEN]),
             ("probe", Method::POST, "/mcp/tickets", &[("x-litellm-api-key", "sk-canard"), TOKEN]),
             ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN, TOKEN]),
+            ("probe", Method::POST, "/mcp/tickets", &[KEY, ("origin", "https://elsewhere.example")]),
+            ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN, ("connection", "close, authorization")]),
             ("probe", Method::POST, "/mcp/../tickets", &[KEY]),
             ("probe", Method::GET, "/.well-known/oauth-protected-resource/mcp/wiki", &[]),
             ("probe", Method::GET, "/healthz", &[]),

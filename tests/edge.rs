@@ -164,3 +164,71 @@ async fn a_credential_that_nobody_can_read_one_way_reaches_nobody() {
     }
     assert_eq!(asked(&upstream).await.len(), 0);
 }
+
+#[tokio::test]
+async fn what_can_be_read_in_two_ways_is_400_and_reaches_nobody() {
+    let upstream = upstream().await;
+    let running = serve("", &upstream).await;
+    let head = |lines: &str| format!("POST /mcp/alpha HTTP/1.1\r\nhost: gw\r\n{KEY}{lines}\r\n");
+    let chunked = format!("{:x}\r\n{CALL}\r\n0\r\n\r\n", CALL.len());
+    for bytes in [
+        head("content-length: 5\r\ntransfer-encoding: chunked\r\n") + &chunked,
+        head("transfer-encoding: chunked\r\ncontent-length: 5\r\n") + &chunked,
+        head("transfer-encoding: gzip, chunked\r\n") + &chunked,
+        head("transfer-encoding: identity\r\n") + CALL,
+        head("transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n") + &chunked,
+        head(&format!("content-length: {}\r\ncontent-length: 5\r\n", CALL.len())) + CALL,
+        head(&format!("content-length: {}, 5\r\n", CALL.len())) + CALL,
+        head("content-length: +5\r\n") + CALL,
+        call("alpha", &format!("{KEY}authorization: Bearer a\r\n folded\r\n")),
+        call("alpha", &format!("{KEY}authorization : Bearer a\r\n")),
+        call("alpha", &format!("{KEY}x-a: b\rx-c: d\r\n")),
+        call("alpha", &format!("{KEY}x-a: b\n")),
+        call("alpha", KEY).replace("\r\n", "\n"),
+        call("alpha", &format!("{KEY}x-a: \0\r\n")),
+        call("alpha", &format!("{KEY}connection: close, Authorization\r\nauthorization: Bearer a\r\n")),
+        call("alpha", &format!("{KEY}connection: x-litellm-api-key\r\n")),
+        call("alpha", &format!("{KEY}connection: mcp-session-id\r\nmcp-session-id: s\r\n")),
+    ] {
+        let (status, _, _) = answer(&running, &bytes).await;
+        assert_eq!(status, 400, "{bytes:?}");
+    }
+    assert_eq!(asked(&upstream).await.len(), 0);
+
+    let (status, _, _) = answer(&running, head("transfer-encoding: chunked\r\n") + &chunked).await;
+    assert_eq!((status, asked(&upstream).await[0].body.as_slice()), (200, CALL.as_bytes()), "a plain chunked body is none of these");
+}
+
+#[tokio::test]
+async fn a_request_smuggled_behind_another_is_not_served() {
+    let upstream = upstream().await;
+    let running = serve("", &upstream).await;
+    let mut stream = TcpStream::connect(running.address()).await.unwrap();
+    let smuggled = call("beta", KEY);
+    let lines = format!("{KEY}transfer-encoding: chunked\r\n");
+    let carrier = call("alpha", &lines).replace(CALL, &format!("0\r\n\r\n{smuggled}"));
+    stream.write_all(format!("{}{carrier}", call("alpha", KEY)).as_bytes()).await.unwrap();
+    let mut rest = Vec::new();
+    let first = read_answer(&mut stream).await.0;
+    stream.read_to_end(&mut rest).await.unwrap();
+    let answers = String::from_utf8(rest).unwrap();
+    assert!(!answers.contains("HTTP/1.1 200") || first == 400, "{first} {answers}");
+    assert!(asked(&upstream).await.iter().all(|request| request.url.path() != "/beta"));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_told_so_even_while_it_is_still_sent() {
+    let upstream = upstream().await;
+    let running = serve("max_message_bytes = 100000", &upstream).await;
+    let filler = "x".repeat(1 << 20);
+    let chunk = format!("{:x}\r\n{filler}\r\n", filler.len());
+    for (bytes, expected) in [
+        (call("alpha", &format!("{KEY}x-long: {filler}\r\n")), 431),
+        (call("alpha", &"x-many: 1\r\n".repeat(200)), 431),
+        (call("alpha", KEY).replace(&format!("content-length: {}", CALL.len()), "content-length: 1048576").replace(CALL, &filler), 413),
+        (format!("POST /mcp/alpha HTTP/1.1\r\nhost: gw\r\n{KEY}transfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"), 413),
+    ] {
+        assert_eq!(answer(&running, bytes).await.0, expected);
+    }
+    assert_eq!(asked(&upstream).await.len(), 0);
+}

@@ -69,10 +69,18 @@ pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
     upstream.iter().filter(|(name, _)| crosses(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// Whether `Connection` declares a credential, or a field that says what a message is, to be for this hop only: to take it out would
+/// change who is calling, or for what, without anyone noticing (SEC-06).
+#[must_use]
+pub fn hidden(client: &HeaderMap, key_header: &HeaderName) -> bool {
+    let told = |name: &String| name == "authorization" || name == key_header.as_str();
+    named_by_connection(client).iter().any(|name| told(name) || name.starts_with("mcp-") || name.starts_with("x-mcp-"))
+}
+
 /// The fields that `Connection` declares to be for this hop only.
 fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+    let lines = headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    lines.map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -116,6 +124,16 @@ mod tests {
             ("x-hop", "1"),
         ]));
         assert_eq!(down, map(&[("content-type", "application/json"), ("mcp-session-id", "s1"), ("retry-after", "3")]));
+    }
+
+    #[test]
+    fn a_credential_is_not_for_one_hop() {
+        let key = HeaderName::from_static("x-key");
+        for named in ["authorization", "close, X-Key", "\u{e9},Mcp-Session-Id", "x-mcp-a-authorization", "mcp-param-region"] {
+            let headers = HeaderMap::from_iter([(header::CONNECTION, HeaderValue::from_bytes(named.as_bytes()).unwrap())]);
+            assert!(hidden(&headers, &key), "{named}");
+        }
+        assert!(!hidden(&map(&[("connection", "keep-alive, upgrade, x-hop")]), &key));
     }
 
     proptest! {

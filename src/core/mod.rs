@@ -3,7 +3,7 @@
 //! **Invariant:** no I/O, no clock, no runtime: of HTTP only the `http` types. `tests/purity.rs` holds it, so that the property tests
 //! and the fuzz targets can hold the rest.
 //!
-//! In the order of a request: [`route`] reads the path, [`origin`] judges the page that it comes from, [`admission`] the caller and its credentials, [`access`] the servers it may
+//! In the order of a request: [`framing`] follows the bytes, [`route`] reads the path, [`origin`] judges the page that it comes from, [`admission`] the caller and its credentials, [`access`] the servers it may
 //! use, [`credential`] what each server is sent, [`preflight`] which servers are asked first, [`outcome`] what an answer says about
 //! the token, [`verdict`] what all answers mean, [`relay`] what the real answer becomes, [`challenge`] and [`status`] how a refusal
 //! is worded, [`fields`] which header fields cross, [`discovery`] where a challenge leads, [`envelope`] what of a message is read.
@@ -15,6 +15,7 @@ pub mod credential;
 pub mod discovery;
 pub mod envelope;
 pub mod fields;
+pub mod framing;
 pub mod origin;
 pub mod outcome;
 pub mod preflight;

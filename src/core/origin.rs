@@ -65,8 +65,6 @@ pub enum Page {
     Allowed(HeaderValue),
     /// From whichever page, for what every page may read: discovery documents, which hold nothing that a stranger may not see.
     Any,
-    /// From a page that may not use the gateway, or from nobody knows where.
-    Foreign,
 }
 
 impl Origins {
@@ -76,25 +74,21 @@ impl Origins {
         Self { own: Origin::read(&external.0), allowed: allowed.to_vec() }
     }
 
-    /// Judges where a request comes from.
+    /// Judges where a request comes from; `None` is a page that may not use the gateway, or nobody knows which.
     ///
     /// A gateway on loopback may be used by every page on loopback: tools have their pages there, and the name of a page that was
     /// rebound to this machine is still not one of these.
     #[must_use]
-    pub fn page(&self, route: &Route<'_>, headers: &HeaderMap) -> Page {
+    pub fn page(&self, route: &Route<'_>, headers: &HeaderMap) -> Option<Page> {
         if matches!(route, Route::ProtectedResource(_) | Route::AuthorizationServer(_)) {
-            return Page::Any;
+            return Some(Page::Any);
         }
         let mut lines = headers.get_all(ORIGIN).iter();
-        let Some(line) = lines.next() else { return Page::None };
+        let Some(line) = lines.next() else { return Some(Page::None) };
         let origin = line.to_str().ok().and_then(Origin::read).filter(|_| lines.next().is_none());
         let both_loopback = |origin: &Origin| origin.is_loopback() && self.own.as_ref().is_some_and(Origin::is_loopback);
-        match origin {
-            Some(origin) if self.own.as_ref() == Some(&origin) || self.allowed.contains(&origin) || both_loopback(&origin) => {
-                Page::Allowed(line.clone())
-            }
-            _ => Page::Foreign,
-        }
+        let known = |origin: &Origin| self.own.as_ref() == Some(origin) || self.allowed.contains(origin) || both_loopback(origin);
+        origin.filter(known).map(|_| Page::Allowed(line.clone()))
     }
 }
 
@@ -104,7 +98,7 @@ impl Page {
     #[must_use]
     pub fn preflight(&self, method: &Method, headers: &HeaderMap, key_header: &HeaderName) -> Option<HeaderMap> {
         let asks = method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks || !matches!(self, Self::Allowed(_) | Self::Any) {
+        if !asks || *self == Self::None {
             return None;
         }
         let reads = |name: &&str| {
@@ -126,7 +120,7 @@ impl Page {
     /// Tells the browser that the page may read an answer, whatever its status, and the fields that lead it on (CHL-21).
     pub fn share(self, response: &mut HeaderMap) {
         let origin = match self {
-            Self::None | Self::Foreign => return,
+            Self::None => return,
             Self::Any => HeaderValue::from_static("*"),
             Self::Allowed(origin) => {
                 response.append(VARY, HeaderValue::from_static("origin"));
@@ -146,7 +140,7 @@ mod tests {
 
     const SERVER: Route<'static> = Route::Server(Endpoint { server: "a", server_first: false, slash: false });
 
-    fn page(own: &str, lines: &[&str]) -> Page {
+    fn page(own: &str, lines: &[&str]) -> Option<Page> {
         let origins = Origins::new(&ExternalUrl(own.to_owned()), &[Origin::read("https://app.example").unwrap()]);
         origins.page(&SERVER, &lines.iter().map(|line| (ORIGIN, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect())
     }
@@ -154,13 +148,13 @@ mod tests {
     #[test]
     fn a_page_is_our_own_or_allowed_or_beside_us_on_loopback() {
         let public = "https://gw.example";
-        assert_eq!(page(public, &[]), Page::None);
+        assert_eq!(page(public, &[]), Some(Page::None));
         for origin in [public, "https://app.example", "https://app.example:443"] {
-            assert_eq!(page(public, &[origin]), Page::Allowed(HeaderValue::from_str(origin).unwrap()));
+            assert_eq!(page(public, &[origin]), Some(Page::Allowed(HeaderValue::from_str(origin).unwrap())));
         }
         for origin in ["http://localhost:6274", "http://127.0.0.1", "https://[::1]:8443", "http://127.9.8.7:1"] {
-            assert_ne!(page("http://127.0.0.1:8080", &[origin]), Page::Foreign, "{origin}");
-            assert_eq!(page(public, &[origin]), Page::Foreign, "{origin} is another machine to a public gateway");
+            assert_ne!(page("http://127.0.0.1:8080", &[origin]), None, "{origin}");
+            assert_eq!(page(public, &[origin]), None, "{origin} is another machine to a public gateway");
         }
     }
 
@@ -183,10 +177,10 @@ mod tests {
                 "file://",
                 "\u{e9}",
             ] {
-                assert_eq!(page(own, &[line]), Page::Foreign, "{line} at {own}");
+                assert_eq!(page(own, &[line]), None, "{line} at {own}");
             }
         }
-        assert_eq!(page("https://gw.example", &["https://gw.example", "https://gw.example"]), Page::Foreign);
+        assert_eq!(page("https://gw.example", &["https://gw.example", "https://gw.example"]), None);
     }
 
     #[test]
@@ -214,7 +208,7 @@ mod tests {
             let origins = Origins::new(&ExternalUrl("https://gw.example".into()), &[]);
             let headers = HeaderMap::from_iter([(ORIGIN, line)]);
             let expected = ["https://gw.example", "https://gw.example:443"].contains(&text.to_ascii_lowercase().as_str());
-            prop_assert_eq!(origins.page(&SERVER, &headers) != Page::Foreign, expected);
+            prop_assert_eq!(origins.page(&SERVER, &headers).is_some(), expected);
         }
     }
 }

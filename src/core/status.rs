@@ -11,6 +11,10 @@ use super::{admission::Rejection, outcome::Cause};
 /// Why a request ends without the upstream's own answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
+    /// The request can be read in more than one way (SEC-04).
+    Ambiguous,
+    /// `Connection` names a field that must not be lost on the way (SEC-06).
+    Hidden,
     /// The caller was not admitted.
     Rejected(Rejection),
     /// The path is none of ours.
@@ -107,6 +111,10 @@ impl Failure {
             Self::Rejected(Rejection::ConflictingKeys) => {
                 row(400, 5, Client, "conflicting credentials: two different gateway keys", "send exactly one")
             }
+            Self::Ambiguous => {
+                row(400, 6, Client, "the request can be read in two ways", "end lines in CR LF, and send one length or one chunked body")
+            }
+            Self::Hidden => row(400, 7, Client, "Connection names a credential or an MCP field", "name only fields for this hop"),
             Self::Incomplete => row(400, 4, Client, "the request body broke off", "send it again, whole"),
             Self::Rejected(Rejection::NoKey) => row(401, 1, Client, "the gateway key is missing", "send it in the gateway-key header"),
             Self::Rejected(Rejection::UnknownKey) => {
@@ -186,6 +194,8 @@ mod tests {
         .map(Rejected)
         .into();
         all.extend([
+            Ambiguous,
+            Hidden,
             NoSuchPath,
             NoSuchServer,
             MethodNotAllowed,

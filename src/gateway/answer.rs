@@ -44,6 +44,9 @@ impl Refusal {
         if let Some(retry_after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, retry_after);
         }
+        if self.failure == Failure::Ambiguous {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if answer.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
         }

@@ -1,7 +1,7 @@
 //! The I/O around the core: connections in, probes and requests out. It decides nothing.
 //!
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: `server` takes connections,
-//! `plan` has the core decide what it can before anyone is asked, `request` walks one request through all of its decisions,
+//! `wire` is one of them, `plan` has the core decide what it can before anyone is asked, `request` walks one request through all of its decisions,
 //! `message` reads its body, `probe` asks upstreams, `mint` obtains credentials, `forward` sends the request up, `relayed`
 //! brings the answer down, `commit` holds its head until it is known, `metadata` serves discovery, `answer` writes what the
 //! gateway itself says, `audit` the line that is left of it, `metrics` the counts.
@@ -20,6 +20,7 @@ mod relayed;
 mod request;
 mod server;
 mod upstream;
+mod wire;
 
 use std::{error::Error, io, net::SocketAddr, sync::Arc};
 

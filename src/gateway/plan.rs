@@ -12,8 +12,10 @@ use crate::{
         challenge::{self, Discovery},
         credential::{self, Credential, Owner},
         discovery::ExternalUrl,
+        fields,
+        origin::{Origins, Page},
         preflight::{self, Strategy, Target},
-        route::Endpoint,
+        route::{Endpoint, Route},
         status::Failure,
     },
 };
@@ -35,6 +37,14 @@ pub(crate) struct Plan {
     pub(crate) discovery: Discovery,
     /// Who is asked first.
     pub(crate) targets: Vec<Target>,
+}
+
+/// Judges what comes before any caller: what `Connection` would take out, then the page that the request comes from (STA-19).
+pub(crate) fn edge(config: &Config, origins: &Origins, route: &Route<'_>, headers: &HeaderMap) -> Result<Page, Failure> {
+    if fields::hidden(headers, &config.keyring.header) {
+        return Err(Failure::Hidden);
+    }
+    origins.page(route, headers).ok_or(Failure::ForeignOrigin)
 }
 
 /// Plans a request, or says how it is answered without asking anyone.

@@ -16,14 +16,13 @@ use super::{
     forward::Forward,
     message::{IMPATIENCE, Message, PATIENCE},
     metadata,
-    plan::{Plan, plan},
+    plan::{Plan, edge, plan},
     probe,
 };
 use crate::core::{
     challenge::{self, Discovery},
     credential::Owner,
     envelope::Envelope,
-    origin::Page,
     preflight::Target,
     relay::Awaited,
     route::{Endpoint, Route},
@@ -31,16 +30,18 @@ use crate::core::{
     verdict::{Verdict, verdict},
 };
 
-/// Answers a request, whatever it is.
-pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+/// Answers a request, whatever it is: first what is wrong with its bytes, then the page that it comes from, then all else (STA-19).
+pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>, ambiguous: bool) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let page = gateway.origins.page(&Route::of(parts.uri.path()), &parts.headers);
-    let mut response = if page == Page::Foreign {
-        refuse(gateway, &parts.method, Failure::ForeignOrigin)
-    } else if let Some(headers) = page.preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
-        empty(headers)
-    } else {
-        answer(gateway, parts, body).await
+    let judged = edge(&gateway.config, &gateway.origins, &Route::of(parts.uri.path()), &parts.headers);
+    let page = match judged {
+        _ if ambiguous => return refuse(gateway, &parts.method, Failure::Ambiguous),
+        Err(failure) => return refuse(gateway, &parts.method, failure),
+        Ok(page) => page,
+    };
+    let mut response = match page.preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
+        Some(headers) => empty(headers),
+        None => answer(gateway, parts, body).await,
     };
     page.share(response.headers_mut());
     response

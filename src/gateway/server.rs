@@ -2,7 +2,16 @@
 //!
 //! Framing, limits on heads and both HTTP versions are hyper's; what a request means is not looked at here.
 
-use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -17,7 +26,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Gateway, metrics, request};
+use super::{Gateway, metrics, request, wire::Wire};
 use crate::config::Config;
 
 /// How long a client may take to send a request head.
@@ -181,11 +190,14 @@ fn connection(
     // Without it small events would wait for each other; a socket that refuses it is on its way out.
     let _best_effort = stream.set_nodelay(true);
     let gateway = gateway.clone();
+    let ambiguous = Arc::new(AtomicBool::new(false));
+    let wire = Wire::new(stream, Arc::clone(&ambiguous));
     let service = service_fn(move |incoming| {
         let gateway = Arc::clone(&gateway.borrow());
-        async move { Ok::<_, Infallible>(request::handle(gateway, incoming).await) }
+        let ambiguous = ambiguous.load(Ordering::Relaxed);
+        async move { Ok::<_, Infallible>(request::handle(gateway, incoming, ambiguous).await) }
     });
-    let serving = graceful.watch(http.serve_connection(TokioIo::new(stream), service).into_owned());
+    let serving = graceful.watch(http.serve_connection(TokioIo::new(wire), service).into_owned());
     tokio::spawn(async move {
         tokio::select! {
             () = cut_off.cancelled() => {}
