@@ -8,10 +8,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
+use wiremock::{
+    Mock, MockServer, Request, ResponseTemplate,
+    matchers::{any, header},
+};
 
-/// A gateway with two keys and two forwarding servers, both of them this upstream.
-async fn serve(settings: &str, upstream: &MockServer) -> gateway::Running {
+/// Two keys and two forwarding servers, both of them this upstream.
+fn configuration(settings: &str, upstream: &MockServer) -> Config {
     let mut text = format!("listen = \"127.0.0.1:0\"\n{settings}\n");
     for (name, secret) in [("a", "KEY"), ("b", "OTHER")] {
         text += &format!("[[key]]\nname = \"{name}\"\nvalue = {{ env = \"{secret}\" }}\nservers = \"all\"\n");
@@ -20,18 +23,22 @@ async fn serve(settings: &str, upstream: &MockServer) -> gateway::Running {
         text += &format!("[[server]]\nname = \"{name}\"\nurl = \"{}/{name}\"\nforward = [\"authorization\"]\n", upstream.uri());
     }
     let environment = |name: &str| Some(if name == "KEY" { "sk" } else { "sk-other" }.to_owned());
-    let config = Config::parse("test", &text, &environment).unwrap_or_else(|error| panic!("{error}"));
-    gateway::start(config).await.unwrap()
+    Config::parse("test", &text, &environment).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn serve(settings: &str, upstream: &MockServer) -> gateway::Running {
+    gateway::start(configuration(settings, upstream)).await.unwrap()
 }
 
 async fn upstream() -> MockServer {
     let upstream = MockServer::start().await;
-    let answer = ResponseTemplate::new(200).set_body_raw(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#, "application/json");
+    let answer = ResponseTemplate::new(200).set_body_raw(RESULT, "application/json");
     Mock::given(any()).respond_with(answer).mount(&upstream).await;
     upstream
 }
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}"#;
+const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
 const KEY: &str = "x-litellm-api-key: sk\r\n";
 
 /// A call on a server with these further lines.
@@ -231,4 +238,54 @@ async fn what_is_too_large_is_told_so_even_while_it_is_still_sent() {
         assert_eq!(answer(&running, bytes).await.0, expected);
     }
     assert_eq!(asked(&upstream).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_session_opens_for_its_caller_on_its_server_alone() {
+    let upstream = MockServer::start().await;
+    let answer_with_session =
+        ResponseTemplate::new(200).set_body_raw(RESULT, "application/json").insert_header("mcp-session-id", "upstream-s1");
+    Mock::given(header("authorization", "Bearer expired")).respond_with(ResponseTemplate::new(401)).mount(&upstream).await;
+    Mock::given(any()).respond_with(answer_with_session).mount(&upstream).await;
+    let [running, stranger] = [serve("strategy = \"deferred\"", &upstream).await, serve("strategy = \"deferred\"", &upstream).await];
+
+    let (_, head, _) = answer(&running, call("alpha", KEY)).await;
+    let session = field_as_sent(&running, &call("alpha", KEY), "mcp-session-id").await;
+    assert!(!head.contains("upstream-s1") && !session.contains("upstream-s1"), "{head}");
+    let named = |session: &str| format!("mcp-session-id: {session}\r\n");
+    let mut asked_so_far = asked(&upstream).await.len();
+    for (gateway, server, lines) in [
+        (&running, "alpha", format!("x-litellm-api-key: sk-other\r\n{}", named(&session))),
+        (&running, "beta", format!("{KEY}{}", named(&session))),
+        (&stranger, "alpha", format!("{KEY}{}", named(&session))),
+        (&running, "alpha", format!("{KEY}{}", named(&session[..session.len() - 1]))),
+        (&running, "alpha", format!("{KEY}{}", named("upstream-s1"))),
+        (&running, "alpha", format!("{KEY}{}", named(""))),
+        (&running, "alpha", format!("{KEY}{}{}", named(&session), named(&session))),
+    ] {
+        let (status, _, body) = answer(gateway, call(server, &lines)).await;
+        assert_eq!((status, body.contains("\"id\":7,\"error\":{\"code\":40403")), (404, true), "{server} {lines} {body}");
+    }
+    assert_eq!(asked(&upstream).await.len(), asked_so_far);
+
+    running.reload(configuration("strategy = \"deferred\"", &upstream)).unwrap();
+    for (lines, expected, sent) in [
+        (format!("authorization: Bearer fresh\r\n{}", named(&session)), 200, Some("upstream-s1")),
+        (format!("authorization: Bearer expired\r\n{}", named(&session)), 401, Some("upstream-s1")),
+        (format!("mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/list\r\n{}", named(&session)), 200, None),
+    ] {
+        assert_eq!(answer(&running, call("alpha", &format!("{KEY}{lines}"))).await.0, expected, "{lines}");
+        let seen = asked(&upstream).await;
+        assert_eq!(seen[asked_so_far].headers.get("mcp-session-id").map(|id| id.to_str().unwrap()), sent);
+        asked_so_far += 1;
+    }
+}
+
+/// A field of an answer, in the case in which it came.
+async fn field_as_sent(running: &gateway::Running, request: &str, name: &str) -> String {
+    let mut stream = TcpStream::connect(running.address()).await.unwrap();
+    stream.write_all(request.replacen("host: gw", "host: gw\r\nconnection: close", 1).as_bytes()).await.unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).await.unwrap();
+    field(&all, name).unwrap().to_owned()
 }

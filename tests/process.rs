@@ -9,6 +9,8 @@ mod disclosure;
 mod exchange;
 #[path = "process/operators.rs"]
 mod operators;
+#[path = "process/sessions.rs"]
+mod sessions;
 #[path = "process/upstream.rs"]
 mod upstream;
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, ops::Range, time::Duratio
 
 use http::{HeaderName, Uri};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{
     Deserialize, Deserializer,
     de::{SeqAccess, Visitor},
@@ -42,6 +42,7 @@ struct File {
     #[serde(default)]
     strategy: Strategy,
     key_header: Option<Spanned<String>>,
+    session_secret: Option<Spanned<Place>>,
     probe_deadline_ms: Option<Spanned<u64>>,
     commit_deadline_ms: Option<Spanned<u64>>,
     request_deadline_ms: Option<Spanned<u64>>,
@@ -141,6 +142,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("profile", r#"profile = "seed""#),
     ("strategy", r#"strategy = "probe""#),
     ("key_header", r#"key_header = "x-litellm-api-key""#),
+    ("session_secret", r#"session_secret = { env = "SESSION_SECRET" }"#),
     ("probe_deadline_ms", "probe_deadline_ms = 5000"),
     ("commit_deadline_ms", "commit_deadline_ms = 5000"),
     ("request_deadline_ms", "request_deadline_ms = 60000"),
@@ -201,6 +203,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         keyring: Keyring { header: key_header, keys: digests },
         callers,
         servers,
+        session_secret: file.session_secret.as_ref().map(|place| session_secret(place, environment)).transpose()?,
         deadlines: Deadlines {
             probe,
             commit: file.commit_deadline_ms.as_ref().map_or(Ok(probe), |set| milliseconds(Some(set), 0))?,
@@ -300,6 +303,14 @@ fn key(entry: &KeyEntry, environment: Environment<'_>) -> Result<KeyDigest, Faul
             Ok(KeyDigest::of(secret.expose_secret().as_bytes()))
         }
     }
+}
+
+/// A secret that cannot be guessed by whoever was given a sealed id, and so can try.
+fn session_secret(place: &Spanned<Place>, environment: Environment<'_>) -> Result<SecretString, Fault> {
+    let secret = place.get_ref().read(environment).map_err(|found| missing(place.span(), found))?;
+    let long = secret.expose_secret().len() >= 32;
+    let expected = "expected at least 32 characters, for example from  openssl rand -hex 32";
+    if long { Ok(secret) } else { Err(Fault::at(place.span(), "a session secret that could be guessed", expected)) }
 }
 
 fn missing(at: Range<usize>, found: String) -> Fault {

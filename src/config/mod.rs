@@ -44,6 +44,8 @@ pub struct Config {
     pub callers: Vec<Caller>,
     /// The upstream servers; at most 65,536.
     pub servers: Vec<Server>,
+    /// What session ids are sealed with, where several processes serve the same sessions.
+    pub session_secret: Option<SecretString>,
     /// How long things may take.
     pub deadlines: Deadlines,
     /// The longest message taken from a client, in bytes.

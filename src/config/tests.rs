@@ -29,7 +29,8 @@ fn the_defaults_are_the_seeds() {
 #[test]
 fn the_example_is_a_configuration() {
     let text = include_str!("../../preflight.example.toml");
-    let config = Config::parse("preflight.example.toml", text, &|_| Some("secret".to_owned())).unwrap_or_else(|error| panic!("{error}"));
+    let config = Config::parse("preflight.example.toml", text, &|_| Some("a secret of at least 32 characters".replace(' ', "-")))
+        .unwrap_or_else(|error| panic!("{error}"));
     let kinds: Vec<Kind> = config.servers.iter().map(|server| server.credential.kind()).collect();
     assert_eq!(kinds, [Kind::Forwarding(&[Scheme::Bearer]), Kind::Static, Kind::ClientCredentials, Kind::Open]);
 }
@@ -71,6 +72,7 @@ fn what_an_operator_reads() {
         ("\n[[key]]", "\nallowed_origins = [\"app.example\"]\n[[key]]"),
         ("\n[[key]]", "\nkey_header = \"Authorization\"\n[[key]]"),
         ("\n[[key]]", "\nkey_header = \"x-mcp-alpha-authorization\"\n[[key]]"),
+        ("\n[[key]]", "\nsession_secret = { env = \"KEY\" }\n[[key]]"),
         ("\n[[key]]", "\nprofile = \"strict\"\n[[key]]"),
         ("\n[[key]]", "\nlisten = \"localhost\"\n[[key]]"),
         ("\n[[key]]", "\nmetrics_listen = 9090\n[[key]]"),

@@ -1,13 +1,14 @@
 //! Decides which header fields cross the gateway, in either direction.
 //!
 //! Upwards by allow-list: cookies, the gateway key, forwarding headers and other servers' credentials have no way through (CRD-03,
-//! CRD-10). Downwards everything but what belongs to one connection or to the upstream's own origin. `Authorization` and
-//! `WWW-Authenticate` never cross here; [`credential`](super::credential) and [`challenge`](super::challenge) make them.
+//! CRD-10). Downwards everything but what belongs to one connection or to the upstream's own origin. `Authorization`,
+//! `WWW-Authenticate` and `Mcp-Session-Id` never cross here; [`credential`](super::credential), [`challenge`](super::challenge) and
+//! [`session`](super::session) make them.
 
 use http::{HeaderMap, HeaderName, header};
 
 /// What an upstream may see of a client's header fields.
-const UPWARDS: [&str; 12] = [
+const UPWARDS: [&str; 11] = [
     "accept",
     "accept-language",
     "content-encoding",
@@ -16,14 +17,13 @@ const UPWARDS: [&str; 12] = [
     "mcp-method",
     "mcp-name",
     "mcp-protocol-version",
-    "mcp-session-id",
     "traceparent",
     "tracestate",
     "user-agent",
 ];
 
 /// What a client does not see of an upstream's: hop-by-hop fields (RFC 9110 §7.6.1), and what speaks for the upstream's origin.
-const NOT_DOWNWARDS: [&str; 15] = [
+const NOT_DOWNWARDS: [&str; 16] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -34,6 +34,7 @@ const NOT_DOWNWARDS: [&str; 15] = [
     "transfer-encoding",
     "upgrade",
     "www-authenticate",
+    "mcp-session-id",
     "authentication-info",
     "set-cookie",
     "location",
@@ -107,7 +108,7 @@ mod tests {
             ("x-litellm-api-key", "sk"),
             ("x-mcp-beta-authorization", "Bearer b"),
         ]));
-        assert_eq!(up, map(&[("accept", "application/json"), ("mcp-session-id", "s1")]));
+        assert_eq!(up, map(&[("accept", "application/json")]));
     }
 
     #[test]
@@ -123,7 +124,7 @@ mod tests {
             ("www-authenticate", "Bearer"),
             ("x-hop", "1"),
         ]));
-        assert_eq!(down, map(&[("content-type", "application/json"), ("mcp-session-id", "s1"), ("retry-after", "3")]));
+        assert_eq!(down, map(&[("content-type", "application/json"), ("retry-after", "3")]));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! and the fuzz targets can hold the rest.
 //!
 //! In the order of a request: [`framing`] follows the bytes, [`route`] reads the path, [`origin`] judges the page that it comes from, [`admission`] the caller and its credentials, [`access`] the servers it may
-//! use, [`credential`] what each server is sent, [`preflight`] which servers are asked first, [`outcome`] what an answer says about
+//! use, [`session`] what it comes back to,//! use, [`credential`] what each server is sent, [`preflight`] which servers are asked first, [`outcome`] what an answer says about
 //! the token, [`verdict`] what all answers mean, [`relay`] what the real answer becomes, [`challenge`] and [`status`] how a refusal
 //! is worded, [`fields`] which header fields cross, [`discovery`] where a challenge leads, [`envelope`] what of a message is read.
 
@@ -21,5 +21,6 @@ pub mod outcome;
 pub mod preflight;
 pub mod relay;
 pub mod route;
+pub mod session;
 pub mod status;
 pub mod verdict;

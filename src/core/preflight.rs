@@ -25,6 +25,12 @@ pub enum Era {
 }
 
 impl Era {
+    /// Whether a request says that it is of this revision.
+    #[must_use]
+    pub fn is_named(self, headers: &HeaderMap) -> bool {
+        headers.get("mcp-protocol-version").is_some_and(|version| version == self.as_str())
+    }
+
     /// The revision as the protocol spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -21,6 +21,8 @@ pub enum Failure {
     NoSuchPath,
     /// No such server, or none that this caller may use: the answer does not say which (GATE-07).
     NoSuchServer,
+    /// No session of this caller's here (SEC-08).
+    NoSuchSession,
     /// Not POST, GET or DELETE.
     MethodNotAllowed,
     /// The request body is longer than the limit.
@@ -129,6 +131,7 @@ impl Failure {
             }
             Self::NoSuchPath => row(404, 1, Client, "nothing is served at this path", "use /mcp/SERVER"),
             Self::NoSuchServer => row(404, 2, Client, "no such server for this key", "check the server's name and what the key may use"),
+            Self::NoSuchSession => row(404, 3, Client, "no such session for this key and server", "start a new one with initialize"),
             Self::MethodNotAllowed => row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE"),
             Self::TooLarge => row(413, 1, Client, "the message is too large", "send a smaller one"),
             Self::Internal => row(500, 1, Gateway, "the gateway failed", "try again; if it stays, tell the gateway's operator"),
@@ -198,6 +201,7 @@ mod tests {
             Hidden,
             NoSuchPath,
             NoSuchServer,
+            NoSuchSession,
             MethodNotAllowed,
             TooLarge,
             Incomplete,

@@ -7,11 +7,18 @@ use hyper::body::{Body as _, Incoming};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::{Body, Gateway, answer::Refusal, probe, relayed::relayed, upstream::Unanswered};
+use super::{
+    Body, Gateway,
+    answer::Refusal,
+    probe,
+    relayed::relayed,
+    session::{self, Held, SESSION},
+    upstream::Unanswered,
+};
 use crate::{
     config::Source,
     core::{
-        access::ServerId,
+        access::{CallerId, ServerId},
         challenge::{self, Discovery},
         credential::Credential,
         fields,
@@ -22,12 +29,14 @@ use crate::{
 
 /// A request on its way to one server.
 pub(super) struct Forward {
+    pub(super) caller: CallerId,
     pub(super) server: ServerId,
     pub(super) method: Method,
     /// The client's fields; what crosses is decided on sending.
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) credential: Credential,
+    pub(super) session: Option<Held>,
     pub(super) awaited: Awaited,
     /// Where a challenge leads.
     pub(super) discovery: Discovery,
@@ -43,6 +52,9 @@ impl Forward {
         if let Some(authorization) = &authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
+        if let Some(session) = &self.session {
+            headers.insert(SESSION, session.id.clone());
+        }
         let mut request = Request::new(self.body);
         *request.method_mut() = self.method;
         *request.uri_mut() = server.url.clone();
@@ -54,7 +66,13 @@ impl Forward {
         match relay::judge(head(&response), self.awaited, self.credential.owner()) {
             Ok(()) => {
                 let stopping = (self.awaited == Awaited::Stream).then(|| gateway.stopping.clone());
-                Ok(relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?)
+                let issued = response.headers().get(SESSION).cloned();
+                let mut response = relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?;
+                let held = self.session.as_ref();
+                if let Some(sealed) = issued.and_then(|id| session::sealed(gateway, self.caller, self.server, held, &id)) {
+                    response.headers_mut().insert(SESSION, sealed);
+                }
+                Ok(response)
             }
             Err(failure) => {
                 if let (Failure::CredentialRefused(_), Some(refused)) = (failure, &authorization) {

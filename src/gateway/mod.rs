@@ -1,10 +1,10 @@
 //! The I/O around the core: connections in, probes and requests out. It decides nothing.
 //!
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: `server` takes connections,
-//! `wire` is one of them, `plan` has the core decide what it can before anyone is asked, `request` walks one request through all of its decisions,
-//! `message` reads its body, `probe` asks upstreams, `mint` obtains credentials, `forward` sends the request up, `relayed`
-//! brings the answer down, `commit` holds its head until it is known, `metadata` serves discovery, `answer` writes what the
-//! gateway itself says, `audit` the line that is left of it, `metrics` the counts.
+//! `wire` is one of them, `plan` has the core decide what it can before anyone is asked, `request` walks one request through all of
+//! its decisions, `message` reads its body, `session` opens and seals session ids, `probe` asks upstreams, `mint` obtains credentials,
+//! `forward` sends the request up, `relayed` brings the answer down, `commit` holds its head until it is known, `metadata` serves
+//! discovery, `answer` writes what the gateway itself says, `audit` the line that is left of it, `metrics` the counts.
 
 pub(crate) mod answer;
 mod audit;
@@ -19,6 +19,7 @@ mod probe;
 mod relayed;
 mod request;
 mod server;
+mod session;
 mod upstream;
 mod wire;
 
@@ -26,6 +27,7 @@ use std::{error::Error, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
+use secrecy::ExposeSecret;
 pub use server::{ReloadError, Running};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -33,7 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{metadata::Metadata, metrics::Metrics, mint::Mint, server::Bound, upstream::Upstream};
 use crate::{
     config::Config,
-    core::{discovery::ExternalUrl, origin::Origins},
+    core::{discovery::ExternalUrl, origin::Origins, session::Sealer},
 };
 
 /// Any body that crosses the gateway, in either direction.
@@ -47,6 +49,7 @@ struct Gateway {
     address: SocketAddr,
     external: ExternalUrl,
     origins: Origins,
+    sealer: Sealer,
     upstream: Upstream,
     /// By position of the server.
     mints: Vec<Mint>,
@@ -70,19 +73,23 @@ impl Gateway {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             address,
+            sealer: config.session_secret.as_ref().map_or_else(session::forgetful, |secret| Sealer::new(secret.expose_secret().as_bytes())),
             origins: Origins::new(&external, &config.allowed_origins),
             external,
             config,
         })
     }
 
-    /// The gateway of a new configuration, in the place of this one.
+    /// The gateway of a new configuration, in the place of this one. A secret of its own goes on, with the sessions sealed with it.
     fn renewed(&self, config: Config) -> io::Result<Self> {
+        let kept = config.session_secret.is_none().then(|| self.sealer.clone());
+        let renewed = Self::new(config, self.address)?;
         Ok(Self {
+            sealer: kept.unwrap_or_else(|| renewed.sealer.clone()),
             metrics: Arc::clone(&self.metrics),
             tasks: self.tasks.clone(),
             stopping: self.stopping.clone(),
-            ..Self::new(config, self.address)?
+            ..renewed
         })
     }
 }
@@ -93,6 +100,9 @@ impl Gateway {
 /// An address cannot be bound.
 pub async fn start(config: Config) -> io::Result<Running> {
     let (listener, address) = bind(config.listen).await?;
+    if config.session_secret.is_none() {
+        tracing::warn!("no session_secret is configured: sessions will not survive a restart, and no other process can serve them");
+    }
     let metrics = match config.metrics_listen {
         Some(address) => Some(bind(address).await?),
         None => None,

@@ -31,6 +31,7 @@ pub(crate) struct Subject {
 
 /// What is to be done for a request.
 pub(crate) struct Plan {
+    pub(crate) caller: CallerId,
     pub(crate) server: ServerId,
     pub(crate) credential: Credential,
     /// Where a challenge leads.
@@ -77,5 +78,5 @@ pub(crate) fn plan(
         Strategy::Probe => preflight::targets([(server, &credential)]),
         Strategy::Deferred => Vec::new(),
     };
-    Ok(Plan { server, credential, discovery, targets })
+    Ok(Plan { caller: admitted.caller, server, credential, discovery, targets })
 }

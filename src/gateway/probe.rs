@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Gateway, answer::whole, upstream::Unanswered};
+use super::{Gateway, answer::whole, session::SESSION, upstream::Unanswered};
 use crate::core::{
     access::ServerId,
     challenge::{self, Challenge},
@@ -24,8 +24,6 @@ use crate::core::{
 /// How long, and how far, the body of an answer is read so that its connection can be used again; then it is closed (PRB-14, PRB-15).
 const DRAIN_PATIENCE: Duration = Duration::from_millis(250);
 const DRAIN_LIMIT: usize = 64 * 1024;
-
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// What one upstream answered.
 pub(super) struct Answered {

@@ -17,7 +17,7 @@ use super::{
     message::{IMPATIENCE, Message, PATIENCE},
     metadata,
     plan::{Plan, edge, plan},
-    probe,
+    probe, session,
 };
 use crate::core::{
     challenge::{self, Discovery},
@@ -104,8 +104,9 @@ async fn walk(
     if let Ok(Some(message)) = &message {
         *envelope = message.envelope.clone();
     }
-    let Plan { server, credential, discovery, targets } = plan?;
+    let Plan { caller, server, credential, discovery, targets } = plan?;
     let message = message?;
+    let session = session::held(gateway, caller, server, &headers)?;
     let awaited = match (&method, &envelope.id) {
         (&Method::GET, _) => Awaited::Stream,
         (&Method::DELETE, _) => Awaited::End,
@@ -119,7 +120,7 @@ async fn walk(
     let streamable = envelope.id.clone().filter(|_| awaited == Awaited::Answer && !opens_session && takes_events(&headers));
     let streamable = streamable.map(|id| commit::Request { id, server: config.server(server).name.clone() });
     let body = message.map_or_else(|| super::answer::whole(String::new()), Message::into_body);
-    let forward = Forward { server, method, headers, body, credential, awaited, discovery };
+    let forward = Forward { caller, server, method, headers, body, credential, session, awaited, discovery };
     let upstream = Arc::clone(gateway);
     commit(async move { forward.send(&upstream).await }, config.deadlines.commit, streamable).await
 }

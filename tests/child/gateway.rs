@@ -15,6 +15,8 @@ use super::{Child, Ended};
 pub(crate) const KEY: &str = "sk-Zx81qVfJ0nRt5wBe";
 /// A credential of the gateway's own, for the configurations that name one.
 pub(crate) const SECRET: &str = "cs-Hb4Nn8TzXv6pGs1q";
+/// What session ids are sealed with, for the configurations that name it.
+pub(crate) const SESSION_SECRET: &str = "ss-4fQm9XkT2vLr8YwBn6ZcPj1HsDgEaUi0";
 /// The header that the key is sent in.
 pub(crate) const KEY_HEADER: &str = "x-litellm-api-key";
 
@@ -45,7 +47,12 @@ impl Gateway {
 /// A command of the gateway's, with the secrets that configurations name in its environment.
 pub(crate) fn command(verb: &str, configuration: &Configuration) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-preflight"));
-    command.args([verb, "--config"]).arg(&configuration.0).env("ALICE_KEY", KEY).env("ALPHA_SECRET", SECRET);
+    command
+        .args([verb, "--config"])
+        .arg(&configuration.0)
+        .env("ALICE_KEY", KEY)
+        .env("ALPHA_SECRET", SECRET)
+        .env("SESSION_SECRET", SESSION_SECRET);
     command
 }
 
