@@ -289,3 +289,28 @@ async fn field_as_sent(running: &gateway::Running, request: &str, name: &str) ->
     stream.read_to_string(&mut all).await.unwrap();
     field(&all, name).unwrap().to_owned()
 }
+
+#[tokio::test]
+async fn a_field_that_mirrors_another_message_is_400_before_anyone_is_asked() {
+    let upstream = upstream().await;
+    let running = serve("", &upstream).await;
+    let filler = "x".repeat(100_000);
+    let body = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"arguments":{{"text":"{filler}"}},"name":"echo"}}}}"#);
+    let named = |server: &str, key: &str, name: &str| {
+        let lines =
+            format!("{key}mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: {name}\r\nmcp-param-region: eu\r\n");
+        call(server, &lines)
+            .replace(&format!("content-length: {}", CALL.len()), &format!("content-length: {}", body.len()))
+            .replace(CALL, &body)
+    };
+    for server in ["alpha", "nobody"] {
+        let (status, _, answered) = answer(&running, named(server, KEY, "delete-all")).await;
+        assert_eq!((status, answered.contains("\"id\":7,\"error\":{\"code\":-32020")), (400, true), "{answered}");
+    }
+    assert_eq!(answer(&running, named("alpha", "", "delete-all")).await.0, 401, "a stranger does not learn of it");
+    assert_eq!(asked(&upstream).await.len(), 0);
+
+    assert_eq!(answer(&running, named("alpha", KEY, "=?base64?ZWNobw==?=")).await.0, 200);
+    let seen = &asked(&upstream).await[0];
+    assert_eq!((seen.body.as_slice(), &seen.headers["mcp-param-region"]), (body.as_bytes(), &"eu".parse().unwrap()));
+}

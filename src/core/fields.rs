@@ -55,6 +55,8 @@ pub fn upwards(client: &HeaderMap) -> HeaderMap {
             up.append(HeaderName::from_static(name), value.clone());
         }
     }
+    // Parameters that a tool wants mirrored: who does not know them has to hand them on (MCP 2026-07-28, "Custom Headers").
+    up.extend(client.iter().filter(|(name, _)| name.as_str().starts_with("mcp-param-")).map(|(name, value)| (name.clone(), value.clone())));
     up
 }
 
@@ -102,13 +104,14 @@ mod tests {
             ("connection", "mcp-name, x"),
             ("cookie", "a=b"),
             ("mcp-name", "echo"),
+            ("mcp-param-region", "eu"),
             ("mcp-session-id", "s1"),
             ("proxy-authorization", "Basic x"),
             ("x-forwarded-for", "10.0.0.1"),
             ("x-litellm-api-key", "sk"),
             ("x-mcp-beta-authorization", "Bearer b"),
         ]));
-        assert_eq!(up, map(&[("accept", "application/json")]));
+        assert_eq!(up, map(&[("accept", "application/json"), ("mcp-param-region", "eu")]));
     }
 
     #[test]
@@ -141,7 +144,7 @@ mod tests {
         #[test]
         fn nothing_off_the_list_goes_up(names in prop::collection::vec("[a-z][a-z-]{0,24}", 0..12)) {
             let client: HeaderMap = names.iter().map(|n| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"))).collect();
-            prop_assert!(upwards(&client).keys().all(|name| UPWARDS.contains(&name.as_str())));
+            prop_assert!(upwards(&client).keys().all(|name| UPWARDS.contains(&name.as_str()) || name.as_str().starts_with("mcp-param-")));
         }
     }
 }

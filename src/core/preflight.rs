@@ -28,7 +28,7 @@ impl Era {
     /// Whether a request says that it is of this revision.
     #[must_use]
     pub fn is_named(self, headers: &HeaderMap) -> bool {
-        headers.get("mcp-protocol-version").is_some_and(|version| version == self.as_str())
+        headers.get_all("mcp-protocol-version").iter().any(|version| version == self.as_str())
     }
 
     /// The revision as the protocol spells it.

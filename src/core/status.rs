@@ -25,6 +25,8 @@ pub enum Failure {
     NoSuchSession,
     /// Not POST, GET or DELETE.
     MethodNotAllowed,
+    /// The fields that mirror the message do not say what it says (SEC-11).
+    HeaderMismatch,
     /// The request body is longer than the limit.
     TooLarge,
     /// The request body did not come to its end in time, or broke off.
@@ -83,8 +85,8 @@ impl Source {
 pub struct Answer {
     /// The status that the client sees.
     pub status: StatusCode,
-    /// The JSON-RPC error code: positive, so outside every reserved range (STA-17, STA-18).
-    pub code: u32,
+    /// The JSON-RPC error code: positive, so outside every reserved range, or the one that MCP defines for the case (STA-17, STA-18).
+    pub code: i32,
     /// Where it arose.
     pub source: Source,
     /// What happened, in words that agree with the status (STA-20).
@@ -93,14 +95,17 @@ pub struct Answer {
     pub remedy: &'static str,
 }
 
+/// `HeaderMismatch` of MCP 2026-07-28.
+const HEADER_MISMATCH: i32 = -32020;
+
 impl Failure {
     /// The row for this failure.
     #[must_use]
     pub fn answer(self) -> Answer {
         use Source::{Client, Gateway, Upstream};
-        let row = |status: u16, nth: u32, source, what, remedy| {
+        let row = |status: u16, nth: i32, source, what, remedy| {
             let status = StatusCode::from_u16(status).expect("every row has a number between 400 and 599");
-            Answer { status, code: u32::from(status.as_u16()) * 100 + nth, source, what, remedy }
+            Answer { status, code: i32::from(status.as_u16()) * 100 + nth, source, what, remedy }
         };
         match self {
             Self::Rejected(Rejection::SeveralAuthorizations) => {
@@ -118,6 +123,10 @@ impl Failure {
             }
             Self::Hidden => row(400, 7, Client, "Connection names a credential or an MCP field", "name only fields for this hop"),
             Self::Incomplete => row(400, 4, Client, "the request body broke off", "send it again, whole"),
+            Self::HeaderMismatch => Answer {
+                code: HEADER_MISMATCH,
+                ..row(400, 0, Client, "header mismatch: a field that mirrors the body is missing or says something else", "send both alike")
+            },
             Self::Rejected(Rejection::NoKey) => row(401, 1, Client, "the gateway key is missing", "send it in the gateway-key header"),
             Self::Rejected(Rejection::UnknownKey) => {
                 row(401, 2, Client, "the gateway key is not valid", "ask the gateway's operator for one")
@@ -199,6 +208,7 @@ mod tests {
         all.extend([
             Ambiguous,
             Hidden,
+            HeaderMismatch,
             NoSuchPath,
             NoSuchServer,
             NoSuchSession,
@@ -230,7 +240,7 @@ mod tests {
     fn a_status_and_its_words_agree_and_407_is_never_used() {
         for failure in every_failure() {
             let Answer { status, code, .. } = failure.answer();
-            assert_eq!(u32::from(status.as_u16()), code / 100, "{failure:?}");
+            assert!(i32::from(status.as_u16()) == code / 100 || failure == Failure::HeaderMismatch, "{failure:?}");
             assert!(status.is_client_error() || status.is_server_error());
             assert_ne!(status.as_u16(), 407);
             assert!(!failure.message(None).contains("Unauthorized") || status == StatusCode::UNAUTHORIZED);

@@ -1,6 +1,7 @@
 //! Reads the beginning of a client's message, and hands the whole of it on.
 //!
-//! The first 64 KiB are read before anything else happens, because an answer needs the id; what is longer streams through.
+//! The first 64 KiB are read before anything else happens, because an answer needs the id; what is longer streams through, unless all
+//! of it is asked for.
 
 use std::{
     pin::Pin,
@@ -15,10 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{Body, BoxError};
-use crate::core::{
-    envelope::{Envelope, PREFIX},
-    status::Failure,
-};
+use crate::core::{envelope::Envelope, status::Failure};
 
 /// How long a client may take for its message, or for the beginning of a long one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,24 +27,25 @@ pub(super) const IMPATIENCE: Duration = Duration::from_millis(250);
 pub(super) struct Message {
     /// What is known of it.
     pub(super) envelope: Envelope,
-    prefix: Bytes,
+    /// As much as was asked for.
+    pub(super) prefix: Bytes,
     /// What has not been read, unless the message ended.
     rest: Option<Limited<Incoming>>,
 }
 
 impl Message {
-    /// Reads the beginning of a body.
+    /// Reads the beginning of a body, at least this much of it or all.
     ///
     /// # Errors
     /// The body is longer than the limit, breaks off, or is not there in time.
-    pub(super) async fn read(body: Incoming, limit: u64, patience: Duration) -> Result<Self, Failure> {
+    pub(super) async fn read(body: Incoming, limit: u64, enough: usize, patience: Duration) -> Result<Self, Failure> {
         if body.size_hint().lower() > limit {
             return Err(Failure::TooLarge);
         }
         let mut body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
         let mut prefix = BytesMut::new();
         let ended = timeout(patience, async {
-            while prefix.len() < PREFIX {
+            while prefix.len() < enough {
                 match body.frame().await {
                     None => return Ok(true),
                     Some(frame) => {

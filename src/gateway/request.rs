@@ -22,8 +22,9 @@ use super::{
 use crate::core::{
     challenge::{self, Discovery},
     credential::Owner,
-    envelope::Envelope,
-    preflight::Target,
+    envelope::{Envelope, PREFIX},
+    mirror,
+    preflight::{Era, Target},
     relay::Awaited,
     route::{Endpoint, Route},
     status::Failure,
@@ -97,12 +98,18 @@ async fn walk(
     let config = &gateway.config;
     let plan = plan(config, &gateway.external, endpoint, &method, &headers, &mut line.subject);
     let patience = if plan.is_ok() { PATIENCE } else { IMPATIENCE };
+    let admitted = line.subject.caller.is_some();
+    // What the fields mirror can stand anywhere in a message.
+    let enough = if admitted && Era::July2026.is_named(&headers) { usize::MAX } else { PREFIX };
     let message = match method {
-        Method::POST => Message::read(body, config.max_message_bytes, patience).await.map(Some),
+        Method::POST => Message::read(body, config.max_message_bytes, enough, patience).await.map(Some),
         _ => Ok(None),
     };
     if let Ok(Some(message)) = &message {
         *envelope = message.envelope.clone();
+        if admitted {
+            mirror::check(&headers, &message.prefix).map_err(|_| Failure::HeaderMismatch)?;
+        }
     }
     let Plan { caller, server, credential, discovery, targets } = plan?;
     let message = message?;
