@@ -137,10 +137,7 @@ fn message(ask: Ask<'_>, case: &Case) -> (String, Headers, String) {
         Ask::Mcp(Method::Get) => {
             ("GET".to_owned(), vec![line("accept", "text/event-stream"), line("mcp-protocol-version", REVISION)], String::new())
         }
-        Ask::Mcp(Method::Delete) => {
-            let session = format!("session-of-{}", case.id);
-            ("DELETE".to_owned(), vec![line("mcp-session-id", &session), line("mcp-protocol-version", REVISION)], String::new())
-        }
+        Ask::Mcp(Method::Delete) => ("DELETE".to_owned(), vec![line("mcp-protocol-version", REVISION)], String::new()),
         Ask::Plain(method) => (method.to_owned(), vec![line("accept", "*/*")], String::new()),
     }
 }
