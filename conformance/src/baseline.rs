@@ -102,8 +102,14 @@ impl Baseline {
                 }
             }
         }
-        assessment.stale =
-            self.known.iter().zip(judged).zip(used).filter(|((known, judged), used)| *judged && !used && !known.sometimes).map(|((known, _), _)| known).collect();
+        assessment.stale = self
+            .known
+            .iter()
+            .zip(judged)
+            .zip(used)
+            .filter(|((known, judged), used)| *judged && !used && !known.sometimes)
+            .map(|((known, _), _)| known)
+            .collect();
         assessment
     }
 }

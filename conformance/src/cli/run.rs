@@ -150,7 +150,12 @@ impl Prepared {
         };
         let parts = parts(&target, &selection);
         let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
-        let options = Options { jobs: arguments.jobs.map_or(if target.ours { 32 } else { 8 }, usize::from), fail_fast: arguments.fail_fast, cache, selection: selection.clone() };
+        let options = Options {
+            jobs: arguments.jobs.map_or(if target.ours { 32 } else { 8 }, usize::from),
+            fail_fast: arguments.fail_fast,
+            cache,
+            selection: selection.clone(),
+        };
         let header = Header {
             format: run_file::FORMAT,
             suite: env!("CARGO_PKG_VERSION").to_owned(),
