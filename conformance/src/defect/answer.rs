@@ -4,23 +4,27 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt, Collected};
 use serde_json::{Map, Value, json};
 
 use super::admission::Refusal;
 use super::discovery::{AUTHORIZATION_SERVER, RESOURCE};
 use super::fault::Switch;
 use super::gateway::{Ask, Gateway};
-use super::relay::{Body, full};
+use super::relay::{Body, Later, full};
 use crate::plan::PlannedServer;
+
+/// Names the gateway's own protection space.
+const OWN_CHALLENGE: &str = "Bearer realm=\"gateway\"";
 
 /// How long a fault keeps a refusal back: too long for anyone who waits for it, and not so long that they hang up.
 const LATE: Duration = Duration::from_millis(2_500);
 
 impl Gateway {
     /// The upstream refused the token, or wants one: 401, and the way to a new one (STA-01, CHL-01 to 06).
-    pub(super) async fn unauthorized(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> Response<Body> {
+    pub(super) async fn unauthorized(&self, ask: &Ask, server: &PlannedServer, token_sent: bool, said: &HeaderMap) -> Response<Body> {
         if self.has(Switch::LateRefusal) {
             tokio::time::sleep(LATE).await;
         }
@@ -31,7 +35,10 @@ impl Gateway {
         let text = format!("401 Unauthorized: server `{}` {advice}, then repeat the request", server.name);
         let mut answer = self.refusal(ask, StatusCode::UNAUTHORIZED, &text);
         if !self.has(Switch::NoChallengeOn401) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, server, token_sent));
+            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, &server.url, token_sent));
+        }
+        for line in said.get_all(WWW_AUTHENTICATE).iter().filter(|_| self.has(Switch::RelaysUpstreamChallenge)) {
+            answer.headers_mut().append(WWW_AUTHENTICATE, line.clone());
         }
         answer
     }
@@ -57,25 +64,25 @@ impl Gateway {
         }
     }
 
-    fn challenge(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> HeaderValue {
+    fn challenge(&self, ask: &Ask, upstream: &str, token_sent: bool) -> HeaderValue {
+        if self.has(Switch::BareBearer) {
+            return HeaderValue::from_static("Bearer");
+        }
         let (base, path) = (&self.base_url, &ask.path);
         let mut parameters = Vec::new();
         if !self.has(Switch::NoAuthorizationUri) {
             parameters.push(("authorization_uri", format!("{base}{AUTHORIZATION_SERVER}{path}")));
         }
-        parameters.push((
-            "resource_metadata",
-            if self.has(Switch::ForeignResourceMetadata) {
-                server.url.replace("/mcp", &format!("{RESOURCE}/mcp"))
-            } else {
-                format!("{base}{RESOURCE}{path}")
-            },
-        ));
+        if self.has(Switch::ForeignResourceMetadata) {
+            parameters.push(("resource_metadata", upstream.replace("/mcp", &format!("{RESOURCE}/mcp"))));
+        } else if !self.has(Switch::NoResourceMetadata) {
+            parameters.push(("resource_metadata", format!("{base}{RESOURCE}{path}")));
+        }
         if (token_sent && !self.has(Switch::NoInvalidToken)) || self.has(Switch::ErrorWithoutToken) {
             parameters.push(("error", "invalid_token".to_owned()));
         }
         if self.has(Switch::ChallengeLeaksUpstreamUrl) {
-            parameters.push(("error_description", format!("refused by {}", server.url)));
+            parameters.push(("error_description", format!("refused by {upstream}")));
         }
         let quote = if self.has(Switch::UnquotedChallenge) { "" } else { "\"" };
         let listed: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={quote}{value}{quote}")).collect();
@@ -86,32 +93,43 @@ impl Gateway {
     /// The upstream knows the token and says no: 403 without a word about new tokens (STA-05, STA-06).
     pub(super) async fn forbidden(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> Response<Body> {
         if self.has(Switch::ForbiddenAs401) {
-            return self.unauthorized(ask, server, token_sent).await;
+            return self.unauthorized(ask, server, token_sent, &HeaderMap::new()).await;
         }
         let word = if self.has(Switch::UnauthorizedTextOn403) { "401 Unauthorized" } else { "403 Forbidden" };
         let text = format!("{word}: server `{}` does not allow this to the token's owner", server.name);
         let mut answer = self.refusal(ask, StatusCode::FORBIDDEN, &text);
         if self.has(Switch::Challenges403) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, server, token_sent));
+            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, &server.url, token_sent));
         }
         answer
     }
 
     /// The gateway's own refusals name its own protection space, so that nobody mistakes them for an upstream's (CRD-17).
     pub(super) fn refuse(&self, ask: &Ask, refusal: Refusal) -> Response<Body> {
-        let realm = HeaderValue::from_static("Bearer realm=\"gateway\"");
+        let own = match self.switch {
+            Some(Switch::SameOwnRefusal) => self.challenge(ask, "", false),
+            Some(Switch::EchoesNames) => {
+                let path: String = url::form_urlencoded::parse(ask.path.as_bytes()).map(|(path, _)| path.into_owned()).collect();
+                HeaderValue::try_from(format!("Bearer realm=\"{path}\"")).unwrap_or(HeaderValue::from_static(OWN_CHALLENGE))
+            }
+            _ => HeaderValue::from_static(OWN_CHALLENGE),
+        };
         let mut answer = match refusal {
             Refusal::Malformed(why) => return error(ask, StatusCode::BAD_REQUEST, &format!("400 Bad Request: {why}")),
             Refusal::Stranger => self.refusal(ask, StatusCode::UNAUTHORIZED, "401 Unauthorized: this gateway wants a valid key"),
             Refusal::NoToken => self.refusal(ask, StatusCode::UNAUTHORIZED, "401 Unauthorized: this gateway wants a bearer token, or none"),
         };
-        answer.headers_mut().insert(WWW_AUTHENTICATE, realm);
+        answer.headers_mut().insert(WWW_AUTHENTICATE, own);
         answer
     }
 
     pub(super) fn refusal(&self, ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
         let nameless = Ask { id: None, ..ask.clone() };
         let mut answer = error(if self.has(Switch::BodyWithoutId) { &nameless } else { ask }, status, text);
+        if self.has(Switch::CutRefusals) {
+            answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("4096"));
+            answer = answer.map(|body| Later::body(async { body.collect().await.map(Collected::to_bytes).unwrap_or_default() }));
+        }
         if !self.has(Switch::CacheableRefusal) {
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }

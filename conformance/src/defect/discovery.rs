@@ -30,9 +30,10 @@ impl Gateway {
         Some(if !known {
             json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
         } else if resource.is_some() {
+            let servers = if self.has(Switch::NoAuthorizationServers) { vec![] } else { vec![issuer] };
             let document = json!({
                 "resource": format!("{}{endpoint}", self.base_url),
-                "authorization_servers": [issuer],
+                "authorization_servers": servers,
                 "bearer_methods_supported": ["header"],
             });
             json_answer(StatusCode::OK, &document)

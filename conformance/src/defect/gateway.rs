@@ -16,12 +16,13 @@ use tokio::time::Instant;
 
 use super::admission::{Caller, Refusal};
 use super::answer::{empty, error};
+use super::discovery::RESOURCE;
 use super::fault::Switch;
 use super::relay::{Body, Later, Relayed, is_stream, media_type, relayed_headers};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
 use super::{KEY_HEADER, REQUEST_DEADLINE};
 use crate::cell::ServerKind;
-use crate::plan::{Plan, PlannedServer};
+use crate::plan::{Plan, PlannedServer, names};
 
 /// What a request body may weigh.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -90,6 +91,10 @@ impl Gateway {
     pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let has_credentials = head.headers.contains_key(KEY_HEADER) || head.headers.contains_key(AUTHORIZATION);
+        if self.has(Switch::ProbesAnything) && head.uri.path().starts_with(RESOURCE) {
+            let name = server_of(&head.uri.path()[RESOURCE.len()..]).unwrap_or_default();
+            self.overstep(name, head.headers.get(AUTHORIZATION)).await;
+        }
         if let Some(document) = self.document(head.uri.path(), has_credentials) {
             return document;
         }
@@ -110,6 +115,12 @@ impl Gateway {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
             return answer;
         }
+        if self.has(Switch::NamesBeforeKeys) && self.plan.server(&name).is_none() {
+            return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
+        }
+        if self.has(Switch::DownBeforeKeys) && self.plan.server(&name).is_some_and(|server| server.name == names::CLOSED) {
+            return error(&ask, StatusCode::BAD_GATEWAY, "502 Bad Gateway: a health check says that the server is down");
+        }
         let caller = match self.admit(&ask.headers, &head.uri) {
             Ok(caller) => caller,
             Err(refusal) => {
@@ -125,6 +136,9 @@ impl Gateway {
             if self.has(Switch::ProbesUngranted) {
                 self.overstep(&name, caller.token.as_ref()).await;
             }
+            if self.has(Switch::UnknownIsAnother) && known.is_none() {
+                self.overstep(names::FORWARDING[0], caller.token.as_ref()).await;
+            }
             return if self.has(Switch::TellsUngranted) && known.is_some() {
                 self.refusal(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this key may not use the server")
             } else {
@@ -137,7 +151,7 @@ impl Gateway {
         self.passed(ask, server, caller).await
     }
 
-    /// Asks a forwarding server before anyone knows whether the caller may: two of the faults do.
+    /// Asks a forwarding server before anyone knows whether the caller may: some of the faults do.
     async fn overstep(self: &Arc<Self>, name: &str, token: Option<&HeaderValue>) {
         if let (Some(server), Some(token)) = (self.plan.server(name).filter(|server| forwards(server)), token) {
             self.probe(server, token).await;
@@ -146,7 +160,10 @@ impl Gateway {
 
     /// An admitted request to a server that its caller may use.
     async fn passed(self: Arc<Self>, ask: Ask, server: PlannedServer, caller: Caller) -> Response<Body> {
-        let Some(credential) = self.credential(&server, &caller).await else {
+        if self.has(Switch::WantsAToken) && forwards(&server) && caller.token.is_none() {
+            return self.unauthorized(&ask, &server, false, &HeaderMap::new()).await;
+        }
+        let Some(credential) = self.credential(&ask, &server, &caller).await else {
             let text = format!("502 Bad Gateway: the gateway has no credential for server `{}`", server.name);
             return error(&ask, StatusCode::BAD_GATEWAY, &text);
         };
@@ -157,30 +174,37 @@ impl Gateway {
             ServerKind::Open | ServerKind::Unknown => false,
         };
         let probed = match caller.token.as_ref().filter(|_| probes) {
-            Some(token) => self.probe(&server, token).await,
+            Some(token) => {
+                if self.has(Switch::ProbesTwice) {
+                    self.probe(&server, token).await;
+                }
+                self.probe(&server, token).await
+            }
             None => Probed::default(),
         };
         match probed.outcome {
-            Outcome::Unauthorized => return self.unauthorized(&ask, &server, true).await,
+            Outcome::Unauthorized => return self.unauthorized(&ask, &server, true, &probed.head).await,
             Outcome::Forbidden => return self.forbidden(&ask, &server, true).await,
-            Outcome::Silent if self.has(Switch::FailsClosedOnTimeout) => return self.unauthorized(&ask, &server, true).await,
+            Outcome::Silent if self.has(Switch::FailsClosedOnTimeout) => return self.unauthorized(&ask, &server, true, &probed.head).await,
             Outcome::GoOn | Outcome::Silent => {}
         }
         let mut answer = self.forwarded(&ask, &server, credential).await;
-        if let Some(session) = probed.session.filter(|_| self.has(Switch::LeaksProbeSession)) {
+        if let Some(session) = probed.head.get(SESSION).cloned().filter(|_| self.has(Switch::LeaksProbeSession)) {
             answer.headers_mut().entry(SESSION).or_insert(session);
         }
         answer
     }
 
     /// What the server is shown; `None` where it needs a credential that cannot be had (OPN-16).
-    async fn credential(&self, server: &PlannedServer, caller: &Caller) -> Option<Credential> {
+    async fn credential(&self, ask: &Ask, server: &PlannedServer, caller: &Caller) -> Option<Credential> {
         let token = caller.token.clone();
         let forwarded = |token: Option<HeaderValue>| token.map_or(Credential::None, Credential::Forwarded);
         Some(match server.kind {
             ServerKind::Static if self.has(Switch::ForwardsToStatic) && token.is_some() => forwarded(token),
             ServerKind::ClientCredentials if self.has(Switch::ForwardsToClientCredentials) && token.is_some() => forwarded(token),
             ServerKind::Open if self.has(Switch::ForwardsToOpen) => forwarded(token),
+            ServerKind::Static | ServerKind::ClientCredentials if self.has(Switch::CallsAnonymously) => Credential::None,
+            ServerKind::Forwarding if self.has(Switch::DropsToken) && ask.rpc.as_deref() == Some("tools/call") => Credential::None,
             ServerKind::Forwarding | ServerKind::Ungranted => forwarded(token),
             ServerKind::Static => Credential::Own(HeaderValue::try_from(format!("Bearer {}", self.plan.static_token)).ok()?),
             ServerKind::ClientCredentials => Credential::Own(self.minted().await?),
@@ -240,8 +264,12 @@ impl Gateway {
             }
             StatusCode::UNAUTHORIZED if believes && token_sent => return bad("said otherwise before"),
             StatusCode::UNAUTHORIZED if !self.counts(&mut answer).await => return bad("said no, but not to the end"),
-            StatusCode::UNAUTHORIZED => return self.unauthorized(ask, server, token_sent).await,
+            StatusCode::UNAUTHORIZED => return self.unauthorized(ask, server, token_sent, answer.headers()).await,
             StatusCode::FORBIDDEN => return self.forbidden(ask, server, token_sent).await,
+            StatusCode::TOO_MANY_REQUESTS if self.has(Switch::TooManyAs403) => return self.forbidden(ask, server, token_sent).await,
+            StatusCode::NOT_FOUND if self.has(Switch::NotFoundAs500) => {
+                return error(ask, StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error: something went wrong");
+            }
             StatusCode::PROXY_AUTHENTICATION_REQUIRED if !self.has(Switch::Relays407) => {
                 return bad("sits behind a proxy that turns the gateway away");
             }
@@ -302,7 +330,7 @@ fn committed(answer: impl Future<Output = Response<Body>> + Send + 'static) -> R
         let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         if is_stream(&head) { bytes } else { Bytes::from([b"data: ", &bytes[..], b"\n\n"].concat()) }
     };
-    let mut early = Response::new(BodyExt::boxed_unsync(Later(Some(Box::pin(event)))));
+    let mut early = Response::new(Later::body(event));
     early.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     early
 }

@@ -118,17 +118,33 @@ impl hyper::body::Body for Relayed {
     }
 }
 
-/// A body that does not exist yet, behind a head that is gone already: one of the faults needs it.
-pub(super) struct Later(pub(super) Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>);
+/// A body that does not exist yet, behind a head that may be gone already, and whose length nobody knows: some of the faults need it.
+pub(super) struct Later {
+    coming: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
+    ended: bool,
+}
+
+impl Later {
+    pub(super) fn body(coming: impl Future<Output = Bytes> + Send + 'static) -> Body {
+        Self { coming: Some(Box::pin(coming)), ended: false }.boxed_unsync()
+    }
+}
 
 impl hyper::body::Body for Later {
     type Data = Bytes;
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(coming) = &mut self.0 else { return Poll::Ready(None) };
-        let bytes = ready!(coming.as_mut().poll(context));
-        self.0 = None;
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        if let Some(coming) = &mut self.coming {
+            let bytes = ready!(coming.as_mut().poll(context));
+            self.coming = None;
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        // What there is goes out before the end, which may come too early.
+        if !std::mem::replace(&mut self.ended, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(None)
     }
 }

@@ -36,8 +36,8 @@ pub(super) const AGENT: &str = "preflight-model/0.1";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probed {
     pub(super) outcome: Outcome,
-    /// The session that the probe opened, and has ended since.
-    pub(super) session: Option<HeaderValue>,
+    /// The head of the answer: its challenges, and the session that the probe opened and has ended since.
+    pub(super) head: HeaderMap,
 }
 
 /// What an upstream made of a token.
@@ -106,20 +106,20 @@ impl Gateway {
         }
         let mut answer = match answer {
             Ok(answer) => answer,
-            Err(Trouble::TooSlow) => return Probed { outcome: Outcome::Silent, session: None },
+            Err(Trouble::TooSlow) => return Probed { outcome: Outcome::Silent, head: HeaderMap::new() },
             Err(Trouble::Unreachable) => return Probed::default(),
         };
         let outcome = match answer.status() {
+            _ if self.has(Switch::MisreadsRefusedProbe) => Outcome::GoOn,
             StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
             StatusCode::FORBIDDEN => Outcome::Forbidden,
             StatusCode::INTERNAL_SERVER_ERROR if self.has(Switch::Synthesises401From500) => Outcome::Unauthorized,
             _ => Outcome::GoOn,
         };
-        let session = answer.headers().get(SESSION).cloned();
         if outcome != Outcome::GoOn && !self.counts(&mut answer).await {
             return Probed::default();
         }
-        if let Some(session) = session.clone().filter(|_| !self.has(Switch::LeavesSessions)) {
+        if let Some(session) = answer.headers().get(SESSION).cloned().filter(|_| !self.has(Switch::LeavesSessions)) {
             let ending = Arc::clone(self).end_session(server.url.clone(), token.clone(), session);
             if self.has(Switch::WaitsForCleanUp) {
                 ending.await;
@@ -127,7 +127,7 @@ impl Gateway {
                 tokio::spawn(ending);
             }
         }
-        Probed { outcome, session }
+        Probed { outcome, head: answer.into_parts().0.headers }
     }
 
     /// Whether a refusal is one by its head alone, which is all that it takes (PRB-14).
@@ -153,11 +153,19 @@ impl Gateway {
                 Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "tools/call", "params": { "name": "echo", "arguments": {} } })),
             )
         } else {
-            let client = json!({ "name": "preflight-model", "version": "0.1" });
+            let name = if self.has(Switch::AnonymousProbe) { "" } else { "preflight-model" };
+            let client = json!({ "name": name, "version": "0.1" });
             let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client });
             (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "initialize", "params": params })))
         };
-        own_request(&server.url, method, token, message)
+        let mut request = own_request(&server.url, method, token, message);
+        if self.has(Switch::CarelessProbe) {
+            request.headers_mut().remove(ACCEPT);
+        }
+        if self.has(Switch::AnonymousProbe) {
+            request.headers_mut().remove(USER_AGENT);
+        }
+        request
     }
 
     /// PRB-08: with the session's id and the same token; whatever the answer is, nobody waits for it.

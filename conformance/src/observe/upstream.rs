@@ -270,6 +270,7 @@ fn probe_marker(subject: &Subject<'_>) -> Observation {
         let mark = |probe: &&&Arrival| {
             let name = serde_json::from_str::<Value>(&probe.body).ok();
             let name = name.as_ref().and_then(|body| body.pointer("/params/clientInfo/name")).and_then(Value::as_str);
+            let name = name.filter(|name| !name.is_empty());
             let agent = header(&probe.headers, "user-agent").filter(|agent| !agent.is_empty());
             let own_name = name.filter(|name| Some(*name) != client("/params/clientInfo/name").as_deref());
             match (own_name, agent.filter(|agent| Some(*agent) != users)) {
