@@ -79,22 +79,25 @@ impl Baseline {
         toml::from_str(text)
     }
 
-    /// Compares a run with it. `counts` says which findings are failures of this implementation.
-    pub fn assess<'a>(&'a self, run: &'a Run, counts: impl Fn(&Finding) -> bool) -> Assessment<'a> {
+    /// Compares a run with it. `failure` says how a finding counts against this implementation, if it does.
+    pub fn assess<'a>(&'a self, run: &'a Run, failure: impl Fn(&Finding) -> Option<Verdict>) -> Assessment<'a> {
         let mut used = vec![false; self.known.len()];
         let mut judged = vec![false; self.known.len()];
         let mut assessment = Assessment::default();
         for (about, finding) in run.findings() {
             let mut expected = false;
+            let failure = failure(finding);
+            let verdict = failure.unwrap_or(finding.verdict);
             for (index, known) in self.known.iter().enumerate().filter(|(_, known)| known.concerns(&about, finding)) {
                 // What could not be judged does not show that a failure is gone.
-                judged[index] |= !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip | Verdict::Untestable | Verdict::Error);
-                if known.verdict == finding.verdict {
+                let silent = [Verdict::NotApplicable, Verdict::Skip, Verdict::Inconclusive, Verdict::Untestable, Verdict::Error];
+                judged[index] |= !silent.contains(&finding.verdict);
+                if known.verdict == verdict {
                     used[index] = true;
                     expected = true;
                 }
             }
-            if counts(finding) {
+            if failure.is_some() {
                 if expected {
                     assessment.known += 1;
                 } else {

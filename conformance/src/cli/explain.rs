@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The verdicts, and what each means to a reader of the report.
-const VERDICTS: [(&str, &str); 9] = [
+const VERDICTS: [(&str, &str); 10] = [
     ("pass", "every case that shows anything about the requirement shows that it is met."),
     ("non-strict", "an answer that is not wrong and not what was asked for; the rule grades it."),
     ("fail", "a MUST that is not met. Of a core requirement it fails the run, unless the baseline knows it."),
@@ -22,6 +22,10 @@ const VERDICTS: [(&str, &str); 9] = [
     ("info", "a permission that was not made use of."),
     ("not-applicable", "the requirement belongs to another profile, or says nothing of any case of the run."),
     ("skip", "the case needs an optional feature that the implementation does not declare."),
+    (
+        "inconclusive",
+        "this case says nothing, because the upstream was never asked; where no case says anything, the requirement is untestable.",
+    ),
     ("untestable", "there is no telling: the positive control failed, or what would show it was never seen. It is as red as a failure."),
     ("error", "the suite itself failed; exit code 4."),
 ];

@@ -93,7 +93,7 @@ pub(super) fn report(path: &Path) -> Exit {
 
 /// Prints the report and says what it comes to. A part of a run cannot show that a baseline is stale.
 fn tell(run: &Run, baseline: &Baseline, whole: bool) -> Exit {
-    let mut assessment = baseline.assess(run, |finding| report::counts(finding, run.header.ours));
+    let mut assessment = baseline.assess(run, report::failures_of(run));
     if !whole || run.interrupted {
         assessment.stale.clear();
     }

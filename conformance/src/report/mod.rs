@@ -42,6 +42,17 @@ pub fn counts(finding: &Finding, ours: bool) -> bool {
     (finding.verdict.is_red() && (core || ours)) || (ours && finding.verdict == Verdict::Warn)
 }
 
+/// How each finding of a run counts against its implementation, if it does. What no case says anything about counts as untestable.
+pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
+    let ours = run.header.ours;
+    let verdicts = verdicts(run).into_iter().filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core));
+    let untestable: BTreeSet<String> = verdicts.map(|verdict| verdict.id).collect();
+    move |finding| match finding.verdict {
+        Verdict::Inconclusive if untestable.contains(&finding.requirement) => Some(Verdict::Untestable),
+        verdict => counts(finding, ours).then_some(verdict),
+    }
+}
+
 /// The report for a terminal.
 #[must_use]
 pub fn terminal(run: &Run, assessment: &Assessment<'_>) -> String {
@@ -149,7 +160,8 @@ pub fn in_full(run: &Run, about: &str) -> String {
 }
 
 fn is_alike(finding: &Finding, verdict: &RequirementVerdict) -> bool {
-    finding.requirement == verdict.id && finding.verdict == verdict.verdict
+    let nothing_told = verdict.verdict == Verdict::Untestable && finding.verdict == Verdict::Inconclusive;
+    finding.requirement == verdict.id && (finding.verdict == verdict.verdict || nothing_told)
 }
 
 fn row(text: &mut String, name: &str, said: &str) {

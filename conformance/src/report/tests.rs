@@ -79,7 +79,7 @@ fn run(cells: Vec<JudgedCell>) -> Run {
 
 fn report(run: &Run, baseline: &str) -> String {
     let baseline = Baseline::parse(baseline).unwrap();
-    terminal(run, &baseline.assess(run, |finding| counts(finding, run.header.ours)))
+    terminal(run, &baseline.assess(run, failures_of(run)))
 }
 
 #[test]
@@ -116,4 +116,18 @@ fn damage_is_a_failure_whatever_else_was_found() {
     damaged.damages.push(Damage { strategy: Strategy::Own, cells: vec!["a cell".into()], says: "no answer".into() });
     assert_eq!(outcome(&damaged, &verdicts(&damaged)), ProfileResult::Failure);
     assert!(report(&damaged, "").contains("DAMAGE  no answer\n        after  a cell"));
+}
+
+#[test]
+fn what_no_case_says_anything_about_is_as_red_as_a_failure() {
+    let silent = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Inconclusive), finding("STA-06", Verdict::Pass)])]);
+    let text = report(&silent, "");
+    assert!(text.contains("INCONCLUSIVE  STA-05") && text.contains("result        failure"), "{text}");
+    let baseline = Baseline::parse("").unwrap();
+    assert_eq!(baseline.assess(&silent, failures_of(&silent)).unexpected.len(), 1);
+    let entry = "[[known-failure]]\nrequirement = 'STA-05'\nverdict = 'untestable'\nreason = 'answers by itself'\n";
+    let known = Baseline::parse(entry).unwrap();
+    assert!(known.assess(&silent, failures_of(&silent)).unexpected.is_empty());
+    let told = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Inconclusive), finding("STA-05", Verdict::Pass)])]);
+    assert_eq!(known.assess(&told, failures_of(&told)).stale.len(), 1);
 }
