@@ -12,6 +12,7 @@ use crate::{
     defect::{self, Fault, RunningDefect},
     implementation::{self, Deadlines, Description, DescriptionError, Feature, Layout, StartError},
     plan::Plan,
+    run_file::{FORMAT, Header, fingerprint},
 };
 
 /// The implementation that is judged when none is named.
@@ -106,6 +107,23 @@ impl TargetError {
 }
 
 impl Target {
+    /// The header of a run file about it.
+    #[must_use]
+    pub fn header(&self, seed: u64, filters: Vec<String>) -> Header {
+        Header {
+            format: FORMAT,
+            suite: env!("CARGO_PKG_VERSION").to_owned(),
+            catalogue: fingerprint(),
+            implementation: self.name.clone(),
+            version: self.version.clone(),
+            ours: self.ours,
+            seed,
+            strategies: self.strategies.clone(),
+            layout: self.layout_in_words(),
+            filters,
+        }
+    }
+
     /// Finds the implementation of that name. A URL is taken to be configured like `like`, or like the reference.
     pub fn resolve(name: &str, like: Option<&str>) -> Result<Self, TargetError> {
         if let Some(url) = name.strip_prefix("url:") {

@@ -11,7 +11,7 @@ use mcp_preflight_conformance::{
     fleet::Fleet,
     judge::Finding,
     report,
-    run_file::{FORMAT, Header, Run, fingerprint},
+    run_file::Run,
     runner::{Options, Part, Recorder, Runner, Selection, WHOLE_OUTPUT, parts},
     target::{DEFAULT, Target},
 };
@@ -72,18 +72,7 @@ fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     };
     let has_any = |part: &Part| names(part).any(|(name, _)| selected.contains(&name));
     let parts: Vec<Part> = whole.iter().filter(|part| has_any(part)).map(wanted).collect();
-    let header = Header {
-        format: FORMAT,
-        suite: env!("CARGO_PKG_VERSION").to_owned(),
-        catalogue: fingerprint(),
-        implementation: target.name.clone(),
-        version: target.version.clone(),
-        ours: target.ours,
-        seed: SEED,
-        strategies: target.strategies.clone(),
-        layout: target.layout_in_words(),
-        filters: Vec::new(),
-    };
+    let header = target.header(SEED, Vec::new());
     let options = Options { jobs: 32, fail_fast: false, cache: PathBuf::new(), selection: Selection::default() };
     let runtime = tokio::runtime::Runtime::new().expect("this machine has threads");
     runtime.block_on(async {

@@ -17,7 +17,6 @@ use mcp_preflight_conformance::{
     defect::{self, Fault},
     fleet::Fleet,
     report,
-    run_file::{FORMAT, Header, fingerprint},
     runner::{Options, Part, Recorder, Runner, Selection, parts},
     target::Target,
 };
@@ -49,18 +48,7 @@ fn failed(implementation: &str) -> BTreeMap<String, String> {
         .into_iter()
         .map(|part| Part { cells: part.cells.into_iter().filter(|cell| stands_for_others(cell, &usual_route)).collect(), ..part })
         .collect();
-    let header = Header {
-        format: FORMAT,
-        suite: env!("CARGO_PKG_VERSION").to_owned(),
-        catalogue: fingerprint(),
-        implementation: target.name.clone(),
-        version: target.version.clone(),
-        ours: target.ours,
-        seed: SEED,
-        strategies: target.strategies.clone(),
-        layout: target.layout_in_words(),
-        filters: Vec::new(),
-    };
+    let header = target.header(SEED, Vec::new());
     let options = Options { jobs: CELLS, fail_fast: false, cache: PathBuf::new(), selection: Selection::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("this machine has sockets and a clock");
     let run = runtime.block_on(async {

@@ -156,18 +156,7 @@ impl Prepared {
             cache,
             selection: selection.clone(),
         };
-        let header = Header {
-            format: run_file::FORMAT,
-            suite: env!("CARGO_PKG_VERSION").to_owned(),
-            catalogue: run_file::fingerprint(),
-            implementation: target.name.clone(),
-            version: target.version.clone(),
-            ours: target.ours,
-            seed: arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
-            strategies: target.strategies.clone(),
-            layout: target.layout_in_words(),
-            filters: selection.in_words(),
-        };
+        let header = target.header(arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))), selection.in_words());
         Ok(Self { target, baseline, selection, parts, options, header })
     }
 }
