@@ -3,7 +3,7 @@
 //! The real request tells the truth, whatever a probe said before (STR-03): this is the same judgement for both strategies. What the
 //! body holds is not looked at; only the head is known when the client's head is committed.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 
 use super::{credential::Owner, status::Failure};
 
@@ -20,13 +20,43 @@ pub enum Awaited {
     End,
 }
 
+/// What a response says that its body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// Nothing that can be read.
+    Unsaid,
+    /// One JSON document.
+    Json,
+    /// An event stream.
+    Events,
+    /// Something that MCP does not use.
+    Other,
+}
+
+impl Media {
+    /// Reads `Content-Type`, in any case and whatever its parameters (RFC 9110 §8.3.1).
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map_or(Self::Unsaid, Self::written)
+    }
+
+    fn written(content_type: &str) -> Self {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        match essence {
+            _ if essence.eq_ignore_ascii_case("application/json") => Self::Json,
+            _ if essence.eq_ignore_ascii_case("text/event-stream") => Self::Events,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What the gateway reads of a response head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head<'r> {
+pub struct Head {
     /// The status.
     pub status: StatusCode,
-    /// `Content-Type`, as it was written.
-    pub content_type: Option<&'r str>,
+    /// What its body is said to be.
+    pub media: Media,
     /// Whether the head says that no body follows.
     pub empty: bool,
 }
@@ -35,7 +65,7 @@ pub struct Head<'r> {
 ///
 /// # Errors
 /// The failure to answer with, where the response itself may not or need not reach the client.
-pub fn judge(head: Head<'_>, awaited: Awaited, owner: Owner) -> Result<(), Failure> {
+pub fn judge(head: Head, awaited: Awaited, owner: Owner) -> Result<(), Failure> {
     let status = head.status;
     match status.as_u16() {
         200..=299 => successful(head, awaited),
@@ -45,27 +75,17 @@ pub fn judge(head: Head<'_>, awaited: Awaited, owner: Owner) -> Result<(), Failu
         403 => Err(Failure::Forbidden),
         300..=399 => Err(Failure::Redirected),
         // A message that the client can read stays the upstream's (STA-15); a page of HTML does not.
-        400..=499 if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED && (head.is(JSON) || head.empty) => Ok(()),
+        400..=499 if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED && (head.media == Media::Json || head.empty) => Ok(()),
         _ => Err(Failure::Status(status)),
     }
 }
 
-const JSON: &str = "application/json";
-const SSE: &str = "text/event-stream";
-
-impl Head<'_> {
-    fn is(&self, media_type: &str) -> bool {
-        let written = self.content_type.unwrap_or_default();
-        written.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
-    }
-}
-
 /// What can be told from the head alone of a success that is none (OPN-10, STA-04).
-fn successful(head: Head<'_>, awaited: Awaited) -> Result<(), Failure> {
+fn successful(head: Head, awaited: Awaited) -> Result<(), Failure> {
     let speaks_mcp = match awaited {
-        Awaited::Answer => !head.empty && (head.is(JSON) || head.is(SSE)),
-        Awaited::Stream => head.is(SSE),
-        Awaited::Acknowledgement | Awaited::End => head.empty || head.content_type.is_none() || head.is(JSON) || head.is(SSE),
+        Awaited::Answer => !head.empty && matches!(head.media, Media::Json | Media::Events),
+        Awaited::Stream => head.media == Media::Events,
+        Awaited::Acknowledgement | Awaited::End => head.empty || head.media != Media::Other,
     };
     if speaks_mcp { Ok(()) } else { Err(Failure::NotMcp) }
 }
@@ -78,8 +98,24 @@ mod tests {
     const OWNERS: [Owner; 3] = [Owner::CallerWithToken, Owner::CallerWithoutToken, Owner::Gateway];
     const AWAITED: [Awaited; 4] = [Awaited::Answer, Awaited::Acknowledgement, Awaited::Stream, Awaited::End];
 
-    fn head(code: u16, content_type: Option<&str>, empty: bool) -> Head<'_> {
-        Head { status: StatusCode::from_u16(code).unwrap(), content_type, empty }
+    const JSON: &str = "application/json";
+
+    fn head(code: u16, content_type: Option<&str>, empty: bool) -> Head {
+        let headers = content_type.map(|written| (header::CONTENT_TYPE, written.parse().unwrap()));
+        Head { status: StatusCode::from_u16(code).unwrap(), media: Media::of(&headers.into_iter().collect()), empty }
+    }
+
+    #[test]
+    fn a_media_type_is_read_in_any_case_and_with_parameters() {
+        for (written, media) in [
+            (Some("Text/Event-Stream ; charset=utf-8"), Media::Events),
+            (Some("APPLICATION/JSON"), Media::Json),
+            (Some("application/json-seq"), Media::Other),
+            (Some(""), Media::Other),
+            (None, Media::Unsaid),
+        ] {
+            assert_eq!(head(200, written, false).media, media, "{written:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::Body;
 use crate::core::{
-    challenge,
+    challenge::{self, Challenge, Discovery, Profile},
     status::{Failure, Source},
 };
 
@@ -30,6 +30,11 @@ impl From<Failure> for Refusal {
 }
 
 impl Refusal {
+    /// A refusal with the challenge that goes with it.
+    pub(crate) fn challenging(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[Challenge]) -> Self {
+        Self { challenge: challenge::of(failure, profile, discovery, upstream), ..failure.into() }
+    }
+
     /// The response: a JSON-RPC error that no cache may keep (CHL-22). Every 401 has a challenge (CHL-01).
     pub(crate) fn response(self, server: Option<&str>, id: Option<&RawValue>) -> Response<Body> {
         let answer = self.failure.answer();

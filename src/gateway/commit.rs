@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::{interval, timeout};
 
 use super::{Body, BoxError, answer::Refusal};
-use crate::core::{outcome::Cause, status::Failure};
+use crate::core::{outcome::Cause, relay::Media, status::Failure};
 
 /// How often a waiting client hears that its request is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -68,7 +68,7 @@ async fn write(answer: Result<Response<Body>, Refusal>, request: &Request, mut e
             return;
         }
     };
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_json = Media::of(response.headers()) == Media::Json;
     let mut body = response.into_body();
     if is_json && events.send_data(Bytes::from_static(b"event: message\ndata: ")).await.is_err() {
         return;

@@ -19,10 +19,10 @@ use crate::{
     config::Source,
     core::{
         access::{CallerId, ServerId},
-        challenge::{self, Discovery},
+        challenge::Discovery,
         credential::Credential,
         fields,
-        relay::{self, Awaited, Head},
+        relay::{self, Awaited, Head, Media},
         status::Failure,
     },
 };
@@ -79,16 +79,9 @@ impl Forward {
                     gateway.mints[usize::from(self.server.0)].forget(refused).await;
                 }
                 let challenges = probe::challenges(response.headers());
-                let profile = gateway.config.profile;
-                let challenge = match failure {
-                    Failure::Unauthorized | Failure::TokenRequired => {
-                        Some(challenge::refused(profile, &self.discovery, &challenges, self.credential.owner()))
-                    }
-                    Failure::Forbidden => challenge::step_up(profile, &self.discovery, &challenges),
-                    _ => None,
-                };
                 let retry_after = matches!(failure, Failure::Status(_)).then(|| response.headers().get(header::RETRY_AFTER).cloned());
-                Err(Refusal { failure, challenge, retry_after: retry_after.flatten() })
+                let refusal = Refusal::challenging(failure, gateway.config.profile, &self.discovery, &challenges);
+                Err(Refusal { retry_after: retry_after.flatten(), ..refusal })
             }
         }
     }
@@ -113,10 +106,6 @@ async fn authorization(gateway: &Gateway, server: ServerId, credential: &Credent
     }
 }
 
-fn head(response: &Response<Incoming>) -> Head<'_> {
-    Head {
-        status: response.status(),
-        content_type: response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
-        empty: response.body().is_end_stream(),
-    }
+fn head(response: &Response<Incoming>) -> Head {
+    Head { status: response.status(), media: Media::of(response.headers()), empty: response.body().is_end_stream() }
 }

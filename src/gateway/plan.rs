@@ -9,8 +9,8 @@ use crate::{
     config::Config,
     core::{
         access::{self, CallerId, ServerId},
-        challenge::{self, Discovery},
-        credential::{self, Credential, Owner},
+        challenge::Discovery,
+        credential::{self, Credential},
         discovery::ExternalUrl,
         fields,
         origin::{Origins, Page},
@@ -69,11 +69,8 @@ pub(crate) fn plan(
 
     let discovery = external.discovery(endpoint);
     let configured = config.server(server);
-    let credential = credential::assign(configured.credential.kind(), admitted.toward(&configured.name)).map_err(|_| Refusal {
-        failure: Failure::UnusableToken,
-        challenge: Some(challenge::refused(config.profile, &discovery, &[], Owner::CallerWithoutToken)),
-        retry_after: None,
-    })?;
+    let credential = credential::assign(configured.credential.kind(), admitted.toward(&configured.name))
+        .map_err(|_| Refusal::challenging(Failure::UnusableToken, config.profile, &discovery, &[]))?;
     let targets = match config.strategy {
         Strategy::Probe => preflight::targets([(server, &credential)]),
         Strategy::Deferred => Vec::new(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{Body, BoxError};
-use crate::core::{fields, outcome::Cause};
+use crate::core::{fields, outcome::Cause, relay::Media};
 
 /// The response as the client gets it: a stream event by event and as long as it lasts, or until the gateway stops where `stopping` is
 /// given; anything else until the request's deadline, after which it ends visibly broken.
@@ -30,8 +30,7 @@ pub(super) async fn relayed(
 ) -> Result<Response<Body>, Cause> {
     let (mut parts, mut body) = response.into_parts();
     parts.headers = fields::downwards(&parts.headers);
-    let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-    if streams {
+    if Media::of(&parts.headers) == Media::Events {
         parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let stopping = stopping.map(|stopping| Box::pin(stopping.cancelled_owned()));
         return Ok(Response::from_parts(parts, Relayed { first: None, body, until: None, stopping, begun: false }.boxed_unsync()));

@@ -20,8 +20,7 @@ use super::{
     probe, session,
 };
 use crate::core::{
-    challenge::{self, Discovery},
-    credential::Owner,
+    challenge::Discovery,
     envelope::{Envelope, PREFIX},
     mirror,
     preflight::{Era, Target},
@@ -141,25 +140,18 @@ async fn preflight(gateway: &Arc<Gateway>, targets: Vec<Target>, discovery: &Dis
     let answers = probe::ask(gateway, targets).await?;
     line.probing = began.elapsed();
     line.outcome = answers.first().map(|answered| answered.outcome.to_string());
-    let refused = |server| answers.iter().find(|answered| answered.server == server).map_or(&[][..], |answered| &answered.challenges);
-    let profile = gateway.config.profile;
     let verdict = verdict(answers.iter().map(|answered| (answered.server, answered.outcome)));
     for answered in &answers {
         let name = &gateway.config.server(answered.server).name;
         gateway.metrics.probe(name, answered.outcome, answered.took, verdict == Verdict::Proceed);
     }
-    match verdict {
-        Verdict::Proceed => Ok(()),
-        Verdict::Challenge(server) => {
-            let challenge = challenge::refused(profile, discovery, refused(server), Owner::CallerWithToken);
-            Err(Refusal { failure: Failure::Unauthorized, challenge: Some(challenge), retry_after: None })
-        }
-        Verdict::Forbid(server) => Err(Refusal {
-            failure: Failure::Forbidden,
-            challenge: challenge::step_up(profile, discovery, refused(server)),
-            retry_after: None,
-        }),
-    }
+    let (failure, server) = match verdict {
+        Verdict::Proceed => return Ok(()),
+        Verdict::Challenge(server) => (Failure::Unauthorized, server),
+        Verdict::Forbid(server) => (Failure::Forbidden, server),
+    };
+    let challenges = answers.iter().find(|answered| answered.server == server).map_or(&[][..], |answered| &answered.challenges);
+    Err(Refusal::challenging(failure, gateway.config.profile, discovery, challenges))
 }
 
 /// Whether a client says that it takes an event stream.

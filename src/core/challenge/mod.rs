@@ -8,7 +8,7 @@ mod parse;
 mod write;
 
 pub use parse::{Challenge, Parameters, parse};
-pub use write::{own, refused, step_up};
+pub use write::{of, own, refused, step_up};
 
 /// The two sets of rules by which the gateway words a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]

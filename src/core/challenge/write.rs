@@ -6,7 +6,7 @@
 use http::HeaderValue;
 
 use super::{Challenge, Discovery, Profile};
-use crate::core::credential::Owner;
+use crate::core::{credential::Owner, status::Failure};
 
 /// How long a challenge may get, in bytes; carried values that would make it longer are dropped (CHL-19).
 const LIMIT: usize = 4096;
@@ -16,6 +16,17 @@ const LIMIT: usize = 4096;
 #[must_use]
 pub fn own() -> HeaderValue {
     HeaderValue::from_static(r#"Bearer realm="mcp-preflight gateway key""#)
+}
+
+/// The challenge that goes with a failure, given the upstream's own; `None` where there is none to give, or only [`own`]'s.
+#[must_use]
+pub fn of(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[Challenge]) -> Option<HeaderValue> {
+    match failure {
+        Failure::Unauthorized => Some(refused(profile, discovery, upstream, Owner::CallerWithToken)),
+        Failure::TokenRequired | Failure::UnusableToken => Some(refused(profile, discovery, upstream, Owner::CallerWithoutToken)),
+        Failure::Forbidden => step_up(profile, discovery, upstream),
+        _ => None,
+    }
 }
 
 /// The challenge for a 401 that an upstream caused, or that it would cause (STA-01, STA-03, CHL-04 to CHL-06).
