@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     behaviour::{Behaviour, Behaviours, Source},
     catalogue::Profile,
@@ -50,7 +52,7 @@ pub struct Context {
 }
 
 /// How long things may take, in milliseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deadlines {
     /// How long the implementation waits for a probe, as it declares.
     pub probe: u64,

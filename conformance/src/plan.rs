@@ -3,12 +3,12 @@
 //! The fleet makes a plan when its listeners are bound; descriptions of implementations render their configuration from it. It
 //! does not know how any implementation spells these things.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cell::ServerKind;
 
 /// One server of the configuration.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedServer {
     /// Lower-case letters and digits only, so that every implementation can spell it.
     pub name: String,
@@ -21,7 +21,7 @@ pub struct PlannedServer {
 }
 
 /// What an implementation is configured with.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// In configuration order. See [`names`] for what each is there for.
     pub servers: Vec<PlannedServer>,

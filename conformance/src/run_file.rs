@@ -11,12 +11,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::evidence::{Evidence, Setup};
 use crate::{
     cell::{Cell, Strategy},
     judge::Finding,
     rule, scenario,
     trace::Trace,
 };
+
+mod evidence;
 
 /// Fingerprint of everything that verdicts come from: the catalogue, the axes, the behaviours, the rules and the scenarios.
 #[must_use]
@@ -32,7 +35,7 @@ pub fn fingerprint() -> String {
 }
 
 /// The version of this format; a reader refuses any other.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What was run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +71,9 @@ pub struct JudgedCell {
     pub gateway: String,
     /// What both faces saw.
     pub trace: Trace,
+    /// What was known beside the trace when it was judged.
+    #[serde(default, skip_serializing_if = "Evidence::is_usual")]
+    pub evidence: Evidence,
     /// What was observed in the trace, by the observables' names.
     pub observations: BTreeMap<String, String>,
     /// What the rules say about it.
@@ -85,6 +91,9 @@ pub struct JudgedScenario {
     pub gateway: String,
     /// What both faces saw, over all steps.
     pub trace: Trace,
+    /// What was known beside the trace when it was judged.
+    #[serde(default, skip_serializing_if = "Evidence::is_usual")]
+    pub evidence: Evidence,
     /// What was observed.
     pub observations: BTreeMap<String, String>,
     /// What its expectations say about it.
@@ -119,6 +128,7 @@ pub struct Footer {
 #[serde(tag = "line", rename_all = "kebab-case")]
 enum Line<'a> {
     Header(Owned<'a, Header>),
+    Setup(Owned<'a, Setup>),
     Cell(Owned<'a, JudgedCell>),
     Scenario(Owned<'a, JudgedScenario>),
     Damage(Owned<'a, Damage>),
@@ -133,6 +143,8 @@ type Owned<'a, T> = std::borrow::Cow<'a, T>;
 pub struct Run {
     /// What was run.
     pub header: Header,
+    /// What the implementation was configured with; a run that started none has none.
+    pub setup: Option<Setup>,
     /// The cells, in the order of the matrix.
     pub cells: Vec<JudgedCell>,
     /// The scenarios.
@@ -147,7 +159,7 @@ impl Run {
     /// A run of which nothing has happened yet.
     #[must_use]
     pub fn new(header: Header) -> Self {
-        Self { header, cells: Vec::new(), scenarios: Vec::new(), damages: Vec::new(), interrupted: false }
+        Self { header, setup: None, cells: Vec::new(), scenarios: Vec::new(), damages: Vec::new(), interrupted: false }
     }
 
     /// The findings of all cells and scenarios, each with the id of what it is about.
@@ -174,6 +186,11 @@ impl<W: Write> Writer<W> {
         let mut writer = Self { to, footer: Footer::default() };
         writer.line(&Line::Header(Owned::Borrowed(header)))?;
         Ok(writer)
+    }
+
+    /// Writes what the implementation is configured with.
+    pub fn setup(&mut self, setup: &Setup) -> io::Result<()> {
+        self.line(&Line::Setup(Owned::Borrowed(setup)))
     }
 
     /// Writes one cell.
@@ -280,6 +297,7 @@ impl Run {
                 }
                 (Line::Header(_), Some(_)) => return Err(ReadError::BadLine { line: lines, why: "a second header".into() }),
                 (_, None) => return Err(ReadError::NoHeader),
+                (Line::Setup(setup), Some(run)) => run.setup = Some(setup.into_owned()),
                 (Line::Cell(cell), Some(run)) => run.cells.push(cell.into_owned()),
                 (Line::Scenario(scenario), Some(run)) => run.scenarios.push(scenario.into_owned()),
                 (Line::Damage(damage), Some(run)) => run.damages.push(damage.into_owned()),

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     baseline::Baseline,
     cell::{Cell, Credentials, Method, ServerKind, Strategy},
-    run_file::{Damage, FORMAT, Header, JudgedCell},
+    run_file::{Damage, Evidence, FORMAT, Header, JudgedCell},
     script::CaseId,
     trace::{Arrival, Ending, Exchange, Secret, SecretKind},
 };
@@ -56,6 +56,7 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
         },
         gateway: "http://127.0.0.1:1".into(),
         trace: Trace { case: CaseId("c1".into()), exchanges: vec![exchange], arrivals: vec![arrival], secrets },
+        evidence: Evidence::default(),
         observations: BTreeMap::new(),
         findings,
     }

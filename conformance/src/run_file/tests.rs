@@ -36,22 +36,53 @@ fn run() -> Run {
         seen: "401".into(),
     };
     let observations = BTreeMap::from([("status".to_owned(), "401".to_owned())]);
-    let judged = JudgedCell { cell, gateway: "http://127.0.0.1:1".into(), trace: trace.clone(), observations, findings: vec![finding] };
+    let judged = JudgedCell {
+        cell,
+        gateway: "http://127.0.0.1:1".into(),
+        trace: trace.clone(),
+        evidence: Evidence::default(),
+        observations,
+        findings: vec![finding],
+    };
     let scenario = JudgedScenario {
         scenario: "calls-share-connections".into(),
         strategy: Strategy::Probe,
         gateway: "http://127.0.0.1:1".into(),
         trace,
+        evidence: Evidence { control: false, output: "a line".into(), ..Evidence::default() },
         observations: BTreeMap::new(),
         findings: Vec::new(),
     };
     let damage = Damage { strategy: Strategy::Probe, cells: vec!["a".into()], says: "no answer".into() };
-    Run { cells: vec![judged], scenarios: vec![scenario], damages: vec![damage], ..Run::new(header) }
+    Run { setup: Some(setup()), cells: vec![judged], scenarios: vec![scenario], damages: vec![damage], ..Run::new(header) }
+}
+
+fn setup() -> Setup {
+    let text = String::new;
+    let plan = crate::plan::Plan {
+        servers: Vec::new(),
+        full_key: "sk-full".into(),
+        limited_key: text(),
+        static_token: text(),
+        client_id: text(),
+        client_secret: text(),
+        token_url: text(),
+        minted_token: text(),
+        issuer: text(),
+    };
+    Setup {
+        plan,
+        key_header: "x-key".into(),
+        token_header: "authorization".into(),
+        deadlines: crate::observe::Deadlines { probe: 1, commit: 1, slack: 1 },
+        features: ["discovery".to_owned()].into(),
+    }
 }
 
 fn written(run: &Run) -> String {
     let mut bytes = Vec::new();
     let mut writer = Writer::start(&mut bytes, &run.header).unwrap();
+    run.setup.iter().for_each(|setup| writer.setup(setup).unwrap());
     run.cells.iter().for_each(|cell| writer.cell(cell).unwrap());
     run.scenarios.iter().for_each(|scenario| writer.scenario(scenario).unwrap());
     run.damages.iter().for_each(|damage| writer.damage(damage).unwrap());
@@ -89,12 +120,12 @@ fn a_lost_line_is_noticed() {
 
 #[test]
 fn another_format_is_refused() {
-    let other = written(&run()).replacen(r#""format":1"#, r#""format":2"#, 1);
-    assert!(matches!(Run::read(other.as_bytes()), Err(ReadError::OtherFormat { found: 2 })));
+    let other = written(&run()).replacen(r#""format":2"#, r#""format":3"#, 1);
+    assert!(matches!(Run::read(other.as_bytes()), Err(ReadError::OtherFormat { found: 3 })));
 }
 
 #[test]
 fn nonsense_in_the_middle_is_named_by_its_line() {
     let broken = written(&run()).replacen(r#"{"line":"cell""#, r#"{"line":"sell""#, 1);
-    assert!(matches!(Run::read(broken.as_bytes()), Err(ReadError::BadLine { line: 2, .. })));
+    assert!(matches!(Run::read(broken.as_bytes()), Err(ReadError::BadLine { line: 3, .. })));
 }

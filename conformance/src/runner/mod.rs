@@ -27,7 +27,7 @@ use crate::{
     judge::{self, Finding, Verdict},
     observe::{self, Context, Observable, Subject},
     rule::RuleBook,
-    run_file::{Damage, JudgedCell, JudgedScenario},
+    run_file::{Damage, Evidence, JudgedCell, JudgedScenario, Setup},
     scenario::Scenario,
     target::{Running, Target, TargetError},
 };
@@ -124,6 +124,7 @@ impl<'a> Runner<'a> {
     /// Drives everything, and leaves the implementations running that the caller wants to look at.
     pub async fn run(&self, parts: &[Part], recorder: &mut Recorder) -> Result<Vec<Running>, RunError> {
         let mut held = Vec::new();
+        recorder.setup(self.setup())?;
         for part in parts {
             let mut floor = self.floor(part.strategy).await?;
             (self.say)(Progress::Begin(part.strategy, part.cells.len() + part.scenarios.len()));
@@ -180,6 +181,7 @@ impl<'a> Runner<'a> {
             strategy: floor.strategy,
             gateway: floor.stage.client.base_url().to_owned(),
             trace: floor.stage.empty_trace(),
+            evidence: Evidence::default(),
             observations: findings.iter().map(|finding| (finding.observable.clone(), finding.seen.clone())).collect(),
             findings,
         })?;
@@ -226,7 +228,8 @@ impl<'a> Runner<'a> {
         let observations = observe::all(&Subject::of_cell(&cell, &context, &trace));
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
-        recorder.cell(JudgedCell { cell, gateway: context.base_url, trace, observations, findings })?;
+        let evidence = Evidence::of(&context);
+        recorder.cell(JudgedCell { cell, gateway: context.base_url, trace, evidence, observations, findings })?;
         (self.say)(Progress::Step);
         Ok(found)
     }
@@ -254,8 +257,9 @@ impl<'a> Runner<'a> {
         self.keep_selected(&scenario.id, &mut findings);
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
+        let evidence = Evidence::of(&context);
         let (scenario, strategy, gateway) = (scenario.id.clone(), floor.strategy, context.base_url);
-        recorder.scenario(JudgedScenario { scenario, strategy, gateway, trace, observations, findings })?;
+        recorder.scenario(JudgedScenario { scenario, strategy, gateway, trace, evidence, observations, findings })?;
         Ok(found)
     }
 
@@ -296,18 +300,19 @@ impl<'a> Runner<'a> {
     }
 
     fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
+        let evidence = Evidence { profile: crate::catalogue::Profile::Seed, control, settled: None, output };
+        self.setup().context(floor.stage.client.base_url(), &evidence)
+    }
+
+    /// What every case of this run is judged in the light of.
+    fn setup(&self) -> Setup {
         let deadlines = &self.target.deadlines;
-        Context {
-            base_url: floor.stage.client.base_url().to_owned(),
-            plan: Arc::new(self.fleet.plan().clone()),
+        Setup {
+            plan: self.fleet.plan().clone(),
             key_header: self.target.layout.key_header.clone(),
             token_header: self.target.layout.token_header.clone(),
             deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 500 },
             features: self.target.features.iter().map(ToString::to_string).collect::<BTreeSet<String>>(),
-            profile: crate::catalogue::Profile::Seed,
-            control,
-            settled: None,
-            output,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
-use crate::run_file::{Damage, Header, JudgedCell, JudgedScenario, Run, Writer};
+use crate::run_file::{Damage, Header, JudgedCell, JudgedScenario, Run, Setup, Writer};
 
 /// The run so far. Whatever happens, [`Recorder::finish`] makes a whole file of it.
 pub struct Recorder {
@@ -34,6 +34,15 @@ impl Recorder {
     #[must_use]
     pub fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// Notes what the implementation is configured with.
+    pub fn setup(&mut self, setup: Setup) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.setup(&setup)?;
+        }
+        self.run.setup = Some(setup);
+        Ok(())
     }
 
     /// Notes a cell.
