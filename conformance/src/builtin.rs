@@ -12,7 +12,7 @@ use mcp_preflight::{config::Config, gateway};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::{
-    cell::{ServerKind, Strategy},
+    cell::{ServerKind, Start},
     plan::Plan,
 };
 
@@ -44,8 +44,8 @@ pub struct Reference {
 /// # Errors
 ///
 /// Says why the configuration was refused, or why it cannot be served.
-pub async fn start(plan: &Plan, strategy: Strategy) -> Result<Reference, String> {
-    let (text, secrets) = configuration(plan, strategy);
+pub async fn start(plan: &Plan, start: Start) -> Result<Reference, String> {
+    let (text, secrets) = configuration(plan, start);
     let environment = |name: &str| secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let config = Config::parse("builtin:reference", &text, &environment).map_err(|error| error.to_string())?;
     let output = Output::shared();
@@ -75,9 +75,10 @@ impl Reference {
 }
 
 /// Its configuration for a plan, and the environment that the configuration names.
-fn configuration(plan: &Plan, strategy: Strategy) -> (String, Vec<(String, String)>) {
+fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
+    let Start { profile, strategy } = start;
     let mut text = format!(
-        "listen = \"127.0.0.1:0\"\nprofile = \"seed\"\nstrategy = \"{strategy}\"\nkey_header = \"{KEY_HEADER}\"\n\
+        "listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"\nkey_header = \"{KEY_HEADER}\"\n\
          probe_deadline_ms = {PROBE_DEADLINE_MS}\nrequest_deadline_ms = {REQUEST_DEADLINE_MS}\ncommit_deadline_ms = {COMMIT_DEADLINE_MS}\n\
          shutdown_deadline_ms = 500\n"
     );

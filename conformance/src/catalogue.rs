@@ -7,6 +7,8 @@ use std::{fmt, sync::LazyLock};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::cell::{Era, Profile};
+
 /// How binding a requirement is (RFC 2119).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Level {
@@ -70,19 +72,6 @@ pub enum Strength {
     Proposed,
 }
 
-/// A set of behaviours that an implementation can choose as a whole. A requirement of another profile is not applicable to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// A challenge with the gateway's own discovery URL, a bare 403, any refusal refuses.
-    #[default]
-    Seed,
-    /// What the MCP specification asks of a server.
-    Mcp,
-    /// Upstream challenges relayed untouched.
-    Transparent,
-}
-
 /// Whether the suite judges a requirement today.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -107,9 +96,9 @@ pub struct Requirement {
     /// The profile that it belongs to; all of them where it names none.
     pub profile: Option<Profile>,
     /// The protocol revision from which on it holds.
-    pub since: Option<String>,
+    pub since: Option<Era>,
     /// The last protocol revision that it holds for.
-    pub until: Option<String>,
+    pub until: Option<Era>,
     /// What is required.
     pub statement: String,
     /// Where that is said.
@@ -139,10 +128,12 @@ impl Requirement {
         }
     }
 
-    /// Whether it says anything to an implementation of this profile.
+    /// Whether it says anything to an implementation of this profile, asked by a client of this era.
     #[must_use]
-    pub fn applies_to(&self, profile: Profile) -> bool {
+    pub fn applies_to(&self, profile: Profile, era: Era) -> bool {
         self.profile.is_none_or(|own| own == profile)
+            && self.since.is_none_or(|since| since <= era)
+            && self.until.is_none_or(|until| era <= until)
     }
 }
 
@@ -252,7 +243,9 @@ mod tests {
         let catalogue = Catalogue::embedded();
         assert!(catalogue.get("STA-01").unwrap().core());
         assert!(!catalogue.get("CRD-04").unwrap().core());
-        assert!(catalogue.get("STA-06").unwrap().applies_to(Profile::Seed));
-        assert!(!catalogue.get("STA-06").unwrap().applies_to(Profile::Mcp));
+        let applies = |id: &str, profile, era| catalogue.get(id).unwrap().applies_to(profile, era);
+        assert!(applies("STA-06", Profile::Seed, Era::default()) && !applies("STA-06", Profile::Mcp, Era::default()));
+        assert!(applies("STA-15", Profile::Seed, Era::July2026) && !applies("STA-15", Profile::Seed, Era::November2025));
+        assert!(applies("DSC-07", Profile::Seed, Era::March2025) && !applies("DSC-07", Profile::Seed, Era::June2025));
     }
 }

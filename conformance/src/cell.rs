@@ -106,6 +106,61 @@ axis! {
     }
 }
 
+axis! {
+    /// A set of behaviours that an implementation can choose as a whole. A requirement of another profile is not applicable to it.
+    #[derive(Default)]
+    Profile {
+        /// A challenge with the gateway's own discovery URL, a bare 403, any refusal refuses.
+        #[default]
+        Seed = "seed",
+        /// What the MCP specification asks of a server.
+        Mcp = "mcp",
+        /// Upstream challenges relayed untouched.
+        Transparent = "transparent",
+    }
+}
+
+axis! {
+    /// The revision of MCP that a client speaks, or a server. Older ones are less than newer ones.
+    #[derive(Default)]
+    Era {
+        /// Sessions opened by `initialize`, and no version header.
+        March2025 = "2025-03-26",
+        /// As before, with a version header after `initialize`.
+        June2025 = "2025-06-18",
+        /// As before; the revision that is spoken unless said otherwise.
+        #[default]
+        November2025 = "2025-11-25",
+        /// No sessions: `_meta` on every request, mirrored in header fields.
+        July2026 = "2026-07-28",
+    }
+}
+
+/// How an implementation is started: each combination that it declares is a start of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Start {
+    /// The profile.
+    pub profile: Profile,
+    /// The strategy.
+    pub strategy: Strategy,
+}
+
+impl Start {
+    /// Every combination.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Profile::ALL.iter().flat_map(|&profile| Strategy::ALL.iter().map(move |&strategy| Self { profile, strategy }))
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.strategy, self.profile)
+    }
+}
+
+/// The axes, as data files and filters call them, in the order in which a cell names its values.
+pub const AXES: [&str; 8] = ["credentials", "server", "upstream", "method", "route", "strategy", "profile", "era"];
+
 /// One combination. Its `Display` form, the values joined by ` / `, is its id: stable, and never an ordinal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cell {
@@ -121,11 +176,33 @@ pub struct Cell {
     pub route: String,
     /// The strategy that the implementation was started with.
     pub strategy: Strategy,
+    /// The profile that it was started with.
+    pub profile: Profile,
+    /// The revision that the client speaks.
+    pub era: Era,
+}
+
+impl Cell {
+    /// The value of an axis; empty where there is no such axis.
+    #[must_use]
+    pub fn value(&self, axis: &str) -> &str {
+        match axis {
+            "credentials" => self.credentials.as_str(),
+            "server" => self.server.as_str(),
+            "upstream" => &self.upstream,
+            "method" => self.method.as_str(),
+            "route" => &self.route,
+            "strategy" => self.strategy.as_str(),
+            "profile" => self.profile.as_str(),
+            "era" => self.era.as_str(),
+            _ => "",
+        }
+    }
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { credentials, server, upstream, method, route, strategy } = self;
-        write!(f, "{credentials} / {server} / {upstream} / {method} / {route} / {strategy}")
+        let Self { credentials, server, upstream, method, route, strategy, profile, era } = self;
+        write!(f, "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / {era}")
     }
 }

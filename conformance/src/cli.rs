@@ -11,7 +11,10 @@ use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::E
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{cell::Strategy, target};
+use crate::{
+    cell::{Profile, Strategy},
+    target,
+};
 
 /// What an exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,9 @@ struct RunArgs {
     /// Start it with this strategy alone.
     #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
+    /// Start it with this profile alone.
+    #[arg(long, value_parser = profile, value_name = "PROFILE")]
+    profile: Option<Profile>,
     /// How many cells at once: 32 for what is built in, because most of their time is waiting; 8 for a process of its own, because a
     /// gateway that is overrun is judged for that.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -161,6 +167,13 @@ enum What {
 fn strategy(name: &str) -> Result<Strategy, String> {
     Strategy::ALL.iter().copied().find(|strategy| strategy.as_str() == name).ok_or_else(|| {
         let known: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.as_str()).collect();
+        format!("expected one of {}", known.join(", "))
+    })
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    Profile::ALL.iter().copied().find(|profile| profile.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
         format!("expected one of {}", known.join(", "))
     })
 }

@@ -160,7 +160,8 @@ pub fn judge_expectation(id: &str, expectation: &Expectation, subject: &Subject<
         }));
     }
     for finding in &mut findings {
-        let applies = Catalogue::embedded().get(&finding.requirement).is_none_or(|found| found.applies_to(subject.context.profile));
+        let applies =
+            Catalogue::embedded().get(&finding.requirement).is_none_or(|found| found.applies_to(subject.context.profile, subject.era));
         if !applies {
             finding.verdict = Verdict::NotApplicable;
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     behaviour::Behaviours,
-    cell::{Cell, Credentials, Method, ServerKind, Strategy},
+    cell::{Cell, Credentials, Era, Method, ServerKind, Start},
     plan::names,
     selector::Selector,
 };
@@ -103,49 +103,92 @@ impl Axes {
     /// The feature that an implementation lacks for this cell, if it lacks one.
     #[must_use]
     pub fn missing(&self, cell: &Cell, features: &BTreeSet<String>) -> Option<&str> {
-        let value = |axis: &Axis| match axis.name.as_str() {
-            "credentials" => cell.credentials.as_str(),
-            "server" => cell.server.as_str(),
-            "method" => cell.method.as_str(),
-            _ => "",
-        };
-        self.axis.iter().filter_map(|axis| axis.needs.get(value(axis))).find(|feature| !features.contains(*feature)).map(String::as_str)
+        self.axis
+            .iter()
+            .filter_map(|axis| axis.needs.get(cell.value(&axis.name)))
+            .find(|feature| !features.contains(*feature))
+            .map(String::as_str)
     }
 }
 
-/// Every cell for these strategies and routes, one strategy after another, and what is left out.
+/// Every cell for these starts and routes, one start after another, and what is left out.
 #[must_use]
-pub fn cells(axes: &Axes, strategies: &[Strategy], routes: &[String]) -> (Vec<Cell>, Vec<Excluded>) {
+pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Vec<Excluded>) {
     let upstreams: Vec<String> = Behaviours::embedded().spellings().collect();
-    let mut cells = Vec::new();
-    let mut excluded: Vec<Excluded> = axes
-        .not_applicable
-        .iter()
-        .map(|reduction| Excluded { pattern: reduction.says.clone(), reason: reduction.reason.clone(), count: 0 })
-        .collect();
-    for &strategy in strategies {
-        for &credentials in Credentials::ALL {
-            for &server in ServerKind::ALL {
-                for upstream in &upstreams {
-                    for &method in Method::ALL {
-                        for (at, route) in routes.iter().enumerate() {
-                            let cell = Cell { credentials, server, upstream: upstream.clone(), method, route: route.clone(), strategy };
-                            let spelling = if at == 0 { Spelling::First } else { Spelling::Other };
-                            let set_aside = |reduction: &Reduction| {
-                                reduction.spelling.is_none_or(|only| only == spelling) && reduction.when.matches(&cell)
-                            };
-                            match axes.not_applicable.iter().position(set_aside) {
-                                Some(reduction) => excluded[reduction].count += 1,
-                                None => cells.push(cell),
-                            }
-                        }
-                    }
-                }
+    let reductions: Vec<&Reduction> = axes.not_applicable.iter().collect();
+    let mut walk = Walk { upstreams: &upstreams, routes, cells: Vec::new(), excluded: vec![0; reductions.len()] };
+    for start in starts {
+        let blank = Cell {
+            credentials: Credentials::Nothing,
+            server: ServerKind::Unknown,
+            upstream: String::new(),
+            method: Method::Initialize,
+            route: String::new(),
+            strategy: start.strategy,
+            profile: start.profile,
+            era: Era::default(),
+        };
+        let fits = |reduction: &Reduction| ["strategy", "profile"].iter().all(|axis| reduction.when.fits(axis, blank.value(axis)));
+        let open: Vec<(usize, &Reduction)> = reductions.iter().copied().enumerate().filter(|(_, reduction)| fits(reduction)).collect();
+        walk.from(0, &blank, &open);
+    }
+    let excluded = reductions.iter().zip(walk.excluded).filter(|(_, count)| *count > 0);
+    let excluded =
+        excluded.map(|(Reduction { says, reason, .. }, count)| Excluded { pattern: says.clone(), reason: reason.clone(), count });
+    (walk.cells, excluded.collect())
+}
+
+/// The way through all combinations, axis by axis. Where a reduction fits whatever comes behind, nothing behind is looked at.
+struct Walk<'a> {
+    upstreams: &'a [String],
+    routes: &'a [String],
+    cells: Vec<Cell>,
+    excluded: Vec<usize>,
+}
+
+impl Walk<'_> {
+    /// The axes that a start leaves open, in the order of the walk.
+    const OPEN: [&'static str; 6] = ["era", "credentials", "server", "upstream", "method", "route"];
+
+    /// Goes on at an axis, with the values chosen so far and the reductions that fit them.
+    fn from(&mut self, at: usize, chosen: &Cell, open: &[(usize, &Reduction)]) {
+        let settled = |reduction: &Reduction| {
+            !Self::OPEN[at..].iter().any(|axis| reduction.when.looks_at(axis)) && (reduction.spelling.is_none() || at == Self::OPEN.len())
+        };
+        if let Some((row, _)) = open.iter().find(|(_, reduction)| settled(reduction)) {
+            self.excluded[*row] += (at..Self::OPEN.len()).map(|axis| self.width(axis)).product::<usize>();
+            return;
+        }
+        let Some(axis) = Self::OPEN.get(at) else { return self.cells.push(chosen.clone()) };
+        for nth in 0..self.width(at) {
+            let mut cell = chosen.clone();
+            match *axis {
+                "era" => cell.era = Era::ALL[nth],
+                "credentials" => cell.credentials = Credentials::ALL[nth],
+                "server" => cell.server = ServerKind::ALL[nth],
+                "upstream" => cell.upstream.clone_from(&self.upstreams[nth]),
+                "method" => cell.method = Method::ALL[nth],
+                _ => cell.route.clone_from(&self.routes[nth]),
             }
+            let spelling = if nth == 0 { Spelling::First } else { Spelling::Other };
+            let fits = |reduction: &Reduction| {
+                reduction.when.fits(axis, cell.value(axis)) && (*axis != "route" || reduction.spelling.is_none_or(|only| only == spelling))
+            };
+            let open: Vec<(usize, &Reduction)> = open.iter().copied().filter(|(_, reduction)| fits(reduction)).collect();
+            self.from(at + 1, &cell, &open);
         }
     }
-    excluded.retain(|excluded| excluded.count > 0);
-    (cells, excluded)
+
+    fn width(&self, at: usize) -> usize {
+        match Self::OPEN[at] {
+            "era" => Era::ALL.len(),
+            "credentials" => Credentials::ALL.len(),
+            "server" => ServerKind::ALL.len(),
+            "upstream" => self.upstreams.len(),
+            "method" => Method::ALL.len(),
+            _ => self.routes.len(),
+        }
+    }
 }
 
 /// The server of the plan that a cell asks for. A cell whose token carries no script to a forwarding server needs the server for
@@ -187,6 +230,7 @@ pub enum AxesError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::{AXES, Profile, Strategy};
 
     fn routes() -> Vec<String> {
         ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"].map(str::to_owned).to_vec()
@@ -203,13 +247,17 @@ mod tests {
         assert_eq!(described("server"), ServerKind::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(described("method"), Method::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(described("strategy"), Strategy::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(described("profile"), Profile::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(described("era"), Era::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(Axes::embedded().iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>(), AXES);
     }
 
     #[test]
     fn the_matrix_is_every_combination_less_what_is_set_aside() {
-        let strategies = [Strategy::Probe, Strategy::Deferred];
-        let (cells, excluded) = cells(Axes::embedded(), &strategies, &routes());
-        let all = Credentials::ALL.len() * ServerKind::ALL.len() * Behaviours::embedded().spellings().count() * Method::ALL.len() * 4 * 2;
+        let starts = [Strategy::Probe, Strategy::Deferred].map(|strategy| Start { profile: Profile::Seed, strategy });
+        let (cells, excluded) = cells(Axes::embedded(), &starts, &routes());
+        let upstreams = Behaviours::embedded().spellings().count();
+        let all = Credentials::ALL.len() * ServerKind::ALL.len() * upstreams * Method::ALL.len() * Era::ALL.len() * 4 * 2;
         assert_eq!(cells.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(), all);
         assert!((1_500..3_000).contains(&cells.len()), "{}", cells.len());
         let ids: BTreeSet<String> = cells.iter().map(ToString::to_string).collect();
@@ -218,7 +266,7 @@ mod tests {
 
     #[test]
     fn every_behaviour_of_the_matrix_meets_a_forwarded_token() {
-        let (cells, _) = cells(Axes::embedded(), &[Strategy::Own], &routes());
+        let (cells, _) = cells(Axes::embedded(), &[Start { profile: Profile::Seed, strategy: Strategy::Own }], &routes());
         for upstream in Behaviours::embedded().spellings() {
             let meets = |cell: &&Cell| {
                 cell.upstream == upstream && cell.credentials == Credentials::KeyAndToken && cell.server == ServerKind::Forwarding

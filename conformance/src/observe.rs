@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     behaviour::{Behaviour, Behaviours, Source},
-    catalogue::Profile,
-    cell::Cell,
+    cell::{Cell, Era, Profile},
     plan::Plan,
     script::Script,
     trace::{Arrival, Exchange, Trace, header},
@@ -67,6 +66,8 @@ pub struct Deadlines {
 pub struct Subject<'a> {
     /// The server asked for, by its name in the plan.
     pub server: &'a str,
+    /// The revision that the client speaks.
+    pub era: Era,
     /// The cell, where the trace is one of the matrix.
     pub cell: Option<&'a Cell>,
     /// What is known beside the trace.
@@ -79,7 +80,7 @@ impl<'a> Subject<'a> {
     /// A cell's trace.
     #[must_use]
     pub fn of_cell(cell: &'a Cell, context: &'a Context, trace: &'a Trace) -> Self {
-        Self { server: crate::matrix::server_of(cell), cell: Some(cell), context, trace }
+        Self { server: crate::matrix::server_of(cell), era: cell.era, cell: Some(cell), context, trace }
     }
 
     /// The last exchange.

@@ -5,16 +5,13 @@
 use serde_json::json;
 
 use crate::{
-    cell::{Credentials, Method},
+    cell::{Credentials, Era, Method},
     client::Request,
     implementation::Layout,
     plan::Plan,
     script::{CaseId, Script},
     trace::{Headers, Secret, SecretKind},
 };
-
-/// The revision that the client speaks.
-pub const REVISION: &str = "2025-06-18";
 
 /// One case of a run: its identity and the secrets that are its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +66,15 @@ pub enum Ask<'a> {
     Plain(&'a str),
 }
 
+/// How the caller presents itself, and with which token where it has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The way.
+    pub credentials: Credentials,
+    /// The upstream token, which carries the script.
+    pub token: &'a str,
+}
+
 /// Whether the upstream can learn from the token what to answer.
 #[must_use]
 pub fn carries_script(credentials: Credentials) -> bool {
@@ -86,8 +92,9 @@ pub fn carries_script(credentials: Credentials) -> bool {
 
 /// The request of a case. `session` is sent where the method needs one.
 #[must_use]
-pub fn request(ask: Ask<'_>, credentials: Credentials, token: &str, path: String, case: &Case, layout: &Layout, plan: &Plan) -> Request {
-    let (method, mut headers, body) = message(ask, case);
+pub fn request(ask: Ask<'_>, era: Era, caller: Caller<'_>, path: String, case: &Case, layout: &Layout, plan: &Plan) -> Request {
+    let Caller { credentials, token } = caller;
+    let (method, mut headers, body) = message(ask, era, case);
     headers.extend(present(credentials, token, case, layout, plan));
     let raw = matches!(credentials, Credentials::MalformedToken | Credentials::TwoAuthorizationLines);
     Request { method, path, headers, body, raw }
@@ -115,18 +122,20 @@ fn present(credentials: Credentials, token: &str, case: &Case, layout: &Layout, 
 }
 
 /// HTTP method, the lines that the transport asks for, and the body.
-fn message(ask: Ask<'_>, case: &Case) -> (String, Headers, String) {
+fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
     let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    // The header came with 2025-06-18.
+    let version = || (era > Era::March2025).then(|| line("mcp-protocol-version", era.as_str()));
     let post = |body: serde_json::Value, revision: bool| {
         let mut headers = vec![line("content-type", "application/json"), line("accept", "application/json, text/event-stream")];
-        headers.extend(revision.then(|| line("mcp-protocol-version", REVISION)));
+        headers.extend(revision.then(version).flatten());
         ("POST".to_owned(), headers, body.to_string())
     };
     let call = |method: &str, params: serde_json::Value| json!({"jsonrpc": "2.0", "id": case.number, "method": method, "params": params});
     match ask {
         Ask::Mcp(Method::Initialize) => {
             let client = json!({"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")});
-            post(call("initialize", json!({"protocolVersion": REVISION, "capabilities": {}, "clientInfo": client})), false)
+            post(call("initialize", json!({"protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client})), false)
         }
         Ask::Mcp(Method::ToolsList) => post(call("tools/list", json!({})), true),
         Ask::Mcp(Method::ToolsCall) => post(call("tools/call", json!({"name": "echo", "arguments": {"text": "hello"}})), true),
@@ -135,9 +144,9 @@ fn message(ask: Ask<'_>, case: &Case) -> (String, Headers, String) {
             post(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}), true)
         }
         Ask::Mcp(Method::Get) => {
-            ("GET".to_owned(), vec![line("accept", "text/event-stream"), line("mcp-protocol-version", REVISION)], String::new())
+            ("GET".to_owned(), [line("accept", "text/event-stream")].into_iter().chain(version()).collect(), String::new())
         }
-        Ask::Mcp(Method::Delete) => ("DELETE".to_owned(), vec![line("mcp-protocol-version", REVISION)], String::new()),
+        Ask::Mcp(Method::Delete) => ("DELETE".to_owned(), version().into_iter().collect(), String::new()),
         Ask::Plain(method) => (method.to_owned(), vec![line("accept", "*/*")], String::new()),
     }
 }
@@ -158,7 +167,7 @@ mod tests {
     fn every_message_but_a_notification_has_the_number_of_its_case() {
         let case = Case::new(7, 41);
         for method in Method::ALL {
-            let (http_method, _, body) = message(Ask::Mcp(*method), &case);
+            let (http_method, _, body) = message(Ask::Mcp(*method), Era::default(), &case);
             assert_eq!(body.contains("\"id\":41"), http_method == "POST" && *method != Method::Notification, "{method}");
         }
     }

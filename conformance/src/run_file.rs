@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::evidence::{Evidence, Setup};
 use crate::{
-    cell::{Cell, Strategy},
+    cell::{Cell, Profile, Start, Strategy},
     judge::Finding,
     rule, scenario,
     trace::Trace,
@@ -54,7 +54,9 @@ pub struct Header {
     pub ours: bool,
     /// What the fleet's secrets and canaries derive from.
     pub seed: u64,
-    /// The strategies it was started with, in order.
+    /// The profiles it was started with, in order.
+    pub profiles: Vec<Profile>,
+    /// The strategies it was started with in each of them, in order.
     pub strategies: Vec<Strategy>,
     /// Where it takes the gateway key and the upstream token from, in words.
     pub layout: String,
@@ -85,8 +87,8 @@ pub struct JudgedCell {
 pub struct JudgedScenario {
     /// Its id.
     pub scenario: String,
-    /// The strategy that the implementation was started with.
-    pub strategy: Strategy,
+    /// How the implementation was started.
+    pub start: Start,
     /// Where the gateway was, as its client saw it.
     pub gateway: String,
     /// What both faces saw, over all steps.
@@ -103,8 +105,8 @@ pub struct JudgedScenario {
 /// What the cells of a batch did to the implementation itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
-    /// The strategy that the implementation was started with.
-    pub strategy: Strategy,
+    /// How the implementation was started.
+    pub start: Start,
     /// The smallest set of cells found that does it.
     pub cells: Vec<String>,
     /// What no longer worked afterwards.
@@ -166,7 +168,7 @@ impl Run {
     pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
         let cells = self.cells.iter().flat_map(|judged| judged.findings.iter().map(|finding| (judged.cell.to_string(), finding)));
         let scenarios = self.scenarios.iter().flat_map(|judged| {
-            let id = format!("scenario {} / {}", judged.scenario, judged.strategy);
+            let id = format!("scenario {} / {}", judged.scenario, judged.start);
             judged.findings.iter().map(move |finding| (id.clone(), finding))
         });
         cells.chain(scenarios)

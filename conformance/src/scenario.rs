@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use serde::Deserialize;
 
 use crate::{
-    cell::{Credentials, Method, Strategy},
+    cell::{Credentials, Era, Method, Profile, Start, Strategy},
     implementation::Feature,
     judge::{self, Finding},
     observe::Subject,
@@ -25,6 +25,12 @@ pub struct Scenario {
     /// The strategies that it makes sense with; all, unless said.
     #[serde(default)]
     pub strategies: Vec<Strategy>,
+    /// The profiles that it makes sense with; the first, unless said.
+    #[serde(default = "seed")]
+    pub profiles: Vec<Profile>,
+    /// The revision that its client speaks.
+    #[serde(default)]
+    pub era: Era,
     /// What an implementation must be able to do for it.
     #[serde(default)]
     pub features: Vec<Feature>,
@@ -95,6 +101,10 @@ pub enum Message {
     Plain(String),
 }
 
+fn seed() -> Vec<Profile> {
+    vec![Profile::Seed]
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -145,10 +155,10 @@ impl Scenario {
         self.steps.iter().flat_map(|step| &step.servers).map(String::as_str).next().unwrap_or_default()
     }
 
-    /// Whether it makes sense with that strategy.
+    /// Whether it makes sense with that start.
     #[must_use]
-    pub fn is_for(&self, strategy: Strategy) -> bool {
-        self.strategies.is_empty() || self.strategies.contains(&strategy)
+    pub fn is_for(&self, start: Start) -> bool {
+        (self.strategies.is_empty() || self.strategies.contains(&start.strategy)) && self.profiles.contains(&start.profile)
     }
 
     /// The feature that an implementation lacks for it, if it lacks one.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     behaviour::{Behaviours, Class},
-    cell::{Cell, Credentials, Method, ServerKind, Strategy},
+    cell::{AXES, Cell, Credentials, Era, Method, Profile, ServerKind, Strategy},
     pattern::Pattern,
 };
 
@@ -20,24 +20,46 @@ pub struct Selector {
     method: Option<Pattern>,
     route: Option<Pattern>,
     strategy: Option<Pattern>,
+    profile: Option<Pattern>,
+    era: Option<Pattern>,
 }
 
 impl Selector {
     /// Whether this cell is meant. A behaviour goes by its name, with and without its body.
     #[must_use]
     pub fn matches(&self, cell: &Cell) -> bool {
-        let fits = |pattern: &Option<Pattern>, value: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(value));
-        let name = cell.upstream.split_once('+').map_or(cell.upstream.as_str(), |(name, _)| name);
-        fits(&self.credentials, cell.credentials.as_str())
-            && fits(&self.server, cell.server.as_str())
-            && fits(&self.method, cell.method.as_str())
-            && fits(&self.route, &cell.route)
-            && fits(&self.strategy, cell.strategy.as_str())
-            && self.upstream.as_ref().is_none_or(|pattern| pattern.matches_one_of(&[&cell.upstream, name]))
-            && self
-                .class
-                .as_ref()
-                .is_none_or(|pattern| Behaviours::embedded().find(name).is_some_and(|found| pattern.matches(found.class.as_str())))
+        AXES.iter().all(|axis| self.fits(axis, cell.value(axis)))
+    }
+
+    /// Whether a cell can be meant that has this value of this axis.
+    #[must_use]
+    pub fn fits(&self, axis: &str, value: &str) -> bool {
+        if axis != "upstream" {
+            return self.pattern(axis).is_none_or(|pattern| pattern.matches(value));
+        }
+        let name = value.split_once('+').map_or(value, |(name, _)| name);
+        let class = |pattern: &Pattern| Behaviours::embedded().find(name).is_some_and(|found| pattern.matches(found.class.as_str()));
+        self.upstream.as_ref().is_none_or(|pattern| pattern.matches_one_of(&[value, name])) && self.class.as_ref().is_none_or(class)
+    }
+
+    /// Whether it looks at this axis at all.
+    #[must_use]
+    pub fn looks_at(&self, axis: &str) -> bool {
+        self.pattern(axis).is_some() || axis == "upstream" && self.class.is_some()
+    }
+
+    fn pattern(&self, axis: &str) -> Option<&Pattern> {
+        match axis {
+            "credentials" => self.credentials.as_ref(),
+            "server" => self.server.as_ref(),
+            "upstream" => self.upstream.as_ref(),
+            "method" => self.method.as_ref(),
+            "route" => self.route.as_ref(),
+            "strategy" => self.strategy.as_ref(),
+            "profile" => self.profile.as_ref(),
+            "era" => self.era.as_ref(),
+            _ => None,
+        }
     }
 
     /// A value that no cell can have, with the name of its axis: a slip of the pen.
@@ -49,13 +71,15 @@ impl Selector {
         upstreams.extend(behaviours.all().filter(|behaviour| !behaviour.scenario).map(|behaviour| behaviour.name.clone()));
         let of = |values: &[&str], pattern: &Option<Pattern>| unknown(pattern.as_ref()?, values);
         let all = |values: &[&'static str]| values.to_vec();
-        let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 6] = [
+        let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 8] = [
             ("credentials", all(&Credentials::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.credentials),
             ("server", all(&ServerKind::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.server),
             ("upstream", upstreams.iter().map(String::as_str).collect(), &self.upstream),
             ("class", CLASSES.iter().map(|class| class.as_str()).collect(), &self.class),
             ("method", all(&Method::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.method),
             ("strategy", all(&Strategy::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.strategy),
+            ("profile", all(&Profile::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.profile),
+            ("era", all(&Era::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.era),
         ];
         axes.iter().find_map(|(axis, values, pattern)| of(values, pattern).map(|value| (*axis, value)))
     }

@@ -7,7 +7,7 @@ use std::{io, path::Path, time::Duration};
 use crate::{
     baseline::Baseline,
     builtin::{self, Reference},
-    cell::Strategy,
+    cell::{Profile, Start, Strategy},
     client::Patience,
     defect::{self, Fault, RunningDefect},
     implementation::{self, Deadlines, Description, DescriptionError, Feature, Layout, StartError},
@@ -29,7 +29,9 @@ pub struct Target {
     pub layout: Layout,
     /// The routes of one server.
     pub routes: Vec<String>,
-    /// The strategies that it can be started with.
+    /// The profiles that it can be started with.
+    pub profiles: Vec<Profile>,
+    /// The strategies that it can be started with in each of them.
     pub strategies: Vec<Strategy>,
     /// What it can do.
     pub features: Vec<Feature>,
@@ -75,13 +77,15 @@ pub enum TargetError {
         /// What the parser says.
         source: Box<toml::de::Error>,
     },
-    /// It cannot be started with that strategy.
-    #[error("{name} has no strategy `{strategy}`\nexpected one of {known}")]
-    NoSuchStrategy {
+    /// It cannot be started like that.
+    #[error("{name} has no {axis} `{value}`\nexpected one of {known}")]
+    NoSuchStart {
         /// The implementation.
         name: String,
+        /// `strategy` or `profile`.
+        axis: &'static str,
         /// What was asked for.
-        strategy: Strategy,
+        value: &'static str,
         /// What it has.
         known: String,
     },
@@ -118,6 +122,7 @@ impl Target {
             version: self.version.clone(),
             ours: self.ours,
             seed,
+            profiles: self.profiles.clone(),
             strategies: self.strategies.clone(),
             layout: self.layout_in_words(),
             filters,
@@ -134,6 +139,7 @@ impl Target {
             return Ok(Self {
                 name: name.to_owned(),
                 version: "unknown".into(),
+                profiles: vec![Profile::Seed],
                 strategies: vec![Strategy::Own],
                 ours: false,
                 deadlines,
@@ -175,6 +181,7 @@ impl Target {
                 token_prefix: "Bearer ".to_owned(),
             },
             routes: builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect(),
+            profiles: vec![Profile::Seed],
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
             deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
@@ -193,6 +200,7 @@ impl Target {
             version: description.version.clone(),
             layout: description.credentials.clone(),
             routes: description.routes.clone(),
+            profiles: description.profiles.clone(),
             strategies: description.strategies.clone(),
             features: description.features.clone(),
             deadlines: description.deadlines.clone(),
@@ -204,11 +212,27 @@ impl Target {
 
     /// Keeps one strategy of those that it has.
     pub fn with_strategy(self, strategy: Strategy) -> Result<Self, TargetError> {
-        if self.strategies.contains(&strategy) {
-            return Ok(Self { strategies: vec![strategy], ..self });
+        self.has("strategy", strategy.as_str(), self.strategies.iter().map(|known| known.as_str()))?;
+        Ok(Self { strategies: vec![strategy], ..self })
+    }
+
+    /// Keeps one profile of those that it has.
+    pub fn with_profile(self, profile: Profile) -> Result<Self, TargetError> {
+        self.has("profile", profile.as_str(), self.profiles.iter().map(|known| known.as_str()))?;
+        Ok(Self { profiles: vec![profile], ..self })
+    }
+
+    fn has<'a>(&self, axis: &'static str, value: &'static str, known: impl Iterator<Item = &'a str>) -> Result<(), TargetError> {
+        let known: Vec<&str> = known.collect();
+        if known.contains(&value) {
+            return Ok(());
         }
-        let known = self.strategies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Err(TargetError::NoSuchStrategy { name: self.name, strategy, known })
+        Err(TargetError::NoSuchStart { name: self.name.clone(), axis, value, known: known.join(", ") })
+    }
+
+    /// How it is started: once for each profile and strategy.
+    pub fn starts(&self) -> impl Iterator<Item = Start> {
+        self.profiles.iter().flat_map(|&profile| self.strategies.iter().map(move |&strategy| Start { profile, strategy }))
     }
 
     /// How long the client waits for it.
@@ -232,15 +256,15 @@ impl Target {
     }
 
     /// Starts it and waits until it is ready.
-    pub async fn start(&self, plan: &Plan, strategy: Strategy, cache: &Path, say: impl Fn(&str)) -> Result<Running, TargetError> {
+    pub async fn start(&self, plan: &Plan, start: Start, cache: &Path, say: impl Fn(&str)) -> Result<Running, TargetError> {
         let failed = |why: io::Error| TargetError::Builtin { name: self.name.clone(), why: why.to_string() };
         Ok(match &self.kind {
-            Kind::Reference => Running::Reference(
-                builtin::start(plan, strategy).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?,
-            ),
+            Kind::Reference => {
+                Running::Reference(builtin::start(plan, start).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?)
+            }
             Kind::Model(fault) => Running::Model(defect::start(*fault, plan).await.map_err(failed)?),
             Kind::Described(description) => {
-                Running::Described(Box::new(implementation::start(description, plan, strategy, cache, say).await?))
+                Running::Described(Box::new(implementation::start(description, plan, start, cache, say).await?))
             }
             Kind::Url(url) => Running::Url(url.trim_end_matches('/').to_owned()),
         })

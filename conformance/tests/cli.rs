@@ -110,7 +110,7 @@ fn list_and_explain_answer() {
     insta::assert_snapshot!("explain_requirement", said(&called(&["explain", "sta-05"])));
     insta::assert_snapshot!("explain_verdict", said(&called(&["explain", "untestable"])));
     insta::assert_snapshot!("explain_behaviour", said(&called(&["explain", "401-bare"])));
-    let cell = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / probe";
+    let cell = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
     let explained = said(&called(&["explain", cell]));
     assert!(explained.contains("rule `forbidden-is-403` for STA-05"), "{explained}");
 }

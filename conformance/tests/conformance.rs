@@ -1,13 +1,13 @@
 //! Every cell and every scenario of the matrix, driven through this project's own gateway, each a named test.
 //!
 //! The tests that a filter leaves in are driven together, as `preflight-conformance run` does it, and each one then reads its own
-//! verdicts. `cargo test conformance::deferred::key-and-token` works, and so does `-- --list`.
+//! verdicts. `cargo test conformance::seed::deferred` works, and so does `-- --list`.
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
-    cell::{Cell, Strategy},
+    cell::{Cell, Start},
     fleet::Fleet,
     judge::Finding,
     report,
@@ -40,9 +40,9 @@ fn main() -> ExitCode {
 /// Each test of a part with the id by which reports know its case.
 fn names(part: &Part) -> impl Iterator<Item = (String, String)> {
     let cells = part.cells.iter().map(|cell| (name(cell), cell.to_string()));
-    let strategy = part.strategy;
+    let start = part.start;
     let scenarios = part.scenarios.iter().map(|scenario| scenario.id.as_str()).chain([WHOLE_OUTPUT]);
-    cells.chain(scenarios.map(move |id| (scenario_name(strategy, id), format!("scenario {id} / {strategy}"))))
+    cells.chain(scenarios.map(move |id| (scenario_name(start, id), format!("scenario {id} / {start}"))))
 }
 
 fn names_with_ids(part: &Part) -> impl Iterator<Item = (String, String)> + use<> {
@@ -50,25 +50,20 @@ fn names_with_ids(part: &Part) -> impl Iterator<Item = (String, String)> + use<>
 }
 
 fn name(cell: &Cell) -> String {
-    let Cell { credentials, server, upstream, method, route, strategy } = cell;
-    format!("conformance::{strategy}::{credentials}::{server}::{upstream}::{method}::{route}")
+    let Cell { credentials, server, upstream, method, route, strategy, profile, era } = cell;
+    format!("conformance::{profile}::{strategy}::{era}::{credentials}::{server}::{upstream}::{method}::{route}")
 }
 
-fn scenario_name(strategy: Strategy, id: &str) -> String {
-    format!("conformance::{strategy}::scenario::{id}")
+fn scenario_name(Start { profile, strategy }: Start, id: &str) -> String {
+    format!("conformance::{profile}::{strategy}::scenario::{id}")
 }
 
 /// Drives what is selected, once.
 fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     let wanted = |part: &Part| Part {
-        strategy: part.strategy,
+        start: part.start,
         cells: part.cells.iter().filter(|cell| selected.contains(&name(cell))).cloned().collect(),
-        scenarios: part
-            .scenarios
-            .iter()
-            .filter(|scenario| selected.contains(&scenario_name(part.strategy, &scenario.id)))
-            .copied()
-            .collect(),
+        scenarios: part.scenarios.iter().filter(|scenario| selected.contains(&scenario_name(part.start, &scenario.id))).copied().collect(),
     };
     let has_any = |part: &Part| names(part).any(|(name, _)| selected.contains(&name));
     let parts: Vec<Part> = whole.iter().filter(|part| has_any(part)).map(wanted).collect();
@@ -95,7 +90,7 @@ fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
         return Err(damage.says.clone().into());
     }
     let cells = run.cells.iter().map(|judged| judged.cell.to_string());
-    let scenarios = run.scenarios.iter().map(|judged| format!("scenario {} / {}", judged.scenario, judged.strategy));
+    let scenarios = run.scenarios.iter().map(|judged| format!("scenario {} / {}", judged.scenario, judged.start));
     if !cells.chain(scenarios).any(|driven| driven == about) {
         return Err("was not driven".into());
     }

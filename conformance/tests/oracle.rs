@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use mcp_preflight_conformance::{
     catalogue::{Catalogue, Status},
-    cell::{Cell, Method, Strategy},
+    cell::{Cell, Method, Start, Strategy},
     matrix::{self, Axes},
     observe::Observable,
     pattern::Pattern,
@@ -31,7 +31,7 @@ const HONEST: &[(&str, &str)] =
 
 static CELLS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
     let routes = ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"].map(str::to_owned);
-    matrix::cells(Axes::embedded(), Strategy::ALL, &routes).0
+    matrix::cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
 });
 
 fn is_honest(given: &Accepted) -> bool {

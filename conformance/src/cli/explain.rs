@@ -7,7 +7,7 @@ use crate::{
     behaviour::{Behaviour, Behaviours},
     builtin,
     catalogue::{Catalogue, Requirement, Status},
-    cell::{Cell, Strategy},
+    cell::{Cell, Start},
     matrix::{Axes, cells, server_of},
     rule::{Accepted, Expectation, RuleBook},
     scenario::Scenario,
@@ -121,7 +121,7 @@ fn of_behaviour(behaviour: &Behaviour) -> String {
 /// The reference implementation's cell of that id; a stranger's strategy is `own`.
 fn find_cell(id: &str) -> Option<Cell> {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    cells(Axes::embedded(), Strategy::ALL, &routes).0.into_iter().find(|cell| cell.to_string() == id)
+    cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0.into_iter().find(|cell| cell.to_string() == id)
 }
 
 fn of_cell(cell: &Cell) -> String {
@@ -138,6 +138,8 @@ fn of_cell(cell: &Cell) -> String {
         ("method", cell.method.as_str(), said("method", cell.method.as_str())),
         ("route", &cell.route, format!("driven on `{}`", server_of(cell))),
         ("strategy", cell.strategy.as_str(), said("strategy", cell.strategy.as_str())),
+        ("profile", cell.profile.as_str(), said("profile", cell.profile.as_str())),
+        ("era", cell.era.as_str(), said("era", cell.era.as_str())),
     ] {
         let _ = writeln!(text, "  {axis:<12} {value:<24} {says}");
     }

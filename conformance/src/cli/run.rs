@@ -139,6 +139,9 @@ impl Prepared {
         if let Some(strategy) = arguments.strategy {
             target = target.with_strategy(strategy)?;
         }
+        if let Some(profile) = arguments.profile {
+            target = target.with_profile(profile)?;
+        }
         let selection = Selection::parse(&arguments.only, &arguments.axes)?;
         let baseline = match (&arguments.baseline, arguments.no_baseline) {
             (Some(path), _) => {
@@ -169,7 +172,7 @@ impl Bar {
         if !stderr().is_terminal() {
             return Self(None);
         }
-        let style = ProgressStyle::with_template("{prefix:>9} {bar:40} {pos}/{len} {elapsed} {msg}");
+        let style = ProgressStyle::with_template("{prefix:>22} {bar:40} {pos}/{len} {elapsed} {msg}");
         Self(Some(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))))
     }
 
@@ -177,12 +180,14 @@ impl Bar {
         match (&self.0, progress) {
             (Some(bar), Progress::Say(text)) => bar.println(text),
             (None, Progress::Say(text)) => eprintln!("{text}"),
-            (Some(bar), Progress::Begin(strategy, ahead)) => {
+            (Some(bar), Progress::Begin(start, ahead)) => {
                 bar.set_length(u64::try_from(ahead).unwrap_or(u64::MAX));
                 bar.set_position(0);
-                bar.set_prefix(strategy.to_string());
+                bar.set_prefix(start.to_string());
             }
-            (None, Progress::Begin(strategy, ahead)) => eprintln!("strategy {strategy}: {ahead} cells and scenarios"),
+            (None, Progress::Begin(start, ahead)) => {
+                eprintln!("strategy {}, profile {}: {ahead} cells and scenarios", start.strategy, start.profile);
+            }
             (Some(bar), Progress::Step) => bar.inc(1),
             (None, Progress::Step) => {}
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::folder::Folder;
 use super::located::Located;
-use crate::cell::Strategy;
+use crate::cell::{Profile, Strategy};
 
 /// One implementation, as its folder describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Description {
     /// The strategies it can be started with; `["own"]` where it offers no choice.
     #[serde(default = "own", deserialize_with = "strategies")]
     pub strategies: Vec<Strategy>,
+    /// The profiles it can be started with.
+    #[serde(default = "seed", deserialize_with = "profiles")]
+    pub profiles: Vec<Profile>,
     /// How it gets onto this machine.
     #[serde(default)]
     pub install: Install,
@@ -246,6 +249,10 @@ fn own() -> Vec<Strategy> {
     vec![Strategy::Own]
 }
 
+fn seed() -> Vec<Profile> {
+    vec![Profile::Seed]
+}
+
 fn authorization() -> String {
     "authorization".to_owned()
 }
@@ -292,6 +299,10 @@ fn routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
 
 fn strategies<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Strategy>, D::Error> {
     held(from, |all: &Vec<Strategy>| !all.is_empty(), "no strategy, expected at least one, for example  [\"own\"]")
+}
+
+fn profiles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Profile>, D::Error> {
+    held(from, |all: &Vec<Profile>| !all.is_empty(), "no profile, expected at least one, for example  [\"seed\"]")
 }
 
 fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {

@@ -28,7 +28,7 @@ pub use self::located::Located;
 pub use self::process::interrupted;
 use self::process::{Group, Surroundings};
 pub use self::template::TemplateError;
-use crate::cell::Strategy;
+use crate::cell::{Profile, Start as Started, Strategy};
 use crate::plan::Plan;
 
 const A_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -120,6 +120,7 @@ struct Names<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     strategy: Strategy,
+    profile: Profile,
     install: &'a Path,
     run: &'a Path,
     port: u16,
@@ -132,7 +133,7 @@ struct Names<'a> {
 pub async fn start(
     description: &Description,
     plan: &Plan,
-    strategy: Strategy,
+    Started { profile, strategy }: Started,
     cache: &Path,
     progress: impl Fn(&str),
 ) -> Result<Running, StartError> {
@@ -145,7 +146,7 @@ pub async fn start(
     let run = run_folder(cache, &description.name)?;
     let port = free_port().map_err(|source| StartError::File { path: "127.0.0.1:0".into(), source })?;
     let base_url = format!("http://127.0.0.1:{port}");
-    let names = Value::from(Serde(Names { plan, strategy, install: &install, run: &run, port, base_url: &base_url }));
+    let names = Value::from(Serde(Names { plan, strategy, profile, install: &install, run: &run, port, base_url: &base_url }));
 
     for file in &description.files {
         let source =

@@ -9,8 +9,10 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
 use super::*;
-use crate::cell::ServerKind;
+use crate::cell::{ServerKind, Start as Started};
 use crate::plan::PlannedServer;
+
+const OWN: Started = Started { profile: Profile::Seed, strategy: Strategy::Own };
 
 fn plan() -> Plan {
     let server =
@@ -85,7 +87,7 @@ impl Lifeline {
 const SERVE: &str = "exec python3 -m http.server --bind 127.0.0.1 {{ port }}";
 
 async fn started(description: &Description, cache: &Path) -> Result<Running, StartError> {
-    start(description, &plan(), Strategy::Own, cache, |_| ()).await
+    start(description, &plan(), OWN, cache, |_| ()).await
 }
 
 /// An error as people read it, without the parts that differ from run to run.
@@ -224,7 +226,7 @@ async fn an_install_that_was_cut_short_is_made_anew() {
     assert!(matches!(error, StartError::Install { .. }), "{error}");
     std::fs::write(cache.path().join("installs/network"), "").unwrap();
     let said = Mutex::new(Vec::new());
-    let running = start(&description, &plan(), Strategy::Own, cache.path(), |line| said.lock().unwrap().push(line.to_owned())).await;
+    let running = start(&description, &plan(), OWN, cache.path(), |line| said.lock().unwrap().push(line.to_owned())).await;
     running.unwrap().stop().await;
     assert_eq!(said.lock().unwrap()[0], "wiping an install of tiny that was cut short");
 }

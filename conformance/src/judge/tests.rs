@@ -2,8 +2,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::*;
 use crate::{
-    catalogue::Profile,
-    cell::{Credentials, Method, ServerKind, Strategy},
+    cell::{Credentials, Era, Method, Profile, ServerKind, Strategy},
     observe::Deadlines,
     plan::{Plan, PlannedServer},
     script::CaseId,
@@ -46,6 +45,8 @@ fn cell(upstream: &str) -> Cell {
         method: Method::ToolsList,
         route: "/mcp/{server}".into(),
         strategy: Strategy::Deferred,
+        profile: Profile::Seed,
+        era: Era::default(),
     }
 }
 

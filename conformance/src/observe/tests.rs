@@ -119,6 +119,8 @@ impl Case {
             method: Method::ToolsList,
             route: "/mcp/{server}".to_owned(),
             strategy: Strategy::Probe,
+            profile: Profile::Seed,
+            era: Era::default(),
         };
         let seen = Observable::find(observable).unwrap().look(&Subject::of_cell(&cell, &self.context, &self.trace)).to_string();
         let values = Observable::find(observable).unwrap().values;

@@ -12,6 +12,7 @@ pub use self::curl::curl;
 use crate::{
     baseline::Assessment,
     catalogue::{Catalogue, Requirement},
+    cell::AXES,
     judge::{Finding, ProfileResult, RequirementVerdict, Verdict, result, summarise},
     run_file::Run,
     runner::is_scripted,
@@ -86,7 +87,8 @@ fn head(text: &mut String, run: &Run) {
     let header = &run.header;
     let strategies: Vec<&str> = header.strategies.iter().map(|strategy| strategy.as_str()).collect();
     let _ = writeln!(text, "{} {} · suite {} · seed {}", header.implementation, header.version, header.suite, header.seed);
-    let _ = writeln!(text, "strategy {} · {}", strategies.join(", "), header.layout);
+    let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
+    let _ = writeln!(text, "profile {} · strategy {} · {}", profiles.join(", "), strategies.join(", "), header.layout);
     if !header.filters.is_empty() {
         let _ = writeln!(text, "only a part: {}", header.filters.join(" "));
     }
@@ -174,7 +176,7 @@ fn spread(alike: &[Failure<'_>]) -> String {
     if alike.iter().all(|failure| failure.about.starts_with("scenario ")) {
         return scenarios.into_iter().skip(1).collect::<Vec<_>>().join(", ");
     }
-    let mut values: Vec<BTreeSet<&str>> = vec![BTreeSet::new(); 6];
+    let mut values: Vec<BTreeSet<&str>> = vec![BTreeSet::new(); AXES.len()];
     for failure in alike.iter().filter(|failure| !failure.about.starts_with("scenario ")) {
         for (axis, value) in values.iter_mut().zip(failure.about.split(" / ")) {
             axis.insert(value);
@@ -197,7 +199,7 @@ fn failures(run: &Run) -> impl Iterator<Item = Failure<'_>> {
         judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway, trace, replays })
     });
     let scenarios = run.scenarios.iter().flat_map(|judged| {
-        let about = format!("scenario {} / {}", judged.scenario, judged.strategy);
+        let about = format!("scenario {} / {}", judged.scenario, judged.start);
         let (gateway, trace) = (judged.gateway.as_str(), &judged.trace);
         judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway, trace, replays: true })
     });

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     baseline::Baseline,
-    cell::{Cell, Credentials, Method, ServerKind, Strategy},
+    cell::{Cell, Credentials, Era, Method, Profile, ServerKind, Start, Strategy},
     run_file::{Damage, Evidence, FORMAT, Header, JudgedCell},
     script::CaseId,
     trace::{Arrival, Ending, Exchange, Secret, SecretKind},
@@ -53,6 +53,8 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
             method,
             route: "/mcp/{server}".into(),
             strategy: Strategy::Own,
+            profile: Profile::Seed,
+            era: Era::default(),
         },
         gateway: "http://127.0.0.1:1".into(),
         trace: Trace { case: CaseId("c1".into()), exchanges: vec![exchange], arrivals: vec![arrival], secrets },
@@ -71,6 +73,7 @@ fn run(cells: Vec<JudgedCell>) -> Run {
         version: "9".into(),
         ours: false,
         seed: 7,
+        profiles: vec![Profile::Seed],
         strategies: vec![Strategy::Own],
         layout: "key and token".into(),
         filters: Vec::new(),
@@ -114,7 +117,11 @@ fn recommended_requirements_fail_nobody_but_us() {
 fn damage_is_a_failure_whatever_else_was_found() {
     let mut damaged = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
     assert_eq!(outcome(&damaged, &verdicts(&damaged)), ProfileResult::Success);
-    damaged.damages.push(Damage { strategy: Strategy::Own, cells: vec!["a cell".into()], says: "no answer".into() });
+    damaged.damages.push(Damage {
+        start: Start { profile: Profile::Seed, strategy: Strategy::Own },
+        cells: vec!["a cell".into()],
+        says: "no answer".into(),
+    });
     assert_eq!(outcome(&damaged, &verdicts(&damaged)), ProfileResult::Failure);
     assert!(report(&damaged, "").contains("DAMAGE  no answer\n        after  a cell"));
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalogue::Profile,
+    cell::Profile,
     observe::{Context, Deadlines},
     plan::Plan,
 };

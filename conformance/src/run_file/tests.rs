@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    cell::{Credentials, Method, ServerKind},
+    cell::{Credentials, Era, Method, ServerKind, Strategy},
     judge::Verdict,
     script::CaseId,
 };
@@ -14,6 +14,7 @@ fn run() -> Run {
         version: "0.1.0".into(),
         ours: true,
         seed: 7,
+        profiles: vec![Profile::Seed],
         strategies: vec![Strategy::Probe],
         layout: "key in x-litellm-api-key, token in authorization".into(),
         filters: Vec::new(),
@@ -26,6 +27,8 @@ fn run() -> Run {
         method: Method::ToolsList,
         route: "/mcp/{server}".into(),
         strategy: Strategy::Probe,
+        profile: Profile::Seed,
+        era: Era::default(),
     };
     let finding = Finding {
         requirement: "STA-01".into(),
@@ -46,14 +49,15 @@ fn run() -> Run {
     };
     let scenario = JudgedScenario {
         scenario: "calls-share-connections".into(),
-        strategy: Strategy::Probe,
+        start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
         gateway: "http://127.0.0.1:1".into(),
         trace,
         evidence: Evidence { control: false, output: "a line".into(), ..Evidence::default() },
         observations: BTreeMap::new(),
         findings: Vec::new(),
     };
-    let damage = Damage { strategy: Strategy::Probe, cells: vec!["a".into()], says: "no answer".into() };
+    let damage =
+        Damage { start: Start { profile: Profile::Seed, strategy: Strategy::Probe }, cells: vec!["a".into()], says: "no answer".into() };
     Run { setup: Some(setup()), cells: vec![judged], scenarios: vec![scenario], damages: vec![damage], ..Run::new(header) }
 }
 
@@ -120,8 +124,8 @@ fn a_lost_line_is_noticed() {
 
 #[test]
 fn another_format_is_refused() {
-    let other = written(&run()).replacen(r#""format":2"#, r#""format":3"#, 1);
-    assert!(matches!(Run::read(other.as_bytes()), Err(ReadError::OtherFormat { found: 3 })));
+    let other = written(&run()).replacen(&format!(r#""format":{FORMAT}"#), r#""format":99"#, 1);
+    assert!(matches!(Run::read(other.as_bytes()), Err(ReadError::OtherFormat { found: 99 })));
 }
 
 #[test]

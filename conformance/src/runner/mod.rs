@@ -1,4 +1,4 @@
-//! Drives what is selected through one implementation, strategy by strategy, and has every trace judged.
+//! Drives what is selected through one implementation, start by start, and has every trace judged.
 //!
 //! Cells run in parallel, in batches; behind each batch stands a fence, a call that must succeed. Where it does not, the
 //! implementation is started afresh and the batch is run again in halves, until it is known which cell does the damage. What is
@@ -17,11 +17,11 @@ use self::stage::{Collected, Planned, Stage};
 pub use self::{
     output::ID as WHOLE_OUTPUT,
     recorder::Recorder,
-    selection::{AXES, Selection, SelectionError, parts},
+    selection::{Selection, SelectionError, parts},
     stage::{Numbers, ending_in_words, is_scripted},
 };
 use crate::{
-    cell::{Cell, Strategy},
+    cell::{Cell, Start},
     client::{Client, ClientError},
     fleet::Fleet,
     judge::{self, Finding, Verdict},
@@ -34,7 +34,7 @@ use crate::{
 
 /// How many cells stand between two fences.
 const BATCH: usize = 256;
-/// How often an implementation is started afresh within one strategy before its damage is taken as a fact.
+/// How often an implementation is started afresh within one start before its damage is taken as a fact.
 const RESTARTS: usize = 16;
 
 /// What a run is told.
@@ -50,11 +50,11 @@ pub struct Options {
     pub selection: Selection,
 }
 
-/// What is run with one strategy.
+/// What is run with one start.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// The strategy that the implementation is started with.
-    pub strategy: Strategy,
+    /// How the implementation is started.
+    pub start: Start,
     /// The cells, in the order of the matrix.
     pub cells: Vec<Cell>,
     /// The scenarios.
@@ -66,8 +66,8 @@ pub struct Part {
 pub enum Progress<'a> {
     /// A sentence.
     Say(&'a str),
-    /// So many cells and scenarios are ahead, with this strategy.
-    Begin(Strategy, usize),
+    /// So many cells and scenarios are ahead, with this start.
+    Begin(Start, usize),
     /// One of them is through.
     Step,
 }
@@ -101,7 +101,7 @@ pub struct Runner<'a> {
 
 /// The implementation as it runs now, and how often it may still be started afresh.
 struct Floor {
-    strategy: Strategy,
+    start: Start,
     running: Option<Running>,
     stage: Arc<Stage>,
     restarts: usize,
@@ -126,8 +126,8 @@ impl<'a> Runner<'a> {
         let mut held = Vec::new();
         recorder.setup(self.setup())?;
         for part in parts {
-            let mut floor = self.floor(part.strategy).await?;
-            (self.say)(Progress::Begin(part.strategy, part.cells.len() + part.scenarios.len()));
+            let mut floor = self.floor(part.start).await?;
+            (self.say)(Progress::Begin(part.start, part.cells.len() + part.scenarios.len()));
             let ended = self.part(part, &mut floor, recorder).await;
             held.extend(floor.running);
             if ended? == Ended::Early {
@@ -142,7 +142,7 @@ impl<'a> Runner<'a> {
             // Some implementations need one call to wake up.
             if floor.stage.fence().await.is_err() {
                 let says = format!("nothing can be judged: {why}");
-                recorder.damage(Damage { strategy: part.strategy, cells: Vec::new(), says })?;
+                recorder.damage(Damage { start: part.start, cells: Vec::new(), says })?;
                 return Ok(Ended::Early);
             }
         }
@@ -178,7 +178,7 @@ impl<'a> Runner<'a> {
         let findings: Vec<Finding> = output::judge(&written, &secrets).into_iter().collect();
         recorder.scenario(JudgedScenario {
             scenario: WHOLE_OUTPUT.to_owned(),
-            strategy: floor.strategy,
+            start: floor.start,
             gateway: floor.stage.client.base_url().to_owned(),
             trace: floor.stage.empty_trace(),
             evidence: Evidence::default(),
@@ -208,7 +208,7 @@ impl<'a> Runner<'a> {
                 continue;
             }
             let cells = part.iter().map(|planned| planned.cell.to_string()).collect();
-            recorder.damage(Damage { strategy: floor.strategy, cells, says: why })?;
+            recorder.damage(Damage { start: floor.start, cells, says: why })?;
             found = true;
             for collected in traces {
                 self.judge(collected, false, floor, recorder)?;
@@ -245,21 +245,21 @@ impl<'a> Runner<'a> {
         let control = floor.stage.fence().await;
         let written = output(floor).get(before..).unwrap_or_default().to_owned();
         let context = self.context(floor, control.is_ok(), written);
-        let subject = Subject { server: scenario.server(), cell: None, context: &context, trace: &trace };
+        let subject = Subject { server: scenario.server(), era: scenario.era, cell: None, context: &context, trace: &trace };
         let mut findings = missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
         let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
         let observations = scenario.observables().filter_map(look).collect();
         if let Err(why) = control {
             distrust(&mut findings);
-            recorder.damage(Damage { strategy: floor.strategy, cells: vec![format!("scenario {}", scenario.id)], says: why.clone() })?;
+            recorder.damage(Damage { start: floor.start, cells: vec![format!("scenario {}", scenario.id)], says: why.clone() })?;
             self.afresh(floor, &why).await?;
         }
         self.keep_selected(&scenario.id, &mut findings);
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
         let evidence = Evidence::of(&context);
-        let (scenario, strategy, gateway) = (scenario.id.clone(), floor.strategy, context.base_url);
-        recorder.scenario(JudgedScenario { scenario, strategy, gateway, trace, evidence, observations, findings })?;
+        let (scenario, start, gateway) = (scenario.id.clone(), floor.start, context.base_url);
+        recorder.scenario(JudgedScenario { scenario, start, gateway, trace, evidence, observations, findings })?;
         Ok(found)
     }
 
@@ -267,11 +267,11 @@ impl<'a> Runner<'a> {
         findings.retain(|finding| self.options.selection.takes_finding(about, &finding.requirement));
     }
 
-    /// Starts the implementation with a strategy and puts it between client and fleet.
-    async fn floor(&self, strategy: Strategy) -> Result<Floor, RunError> {
-        let running = self.target.start(self.fleet.plan(), strategy, &self.options.cache, |text| (self.say)(Progress::Say(text))).await?;
+    /// Starts the implementation and puts it between client and fleet.
+    async fn floor(&self, start: Start) -> Result<Floor, RunError> {
+        let running = self.target.start(self.fleet.plan(), start, &self.options.cache, |text| (self.say)(Progress::Say(text))).await?;
         let stage = self.stage(&running)?;
-        Ok(Floor { strategy, running: Some(running), stage, restarts: RESTARTS })
+        Ok(Floor { start, running: Some(running), stage, restarts: RESTARTS })
     }
 
     fn stage(&self, running: &Running) -> Result<Arc<Stage>, ClientError> {
@@ -291,7 +291,7 @@ impl<'a> Runner<'a> {
         if let Some(running) = floor.running.take() {
             running.stop().await;
         }
-        let running = self.target.start(self.fleet.plan(), floor.strategy, &self.options.cache, |_| {}).await?;
+        let running = self.target.start(self.fleet.plan(), floor.start, &self.options.cache, |_| {}).await?;
         floor.stage = self.stage(&running)?;
         floor.running = Some(running);
         // The first call may only wake it up.
@@ -300,7 +300,7 @@ impl<'a> Runner<'a> {
     }
 
     fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
-        let evidence = Evidence { profile: crate::catalogue::Profile::Seed, control, settled: None, output };
+        let evidence = Evidence { profile: floor.start.profile, control, settled: None, output };
         self.setup().context(floor.stage.client.base_url(), &evidence)
     }
 

@@ -9,15 +9,12 @@ use globset::GlobMatcher;
 use super::Part;
 use crate::{
     baseline::glob,
-    cell::Cell,
+    cell::{AXES, Cell},
     matrix::{self, Axes},
     rule::RuleBook,
     scenario::Scenario,
     target::Target,
 };
-
-/// The axes that `--where` takes, as reports order them.
-pub const AXES: [&str; 6] = ["credentials", "server", "upstream", "method", "route", "strategy"];
 
 /// What to leave in.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +35,7 @@ pub enum SelectionError {
         why: String,
     },
     /// Not an axis.
-    #[error(
-        "unknown axis `{0}`\nexpected one of credentials, server, upstream, method, route, strategy, for example  --where method=tools-list"
-    )]
+    #[error("unknown axis `{0}`\nexpected one of {axes}, for example  --where method=tools-list", axes = AXES.join(", "))]
     Axis(String),
     /// Not of the form `axis=value`.
     #[error("`{0}` is not of the form axis=value, for example  --where method=tools-list")]
@@ -82,7 +77,7 @@ impl Selection {
     /// Whether a cell is run, given the requirements that rules ask of it.
     #[must_use]
     pub fn takes_cell(&self, cell: &Cell, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
-        self.axes.iter().all(|(axis, value)| value.is_match(value_of(cell, axis))) && self.takes(&cell.to_string(), requirements)
+        self.axes.iter().all(|(axis, value)| value.is_match(cell.value(axis))) && self.takes(&cell.to_string(), requirements)
     }
 
     /// Whether a scenario is run. Scenarios stand outside the axes: naming one leaves them out.
@@ -106,40 +101,29 @@ impl Selection {
     }
 }
 
-/// The cells and scenarios of each strategy that the selection takes.
+/// The cells and scenarios of each start that the selection takes.
 #[must_use]
 pub fn parts(target: &Target, selection: &Selection) -> Vec<Part> {
-    let part = |&strategy| {
-        let (cells, _) = matrix::cells(Axes::embedded(), &[strategy], &target.routes);
+    let part = |start| {
+        let (cells, _) = matrix::cells(Axes::embedded(), &[start], &target.routes);
         let asked = |cell: &Cell| -> BTreeSet<String> {
             RuleBook::embedded().of(cell).flat_map(|rule| rule.expectation.requires.iter().cloned()).collect()
         };
         let cells = cells.into_iter().filter(|cell| selection.takes_cell(cell, || asked(cell))).collect();
         let scenarios = Scenario::embedded()
             .iter()
-            .filter(|scenario| scenario.is_for(strategy))
+            .filter(|scenario| scenario.is_for(start))
             .filter(|scenario| selection.takes_scenario(&scenario.id, || scenario.requirements().map(str::to_owned).collect()))
             .collect();
-        Part { strategy, cells, scenarios }
+        Part { start, cells, scenarios }
     };
-    target.strategies.iter().map(part).collect()
-}
-
-fn value_of<'a>(cell: &'a Cell, axis: &str) -> &'a str {
-    match axis {
-        "credentials" => cell.credentials.as_str(),
-        "server" => cell.server.as_str(),
-        "upstream" => &cell.upstream,
-        "method" => cell.method.as_str(),
-        "route" => &cell.route,
-        _ => cell.strategy.as_str(),
-    }
+    target.starts().map(part).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::{Credentials, Method, ServerKind, Strategy};
+    use crate::cell::{Credentials, Era, Method, Profile, ServerKind, Strategy};
 
     fn cell() -> Cell {
         Cell {
@@ -149,6 +133,8 @@ mod tests {
             method: Method::ToolsList,
             route: "/mcp/{server}".into(),
             strategy: Strategy::Probe,
+            profile: Profile::Seed,
+            era: Era::November2025,
         }
     }
 

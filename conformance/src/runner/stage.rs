@@ -11,13 +11,13 @@ use std::{
 };
 
 use crate::{
-    cell::{Cell, Credentials, Method, ServerKind},
+    cell::{Cell, Credentials, Era, Method, ServerKind},
     client::Client,
     fleet::Fleet,
     implementation::Layout,
     matrix,
     plan::names,
-    request::{Ask, Case, carries_script, request},
+    request::{Ask, Caller, Case, carries_script, request},
     trace::{Ending, Exchange, Trace},
 };
 
@@ -104,7 +104,8 @@ impl Stage {
         let order = if *alone { Some(self.fleet.standing_order(server, case.id.clone(), &cell.upstream).await) } else { None };
         let token = case.script(&[(String::new(), cell.upstream.clone())]).token();
         let path = cell.route.replace("{server}", server);
-        let request = request(Ask::Mcp(cell.method), cell.credentials, &token, path, &case, &self.layout, self.fleet.plan());
+        let caller = Caller { credentials: cell.credentials, token: &token };
+        let request = request(Ask::Mcp(cell.method), cell.era, caller, path, &case, &self.layout, self.fleet.plan());
         let exchange = self.client.send(&request).await;
         if order.is_some() {
             self.settled(&case, sessions_of(cell.method)).await;
@@ -142,7 +143,8 @@ impl Stage {
         let server = names::FORWARDING[0];
         let token = case.script(&[(String::new(), "200-json".to_owned())]).token();
         let path = self.route.replace("{server}", server);
-        let request = request(Ask::Mcp(Method::ToolsList), Credentials::KeyAndToken, &token, path, &case, &self.layout, self.fleet.plan());
+        let caller = Caller { credentials: Credentials::KeyAndToken, token: &token };
+        let request = request(Ask::Mcp(Method::ToolsList), Era::default(), caller, path, &case, &self.layout, self.fleet.plan());
         let exchange = self.client.send(&request).await;
         let arrivals = self.fleet.record().of(&case.id);
         let reached = arrivals.iter().any(|arrival| arrival.server == server && arrival.rpc_method.as_deref() == Some("tools/list"));

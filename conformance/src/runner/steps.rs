@@ -6,9 +6,10 @@ use tokio::task::JoinSet;
 
 use super::stage::{Stage, needs_order};
 use crate::{
+    cell::Era,
     client::{Request, wire::Connection},
     observe::course::named_metadata,
-    request::{Ask, Case, request},
+    request::{Ask, Caller, Case, request},
     scenario::{Message, Scenario, Step},
     trace::{Exchange, Trace},
 };
@@ -24,21 +25,21 @@ impl Stage {
         let mut connection = None;
         for step in &scenario.steps {
             if step.follow {
-                exchanges.extend(self.follow(step, &case, exchanges.last()).await);
+                exchanges.extend(self.follow(step, scenario.era, &case, exchanges.last()).await);
                 continue;
             }
             let asked: Vec<&String> = (0..step.times).flat_map(|_| &step.servers).collect();
             if step.together {
                 let mut running = JoinSet::new();
                 for server in asked {
-                    let (stage, request) = (Arc::clone(self), self.request_of(step, server, &case));
+                    let (stage, request) = (Arc::clone(self), self.request_of(step, server, scenario.era, &case));
                     running.spawn(async move { stage.client.send(&request).await });
                 }
                 exchanges.extend(running.join_all().await);
                 continue;
             }
             for server in asked {
-                let request = self.request_of(step, server, &case);
+                let request = self.request_of(step, server, scenario.era, &case);
                 let order = if needs_order(step.credentials, server) {
                     Some(self.fleet.standing_order(server, case.id.clone(), &step.behaviour).await)
                 } else {
@@ -60,7 +61,7 @@ impl Stage {
         self.trace(&case, exchanges)
     }
 
-    fn request_of(&self, step: &Step, server: &str, case: &Case) -> Request {
+    fn request_of(&self, step: &Step, server: &str, era: Era, case: &Case) -> Request {
         let token = case.script(&[(String::new(), step.behaviour.clone())]).token();
         let filled = |text: &str| text.replace("{mcp}", &self.route).replace("{server}", server).replace("{token}", &token);
         let mut layout = self.layout.clone();
@@ -71,19 +72,21 @@ impl Stage {
             Message::Mcp(method) => Ask::Mcp(*method),
             Message::Plain(method) => Ask::Plain(method),
         };
-        let mut request = request(ask, step.credentials, &token, filled(&step.path), case, &layout, self.fleet.plan());
+        let caller = Caller { credentials: step.credentials, token: &token };
+        let mut request = request(ask, era, caller, filled(&step.path), case, &layout, self.fleet.plan());
         request.headers.extend(step.headers.iter().map(|(name, value)| (name.clone(), filled(value))));
         request
     }
 
     /// Asks for the document that the challenge names, if it is one of the gateway's own, or else for the well-known one of the endpoint.
-    async fn follow(&self, step: &Step, case: &Case, refused: Option<&Exchange>) -> Option<Exchange> {
+    async fn follow(&self, step: &Step, era: Era, case: &Case, refused: Option<&Exchange>) -> Option<Exchange> {
         let refused = refused?;
         let path = match named_metadata(refused) {
             Some(named) => named.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'))?.to_owned(),
             None => format!("/.well-known/oauth-protected-resource{}", refused.path),
         };
-        let request = request(Ask::Plain("GET"), step.credentials, "", path, case, &self.layout, self.fleet.plan());
+        let caller = Caller { credentials: step.credentials, token: "" };
+        let request = request(Ask::Plain("GET"), era, caller, path, case, &self.layout, self.fleet.plan());
         Some(self.client.send(&request).await)
     }
 
