@@ -1,26 +1,19 @@
 //! The reference MCP server of npm, `server-everything`, as its users run it: installed from a lock file, in a Node process of its own.
-//!
-//! Installed once for each state of the lock file, into Cargo's folder for what tests make, and found there by every later run.
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::ErrorKind,
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, net::TcpListener};
 
-use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use crate::child::Child;
+use crate::{child::Child, install::Recipe};
 
-const PACKAGE: &str = include_str!("package.json");
-const LOCK: &str = include_str!("package-lock.json");
+const RECIPE: Recipe = Recipe {
+    name: "everything",
+    files: &[("package.json", include_str!("package.json")), ("package-lock.json", include_str!("package-lock.json"))],
+    steps: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]],
+    missing: "npm is not on the PATH: this test runs the gateway before a real MCP server, which npm installs; \
+              put Node.js, 20 or newer, with its npm on the PATH",
+};
 const SCRIPT: &str = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
-/// What to say where there is no npm.
-const NO_NPM: &str = "npm is not on the PATH: this test runs the gateway before a real MCP server, which npm installs; \
-                      put Node.js, 20 or newer, with its npm on the PATH";
 
 pub(crate) struct Everything {
     child: Child,
@@ -36,7 +29,7 @@ pub(crate) struct Sessions {
 
 impl Everything {
     pub(crate) async fn start() -> Self {
-        let folder = installed();
+        let folder = RECIPE.installed();
         // Between our asking for a free port and the server's taking it, somebody else may: then it says so, and another one is tried.
         loop {
             let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
@@ -76,39 +69,5 @@ impl Sessions {
             }
         }
         sessions
-    }
-}
-
-/// The folder that the server is installed in. Whoever comes first installs; everybody else, in this process or another, waits.
-fn installed() -> PathBuf {
-    let digest: String = Sha256::digest(LOCK).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    let folder = cache.join(&digest);
-    fs::create_dir_all(&cache).unwrap();
-    let lock = File::create(cache.join("lock")).unwrap();
-    lock.lock().unwrap();
-    if !folder.exists() {
-        // Whole or not there at all: an install that breaks off leaves only this folder, and the next one begins by removing it.
-        let unfinished = cache.join(format!("{digest}.unfinished"));
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).unwrap();
-        }
-        fs::create_dir(&unfinished).unwrap();
-        fs::write(unfinished.join("package.json"), PACKAGE).unwrap();
-        fs::write(unfinished.join("package-lock.json"), LOCK).unwrap();
-        install(&unfinished);
-        fs::rename(&unfinished, &folder).unwrap();
-    }
-    folder
-}
-
-fn install(folder: &Path) {
-    let mut npm = std::process::Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]).current_dir(folder);
-    match npm.output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => panic!("npm could not install the MCP server of this test:\n{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) if error.kind() == ErrorKind::NotFound => panic!("{NO_NPM}"),
-        Err(error) => panic!("npm cannot be run: {error}"),
     }
 }

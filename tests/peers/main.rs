@@ -1,15 +1,22 @@
-//! The gateway between peers that other people wrote: the official Rust SDK as the client, the reference server of npm as the upstream.
+//! The gateway between peers that other people wrote: the official SDKs of Rust and Python, and the reference server of npm.
 //!
-//! Real peers show that healthy traffic is left whole; what becomes of a refused token, in every way that an upstream can refuse one, is
-//! the conformance suite's subject.
+//! Real peers show that healthy traffic is left whole, and that a client finds its way back from a refusal; what becomes of a refused
+//! token, in every way that an upstream can refuse one, is the conformance suite's subject.
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "../child/mod.rs"]
 mod child;
-#[path = "peers/client.rs"]
 mod client;
-#[path = "peers/everything.rs"]
+mod eras;
 mod everything;
+mod guarded;
+mod install;
+mod issuer;
+mod oauth;
+mod python;
+mod recovery;
+mod sdk;
 
 use child::gateway::{Configuration, Gateway};
 use client::{TOKEN, call, connect};
