@@ -142,15 +142,26 @@ fn key(description: &Description, files: &[(&str, String)]) -> String {
     Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Holds the lock until the file is dropped. Polls, because a blocking wait could not be interrupted.
-async fn hold(path: &Path, name: &str, progress: &impl Fn(&str)) -> io::Result<File> {
+/// The lock on one install. To close the file would not do: a process that another thread is just starting holds it open, too, until it
+/// has become another program.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Where this fails, closing the file does it in the end.
+        let _released = self.0.unlock();
+    }
+}
+
+/// Holds the lock until it is dropped. Polls, because a blocking wait could not be interrupted.
+async fn hold(path: &Path, name: &str, progress: &impl Fn(&str)) -> io::Result<Held> {
     let file = File::create(path)?;
     let mut turns = tokio::time::interval(Duration::from_millis(200));
     let mut told = false;
     loop {
         turns.tick().await;
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Held(file)),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if told => {}
             Err(TryLockError::WouldBlock) => {
