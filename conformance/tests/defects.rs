@@ -1,16 +1,11 @@
 //! Shows that the suite notices: each gateway with one fault fails exactly the requirements that it claims, and the one without fails none.
 //!
 //! All of them are driven through the same part of the matrix, the part in which a value of an axis stands for those that are like it.
+//! Each is a test of its own: `cargo test --test defects leaks-key`.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    iter,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::{collections::BTreeMap, fmt::Write as _, iter, path::PathBuf, process::ExitCode, sync::Arc};
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
     catalogue::{Catalogue, Status},
     cell::{Cell, Credentials, Method, ServerKind},
@@ -71,7 +66,7 @@ fn failed(implementation: &str) -> BTreeMap<String, String> {
 }
 
 /// Where a run differs from the claim, in words.
-fn differences(implementation: &str, claimed: &[String]) -> String {
+fn differences(implementation: &str, claimed: &[String]) -> Result<(), Failed> {
     let failed = failed(implementation);
     let mut text = String::new();
     for (requirement, says) in failed.iter().filter(|(requirement, _)| !claimed.contains(requirement)) {
@@ -80,33 +75,21 @@ fn differences(implementation: &str, claimed: &[String]) -> String {
     for requirement in claimed.iter().filter(|requirement| !failed.contains_key(*requirement)) {
         let _ = writeln!(text, "{implementation} claims {requirement} and does not fail it");
     }
-    text
+    if text.is_empty() { Ok(()) } else { Err(text.into()) }
 }
 
-#[test]
-fn each_defect_fails_exactly_what_it_claims() {
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(GATEWAYS);
     let faults = defect::all().iter().map(|fault| (format!("builtin:defect/{}", fault.name()), fault.fails.as_slice()));
-    let all: Vec<(String, &[String])> = iter::once(("builtin:model".to_owned(), &[][..])).chain(faults).collect();
-    let (waiting, doubtful) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..GATEWAYS {
-            scope.spawn(|| {
-                while let Some((implementation, claimed)) = { waiting.lock().unwrap().next() } {
-                    if !differences(implementation, claimed).is_empty() {
-                        doubtful.lock().unwrap().push((implementation, *claimed));
-                    }
-                }
-            });
-        }
-    });
-    // A machine that is too busy makes honest gateways late. What is doubted is driven again, on its own.
-    let settled: String =
-        doubtful.into_inner().unwrap().into_iter().map(|(implementation, claimed)| differences(implementation, claimed)).collect();
-    assert!(settled.is_empty(), "\n{settled}");
+    let all = iter::once(("builtin:model".to_owned(), &[][..])).chain(faults);
+    let mut trials: Vec<Trial> = all.map(|(name, claimed)| Trial::test(name.clone(), move || differences(&name, claimed))).collect();
+    trials.push(Trial::test("the_kill_matrix", || Ok(the_kill_matrix())));
+    trials.push(Trial::test("claims_name_covered_requirements", || Ok(claims_name_covered_requirements())));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// What the test above has shown, the other way round: which requirements would go unwatched if a rule were lost.
-#[test]
+/// What the trials show, the other way round: which requirements would go unwatched if a rule were lost.
 fn the_kill_matrix() {
     let mut text = String::new();
     for requirement in Catalogue::embedded().iter().filter(|requirement| matches!(requirement.status(), Status::Covered)) {
@@ -117,7 +100,6 @@ fn the_kill_matrix() {
     insta::assert_snapshot!(text);
 }
 
-#[test]
 fn claims_name_covered_requirements() {
     for fault in defect::all() {
         for id in &fault.fails {
