@@ -87,13 +87,15 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
         environment.push((name.to_owned(), value.to_owned()));
         format!("{{ env = \"{name}\" }}")
     };
-    let granted: Vec<String> = plan.servers.iter().filter(|server| server.granted).map(|server| format!("\"{}\"", server.name)).collect();
+    let granted: Vec<String> =
+        plan.servers.iter().filter(|server| server.granted && !server.disabled).map(|server| format!("\"{}\"", server.name)).collect();
     let keys = [("full", &plan.full_key, "\"all\"".to_owned()), ("limited", &plan.limited_key, format!("[{}]", granted.join(", ")))];
     for (name, key, servers) in keys {
         let value = secret(&format!("KEY_{name}"), key);
         let _ = write!(text, "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\n");
     }
-    for server in &plan.servers {
+    // What is set aside is left out: the configuration cannot say so yet.
+    for server in plan.servers.iter().filter(|server| !server.disabled) {
         let _ = write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
         match server.kind {
             ServerKind::Forwarding | ServerKind::Ungranted => text.push_str("forward = [\"authorization\"]\n"),
@@ -102,7 +104,7 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
             }
             ServerKind::ClientCredentials => {
                 let client_secret = secret("CLIENT_SECRET", &plan.client_secret);
-                let Plan { token_url, client_id, .. } = plan;
+                let (token_url, client_id) = (server.token_url.as_deref().unwrap_or_default(), &plan.client_id);
                 let _ = writeln!(
                     text,
                     "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"

@@ -18,10 +18,14 @@ pub struct PlannedServer {
     pub url: String,
     /// Whether the limited key may use it.
     pub granted: bool,
+    /// Whether the configuration sets it aside. Where an implementation cannot, it is a server like the others.
+    pub disabled: bool,
+    /// Where its credential is minted, if it is.
+    pub token_url: Option<String>,
 }
 
 /// What an implementation is configured with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// In configuration order. See [`names`] for what each is there for.
     pub servers: Vec<PlannedServer>,
@@ -41,6 +45,10 @@ pub struct Plan {
     pub minted_token: String,
     /// The issuer of the mock authorization server that upstream metadata names.
     pub issuer: String,
+    /// A bearer in the shape of a JSON Web Token that admits like the limited key, in `Authorization` and nowhere else.
+    pub admission_bearer: String,
+    /// The origin whose pages may use the gateway from a browser.
+    pub page: String,
 }
 
 /// The servers of the plan.
@@ -59,8 +67,23 @@ pub mod names {
     pub const CLOSED: &str = "closed";
     /// A forwarding server behind a certificate that nobody trusts.
     pub const UNTRUSTED: &str = "untrusted";
+    /// A forwarding server whose name nobody resolves (RFC 6761 §6.4).
+    pub const UNRESOLVABLE: &str = "unresolvable";
+    /// A server whose credential is minted at a place where nothing is.
+    pub const UNMINTABLE: &str = "unmintable";
+    /// A forwarding server that the configuration sets aside.
+    pub const RETIRED: &str = "retired";
     /// A name that no configuration has.
     pub const UNKNOWN: &str = "nosuchserver";
+}
+
+impl PlannedServer {
+    /// A server at a URL, of which only the limited key's holder has to be told anything.
+    #[must_use]
+    pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
+        let granted = kind != ServerKind::Ungranted;
+        Self { name: name.to_owned(), kind, url: url.into(), granted, disabled: false, token_url: None }
+    }
 }
 
 impl Plan {

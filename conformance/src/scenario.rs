@@ -114,6 +114,7 @@ struct File {
 /// Each file's name and text.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("credentials.toml", include_str!("../scenarios/credentials.toml")),
+    ("gating.toml", include_str!("../scenarios/gating.toml")),
     ("discovery.toml", include_str!("../scenarios/discovery.toml")),
     ("output.toml", include_str!("../scenarios/output.toml")),
     ("probing.toml", include_str!("../scenarios/probing.toml")),

@@ -31,17 +31,22 @@ pub(super) async fn fleet(seed: u64, json: bool) -> Exit {
 fn in_words(plan: &Plan) -> String {
     let mut text = String::from("Configure the implementation with these servers:\n\n");
     for server in &plan.servers {
-        let _ = writeln!(text, "  {:<11} {:<34} {}", server.name, server.url, credential(server, plan));
+        let set_aside = if server.disabled { "; set aside, where that can be said" } else { "" };
+        let _ = writeln!(text, "  {:<12} {:<34} {}{set_aside}", server.name, server.url, credential(server, plan));
     }
     let _ = write!(
         text,
         "\nand with two gateway keys:\n\n  {}  may use every server\n  {}  may use every server but `{}`; the one that clients present\n\n\
+         A bearer in Authorization that admits like the second key, where an implementation admits by bearers:\n\n  {}\n\n\
+         An origin whose pages may use it, where it answers browsers:  {}\n\n\
          Then, while this runs:  curl the implementation by hand; a bearer token\n\
          \n  pf1.CASE.BEHAVIOUR.CANARY\n\n\
          tells the upstreams what to answer (preflight-conformance list behaviours). Ctrl-C ends it.\n",
         plan.full_key,
         plan.limited_key,
-        names::RESTRICTED
+        names::RESTRICTED,
+        plan.admission_bearer,
+        plan.page
     );
     text
 }
@@ -51,7 +56,7 @@ fn credential(server: &PlannedServer, plan: &Plan) -> String {
         ServerKind::Forwarding | ServerKind::Ungranted => "gets the caller's Authorization".to_owned(),
         ServerKind::Static => format!("gets `Authorization: Bearer {}`", plan.static_token),
         ServerKind::ClientCredentials => {
-            let Plan { token_url, client_id, client_secret, .. } = plan;
+            let (token_url, Plan { client_id, client_secret, .. }) = (server.token_url.as_deref().unwrap_or_default(), plan);
             format!("gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`")
         }
         ServerKind::Open | ServerKind::Unknown => "gets no credential".to_owned(),

@@ -84,6 +84,7 @@ switches! {
     ProbesAnything = "probes-anything",
     ProbesUngranted = "probes-ungranted",
     TellsUngranted = "tells-ungranted",
+    ServesTheDisabled = "serves-the-disabled",
     ProbesClientCredentials = "probes-client-credentials",
     ProbesStatic = "probes-static",
     ProbesInSeries = "probes-in-series",

@@ -47,8 +47,8 @@ pub(super) struct Gateway {
     pub(super) plan: Plan,
     pub(super) base_url: String,
     pub(super) http: Http,
-    /// The minted credential and its expiry. Locked while it is fetched, so that it is fetched once.
-    pub(super) minted: Mutex<Option<(HeaderValue, Instant)>>,
+    /// The minted credentials and their expiry, by server. Locked while one is fetched, so that it is fetched once.
+    pub(super) minted: Mutex<HashMap<String, (HeaderValue, Instant)>>,
     /// What a fault makes probes queue for, by token.
     pub(super) queues: std::sync::Mutex<HashMap<HeaderValue, Arc<Mutex<()>>>>,
 }
@@ -131,7 +131,7 @@ impl Gateway {
                 return self.refuse(&ask, refusal);
             }
         };
-        let known = self.plan.server(&name);
+        let known = self.plan.server(&name).filter(|server| !server.disabled || self.has(Switch::ServesTheDisabled));
         let Some(server) = known.filter(|server| caller.everything || server.granted).cloned() else {
             if self.has(Switch::ProbesUngranted) {
                 self.overstep(&name, caller.token.as_ref()).await;
@@ -207,7 +207,7 @@ impl Gateway {
             ServerKind::Forwarding if self.has(Switch::DropsToken) && ask.rpc.as_deref() == Some("tools/call") => Credential::None,
             ServerKind::Forwarding | ServerKind::Ungranted => forwarded(token),
             ServerKind::Static => Credential::Own(HeaderValue::try_from(format!("Bearer {}", self.plan.static_token)).ok()?),
-            ServerKind::ClientCredentials => Credential::Own(self.minted().await?),
+            ServerKind::ClientCredentials => Credential::Own(self.minted(server).await?),
             ServerKind::Open | ServerKind::Unknown => Credential::None,
         })
     }

@@ -176,9 +176,9 @@ impl Gateway {
     }
 
     /// The credential that the token endpoint mints, asked for once however many requests wait for it.
-    pub(super) async fn minted(&self) -> Option<HeaderValue> {
+    pub(super) async fn minted(&self, server: &PlannedServer) -> Option<HeaderValue> {
         let mut minted = self.minted.lock().await;
-        if let Some((credential, _)) = minted.as_ref().filter(|(_, until)| Instant::now() < *until) {
+        if let Some((credential, _)) = minted.get(&server.name).filter(|(_, until)| Instant::now() < *until) {
             return Some(credential.clone());
         }
         let form = url::form_urlencoded::Serializer::new(String::new())
@@ -186,7 +186,7 @@ impl Gateway {
             .append_pair("client_id", &self.plan.client_id)
             .append_pair("client_secret", &self.plan.client_secret)
             .finish();
-        let request = Request::post(&self.plan.token_url)
+        let request = Request::post(server.token_url.as_ref()?)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, AGENT)
@@ -197,7 +197,7 @@ impl Gateway {
         let grant: Value = serde_json::from_slice(&body).ok()?;
         let credential = HeaderValue::try_from(format!("Bearer {}", grant["access_token"].as_str()?)).ok()?;
         let lasts = Duration::from_secs(grant["expires_in"].as_u64().unwrap_or(60));
-        *minted = Some((credential.clone(), Instant::now() + lasts));
+        minted.insert(server.name.clone(), (credential.clone(), Instant::now() + lasts));
         Some(credential)
     }
 }

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::{
     TlsAcceptor,
@@ -44,9 +45,20 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     ground.plan_server(names::CLOSED, ServerKind::Forwarding, &format!("http://{}", closed.local_addr()?));
     let origin = ground.host(names::UNTRUSTED, Role::Upstream, Some(untrusted()?)).await?;
     ground.plan_server(names::UNTRUSTED, ServerKind::Forwarding, &origin);
+    ground.servers.push(PlannedServer::new(names::UNRESOLVABLE, ServerKind::Forwarding, "https://mcp.preflight.invalid/mcp"));
+    ground.server(names::UNMINTABLE, ServerKind::ClientCredentials).await?;
+    ground.server(names::RETIRED, ServerKind::Forwarding).await?;
     let elsewhere = ground.host(ELSEWHERE, Role::Elsewhere, None).await?;
     let issuer = ground.host(ISSUER, Role::Issuer, None).await?;
 
+    for server in &mut ground.servers {
+        server.disabled = server.name == names::RETIRED;
+        server.token_url = match server.name.as_str() {
+            names::MINTED => Some(format!("{issuer}/token")),
+            names::UNMINTABLE => Some(format!("{issuer}/nothing-here")),
+            _ => None,
+        };
+    }
     let mut rng = fastrand::Rng::with_seed(seed);
     let plan = Plan {
         servers: ground.servers,
@@ -58,6 +70,8 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
         token_url: format!("{issuer}/token"),
         minted_token: random("minted-", &mut rng),
         issuer,
+        admission_bearer: json_web_token(&mut rng),
+        page: "https://page.preflight.example".to_owned(),
     };
     Ok(Ground { site: Site::new(plan, elsewhere, rng), hosts: ground.hosts, closed })
 }
@@ -76,8 +90,7 @@ impl Laying {
     }
 
     fn plan_server(&mut self, name: &str, kind: ServerKind, origin: &str) {
-        let granted = kind != ServerKind::Ungranted;
-        self.servers.push(PlannedServer { name: name.to_owned(), kind, url: format!("{origin}/mcp"), granted });
+        self.servers.push(PlannedServer::new(name, kind, format!("{origin}/mcp")));
     }
 
     async fn host(&mut self, name: &str, role: Role, tls: Option<TlsAcceptor>) -> io::Result<String> {
@@ -87,6 +100,14 @@ impl Laying {
         self.hosts.push((Host { name: name.to_owned(), origin: origin.clone(), role, tls }, listener));
         Ok(origin)
     }
+}
+
+/// What looks like a JSON Web Token (RFC 7519 §3) and is signed by nobody.
+fn json_web_token(rng: &mut fastrand::Rng) -> String {
+    let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(serde_json::json!({ "alg": "RS256", "typ": "JWT" }));
+    let claims = part(serde_json::json!({ "sub": "fleet", "jti": random("jwt-", rng) }));
+    format!("{header}.{claims}.{}", random("", rng))
 }
 
 fn loopback() -> SocketAddr {

@@ -112,6 +112,8 @@ pub enum Feature {
     ListeningStream,
     /// Lets a client end its session with DELETE.
     SessionEnd,
+    /// A server can be set aside in the configuration without being taken out of it.
+    DisabledServers,
 }
 
 impl fmt::Display for Feature {
@@ -133,6 +135,7 @@ impl Feature {
         Self::SessionlessRequests,
         Self::ListeningStream,
         Self::SessionEnd,
+        Self::DisabledServers,
     ];
 }
 

@@ -15,8 +15,11 @@ use crate::plan::PlannedServer;
 const OWN: Started = Started { profile: Profile::Seed, strategy: Strategy::Own };
 
 fn plan() -> Plan {
-    let server =
-        |name: &str, kind, granted| PlannedServer { name: name.into(), kind, url: format!("http://127.0.0.1:9/{name}/mcp"), granted };
+    let server = |name: &str, kind, granted| PlannedServer {
+        granted,
+        token_url: (kind == ServerKind::ClientCredentials).then(|| "http://127.0.0.1:9/token".into()),
+        ..PlannedServer::new(name, kind, format!("http://127.0.0.1:9/{name}/mcp"))
+    };
     Plan {
         servers: vec![
             server("alpha", ServerKind::Forwarding, true),
@@ -33,6 +36,8 @@ fn plan() -> Plan {
         token_url: "http://127.0.0.1:9/token".into(),
         minted_token: "minted-token".into(),
         issuer: "http://127.0.0.1:9".into(),
+        admission_bearer: "e30.e30.x".into(),
+        page: "https://page.example".into(),
     }
 }
 
@@ -314,12 +319,12 @@ fn what_the_author_of_a_template_reads() {
     let all: Vec<String> = faulty.iter().map(|source| template::render("config.jinja", source, &names).unwrap_err().to_string()).collect();
     insta::assert_snapshot!(all.join("\n\n"), @r#"
     config.jinja:1: `fullkey` is not defined
-    expected one of `servers`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`
+    expected one of `servers`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
 
     config.jinja:3: `server.adress` is not defined
 
     config.jinja:1: `server` is not defined
-    expected one of `servers`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`
+    expected one of `servers`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
 
     config.jinja:1: filter to_json is unknown, at `to_json`
 

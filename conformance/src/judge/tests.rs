@@ -10,19 +10,8 @@ use crate::{
 };
 
 fn context() -> Context {
-    let alpha =
-        PlannedServer { name: "alpha".into(), kind: ServerKind::Forwarding, url: "http://127.0.0.1:9001/mcp".into(), granted: true };
-    let plan = Plan {
-        servers: vec![alpha],
-        full_key: String::new(),
-        limited_key: String::new(),
-        static_token: String::new(),
-        client_id: String::new(),
-        client_secret: String::new(),
-        token_url: String::new(),
-        minted_token: String::new(),
-        issuer: String::new(),
-    };
+    let alpha = PlannedServer::new("alpha", ServerKind::Forwarding, "http://127.0.0.1:9001/mcp");
+    let plan = Plan { servers: vec![alpha], ..Plan::default() };
     Context {
         base_url: "http://127.0.0.1:8080".into(),
         plan: Arc::new(plan),

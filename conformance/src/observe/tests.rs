@@ -22,8 +22,7 @@ fn headers(lines: &[(&str, &str)]) -> Headers {
 }
 
 fn case(upstream: &'static str) -> Case {
-    let server =
-        |name: &str, kind, port: u16| PlannedServer { name: name.into(), kind, url: format!("http://127.0.0.1:{port}/mcp"), granted: true };
+    let server = |name: &str, kind, port: u16| PlannedServer::new(name, kind, format!("http://127.0.0.1:{port}/mcp"));
     let plan = Plan {
         servers: vec![
             server("alpha", ServerKind::Forwarding, 9001),
@@ -38,6 +37,7 @@ fn case(upstream: &'static str) -> Case {
         token_url: "http://127.0.0.1:9009/token".into(),
         minted_token: "m1ntedm1nted".into(),
         issuer: "http://127.0.0.1:9009".into(),
+        ..Plan::default()
     };
     let exchange = Exchange {
         method: "POST".into(),

@@ -62,18 +62,7 @@ fn run() -> Run {
 }
 
 fn setup() -> Setup {
-    let text = String::new;
-    let plan = crate::plan::Plan {
-        servers: Vec::new(),
-        full_key: "sk-full".into(),
-        limited_key: text(),
-        static_token: text(),
-        client_id: text(),
-        client_secret: text(),
-        token_url: text(),
-        minted_token: text(),
-        issuer: text(),
-    };
+    let plan = crate::plan::Plan { full_key: "sk-full".into(), ..crate::plan::Plan::default() };
     Setup {
         plan,
         key_header: "x-key".into(),

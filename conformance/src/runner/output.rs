@@ -19,17 +19,21 @@ pub(super) const REQUIREMENT: &str = "OBS-01";
 /// How many characters make a candidate.
 const START: usize = 8;
 
-/// What the output says about OBS-01.
+/// What the output says about OBS-01. No output at all says nothing: either nobody listens, or somebody else does.
 pub(super) fn judge(output: &str, secrets: &BTreeSet<(String, SecretKind)>) -> Option<Finding> {
     Catalogue::embedded().get(REQUIREMENT)?;
-    let found = find(output, secrets);
+    let (verdict, seen) = match find(output, secrets) {
+        Some(line) => (Verdict::Fail, format!("a secret in: {line}")),
+        None if output.trim().is_empty() => (Verdict::Untestable, "no output at all".to_owned()),
+        None => (Verdict::Pass, "nothing".to_owned()),
+    };
     Some(Finding {
         requirement: REQUIREMENT.to_owned(),
         rule: ID.to_owned(),
-        verdict: if found.is_none() { Verdict::Pass } else { Verdict::Fail },
+        verdict,
         observable: "logged".to_owned(),
         expected: "nothing".to_owned(),
-        seen: found.map_or("nothing".to_owned(), |line| format!("a secret in: {line}")),
+        seen,
     })
 }
 
@@ -57,6 +61,13 @@ pub(super) fn distinct(secrets: &[Secret]) -> impl Iterator<Item = (String, Secr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_output_that_holds_nothing_is_no_evidence() {
+        let verdict = |output: &str| judge(output, &BTreeSet::new()).map(|finding| finding.verdict);
+        assert_eq!(verdict(" \n"), Some(Verdict::Untestable));
+        assert_eq!(verdict("serving\n"), Some(Verdict::Pass));
+    }
 
     #[test]
     fn a_secret_is_found_in_any_spelling_and_by_its_start_alone() {

@@ -16,7 +16,7 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
     let token = cell.credentials == C::KeyAndToken;
     let saw = match (cell.server, cell.upstream.as_str()) {
         (S::Ungranted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
-        (S::Forwarding, "untrusted-tls") => vec!["nothing"],
+        (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["nothing"],
         (S::Forwarding, "refused-port") => vec![],
         (S::Forwarding, _) if token => vec!["token"],
         (S::Forwarding | S::Open, _) => vec!["no-credential"],
@@ -61,6 +61,7 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         "bad-json-200" | "wrong-id-200" => vec!["200", "202", "204", "502"],
         "reset-after-head" | "reset-mid-body" | "truncated" | "bad-chunk" => vec!["200", "502"],
         "stall-body" => vec!["200", "502", "504"],
+        "unresolvable-name" => vec!["502", "504"],
         // A proxy's 407, its 502, redirects, and everything without an answer.
         _ => vec!["502"],
     };
