@@ -8,12 +8,13 @@ use std::fmt::Write;
 use http::{HeaderMap, Method, header};
 
 use crate::{
-    config::{Config, Source},
+    config::{Config, Server, Source},
     core::{
+        challenge::Profile,
         credential::{Credential, Owner},
         origin::Origins,
         preflight::{self, Strategy},
-        route::{Endpoint, Route},
+        route::{Place, Route},
         status::Failure,
     },
     gateway::{
@@ -40,70 +41,99 @@ pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap
     let route = Route::of(path);
     let origins = Origins::new(&config.external(config.listen), &config.allowed_origins);
     if let Err(failure) = edge(config, &origins, &route, headers) {
-        said.refusal(failure.into(), None);
+        said.refusal(failure.into());
         return said.0;
     }
     match route {
-        Route::Server(endpoint) => serve(&mut said, config, method, &endpoint, headers),
-        Route::ProtectedResource(endpoint) | Route::AuthorizationServer(endpoint) => match config.server_named(endpoint.server) {
+        Route::Mcp(place) => serve(&mut said, config, method, place, headers),
+        Route::ProtectedResource(Place::One(endpoint)) | Route::AuthorizationServer(endpoint) => match config.server_named(endpoint.server)
+        {
             Some(server) => {
                 said.line("server", &config.server(server).name);
                 said.line("answer", "the document that a challenge of this server leads to; anyone may have it");
             }
-            None => said.refusal(Failure::NoSuchPath.into(), None),
+            None => said.refusal(Failure::NoSuchPath.into()),
         },
+        Route::ProtectedResource(Place::Several(_)) => {
+            said.line("answer", "where the tokens of these servers come from, together; anyone may have it");
+        }
         Route::Health | Route::Ready => said.line("answer", "a word for a load balancer; anyone may have it"),
-        Route::Unknown => said.refusal(Failure::NoSuchPath.into(), None),
+        Route::Unknown => said.refusal(Failure::NoSuchPath.into()),
     }
     said.0
 }
 
-fn serve(said: &mut Said, config: &Config, method: &Method, endpoint: &Endpoint<'_>, headers: &HeaderMap) {
+fn serve(said: &mut Said, config: &Config, method: &Method, place: Place<'_>, headers: &HeaderMap) {
     let mut subject = Subject::default();
-    let planned = plan(config, &config.external(config.listen), endpoint, method, headers, &mut subject);
+    let planned = plan(config, &config.external(config.listen), place, method, headers, &mut subject);
     said.line("caller", subject.caller.map_or("nobody", |caller| &config.caller(caller).name));
     if subject.stripped {
         said.line("", "a header for tokens holds a gateway key, which goes no further");
     }
-    let server = subject.server.map(|server| config.server(server));
-    if let Some(server) = server {
-        said.line("server", format_args!("{} at {}", server.name, server.url));
-    }
     match planned {
-        Ok(plan) => proceed(said, config, &plan),
-        Err(refusal) => said.refusal(refusal, server.map(|server| server.name.as_str())),
+        Ok(plan) => proceed(said, config, place, &plan),
+        Err(refusal) => {
+            for server in &subject.servers {
+                said.server(config.server(*server));
+            }
+            said.refusal(refusal);
+        }
     }
 }
 
-fn proceed(said: &mut Said, config: &Config, plan: &Plan) {
-    let server = config.server(plan.server);
-    let credential = match (&plan.credential, &server.credential) {
+fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) {
+    for party in &plan.parties {
+        let server = config.server(party.server);
+        said.server(server);
+        match &party.credential {
+            Ok(credential) => {
+                said.line("credential", worded(credential, &server.credential));
+                said.line("owner", owner(credential));
+                said.line("probe", probe(config, credential));
+                if config.strategy == Strategy::Probe && credential.forwarded().is_some() {
+                    said.line("", preflight::message(server.era).1);
+                }
+            }
+            Err(_) => said.line("credential", "unusable: what the caller brought is not of a scheme that the server takes"),
+        }
+    }
+    let answer = match (place, plan.profile(config)) {
+        (Place::One(_), _) => "the server's own, judged by its head",
+        (Place::Several(_), Profile::Seed) => "the servers' together; whichever refuses, refuses the request",
+        (Place::Several(_), _) => "the servers' together; those that refuse are named in it, and all of them refuse the request",
+    };
+    said.line("answer", answer);
+    if let Place::Several(_) = place {
+        said.line("", "a message for one of them, as tools/call, is asked of and answered by that one alone");
+    }
+}
+
+fn worded(credential: &Credential, source: &Source) -> String {
+    match (credential, source) {
         (Credential::Forwarded(token), _) => {
             format!("forwarded: the caller's, as it came, … ({} characters)", token.header_value().len())
         }
-        (Credential::Missing, _) => "missing: the server is sent none, because the caller sent none".to_owned(),
+        (Credential::Missing, _) => "missing: the server is sent none, because the caller sent none for it".to_owned(),
         (Credential::Static, _) => "static: the bearer of the configuration".to_owned(),
         (Credential::Minted, Source::ClientCredentials(client)) => format!("minted: a bearer from {}", client.token_url),
         (Credential::Minted, _) => "minted".to_owned(),
         (Credential::None, _) => "none: the server is sent none".to_owned(),
-    };
-    said.line("credential", credential);
-    said.line(
-        "owner",
-        match plan.credential.owner() {
-            Owner::CallerWithToken | Owner::CallerWithoutToken => "the caller, who is told if the server refuses",
-            Owner::Gateway => "the gateway: if the server refuses, the caller is told 502",
-        },
-    );
-    match config.strategy {
-        Strategy::Deferred => said.line("probe", "none: strategy \"deferred\" judges the answer to the request itself"),
-        Strategy::Probe if plan.targets.is_empty() => said.line("probe", "none: only a caller's own token is asked about"),
-        Strategy::Probe => {
-            said.line("probe", format_args!("for at most {} ms, with POST", config.deadlines.probe.as_millis()));
-            said.line("", preflight::message(server.era).1);
-        }
     }
-    said.line("answer", "the server's own, judged by its head");
+}
+
+fn owner(credential: &Credential) -> &'static str {
+    match credential.owner() {
+        Owner::CallerWithToken | Owner::CallerWithoutToken => "the caller, who is told if the server refuses",
+        Owner::Gateway => "the gateway: if the server refuses, the caller is told 502",
+    }
+}
+
+fn probe(config: &Config, credential: &Credential) -> String {
+    match config.strategy {
+        Strategy::Deferred => "none: strategy \"deferred\" judges the answer to the request itself".to_owned(),
+        Strategy::Probe if credential.forwarded().is_none() => "none: only a caller's own token is asked about".to_owned(),
+        Strategy::Probe => format!("for at most {} ms, with POST", config.deadlines.probe.as_millis()),
+    }
 }
 
 /// What has been said so far.
@@ -115,9 +145,13 @@ impl Said {
         let _written = writeln!(self.0, "{about:<12}{what}");
     }
 
-    fn refusal(&mut self, refusal: Refusal, server: Option<&str>) {
-        self.line("answer", refusal.failure.message(server));
-        let response = refusal.response(server, None);
+    fn server(&mut self, server: &Server) {
+        self.line("server", format_args!("{} at {}", server.name, server.url));
+    }
+
+    fn refusal(&mut self, refusal: Refusal) {
+        self.line("answer", refusal.failure.message(refusal.named()));
+        let response = refusal.response(None);
         for name in [header::WWW_AUTHENTICATE, header::ALLOW] {
             if let Some(value) = response.headers().get(&name).and_then(|value| value.to_str().ok()) {
                 self.line("", format_args!("{name}: {value}"));
@@ -177,6 +211,9 @@ url = "https://secret.example/mcp"
             ("probe", Method::POST, "/mcp/tickets", &[KEY, ("origin", "https://elsewhere.example")]),
             ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN, ("connection", "close, authorization")]),
             ("probe", Method::POST, "/mcp/../tickets", &[KEY]),
+            ("probe", Method::POST, "/mcp", &[KEY, TOKEN, ("x-mcp-tickets-authorization", "Digest x")]),
+            ("deferred", Method::POST, "/mcp/clock,tickets,clock", &[KEY, TOKEN]),
+            ("deferred", Method::POST, "/mcp", &[KEY, TOKEN, ("x-mcp-servers", "clock, secret")]),
             ("probe", Method::GET, "/.well-known/oauth-protected-resource/mcp/wiki", &[]),
             ("probe", Method::GET, "/healthz", &[]),
         ] {

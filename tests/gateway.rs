@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod secrets;
 mod upstreams;
 
 use bytes::Bytes;
@@ -12,9 +13,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use mcp_preflight::{config::Config, gateway};
+use secrets::environment;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use upstreams::{TlsUpstream, environment};
+use upstreams::TlsUpstream;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{body_string_contains, header, method, path},

@@ -31,7 +31,7 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_stem().is_none_or(|stem| stem != "tests") {
             found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
         }
     }

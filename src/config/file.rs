@@ -2,10 +2,9 @@
 //!
 //! The keys of the file are the fields of the structures here; `preflight.example.toml` shows them all.
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, ops::Range, time::Duration};
+use std::{collections::BTreeSet, fmt, ops::Range, time::Duration};
 
-use http::{HeaderName, Uri};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use http::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{
     Deserialize, Deserializer,
@@ -14,16 +13,17 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    Caller, ClientCredentials, Config, Deadlines, Server, Source,
+    Caller, ClientCredentials, Config, Deadlines, Server, Source, Toolset,
+    address::{address, certificates, external, issuer, origin, upstream_url},
     error::Fault,
+    example::example,
     secret::{Environment, HUSH, Place},
 };
 use crate::core::{
     access::{Grant, ServerId},
     admission::{KeyDigest, Keyring, Scheme, server_of},
     challenge::Profile,
-    discovery::ExternalUrl,
-    origin::Origin,
+    naming,
     preflight::{Era, Strategy},
     route::{RESERVED, is_name},
 };
@@ -47,6 +47,7 @@ struct File {
     commit_deadline_ms: Option<Spanned<u64>>,
     request_deadline_ms: Option<Spanned<u64>>,
     shutdown_deadline_ms: Option<Spanned<u64>>,
+    probe_reuse_ms: Option<Spanned<u64>>,
     max_message_bytes: Option<u64>,
     #[serde(default)]
     trusted_certificates: Vec<Spanned<String>>,
@@ -54,6 +55,17 @@ struct File {
     key: Vec<KeyEntry>,
     #[serde(default)]
     server: Vec<ServerEntry>,
+    #[serde(default)]
+    toolset: Vec<ToolsetEntry>,
+    name_separator: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolsetEntry {
+    name: Spanned<String>,
+    servers: Vec<Spanned<String>>,
+    tools: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +74,8 @@ struct KeyEntry {
     name: Spanned<String>,
     value: Spanned<Place>,
     servers: Spanned<ServerList>,
+    #[serde(default)]
+    toolsets: Vec<Spanned<String>>,
 }
 
 /// `"all"`, or names. Read by hand, because an untagged enum would lose the places of the names.
@@ -114,6 +128,9 @@ struct ServerEntry {
     authorization_servers: Vec<Spanned<String>>,
     #[serde(default)]
     allow_cleartext: bool,
+    #[serde(default)]
+    disabled: bool,
+    protection_space: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -133,58 +150,29 @@ fn default_era() -> Era {
     Era::November2025
 }
 
-/// A line to write for each key of the file, shown where a key is wrong.
-const EXAMPLES: &[(&str, &str)] = &[
-    ("listen", r#"listen = "127.0.0.1:8080""#),
-    ("metrics_listen", r#"metrics_listen = "127.0.0.1:9090""#),
-    ("external_url", r#"external_url = "https://gateway.example""#),
-    ("allowed_origins", r#"allowed_origins = ["https://app.example"]"#),
-    ("profile", r#"profile = "seed""#),
-    ("strategy", r#"strategy = "probe""#),
-    ("key_header", r#"key_header = "x-litellm-api-key""#),
-    ("session_secret", r#"session_secret = { env = "SESSION_SECRET" }"#),
-    ("probe_deadline_ms", "probe_deadline_ms = 5000"),
-    ("commit_deadline_ms", "commit_deadline_ms = 5000"),
-    ("request_deadline_ms", "request_deadline_ms = 60000"),
-    ("shutdown_deadline_ms", "shutdown_deadline_ms = 10000"),
-    ("max_message_bytes", "max_message_bytes = 4194304"),
-    ("trusted_certificates", r#"trusted_certificates = ["ca.pem"]"#),
-    ("name", r#"name = "alpha""#),
-    ("value", r#"value = { env = "ALICE_KEY" }"#),
-    ("servers", r#"servers = ["alpha"]"#),
-    ("url", r#"url = "https://alpha.example/mcp""#),
-    ("forward", r#"forward = ["authorization"]"#),
-    ("schemes", r#"schemes = ["bearer"]"#),
-    ("bearer", r#"bearer = { env = "ALPHA_TOKEN" }"#),
-    (
-        "client_credentials",
-        r#"client_credentials = { token_url = "https://as.example/token", client_id = "gateway", client_secret = { env = "SECRET" } }"#,
-    ),
-    ("era", r#"era = "2025-11-25""#),
-    ("authorization_servers", r#"authorization_servers = ["https://as.example"]"#),
-    ("allow_cleartext", "allow_cleartext = true"),
-];
-
-fn example(key: &str) -> &'static str {
-    EXAMPLES.iter().find(|(name, _)| *name == key).map_or("", |(_, line)| line)
-}
-
 pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, Fault> {
     let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
     let servers = file.server.iter().map(|entry| server(entry, environment)).collect::<Result<Vec<_>, _>>()?;
+    if servers.len() > usize::from(u16::MAX) {
+        return Err(Fault { at: None, found: "too many servers".to_owned(), expected: "expected at most 65535".to_owned(), hush: false });
+    }
     unique(file.server.iter().map(|entry| &entry.name), "server")?;
     unique(file.key.iter().map(|entry| &entry.name), "key")?;
     if file.key.is_empty() {
         let expected = format!("expected at least one, for example\n[[key]]\nname = \"alice\"\n{}\nservers = \"all\"", example("value"));
         return Err(Fault { at: None, found: "no gateway key".to_owned(), expected, hush: false });
     }
-    if servers.len() > usize::from(u16::MAX) {
-        return Err(Fault { at: None, found: "too many servers".to_owned(), expected: "expected at most 65535".to_owned(), hush: false });
-    }
+    unique(file.toolset.iter().map(|entry| &entry.name), "toolset")?;
+    let toolsets = file.toolset.iter().map(|entry| toolset(entry, &servers)).collect::<Result<Vec<_>, _>>()?;
     let mut callers = Vec::new();
     let mut digests = Vec::new();
     for entry in &file.key {
-        callers.push(Caller { name: entry.name.get_ref().clone(), grant: grant(&entry.servers, &servers)? });
+        let toolsets = entry.toolsets.iter().map(|name| position(name, "toolset", toolsets.iter().map(|toolset| toolset.name.as_str())));
+        callers.push(Caller {
+            name: entry.name.get_ref().clone(),
+            grant: grant(&entry.servers, &servers)?,
+            toolsets: toolsets.collect::<Result<_, _>>()?,
+        });
         digests.push(key(entry, environment)?);
     }
     let key_header = file.key_header.as_ref().map_or(Ok(HeaderName::from_static("x-litellm-api-key")), |name| {
@@ -192,6 +180,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         usable
             .ok_or_else(|| Fault::at(name.span(), "not a name for the key's own header", format!("for example  {}", example("key_header"))))
     })?;
+    let name_separator = separator(file.name_separator.as_ref(), &file.server)?;
     let probe = milliseconds(file.probe_deadline_ms.as_ref(), 5_000)?;
     Ok(Config {
         listen: address(&file.listen, "listen")?,
@@ -204,12 +193,15 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         callers,
         servers,
         session_secret: file.session_secret.as_ref().map(|place| session_secret(place, environment)).transpose()?,
+        toolsets,
+        name_separator,
         deadlines: Deadlines {
             probe,
             commit: file.commit_deadline_ms.as_ref().map_or(Ok(probe), |set| milliseconds(Some(set), 0))?,
             request: milliseconds(file.request_deadline_ms.as_ref(), 60_000)?,
             shutdown: milliseconds(file.shutdown_deadline_ms.as_ref(), 10_000)?,
         },
+        probe_reuse: file.probe_reuse_ms.as_ref().map(|set| milliseconds(Some(set), 0)).transpose()?,
         max_message_bytes: file.max_message_bytes.unwrap_or(4 * 1024 * 1024),
         trusted_certificates: certificates(&file.trusted_certificates)?,
     })
@@ -266,33 +258,12 @@ fn unique<'f>(names: impl Iterator<Item = &'f Spanned<String>>, what: &str) -> R
     Ok(())
 }
 
-fn address(text: &Spanned<String>, key: &str) -> Result<SocketAddr, Fault> {
-    let expected = || format!("expected an address and a port, for example  {}", example(key));
-    text.get_ref().parse().map_err(|_| Fault::at(text.span(), "not an address to listen on", expected()))
-}
-
 fn milliseconds(set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fault> {
     match set {
         None => Ok(Duration::from_millis(default)),
         Some(set) if (1..=3_600_000).contains(set.get_ref()) => Ok(Duration::from_millis(*set.get_ref())),
         Some(set) => Err(Fault::at(set.span(), "a deadline out of range", "expected 1 to 3600000 milliseconds")),
     }
-}
-
-fn external(text: &Spanned<String>) -> Result<ExternalUrl, Fault> {
-    let bare =
-        |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    let url = url::Url::parse(text.get_ref()).ok().filter(|url| bare(url) && url.username().is_empty());
-    let url = url.ok_or_else(|| {
-        let expected = format!("expected scheme and host without a path, for example  {}", example("external_url"));
-        Fault::at(text.span(), "not a URL that clients could know the gateway by", expected)
-    })?;
-    Ok(ExternalUrl(url.origin().ascii_serialization()))
-}
-
-fn origin(text: &Spanned<String>) -> Result<Origin, Fault> {
-    let expected = || format!("expected scheme and host without a path, for example  {}", example("allowed_origins"));
-    Origin::read(text.get_ref()).ok_or_else(|| Fault::at(text.span(), "not an origin", expected()))
 }
 
 fn key(entry: &KeyEntry, environment: Environment<'_>) -> Result<KeyDigest, Fault> {
@@ -329,15 +300,61 @@ fn grant(list: &Spanned<ServerList>, servers: &[Server]) -> Result<Grant, Fault>
         }
         ServerList::Names(names) => names,
     };
-    let mut granted = BTreeSet::new();
-    for name in names {
-        let position = servers.iter().position(|server| server.name == *name.get_ref()).and_then(|position| u16::try_from(position).ok());
-        let known: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
-        let fault =
-            || Fault::at(name.span(), format!("no server named `{}`", name.get_ref()), format!("expected one of: {}", known.join(", ")));
-        granted.insert(ServerId(position.ok_or_else(fault)?));
+    Ok(Grant::Servers(names.iter().map(|name| server_id(name, servers)).collect::<Result<_, _>>()?))
+}
+
+fn server_id(name: &Spanned<String>, servers: &[Server]) -> Result<ServerId, Fault> {
+    let position = position(name, "server", servers.iter().map(|server| server.name.as_str()))?;
+    Ok(ServerId(u16::try_from(position).expect("a configuration has at most 65535 servers, checked before any name is looked up")))
+}
+
+/// The position of a name among those that there are.
+fn position<'k>(name: &Spanned<String>, what: &str, known: impl Iterator<Item = &'k str> + Clone) -> Result<usize, Fault> {
+    let found = known.clone().position(|known| known == name.get_ref());
+    found.ok_or_else(|| {
+        let known: Vec<&str> = known.collect();
+        Fault::at(
+            name.span(),
+            format!("no {what} named `{}`", name.get_ref().escape_debug()),
+            format!("expected one of: {}", known.join(", ")),
+        )
+    })
+}
+
+fn toolset(entry: &ToolsetEntry, servers: &[Server]) -> Result<Toolset, Fault> {
+    let name = entry.name.get_ref();
+    if !is_name(name) {
+        let found = format!("not a name for a toolset: `{}`", name.escape_debug());
+        return Err(Fault::at(entry.name.span(), found, "expected 1 to 64 letters, digits, `-`, `_`, `.`"));
     }
-    Ok(Grant::Servers(granted))
+    Ok(Toolset {
+        name: name.clone(),
+        servers: entry.servers.iter().map(|name| server_id(name, servers)).collect::<Result<_, _>>()?,
+        tools: entry.tools.as_ref().map(|tools| tools.iter().cloned().collect()),
+    })
+}
+
+/// The separator of names on an aggregate, in front of which every server's name reads one way.
+fn separator(set: Option<&Spanned<String>>, servers: &[ServerEntry]) -> Result<String, Fault> {
+    let separator = set.map_or("-", |set| set.get_ref().as_str());
+    let usable = (1..=4).contains(&separator.len()) && separator.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    if let (false, Some(set)) = (usable, set) {
+        return Err(Fault::at(
+            set.span(),
+            "not a separator of names",
+            format!("expected 1 to 4 of letters, digits, - _ . /; for example  {}", example("name_separator")),
+        ));
+    }
+    let names: Vec<&str> = servers.iter().map(|entry| entry.name.get_ref().as_str()).collect();
+    match naming::ambiguous(&names, separator) {
+        None => Ok(separator.to_owned()),
+        Some((short, long)) => {
+            let at = servers.iter().find(|entry| entry.name.get_ref() == long).map(|entry| entry.name.span());
+            let found = format!("`{long}` and `{short}` cannot be told apart before `{separator}` in the name of a tool");
+            let expected = format!("expected another name, or another separator, for example  {}", example("name_separator"));
+            Err(Fault { at, found, expected, hush: false })
+        }
+    }
 }
 
 fn server(entry: &ServerEntry, environment: Environment<'_>) -> Result<Server, Fault> {
@@ -352,7 +369,20 @@ fn server(entry: &ServerEntry, environment: Environment<'_>) -> Result<Server, F
         credential: credential(entry, environment)?,
         era: entry.era,
         authorization_servers: entry.authorization_servers.iter().map(issuer).collect::<Result<_, _>>()?,
+        disabled: entry.disabled,
+        protection_space: protection_space(entry)?,
     })
+}
+
+/// Only where a caller's token is handed on does it matter whose tokens a server takes.
+fn protection_space(entry: &ServerEntry) -> Result<Option<String>, Fault> {
+    match &entry.protection_space {
+        Some(space) if entry.forward.is_empty() => {
+            let expected = format!("expected only beside  {}", example("forward"));
+            Err(Fault::at(space.span(), "a protection space, and no token that would be forwarded", expected))
+        }
+        space => Ok(space.as_ref().map(|space| space.get_ref().clone())),
+    }
 }
 
 fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Source, Fault> {
@@ -388,51 +418,4 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
         (_, _, Some(client)) => several(client.span()),
         (_, Some(place), _) => several(place.span()),
     }
-}
-
-/// An absolute URL without userinfo; cleartext only on this machine, unless allowed (SEC-07).
-fn upstream_url(text: &Spanned<String>, allow_cleartext: bool) -> Result<Uri, Fault> {
-    let expected = || format!("expected an absolute URL without user name or fragment, for example  {}", example("url"));
-    let bad = || Fault::at(text.span(), "not a URL of a server", expected());
-    let url = url::Url::parse(text.get_ref()).map_err(|_| bad())?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Fault { hush: true, ..bad() });
-    }
-    if !matches!(url.scheme(), "http" | "https") || url.fragment().is_some() {
-        return Err(bad());
-    }
-    let loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => return Err(bad()),
-    };
-    if url.scheme() == "http" && !loopback && !allow_cleartext {
-        let expected = "expected https; where the network is trusted, write  allow_cleartext = true  beside it";
-        return Err(Fault::at(text.span(), "tokens would travel in cleartext", expected));
-    }
-    url.as_str().parse().map_err(|_| bad())
-}
-
-fn issuer(text: &Spanned<String>) -> Result<String, Fault> {
-    let usable = url::Url::parse(text.get_ref()).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    let expected = || format!("expected an absolute URL, for example  {}", example("authorization_servers"));
-    usable.then(|| text.get_ref().clone()).ok_or_else(|| Fault::at(text.span(), "not the URL of an authorization server", expected()))
-}
-
-fn certificates(paths: &[Spanned<String>]) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let mut trusted = Vec::new();
-    for path in paths {
-        let fault = || {
-            Fault::at(path.span(), "not a readable PEM file with certificates", format!("for example  {}", example("trusted_certificates")))
-        };
-        let before = trusted.len();
-        for certificate in CertificateDer::pem_file_iter(path.get_ref()).map_err(|_| fault())? {
-            trusted.push(certificate.map_err(|_| fault())?);
-        }
-        if trusted.len() == before {
-            return Err(fault());
-        }
-    }
-    Ok(trusted)
 }

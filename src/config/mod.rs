@@ -2,11 +2,13 @@
 //!
 //! [`Config::parse`] reads TOML. It decides nothing about requests, and it keeps no gateway key in the clear.
 
+mod address;
 mod error;
+mod example;
 mod file;
 mod secret;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path, time::Duration};
 
 pub use error::ConfigError;
 use http::Uri;
@@ -46,8 +48,14 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// What session ids are sealed with, where several processes serve the same sessions.
     pub session_secret: Option<SecretString>,
+    /// Named sets of servers and tools.
+    pub toolsets: Vec<Toolset>,
+    /// What stands between a server's name and a tool's on an aggregate. No two servers' names read two ways in front of it.
+    pub name_separator: String,
     /// How long things may take.
     pub deadlines: Deadlines,
+    /// How long a probe's acceptance may stand for the next one (PRB-16), if at all.
+    pub probe_reuse: Option<Duration>,
     /// The longest message taken from a client, in bytes.
     pub max_message_bytes: u64,
     /// Certificates trusted beside the system's, DER.
@@ -61,6 +69,19 @@ pub struct Caller {
     pub name: String,
     /// The servers that it may use.
     pub grant: Grant,
+    /// The toolsets that it may use, by position; what they hold is still bound by the grant.
+    pub toolsets: BTreeSet<usize>,
+}
+
+/// A named set of servers and tools, with a route of its own.
+#[derive(Clone, Debug)]
+pub struct Toolset {
+    /// The name in the path.
+    pub name: String,
+    /// The servers in it.
+    pub servers: BTreeSet<ServerId>,
+    /// The tools in it, by their names on an aggregate; every tool of the servers where none are named.
+    pub tools: Option<BTreeSet<String>>,
 }
 
 /// One upstream MCP server.
@@ -76,6 +97,10 @@ pub struct Server {
     pub era: Era,
     /// The issuers of its tokens, where they are not to be learned from it.
     pub authorization_servers: Vec<String>,
+    /// As if it were not there (GATE-10).
+    pub disabled: bool,
+    /// Servers of one space take the same tokens; one without is a space of its own (AGG-04).
+    pub protection_space: Option<String>,
 }
 
 /// Where the credential for a server comes from.
@@ -167,10 +192,15 @@ impl Config {
         file::read(text, environment).map_err(|fault| ConfigError::located(name, text, fault))
     }
 
-    /// The position of the server of that name.
+    /// The servers that can be asked for: those that are not disabled.
+    pub fn enabled(&self) -> impl Iterator<Item = (ServerId, &Server)> {
+        (0..).map(ServerId).zip(&self.servers).filter(|(_, server)| !server.disabled)
+    }
+
+    /// The position of the server of that name, if it can be asked for.
     #[must_use]
     pub fn server_named(&self, name: &str) -> Option<ServerId> {
-        (0..).zip(&self.servers).find(|(_, server)| server.name == name).map(|(position, _)| ServerId(position))
+        self.enabled().find(|(_, server)| server.name == name).map(|(id, _)| id)
     }
 
     /// The caller at a position.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use http::HeaderMap;
+
 /// Position of a server in the configuration; the order in which ties are broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId(pub u16);
@@ -42,9 +44,38 @@ pub fn resolve(grant: &Grant, named: Option<ServerId>) -> Option<ServerId> {
     named.filter(|server| grant.covers(*server))
 }
 
+/// Picks the servers of a request for several: in configuration order, each once (GATE-02, GATE-03, GATE-11).
+///
+/// `known` are all servers that there are, `within` the toolset's, where there is one, and `named` what the request names, already
+/// looked up, where it names any. Names only narrow. `None` where one is not to be had, or none is left: nothing is not everything.
+#[must_use]
+pub fn select(
+    known: impl IntoIterator<Item = ServerId>,
+    grant: &Grant,
+    within: Option<&BTreeSet<ServerId>>,
+    named: Option<&[Option<ServerId>]>,
+) -> Option<Vec<ServerId>> {
+    let allowed = |server: &ServerId| grant.covers(*server) && within.is_none_or(|within| within.contains(server));
+    let selected: BTreeSet<ServerId> = match named {
+        None => known.into_iter().filter(allowed).collect(),
+        Some(named) => named.iter().map(|server| server.filter(allowed)).collect::<Option<_>>()?,
+    };
+    (!selected.is_empty()).then(|| selected.into_iter().collect())
+}
+
+/// The names that a client asks for in `x-mcp-servers`, if it sends the field: over all its lines, none of them looked up yet.
+#[must_use]
+pub fn asked_for(headers: &HeaderMap) -> Option<Vec<&str>> {
+    let lines = headers.get_all("x-mcp-servers");
+    // Bytes that are no text are no server's name either.
+    let names = lines.iter().flat_map(|line| line.to_str().unwrap_or("?").split(',').map(str::trim));
+    lines.iter().next().map(|_| names.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_empty_grant_is_not_a_grant_of_everything() {
@@ -57,5 +88,24 @@ mod tests {
         assert_eq!(resolve(&grant, None), resolve(&grant, Some(ServerId(1))));
         assert_eq!(resolve(&grant, Some(ServerId(0))), Some(ServerId(0)));
         assert_eq!(resolve(&Grant::All, Some(ServerId(1))), Some(ServerId(1)));
+    }
+
+    fn ids(text: &str) -> BTreeSet<ServerId> {
+        text.bytes().map(|digit| ServerId(u16::from(digit - b'0'))).collect()
+    }
+
+    proptest! {
+        /// Whatever is named, nothing outside the grant and the toolset is ever selected, and nothing twice.
+        #[test]
+        fn names_only_narrow(granted in "[0-4]{0,5}", toolset in prop::option::of("[0-4]{0,5}"), named in prop::option::of(prop::collection::vec(prop::option::of(0_u16..7), 0..6))) {
+            let (grant, within) = (Grant::Servers(ids(&granted)), toolset.as_deref().map(ids));
+            let named: Option<Vec<Option<ServerId>>> = named.map(|named| named.into_iter().map(|id| id.map(ServerId)).collect());
+            let selected = select((0..5).map(ServerId), &grant, within.as_ref(), named.as_deref());
+            if let Some(selected) = selected {
+                prop_assert!(!selected.is_empty() && selected.is_sorted_by(|a, b| a < b));
+                prop_assert!(selected.iter().all(|server| grant.covers(*server) && within.as_ref().is_none_or(|within| within.contains(server))));
+                prop_assert!(named.is_none_or(|named| named.iter().all(|named| named.is_some_and(|named| selected.contains(&named)))));
+            }
+        }
     }
 }

@@ -90,10 +90,10 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// What a server may see: the credential sent for it, and only without one that for every server.
+    /// What was sent for this server alone; it wins over what came for every server (CRD-11).
     #[must_use]
-    pub fn toward(&self, server: &str) -> &Authorization {
-        self.for_server.get(&server.to_ascii_lowercase()).unwrap_or(&self.authorization)
+    pub fn for_one(&self, server: &str) -> Option<&Authorization> {
+        self.for_server.get(&server.to_ascii_lowercase())
     }
 }
 
@@ -268,13 +268,17 @@ mod tests {
         let lines =
             [("authorization", "Bearer sk-alice"), ("x-mcp-a.b-authorization", "Bearer one"), ("x-mcp-c-authorization", "Basic eDp5")];
         let admitted = admit(&lines).unwrap();
-        assert_eq!(forwarded(admitted.toward("A.b")), Some(&b"Bearer one"[..]));
-        assert!(matches!(admitted.toward("c"), Authorization::Token(token) if token.scheme == Scheme::Basic));
-        assert_eq!(admitted.toward("b"), &Authorization::Absent, "the key does not stand in for a token");
+        assert_eq!(admitted.for_one("A.b").and_then(forwarded), Some(&b"Bearer one"[..]));
+        assert!(matches!(admitted.for_one("c"), Some(Authorization::Token(token)) if token.scheme == Scheme::Basic));
+        assert_eq!(
+            admitted.for_one("b").unwrap_or(&admitted.authorization),
+            &Authorization::Absent,
+            "the key does not stand in for a token"
+        );
 
         let admitted = admit(&[("x-key", "sk-bob"), ("authorization", "Bearer all"), ("x-mcp-a-authorization", "Bearer")]).unwrap();
-        assert_eq!(admitted.toward("a"), &Authorization::Unusable, "a mistake there is not covered up");
-        assert_eq!(forwarded(admitted.toward("b")), Some(&b"Bearer all"[..]));
+        assert_eq!(admitted.for_one("a"), Some(&Authorization::Unusable), "a mistake there is not covered up");
+        assert_eq!((admitted.for_one("b"), forwarded(&admitted.authorization)), (None, Some(&b"Bearer all"[..])));
         let twice = [("x-key", "sk-bob"), ("x-mcp-a-authorization", "Bearer 1"), ("x-mcp-a-authorization", "Bearer 2")];
         assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
     }
@@ -338,7 +342,7 @@ mod tests {
             for line in &alphas { headers.append("x-mcp-alpha-authorization", HeaderValue::from_str(line).unwrap()); }
             if let Ok(admitted) = keyring().admit(&headers) {
                 for (server, own) in [("alpha", !alphas.is_empty()), ("beta", false)] {
-                    if let Some(sent) = forwarded(admitted.toward(server)) {
+                    if let Some(sent) = admitted.for_one(server).and_then(forwarded) {
                         let sent = std::str::from_utf8(sent).unwrap();
                         prop_assert!(sent.split(' ').all(|part| !KEYS.contains(&part)), "forwarded {sent}");
                         prop_assert_eq!(&vec![sent.to_owned()], if own { &alphas } else { &authorizations });

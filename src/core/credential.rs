@@ -5,7 +5,10 @@
 
 use http::HeaderValue;
 
-use super::admission::{Authorization, Scheme, UpstreamToken};
+use super::{
+    access::ServerId,
+    admission::{Authorization, Scheme, UpstreamToken},
+};
 
 /// What the configuration says about a server's credential. Forwarding is opt-in (SEC-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,13 @@ pub fn assign(kind: Kind<'_>, authorization: &Authorization) -> Result<Credentia
         (Kind::ClientCredentials, _) => Ok(Credential::Minted),
         (Kind::Open, _) => Ok(Credential::None),
     }
+}
+
+/// Whether two servers, each with the protection space that it is declared to be in, take the same tokens (AGG-04). A server without one
+/// is a space of its own.
+#[must_use]
+pub fn share_tokens(one: (ServerId, Option<&str>), other: (ServerId, Option<&str>)) -> bool {
+    one.0 == other.0 || one.1.is_some() && one.1 == other.1
 }
 
 /// Who can do something about a refused credential.

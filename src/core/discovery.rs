@@ -6,7 +6,10 @@
 
 use serde::Deserialize;
 
-use super::{challenge::Discovery, route::Endpoint};
+use super::{
+    challenge::Discovery,
+    route::{Aggregate, Endpoint, Place},
+};
 
 /// The gateway's URL as clients know it, from the configuration and never from a request (CHL-07): scheme and authority, without a
 /// trailing slash.
@@ -30,6 +33,14 @@ impl ExternalUrl {
             authorization_uri: format!("{}{}", self.0, endpoint.authorization_server()),
         }
     }
+
+    /// The URLs that a challenge on several servers' endpoint names: those of the server that refused (AGG-06).
+    #[must_use]
+    pub fn discovery_among(&self, aggregate: &Aggregate<'_>, refusing: &str) -> Discovery {
+        let endpoint = Endpoint { server: refusing, server_first: false, slash: false };
+        let resource_metadata = format!("{}{}", self.0, aggregate.protected_resource(&endpoint));
+        Discovery { resource_metadata, ..self.discovery(&endpoint) }
+    }
 }
 
 /// What the gateway reads of an upstream's protected-resource metadata.
@@ -43,18 +54,36 @@ pub struct UpstreamMetadata {
     pub scopes_supported: Vec<String>,
 }
 
+impl UpstreamMetadata {
+    /// Adds what another server says, as far as it is new.
+    pub fn extend(&mut self, other: &Self) {
+        let lists =
+            [(&mut self.authorization_servers, &other.authorization_servers), (&mut self.scopes_supported, &other.scopes_supported)];
+        for (own, others) in lists {
+            for new in others {
+                if !own.contains(new) {
+                    own.push(new.clone());
+                }
+            }
+        }
+    }
+}
+
 /// The protected-resource metadata of an endpoint (RFC 9728 §2), or `None` where no authorization server is known: a document
 /// without one would send a client nowhere (DSC-03).
 #[must_use]
-pub fn protected_resource(external: &ExternalUrl, endpoint: &Endpoint<'_>, upstream: &UpstreamMetadata) -> Option<String> {
+pub fn protected_resource(external: &ExternalUrl, place: &Place<'_>, upstream: &UpstreamMetadata) -> Option<String> {
     if upstream.authorization_servers.is_empty() {
         return None;
     }
     let mut document = serde_json::json!({
-        "resource": format!("{}{endpoint}", external.0),
+        "resource": format!("{}{place}", external.0),
         "authorization_servers": upstream.authorization_servers,
         "bearer_methods_supported": ["header"],
-        "resource_name": endpoint.server,
+        "resource_name": match place {
+            Place::One(endpoint) => endpoint.server.to_owned(),
+            Place::Several(_) => "mcp-preflight".to_owned(),
+        },
     });
     // A refresh is between client and authorization server; a resource has no scope for it (DSC-06).
     let scopes: Vec<&String> = upstream.scopes_supported.iter().filter(|scope| *scope != "offline_access").collect();
@@ -78,7 +107,7 @@ pub fn well_known(suffix: &str, about: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const ENDPOINT: Endpoint<'static> = Endpoint { server: "alpha", server_first: true, slash: true };
+    const ENDPOINT: Place<'static> = Place::One(Endpoint { server: "alpha", server_first: true, slash: true });
 
     #[test]
     fn the_resource_is_the_url_the_client_used() {

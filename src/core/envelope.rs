@@ -1,10 +1,14 @@
-//! Reads the two members of a JSON-RPC message that the gateway needs, `id` and `method`, and leaves the rest alone.
+//! The one layer that knows JSON-RPC: reads what the gateway needs of a message, and leaves the rest the bytes that it was.
 //!
-//! Whether the message is valid is the upstream's business; what cannot be read is simply not known.
+//! An [`Envelope`] is what the beginning of a message tells, enough to answer by id. A [`Message`] is a whole one, read because an
+//! aggregate has to know whose it is. Whether a message makes sense is its server's business.
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 /// What was read of a message.
@@ -34,16 +38,16 @@ impl Envelope {
         let mut envelope = Self::default();
         let mut json = serde_json::Deserializer::from_slice(bytes);
         // An error only says where reading stopped; what came before it has been kept.
-        let _stopped = Members(&mut envelope).deserialize(&mut json);
+        let _stopped = Peek(&mut envelope).deserialize(&mut json);
         // A number that the cut ends with may have lost its last digits.
         envelope.id = envelope.id.filter(|id| !bytes.ends_with(id.get().as_bytes()));
         envelope
     }
 }
 
-struct Members<'e>(&'e mut Envelope);
+struct Peek<'e>(&'e mut Envelope);
 
-impl<'de> DeserializeSeed<'de> for Members<'_> {
+impl<'de> DeserializeSeed<'de> for Peek<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -51,7 +55,7 @@ impl<'de> DeserializeSeed<'de> for Members<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for Peek<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,6 +74,88 @@ impl<'de> Visitor<'de> for Members<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A JSON object whose values have not been looked into, in its own order.
+pub type Members = indexmap::IndexMap<String, Box<RawValue>>;
+
+/// A whole message, of which one level has been looked into.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Every member but `params`.
+    members: Members,
+    params: Option<Members>,
+}
+
+/// A text that is no JSON-RPC message that an aggregate could serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Not JSON.
+    NotJson,
+    /// JSON, and not one message: a batch, or something else.
+    NotAMessage,
+}
+
+impl Message {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// Says whether it was JSON at all.
+    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let mut members: Members = serde_json::from_slice(bytes).map_err(|_| match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Unreadable::NotAMessage,
+            Err(_) => Unreadable::NotJson,
+        })?;
+        let params = members.shift_remove("params").map(|params| serde_json::from_str(params.get())).transpose();
+        let message = Self { members, params: params.map_err(|_| Unreadable::NotAMessage)? };
+        let says_something = ["method", "result", "error"].iter().any(|member| message.members.contains_key(*member));
+        if says_something { Ok(message) } else { Err(Unreadable::NotAMessage) }
+    }
+
+    /// The id as it was written; absent in a notification.
+    #[must_use]
+    pub fn id(&self) -> Option<&RawValue> {
+        self.members.get("id").map(AsRef::as_ref)
+    }
+
+    /// The method; absent in a response.
+    #[must_use]
+    pub fn method(&self) -> Option<String> {
+        serde_json::from_str(self.members.get("method")?.get()).ok()
+    }
+
+    /// A parameter.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&RawValue> {
+        self.params.as_ref()?.get(name).map(AsRef::as_ref)
+    }
+
+    /// A parameter that is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.param(name)?.get()).ok()
+    }
+
+    /// The same message with one parameter of another value.
+    #[must_use]
+    pub fn with(&self, name: &str, value: impl Serialize) -> Self {
+        let mut changed = self.clone();
+        let value = serde_json::value::to_raw_value(&value).expect("strings, numbers and maps of them are JSON");
+        changed.params.get_or_insert_default().insert(name.to_owned(), value);
+        changed
+    }
+}
+
+/// The message as it goes on the wire.
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut members = self.members.clone();
+        if let Some(params) = &self.params {
+            let params = serde_json::value::to_raw_value(params).map_err(|_| fmt::Error)?;
+            members.insert("params".to_owned(), params);
+        }
+        f.write_str(&serde_json::to_string(&members).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -94,6 +180,26 @@ mod tests {
     fn what_is_no_id_is_none() {
         for text in [r#"{"id":null}"#, r#"{"id":{}}"#, r#"{"id":[1]}"#, r#"{"id":true}"#, r#"[{"id":1}]"#, "", "hello", "{\"id\""] {
             assert_eq!(read(text).0, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_rewritten_in_one_place_only() {
+        let text = r#"{"jsonrpc":"2.0","id":1.50,"method":"tools/call","params":{"name":"a-echo","arguments":{"n":1e2,"b": [ ]},"_meta":{"progressToken":7}}}"#;
+        let message = Message::read(text.as_bytes()).unwrap();
+        assert_eq!(message.text("name").as_deref(), Some("a-echo"));
+        assert_eq!(message.to_string(), text);
+        assert_eq!(message.with("name", "echo").to_string(), text.replace("a-echo", "echo"));
+        let bare = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        assert_eq!(Message::read(bare.as_bytes()).unwrap().to_string(), bare);
+    }
+
+    #[test]
+    fn what_is_no_message_says_how() {
+        for (text, unreadable) in
+            [("", Unreadable::NotJson), ("{", Unreadable::NotJson), ("[]", Unreadable::NotAMessage), ("{}", Unreadable::NotAMessage)]
+        {
+            assert_eq!(Message::read(text.as_bytes()).unwrap_err(), unreadable, "{text}");
         }
     }
 

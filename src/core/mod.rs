@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod aggregate;
 pub mod challenge;
 pub mod credential;
 pub mod discovery;
@@ -17,6 +18,7 @@ pub mod envelope;
 pub mod fields;
 pub mod framing;
 pub mod mirror;
+pub mod naming;
 pub mod origin;
 pub mod outcome;
 pub mod preflight;

@@ -135,10 +135,13 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::route::Endpoint, *};
+    use super::{
+        super::route::{Endpoint, Place},
+        *,
+    };
     use proptest::prelude::*;
 
-    const SERVER: Route<'static> = Route::Server(Endpoint { server: "a", server_first: false, slash: false });
+    const SERVER: Route<'static> = Route::Mcp(Place::One(Endpoint { server: "a", server_first: false, slash: false }));
 
     fn page(own: &str, lines: &[&str]) -> Option<Page> {
         let origins = Origins::new(&ExternalUrl(own.to_owned()), &[Origin::read("https://app.example").unwrap()]);

@@ -31,6 +31,15 @@ impl Era {
         headers.get_all("mcp-protocol-version").iter().any(|version| version == self.as_str())
     }
 
+    /// Every revision that the gateway knows, the newest first.
+    pub const ALL: [Self; 4] = [Self::July2026, Self::November2025, Self::June2025, Self::March2025];
+
+    /// The revision of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|era| era.as_str() == name)
+    }
+
     /// The revision as the protocol spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -80,6 +89,12 @@ pub fn targets<'a>(assigned: impl IntoIterator<Item = (ServerId, &'a Credential)
 /// How this gateway names itself to upstream operators (PRB-19); nothing in it says who the caller is.
 pub const USER_AGENT: &str = concat!("mcp-preflight/", env!("CARGO_PKG_VERSION"));
 
+/// How this gateway names itself in a message.
+#[must_use]
+pub fn gateway_info() -> serde_json::Value {
+    serde_json::json!({ "name": "mcp-preflight", "version": env!("CARGO_PKG_VERSION") })
+}
+
 /// The header fields and the body of a probe: POST on the server's own endpoint, the message a client would open with (PRB-05 to
 /// PRB-07). It changes nothing but, in the legacy eras, opens a session that has to be ended.
 #[must_use]
@@ -88,7 +103,7 @@ pub fn message(era: Era) -> (HeaderMap, String) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let client = serde_json::json!({ "name": "mcp-preflight", "version": env!("CARGO_PKG_VERSION") });
+    let client = gateway_info();
     let (method, params) = match era {
         Era::July2026 => {
             headers.insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));

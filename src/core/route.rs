@@ -8,10 +8,10 @@ use std::fmt;
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'p> {
-    /// One server's MCP endpoint.
-    Server(Endpoint<'p>),
-    /// Protected-resource metadata of an endpoint (RFC 9728 §3.1).
-    ProtectedResource(Endpoint<'p>),
+    /// An MCP endpoint.
+    Mcp(Place<'p>),
+    /// Protected-resource metadata of an MCP endpoint (RFC 9728 §3.1).
+    ProtectedResource(Place<'p>),
     /// Authorization-server metadata for an endpoint (RFC 8414 §3.1), where the seed's challenge points.
     AuthorizationServer(Endpoint<'p>),
     /// Whether the process is alive.
@@ -20,6 +20,15 @@ pub enum Route<'p> {
     Ready,
     /// Nothing of ours.
     Unknown,
+}
+
+/// An MCP endpoint. Its `Display` form is the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'p> {
+    /// One server's.
+    One(Endpoint<'p>),
+    /// Several servers', however many are left of them (AGG-09).
+    Several(Aggregate<'p>),
 }
 
 /// A server's endpoint, in the spelling the client chose. Its `Display` form is the path.
@@ -33,6 +42,26 @@ pub struct Endpoint<'p> {
     pub slash: bool,
 }
 
+/// Several servers' endpoint. Its `Display` form is the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aggregate<'p> {
+    /// Which servers the path asks for.
+    pub asked: Asked<'p>,
+    /// With a trailing slash.
+    pub slash: bool,
+}
+
+/// Which servers a path asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'p> {
+    /// `/mcp`: every server that the caller may use.
+    Every,
+    /// `/mcp/a,b`: these, as they stand in the path.
+    Listed(&'p str),
+    /// `/toolset/NAME/mcp`
+    Toolset(&'p str),
+}
+
 /// Names that a server cannot have, because a path would read two ways.
 pub const RESERVED: [&str; 4] = ["mcp", "toolset", "healthz", "readyz"];
 
@@ -43,9 +72,9 @@ impl<'p> Route<'p> {
     /// Reads a path. No segment is decoded: a server's name has only characters that need no encoding (SEC-02).
     ///
     /// ```
-    /// use mcp_preflight::core::route::Route;
+    /// use mcp_preflight::core::route::{Place, Route};
     ///
-    /// let Route::Server(endpoint) = Route::of("/alpha/mcp/") else { panic!() };
+    /// let Route::Mcp(Place::One(endpoint)) = Route::of("/alpha/mcp/") else { panic!() };
     /// assert_eq!((endpoint.server, endpoint.to_string().as_str()), ("alpha", "/alpha/mcp/"));
     /// assert_eq!(Route::of("/mcp/alpha/../beta"), Route::Unknown);
     /// ```
@@ -57,13 +86,28 @@ impl<'p> Route<'p> {
             _ => {}
         }
         let found = if let Some(rest) = path.strip_prefix(PROTECTED_RESOURCE) {
-            Endpoint::of(rest).map(Self::ProtectedResource)
+            Place::of(rest).map(Self::ProtectedResource)
         } else if let Some(rest) = path.strip_prefix(AUTHORIZATION_SERVER) {
             Endpoint::of(rest).map(Self::AuthorizationServer)
         } else {
-            Endpoint::of(path).map(Self::Server)
+            Place::of(path).map(Self::Mcp)
         };
         found.unwrap_or(Self::Unknown)
+    }
+}
+
+impl<'p> Place<'p> {
+    fn of(path: &'p str) -> Option<Self> {
+        Endpoint::of(path).map(Self::One).or_else(|| Aggregate::of(path).map(Self::Several))
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(endpoint) => endpoint.fmt(f),
+            Self::Several(aggregate) => aggregate.fmt(f),
+        }
     }
 }
 
@@ -95,6 +139,44 @@ impl<'p> Endpoint<'p> {
     }
 }
 
+impl<'p> Aggregate<'p> {
+    /// Reads the path of several servers' endpoint.
+    #[must_use]
+    pub fn of(path: &'p str) -> Option<Self> {
+        let (inner, slash) = match path.strip_prefix('/')?.strip_suffix('/') {
+            Some(inner) => (inner, true),
+            None => (&path[1..], false),
+        };
+        let asked = if inner == "mcp" {
+            Asked::Every
+        } else if let Some(names) = inner.strip_prefix("mcp/") {
+            (names.contains(',') && names.split(',').all(is_name)).then_some(Asked::Listed(names))?
+        } else {
+            let name = inner.strip_prefix("toolset/")?.strip_suffix("/mcp")?;
+            is_name(name).then_some(Asked::Toolset(name))?
+        };
+        Some(Self { asked, slash })
+    }
+
+    /// Where the metadata is to which the refusal of one of its servers leads: that server's own (AGG-06), with this endpoint as the
+    /// resource, because that is the URL that the client used (RFC 9728 §3.3).
+    #[must_use]
+    pub fn protected_resource(&self, refusing: &Endpoint<'_>) -> String {
+        format!("{}?resource={self}", refusing.protected_resource())
+    }
+}
+
+impl fmt::Display for Aggregate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.asked {
+            Asked::Every => f.write_str("/mcp")?,
+            Asked::Listed(names) => write!(f, "/mcp/{names}")?,
+            Asked::Toolset(name) => write!(f, "/toolset/{name}/mcp")?,
+        }
+        f.write_str(if self.slash { "/" } else { "" })
+    }
+}
+
 impl fmt::Display for Endpoint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, second) = if self.server_first { (self.server, "mcp") } else { ("mcp", self.server) };
@@ -118,12 +200,43 @@ mod tests {
 
     #[test]
     fn what_is_not_quite_an_endpoint_is_not_one() {
-        for path in
-            ["", "/", "/mcp", "/mcp/", "/mcp//", "/mcp/a/b", "/mcp/..", "/mcp/%61", "/mcp/a b", "//alpha/mcp", "/alpha/mcp//", "mcp/alpha"]
-        {
+        let bad = [
+            "",
+            "/",
+            "/mcp//",
+            "/mcp/a/b",
+            "/mcp/..",
+            "/mcp/%61",
+            "/mcp/a b",
+            "//alpha/mcp",
+            "/alpha/mcp//",
+            "mcp/alpha",
+            "/mcp/a,",
+            "/mcp/,a",
+            "/mcp/a,,b",
+            "/mcp/a,../b",
+            "/toolset//mcp",
+            "/toolset/a/b/mcp",
+        ];
+        for path in bad {
             assert_eq!(Route::of(path), Route::Unknown, "{path}");
         }
         assert_eq!(Route::of("/.well-known/oauth-protected-resource"), Route::Unknown);
+    }
+
+    #[test]
+    fn several_servers_are_asked_for_in_three_ways() {
+        for path in ["/mcp", "/mcp/", "/mcp/a,b", "/mcp/a,b,a/", "/toolset/support/mcp", "/toolset/support/mcp/"] {
+            let Route::Mcp(place @ Place::Several(aggregate)) = Route::of(path) else { panic!("{path}") };
+            assert_eq!(aggregate.to_string(), path);
+            let metadata = format!("/.well-known/oauth-protected-resource{path}");
+            assert_eq!(Route::of(&metadata), Route::ProtectedResource(place));
+        }
+        let Some(every) = Aggregate::of("/mcp") else { panic!() };
+        assert_eq!(
+            every.protected_resource(&Endpoint { server: "alpha", server_first: false, slash: false }),
+            "/.well-known/oauth-protected-resource/mcp/alpha?resource=/mcp"
+        );
     }
 
     proptest! {
@@ -132,14 +245,14 @@ mod tests {
             prop_assume!(!RESERVED.contains(&server.as_str()));
             let endpoint = Endpoint { server: &server, server_first, slash };
             let (path, prm, asm) = (endpoint.to_string(), endpoint.protected_resource(), endpoint.authorization_server());
-            prop_assert_eq!(Route::of(&path), Route::Server(endpoint));
-            prop_assert_eq!(Route::of(&prm), Route::ProtectedResource(endpoint));
+            prop_assert_eq!(Route::of(&path), Route::Mcp(Place::One(endpoint)));
+            prop_assert_eq!(Route::of(&prm), Route::ProtectedResource(Place::One(endpoint)));
             prop_assert_eq!(Route::of(&asm), Route::AuthorizationServer(endpoint));
         }
 
         #[test]
         fn any_path_is_read_without_panic_and_names_only_names(path in "\\PC{0,30}|/[a-z/.%]{0,20}") {
-            if let Route::Server(endpoint) = Route::of(&path) {
+            if let Route::Mcp(Place::One(endpoint)) = Route::of(&path) {
                 prop_assert!(is_name(endpoint.server));
                 prop_assert_eq!(endpoint.to_string(), path);
             }

@@ -6,7 +6,10 @@
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::{admission::Rejection, outcome::Cause};
+use super::{
+    admission::Rejection,
+    outcome::{Cause, Outcome},
+};
 
 /// Why a request ends without the upstream's own answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Failure {
     NoSuchSession,
     /// Not POST, GET or DELETE.
     MethodNotAllowed,
+    /// GET where several servers answer together: their streams have no common order.
+    NoStream,
     /// The fields that mirror the message do not say what it says (SEC-11).
     HeaderMismatch,
     /// The request body is longer than the limit.
@@ -142,6 +147,7 @@ impl Failure {
             Self::NoSuchServer => row(404, 2, Client, "no such server for this key", "check the server's name and what the key may use"),
             Self::NoSuchSession => row(404, 3, Client, "no such session for this key and server", "start a new one with initialize"),
             Self::MethodNotAllowed => row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE"),
+            Self::NoStream => row(405, 2, Client, "several servers have no stream together", "use one server's own route: /mcp/SERVER"),
             Self::TooLarge => row(413, 1, Client, "the message is too large", "send a smaller one"),
             Self::Internal => row(500, 1, Gateway, "the gateway failed", "try again; if it stays, tell the gateway's operator"),
             Self::CredentialRefused(_) => {
@@ -163,6 +169,18 @@ impl Failure {
                 }
                 _ => row(502, 6, Upstream, "failed", "try again later"),
             },
+        }
+    }
+
+    /// What it says of the caller's token, as a probe would have said it.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Unauthorized | Self::TokenRequired | Self::UnusableToken => Outcome::Unauthorized,
+            Self::Forbidden => Outcome::Forbidden,
+            Self::NoAnswer(cause) => Outcome::Inconclusive(cause),
+            Self::Status(status) | Self::CredentialRefused(status) => Outcome::Inconclusive(Cause::Status(status)),
+            _ => Outcome::Inconclusive(Cause::Broken),
         }
     }
 
@@ -213,6 +231,7 @@ mod tests {
             NoSuchServer,
             NoSuchSession,
             MethodNotAllowed,
+            NoStream,
             TooLarge,
             Incomplete,
             UnusableToken,

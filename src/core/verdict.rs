@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how the outcomes were obtained, in which order they came, or how a refusal is worded.
 
-use super::{access::ServerId, outcome::Outcome};
+use super::{access::ServerId, challenge::Profile, outcome::Outcome};
 
 /// What happens to the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,20 @@ pub fn verdict(outcomes: impl IntoIterator<Item = (ServerId, Outcome)>) -> Verdi
     }
 }
 
+/// Judges the outcomes of several servers for a request that they answer together (AGG-01 to AGG-03).
+///
+/// In profile `seed` any refusal refuses the request. In the others a refusal counts only where no server is left that may answer:
+/// then the request would end as an empty success, and is refused instead.
+#[must_use]
+pub fn together(profile: Profile, outcomes: &[(ServerId, Outcome)]) -> Verdict {
+    let refuses = |outcome: Outcome| matches!(outcome, Outcome::Unauthorized | Outcome::Forbidden);
+    let some_left = outcomes.iter().any(|(_, outcome)| !refuses(*outcome));
+    match profile {
+        Profile::Mcp | Profile::Transparent if some_left => Verdict::Proceed,
+        Profile::Mcp | Profile::Transparent | Profile::Seed => verdict(outcomes.iter().copied()),
+    }
+}
+
 fn first(named: Option<ServerId>, server: ServerId) -> Option<ServerId> {
     Some(named.map_or(server, |named| named.min(server)))
 }
@@ -68,6 +82,13 @@ mod tests {
         #[test]
         fn arrival_order_never_matters((set, shuffled) in outcomes().prop_flat_map(|set| (Just(set.clone()), Just(set).prop_shuffle()))) {
             prop_assert_eq!(verdict(set), verdict(shuffled));
+        }
+
+        #[test]
+        fn a_partial_answer_needs_somebody_to_give_it(set in outcomes()) {
+            let refused = set.iter().filter(|(_, o)| matches!(o, Unauthorized | Forbidden)).count();
+            prop_assert_eq!(together(Profile::Seed, &set), verdict(set.clone()));
+            prop_assert_eq!(together(Profile::Mcp, &set) == Verdict::Proceed, refused == 0 || refused < set.len());
         }
 
         #[test]

@@ -9,42 +9,56 @@ use serde_json::value::RawValue;
 
 use super::Body;
 use crate::core::{
-    challenge::{self, Challenge, Discovery, Profile},
+    challenge::{self, Discovery, Profile},
     status::{Failure, Source},
 };
 
 /// A failure with what goes into its answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) failure: Failure,
-    /// The challenge, for a failure that has one and is not about the gateway key.
-    pub(super) challenge: Option<HeaderValue>,
+    /// The server that it is about, if it is about one.
+    pub(super) server: Option<String>,
+    /// The challenges, for a failure that has any and is not about the gateway key.
+    pub(super) challenges: Vec<HeaderValue>,
     /// The upstream's `Retry-After`.
     pub(super) retry_after: Option<HeaderValue>,
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, challenge: None, retry_after: None }
+        Self { failure, server: None, challenges: Vec::new(), retry_after: None }
     }
 }
 
 impl Refusal {
-    /// A refusal with the challenge that goes with it.
-    pub(crate) fn challenging(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[Challenge]) -> Self {
-        Self { challenge: challenge::of(failure, profile, discovery, upstream), ..failure.into() }
+    /// A refusal with the challenges that go with it, given the lines of the upstream's own.
+    pub(crate) fn challenging(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[HeaderValue]) -> Self {
+        Self { challenges: challenge::of(failure, profile, discovery, upstream), ..failure.into() }
+    }
+
+    /// The refusal as one that is about this server.
+    pub(crate) fn about(self, server: &str) -> Self {
+        Self { server: Some(server.to_owned()), ..self }
+    }
+
+    /// The name to be told. Only what is about a server names it: an answer to a stranger does not tell which servers exist.
+    pub(crate) fn named(&self) -> Option<&str> {
+        let about = self.failure.answer().source != Source::Client || self.failure == Failure::UnusableToken;
+        self.server.as_deref().filter(|_| about)
     }
 
     /// The response: a JSON-RPC error that no cache may keep (CHL-22). Every 401 has a challenge (CHL-01).
-    pub(crate) fn response(self, server: Option<&str>, id: Option<&RawValue>) -> Response<Body> {
+    pub(crate) fn response(mut self, id: Option<&RawValue>) -> Response<Body> {
         let answer = self.failure.answer();
-        // Only what is about a server names it: an answer to a stranger does not tell which servers exist.
-        let server = server.filter(|_| answer.source != Source::Client || self.failure == Failure::UnusableToken);
-        let mut response = document(answer.status, self.failure.body(server, id));
+        let mut response = document(answer.status, self.failure.body(self.named(), id));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge.or_else(|| (answer.status == StatusCode::UNAUTHORIZED).then(challenge::own)) {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        if answer.status == StatusCode::UNAUTHORIZED && self.challenges.is_empty() {
+            self.challenges.push(challenge::own());
+        }
+        for challenge in self.challenges {
+            headers.append(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(retry_after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, retry_after);
@@ -53,7 +67,8 @@ impl Refusal {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+            let allowed = if self.failure == Failure::NoStream { "POST, DELETE" } else { "POST, GET, DELETE" };
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }
@@ -75,10 +90,16 @@ pub(super) fn word(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
+/// An answer without a word.
+pub(super) fn silent(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(whole(String::new()));
+    *response.status_mut() = status;
+    response
+}
+
 /// What a browser hears that asked what a page may send.
 pub(super) fn empty(headers: HeaderMap) -> Response<Body> {
-    let mut response = Response::new(whole(String::new()));
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    let mut response = silent(StatusCode::NO_CONTENT);
     *response.headers_mut() = headers;
     response
 }

@@ -19,6 +19,9 @@ use crate::core::status::Failure;
 /// The response header that names the request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// In a label, what was asked of more than one server; no server can have this name.
+const SEVERAL: &str = "(several)";
+
 /// What is known of a request. It is written when it is dropped: a request whose client left before the answer is told too, without
 /// a status.
 pub(super) struct Line {
@@ -27,7 +30,7 @@ pub(super) struct Line {
     method: &'static str,
     began: Instant,
     pub(super) subject: Subject,
-    /// What the probe found.
+    /// What the probes found; of several, by server.
     pub(super) outcome: Option<String>,
     pub(super) probing: Duration,
     pub(super) failure: Option<Failure>,
@@ -57,11 +60,6 @@ impl Line {
         }
     }
 
-    /// The name of the server that the request is for.
-    pub(super) fn server(&self) -> Option<&str> {
-        self.subject.server.map(|server| self.gateway.config.server(server).name.as_str())
-    }
-
     /// The value of [`REQUEST_ID`].
     pub(super) fn id(&self) -> HeaderValue {
         HeaderValue::try_from(&self.id).expect("hexadecimal digits are a header value")
@@ -71,16 +69,19 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let config = &self.gateway.config;
-        let Subject { caller, stripped, .. } = self.subject;
-        let server = self.server();
+        let Subject { caller, stripped, servers } = &self.subject;
+        let names: Vec<&str> = servers.iter().map(|server| config.server(*server).name.as_str()).collect();
+        let server = (!names.is_empty()).then(|| names.join(","));
+        // Counted are servers and not combinations of them, of which there is no end.
+        let label = if names.len() > 1 { Some(SEVERAL) } else { server.as_deref() };
         let took = self.began.elapsed();
-        self.gateway.metrics.request(server, self.status, took.saturating_sub(self.probing));
+        self.gateway.metrics.request(label, self.status, took.saturating_sub(self.probing));
         tracing::info!(
             request_id = self.id,
             method = self.method,
             caller = caller.map(|caller| config.caller(caller).name.as_str()),
             server,
-            credential_stripped = stripped,
+            credential_stripped = *stripped,
             outcome = self.outcome,
             status = self.status.map(|status| status.as_u16()),
             failure = self.failure.map(|failure| failure.answer().code),

@@ -18,21 +18,13 @@ use crate::core::{outcome::Cause, relay::Media, status::Failure};
 /// How often a waiting client hears that its request is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// What an answer inside a stream needs to be one.
-pub(super) struct Request {
-    /// The id that the answer is for.
-    pub(super) id: Box<RawValue>,
-    /// The server's name, for errors.
-    pub(super) server: String,
-}
-
-/// Awaits the upstream's answer; a request that may be answered in a stream, no longer than the deadline.
-pub(super) async fn commit<A>(answer: A, deadline: Duration, streamable: Option<Request>) -> Result<Response<Body>, Refusal>
+/// Awaits the upstream's answer; that to a request that may be answered in a stream, whose id is given, no longer than the deadline.
+pub(super) async fn commit<A>(answer: A, deadline: Duration, streamable: Option<Box<RawValue>>) -> Result<Response<Body>, Refusal>
 where
     A: Future<Output = Result<Response<Body>, Refusal>> + Send + 'static,
 {
     let mut answer = Box::pin(answer);
-    let Some(request) = streamable else { return answer.await };
+    let Some(id) = streamable else { return answer.await };
     if let Ok(known) = timeout(deadline, &mut answer).await {
         return known;
     }
@@ -46,7 +38,7 @@ where
                 _ = heartbeat.tick() => if events.send_data(Bytes::from_static(b": waiting for the server\n\n")).await.is_err() { return },
             }
         };
-        write(answer, &request, events).await;
+        write(answer, &id, events).await;
     });
     let mut response = Response::new(body.boxed_unsync());
     let headers = response.headers_mut();
@@ -58,13 +50,12 @@ where
 
 /// Writes the answer into the stream: events as they are, a JSON body as one event, a refusal as an error for the id. It stops when
 /// the client has gone, because then nobody is left to read the rest.
-async fn write(answer: Result<Response<Body>, Refusal>, request: &Request, mut events: channel::Sender<Bytes, BoxError>) {
-    let error =
-        |failure: Failure| Bytes::from(format!("event: message\ndata: {}\n\n", failure.body(Some(&request.server), Some(&request.id))));
+async fn write(answer: Result<Response<Body>, Refusal>, id: &RawValue, mut events: channel::Sender<Bytes, BoxError>) {
+    let error = |refusal: Refusal| Bytes::from(format!("event: message\ndata: {}\n\n", refusal.failure.body(refusal.named(), Some(id))));
     let response = match answer {
         Ok(response) => response,
         Err(refusal) => {
-            let _client_gone = events.send_data(error(refusal.failure)).await;
+            let _client_gone = events.send_data(error(refusal)).await;
             return;
         }
     };
@@ -80,7 +71,7 @@ async fn write(answer: Result<Response<Body>, Refusal>, request: &Request, mut e
                 events.abort("the upstream's answer broke off".into());
             } else {
                 let _client_gone = events.send_data(Bytes::from_static(b"\n\n")).await;
-                let _client_gone = events.send_data(error(Failure::NoAnswer(Cause::Broken))).await;
+                let _client_gone = events.send_data(error(Failure::NoAnswer(Cause::Broken).into())).await;
             }
             return;
         };
@@ -115,8 +106,8 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(5);
 
-    fn request() -> Option<Request> {
-        Some(Request { id: RawValue::from_string("7".into()).unwrap(), server: "alpha".into() })
+    fn request() -> Option<Box<RawValue>> {
+        RawValue::from_string("7".into()).ok()
     }
 
     async fn after(delay: Duration, answer: Result<Response<Body>, Refusal>) -> Result<Response<Body>, Refusal> {

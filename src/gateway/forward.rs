@@ -7,19 +7,12 @@ use hyper::body::{Body as _, Incoming};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::{
-    Body, Gateway,
-    answer::Refusal,
-    probe,
-    relayed::relayed,
-    session::{self, Held, SESSION},
-    upstream::Unanswered,
-};
+use super::{Body, Gateway, answer::Refusal, probe, relayed::relayed, session::SESSION, upstream::Unanswered};
 use crate::{
     config::Source,
     core::{
         access::{CallerId, ServerId},
-        challenge::Discovery,
+        challenge::{Discovery, Profile},
         credential::Credential,
         fields,
         relay::{self, Awaited, Head, Media},
@@ -36,15 +29,30 @@ pub(super) struct Forward {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) credential: Credential,
-    pub(super) session: Option<Held>,
+    /// The session, as the upstream knows it.
+    pub(super) session: Option<HeaderValue>,
     pub(super) awaited: Awaited,
+    /// How a refusal is worded.
+    pub(super) profile: Profile,
     /// Where a challenge leads.
     pub(super) discovery: Discovery,
 }
 
+/// What came back, and may go to the client.
+pub(super) struct Answer {
+    pub(super) response: Response<Body>,
+    /// The session that the upstream names.
+    pub(super) session: Option<HeaderValue>,
+}
+
 impl Forward {
     /// Sends the request and waits for the upstream's head, then relays it or says why not.
-    pub(super) async fn send(self, gateway: &Gateway) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn send(self, gateway: &Gateway) -> Result<Answer, Refusal> {
+        let name = &gateway.config.server(self.server).name;
+        self.exchange(gateway).await.map_err(|refusal| refusal.about(name))
+    }
+
+    async fn exchange(self, gateway: &Gateway) -> Result<Answer, Refusal> {
         let deadlines = gateway.config.deadlines;
         let server = gateway.config.server(self.server);
         let authorization = authorization(gateway, self.server, &self.credential).await?;
@@ -53,7 +61,7 @@ impl Forward {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
         if let Some(session) = &self.session {
-            headers.insert(SESSION, session.id.clone());
+            headers.insert(SESSION, session.clone());
         }
         let mut request = Request::new(self.body);
         *request.method_mut() = self.method;
@@ -66,21 +74,25 @@ impl Forward {
         match relay::judge(head(&response), self.awaited, self.credential.owner()) {
             Ok(()) => {
                 let stopping = (self.awaited == Awaited::Stream).then(|| gateway.stopping.clone());
-                let issued = response.headers().get(SESSION).cloned();
+                let session = response.headers().get(SESSION).cloned();
+                let challenges = probe::challenges(response.headers());
                 let mut response = relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?;
-                let held = self.session.as_ref();
-                if let Some(sealed) = issued.and_then(|id| session::sealed(gateway, self.caller, self.server, held, &id)) {
-                    response.headers_mut().insert(SESSION, sealed);
+                // A challenge beside another status may stay where nothing of the upstream's is changed (RFC 9110 §11.6.1).
+                for line in challenges.into_iter().filter(|_| self.profile == Profile::Transparent) {
+                    response.headers_mut().append(header::WWW_AUTHENTICATE, line);
                 }
-                Ok(response)
+                Ok(Answer { response, session })
             }
             Err(failure) => {
                 if let (Failure::CredentialRefused(_), Some(refused)) = (failure, &authorization) {
                     gateway.mints[usize::from(self.server.0)].forget(refused).await;
                 }
+                if let Credential::Forwarded(token) = &self.credential {
+                    gateway.reuse.learn(self.caller, self.server, &token.header_value(), failure.outcome());
+                }
                 let challenges = probe::challenges(response.headers());
                 let retry_after = matches!(failure, Failure::Status(_)).then(|| response.headers().get(header::RETRY_AFTER).cloned());
-                let refusal = Refusal::challenging(failure, gateway.config.profile, &self.discovery, &challenges);
+                let refusal = Refusal::challenging(failure, self.profile, &self.discovery, &challenges);
                 Err(Refusal { retry_after: retry_after.flatten(), ..refusal })
             }
         }

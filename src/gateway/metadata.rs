@@ -10,11 +10,16 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::{Body, Gateway, answer::document};
+use super::{
+    Body, Gateway,
+    answer::{Refusal, document},
+    fanout::at_once,
+};
 use crate::core::{
     access::ServerId,
+    credential::Kind,
     discovery::{self, UpstreamMetadata, well_known},
-    route::Endpoint,
+    route::{Aggregate, Asked, Endpoint, Place},
     status::Failure,
 };
 
@@ -51,12 +56,50 @@ impl<T> Kept<T> {
     }
 }
 
-/// Protected-resource metadata of an endpoint.
-pub(super) async fn protected_resource(gateway: &Gateway, endpoint: &Endpoint<'_>) -> Response<Body> {
-    let Some(server) = gateway.config.server_named(endpoint.server) else { return absent() };
-    let upstream = upstream(gateway, server).await;
-    let written = discovery::protected_resource(&gateway.external, endpoint, &upstream);
+/// Protected-resource metadata of an endpoint. A refusal by one of several servers leads to that server's, with the path that the
+/// client used in its query.
+pub(super) async fn protected_resource(gateway: &Arc<Gateway>, place: &Place<'_>, query: Option<&str>) -> Response<Body> {
+    let refused_at = query.and_then(|query| query.strip_prefix("resource="));
+    let (servers, place) = match (place, refused_at) {
+        (Place::One(endpoint), None) => (gateway.config.server_named(endpoint.server).into_iter().collect(), *place),
+        (Place::One(endpoint), Some(path)) => {
+            let server = gateway.config.server_named(endpoint.server);
+            match (server, Aggregate::of(path)) {
+                (Some(server), Some(aggregate)) if members(gateway, &aggregate).contains(&server) => {
+                    (vec![server], Place::Several(aggregate))
+                }
+                _ => return absent(),
+            }
+        }
+        (Place::Several(aggregate), _) => (members(gateway, aggregate), *place),
+    };
+    let learning = servers.into_iter().map(|server| {
+        let gateway = Arc::clone(gateway);
+        (server, async move { upstream(&gateway, server).await })
+    });
+    let learnt = match at_once(learning).await {
+        Ok(learnt) => learnt,
+        Err(failure) => return Refusal::from(failure).response(None),
+    };
+    let mut together = UpstreamMetadata::default();
+    learnt.iter().for_each(|(_, learnt)| together.extend(learnt));
+    let written = discovery::protected_resource(&gateway.external, &place, &together);
     written.map_or_else(absent, |json| document(StatusCode::OK, json))
+}
+
+/// The servers behind an endpoint that hand a caller's token on, whoever the caller is; none where the path names one that is not there.
+fn members(gateway: &Gateway, aggregate: &Aggregate<'_>) -> Vec<ServerId> {
+    let config = &gateway.config;
+    let named: Option<Vec<ServerId>> = match aggregate.asked {
+        Asked::Every => Some(config.enabled().map(|(server, _)| server).collect()),
+        Asked::Listed(names) => names.split(',').map(|name| config.server_named(name)).collect(),
+        Asked::Toolset(name) => {
+            let toolset = config.toolsets.iter().find(|toolset| toolset.name == name);
+            toolset.map(|toolset| toolset.servers.iter().copied().filter(|server| !config.server(*server).disabled).collect())
+        }
+    };
+    let forwarding = |server: &ServerId| matches!(config.server(*server).credential.kind(), Kind::Forwarding(_));
+    named.unwrap_or_default().into_iter().filter(forwarding).collect()
 }
 
 /// The metadata of the authorization server that issues tokens for an endpoint, as that server publishes it: the gateway is none.

@@ -2,22 +2,27 @@
 //!
 //! [`start`] serves a configuration until it is stopped. Each module is one step of a request's way: `server` takes connections,
 //! `wire` is one of them, `plan` has the core decide what it can before anyone is asked, `request` walks one request through all of
-//! its decisions, `message` reads its body, `session` opens and seals session ids, `probe` asks upstreams, `mint` obtains credentials,
-//! `forward` sends the request up, `relayed` brings the answer down, `commit` holds its head until it is known, `metadata` serves
+//! its decisions, `message` reads its body, `session` opens and seals session ids, `preflight` and `probe` ask upstreams, all at once by
+//! `fanout`, `reuse` remembers for a while, `mint` obtains credentials, `forward` sends the request up, `aggregate` serves several servers
+//! as one, `relayed` brings the answer down, `commit` holds its head until it is known, `metadata` serves
 //! discovery, `answer` writes what the gateway itself says, `audit` the line that is left of it, `metrics` the counts.
 
+mod aggregate;
 pub(crate) mod answer;
 mod audit;
 mod commit;
+mod fanout;
 mod forward;
 mod message;
 mod metadata;
 mod metrics;
 mod mint;
 pub(crate) mod plan;
+mod preflight;
 mod probe;
 mod relayed;
 mod request;
+mod reuse;
 mod server;
 mod session;
 mod upstream;
@@ -32,7 +37,7 @@ pub use server::{ReloadError, Running};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{metadata::Metadata, metrics::Metrics, mint::Mint, server::Bound, upstream::Upstream};
+use self::{metadata::Metadata, metrics::Metrics, mint::Mint, reuse::Reuse, server::Bound, upstream::Upstream};
 use crate::{
     config::Config,
     core::{discovery::ExternalUrl, origin::Origins, session::Sealer},
@@ -55,6 +60,7 @@ struct Gateway {
     mints: Vec<Mint>,
     /// By position of the server.
     metadata: Vec<Metadata>,
+    reuse: Reuse,
     metrics: Arc<Metrics>,
     /// Clean-up that outlives its request (PRB-09).
     tasks: TaskTracker,
@@ -69,6 +75,7 @@ impl Gateway {
             upstream: Upstream::new(&config)?,
             mints: config.servers.iter().map(|_| Mint::default()).collect(),
             metadata: config.servers.iter().map(|_| Metadata::default()).collect(),
+            reuse: Reuse::new(config.probe_reuse),
             metrics: Arc::new(Metrics::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

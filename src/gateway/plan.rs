@@ -2,42 +2,54 @@
 //!
 //! There is no I/O here, so that [`explain`](crate::explain) plans a request exactly as the server does.
 
+use std::collections::BTreeSet;
+
 use http::{HeaderMap, Method};
 
 use super::answer::Refusal;
 use crate::{
     config::Config,
     core::{
-        access::{self, CallerId, ServerId},
-        challenge::Discovery,
-        credential::{self, Credential},
+        access::{self, CallerId, Grant, ServerId},
+        admission::{Admitted, Authorization},
+        aggregate::Scope,
+        challenge::{Discovery, Profile},
+        credential::{self, Credential, Kind, Unusable},
         discovery::ExternalUrl,
         fields,
         origin::{Origins, Page},
-        preflight::{self, Strategy, Target},
-        route::{Endpoint, Route},
+        preflight::{self, Target},
+        route::{Aggregate, Asked, Place, Route},
         status::Failure,
     },
 };
 
 /// Whom a request is from and for, as far as it was found out; known of a refused one, too.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Subject {
     pub(crate) caller: Option<CallerId>,
-    pub(crate) server: Option<ServerId>,
+    /// Those that are asked, in configuration order.
+    pub(crate) servers: Vec<ServerId>,
     /// Whether a header for tokens held a gateway key, which was taken out.
     pub(crate) stripped: bool,
 }
 
 /// What is to be done for a request.
-pub(crate) struct Plan {
-    pub(crate) caller: CallerId,
+pub(crate) struct Plan<'r> {
+    pub(crate) admitted: Admitted,
+    place: Place<'r>,
+    /// Those that the request may reach, in configuration order, as they would all be asked: on one server's route that one.
+    pub(crate) parties: Vec<Party>,
+    /// The only tools that it may see and call, where a toolset names them.
+    pub(crate) tools: Option<&'r BTreeSet<String>>,
+}
+
+/// A server that a request asks, and as whom.
+pub(crate) struct Party {
     pub(crate) server: ServerId,
-    pub(crate) credential: Credential,
+    pub(crate) credential: Result<Credential, Unusable>,
     /// Where a challenge leads.
     pub(crate) discovery: Discovery,
-    /// Who is asked first.
-    pub(crate) targets: Vec<Target>,
 }
 
 /// Judges what comes before any caller: what `Connection` would take out, then the page that the request comes from (STA-19).
@@ -49,31 +61,129 @@ pub(crate) fn edge(config: &Config, origins: &Origins, route: &Route<'_>, header
 }
 
 /// Plans a request, or says how it is answered without asking anyone.
-pub(crate) fn plan(
-    config: &Config,
+pub(crate) fn plan<'r>(
+    config: &'r Config,
     external: &ExternalUrl,
-    endpoint: &Endpoint<'_>,
+    place: Place<'r>,
     method: &Method,
     headers: &HeaderMap,
     subject: &mut Subject,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan<'r>, Refusal> {
     let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
     subject.caller = Some(admitted.caller);
     subject.stripped = admitted.stripped;
     if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
         return Err(Failure::MethodNotAllowed.into());
     }
-    let server = access::resolve(&config.caller(admitted.caller).grant, config.server_named(endpoint.server));
-    subject.server = server;
-    let server = server.ok_or(Failure::NoSuchServer)?;
-
-    let discovery = external.discovery(endpoint);
-    let configured = config.server(server);
-    let credential = credential::assign(configured.credential.kind(), admitted.toward(&configured.name))
-        .map_err(|_| Refusal::challenging(Failure::UnusableToken, config.profile, &discovery, &[]))?;
-    let targets = match config.strategy {
-        Strategy::Probe => preflight::targets([(server, &credential)]),
-        Strategy::Deferred => Vec::new(),
+    let (servers, tools) = match &place {
+        Place::One(endpoint) => {
+            let grant = &config.caller(admitted.caller).grant;
+            (access::resolve(grant, config.server_named(endpoint.server)).map(|server| vec![server]), None)
+        }
+        Place::Several(aggregate) => select(config, admitted.caller, aggregate, headers),
     };
-    Ok(Plan { caller: admitted.caller, server, credential, discovery, targets })
+    let servers = servers.ok_or(Failure::NoSuchServer)?;
+    subject.servers.clone_from(&servers);
+    let mut plan = Plan { admitted, place, parties: Vec::new(), tools };
+    plan.parties = plan.parties(config, external, &servers);
+    match (&plan.place, &plan.parties[..]) {
+        (Place::One(endpoint), [party]) if party.credential.is_err() => Err(party.unusable(plan.profile(config)).about(endpoint.server)),
+        _ => Ok(plan),
+    }
+}
+
+/// The servers that a request for several may reach, and the tools: path and header only narrow (GATE-01 to GATE-03).
+fn select<'c>(
+    config: &'c Config,
+    caller: CallerId,
+    aggregate: &Aggregate<'_>,
+    headers: &HeaderMap,
+) -> (Option<Vec<ServerId>>, Option<&'c BTreeSet<String>>) {
+    let known = |names: Vec<&str>| names.into_iter().map(|name| config.server_named(name)).collect::<Vec<_>>();
+    let caller = config.caller(caller);
+    let (toolset, listed) = match aggregate.asked {
+        Asked::Every => (None, None),
+        Asked::Listed(names) => (None, Some(known(names.split(',').collect()))),
+        Asked::Toolset(name) => {
+            let Some(toolset) = caller.toolsets.iter().map(|at| &config.toolsets[*at]).find(|toolset| toolset.name == name) else {
+                return (None, None);
+            };
+            (Some(toolset), None)
+        }
+    };
+    let enabled = config.enabled().map(|(server, _)| server);
+    let by_path = access::select(enabled, &caller.grant, toolset.map(|toolset| &toolset.servers), listed.as_deref());
+    let narrowed = match (by_path, access::asked_for(headers)) {
+        (Some(servers), Some(names)) => {
+            let within = servers.iter().copied().collect();
+            access::select(servers, &Grant::All, Some(&within), Some(&known(names)))
+        }
+        (servers, _) => servers,
+    };
+    (narrowed, toolset.and_then(|toolset| toolset.tools.as_ref()))
+}
+
+impl Plan<'_> {
+    /// The rules by which refusals are judged and worded here.
+    pub(crate) fn profile(&self, config: &Config) -> Profile {
+        match self.place {
+            Place::One(_) => config.profile,
+            Place::Several(_) => config.profile.among_several(),
+        }
+    }
+
+    /// Which of its servers go by which name.
+    pub(crate) fn names<'c>(&self, config: &'c Config) -> Vec<(ServerId, &'c str)> {
+        self.parties.iter().map(|party| (party.server, config.server(party.server).name.as_str())).collect()
+    }
+
+    /// The servers of a request for several, as the core wants to know them.
+    pub(crate) fn scope<'s>(&'s self, config: &'s Config, names: &'s [(ServerId, &'s str)]) -> Scope<'s> {
+        Scope { servers: names, separator: &config.name_separator, tools: self.tools }
+    }
+
+    /// Those of its servers that are asked together, and what each is sent: a token that came for all of them goes to one protection
+    /// space, except by the seed's rules (AGG-04).
+    pub(crate) fn parties(&self, config: &Config, external: &ExternalUrl, asked: &[ServerId]) -> Vec<Party> {
+        let space = |server: ServerId| config.server(server).protection_space.as_deref();
+        let for_all = |server: &&ServerId| {
+            let configured = config.server(**server);
+            matches!(configured.credential.kind(), Kind::Forwarding(_)) && self.admitted.for_one(&configured.name).is_none()
+        };
+        let first = asked.iter().find(for_all).copied().filter(|_| self.profile(config) != Profile::Seed);
+        let party = |server: &ServerId| {
+            let configured = config.server(*server);
+            let in_space = first.is_none_or(|first| credential::share_tokens((first, space(first)), (*server, space(*server))));
+            let shared = if in_space { &self.admitted.authorization } else { &Authorization::Absent };
+            Party {
+                server: *server,
+                credential: credential::assign(configured.credential.kind(), self.admitted.for_one(&configured.name).unwrap_or(shared)),
+                discovery: match &self.place {
+                    Place::One(endpoint) => external.discovery(endpoint),
+                    Place::Several(aggregate) => external.discovery_among(aggregate, &configured.name),
+                },
+            }
+        };
+        asked.iter().map(party).collect()
+    }
+
+    /// What a session is bound to beside its caller: a server's name, or the path of several, which no server can be called.
+    pub(crate) fn binding(&self) -> String {
+        match &self.place {
+            Place::One(endpoint) => endpoint.server.to_owned(),
+            Place::Several(aggregate) => Aggregate { slash: false, ..*aggregate }.to_string(),
+        }
+    }
+}
+
+impl Party {
+    /// The refusal of a server that cannot be asked with what the caller brought.
+    pub(crate) fn unusable(&self, profile: Profile) -> Refusal {
+        Refusal::challenging(Failure::UnusableToken, profile, &self.discovery, &[])
+    }
+}
+
+/// The servers that would be handed the caller's own token.
+pub(crate) fn targets(parties: &[Party]) -> Vec<Target> {
+    preflight::targets(parties.iter().filter_map(|party| Some((party.server, party.credential.as_ref().ok()?))))
 }

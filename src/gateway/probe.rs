@@ -7,15 +7,11 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
-use super::{Gateway, answer::whole, session::SESSION, upstream::Unanswered};
+use super::{Gateway, answer::whole, fanout::at_once, session::SESSION, upstream::Unanswered};
 use crate::core::{
-    access::ServerId,
-    challenge::{self, Challenge},
+    access::{CallerId, ServerId},
     outcome::{Cause, Outcome},
     preflight::{self, Target, USER_AGENT},
     status::Failure,
@@ -30,33 +26,31 @@ pub(super) struct Answered {
     pub(super) server: ServerId,
     pub(super) outcome: Outcome,
     pub(super) took: Duration,
-    /// The challenges of a refusal.
-    pub(super) challenges: Vec<Challenge>,
+    /// The lines of a refusal's challenges.
+    pub(super) challenges: Vec<HeaderValue>,
 }
 
-/// Asks every target concurrently (PRB-01). No later than the deadline each has an outcome. Dropping the future closes the
-/// connections of the probes that still run.
-pub(super) async fn ask(gateway: &Arc<Gateway>, targets: Vec<Target>) -> Result<Vec<Answered>, Failure> {
-    let mut asking = JoinSet::new();
-    for target in targets {
-        asking.spawn(one(Arc::clone(gateway), target));
-    }
-    let mut answers = Vec::with_capacity(asking.len());
-    while let Some(answered) = asking.join_next().await {
-        // A probe that panicked is a defect of the gateway, and not a reason to fail open (OPN-18).
-        answers.push(answered.map_err(|_| Failure::Internal)?);
-    }
-    Ok(answers)
+/// Asks every target concurrently (PRB-01). No later than the deadline each has an outcome, in configuration order. Dropping the
+/// future closes the connections of the probes that still run.
+pub(super) async fn ask(gateway: &Arc<Gateway>, caller: CallerId, targets: Vec<Target>) -> Result<Vec<Answered>, Failure> {
+    let until = Instant::now() + gateway.config.deadlines.probe;
+    let asked = targets.into_iter().map(|target| (target.server, one(Arc::clone(gateway), caller, target, until)));
+    let answers = at_once(asked).await?;
+    Ok(answers.into_iter().map(|(_, answered)| answered).collect())
 }
 
-async fn one(gateway: Arc<Gateway>, Target { server, authorization }: Target) -> Answered {
+async fn one(gateway: Arc<Gateway>, caller: CallerId, Target { server, authorization }: Target, until: Instant) -> Answered {
     let began = Instant::now();
+    if gateway.reuse.stands(caller, server, &authorization) {
+        return Answered { server, outcome: Outcome::Accepted, took: Duration::ZERO, challenges: Vec::new() };
+    }
     let (headers, body) = preflight::message(gateway.config.server(server).era);
     let request = request(&gateway, server, Method::POST, headers, authorization.clone(), body);
-    let (outcome, challenges) = match gateway.upstream.send(request, gateway.config.deadlines.probe).await {
+    let (outcome, challenges) = match gateway.upstream.send(request, until.duration_since(began)).await {
         Ok(response) => {
             let outcome = Outcome::from(response.status());
             let challenges = challenges(response.headers());
+            gateway.reuse.learn(caller, server, &authorization, outcome);
             gateway.tasks.spawn(clean_up(Arc::clone(&gateway), server, authorization, response));
             (outcome, challenges)
         }
@@ -66,9 +60,9 @@ async fn one(gateway: Arc<Gateway>, Target { server, authorization }: Target) ->
     Answered { server, outcome, took: began.elapsed(), challenges }
 }
 
-/// Every challenge of a response, over all its lines.
-pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
-    headers.get_all(header::WWW_AUTHENTICATE).iter().flat_map(|line| challenge::parse(line.as_bytes())).collect()
+/// Every line of a response's challenges.
+pub(super) fn challenges(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(header::WWW_AUTHENTICATE).iter().cloned().collect()
 }
 
 /// Ends the session that a probe has opened, after the client has its answer (PRB-08, PRB-09).
@@ -148,8 +142,7 @@ mod tests {
     #[tokio::test]
     async fn all_are_asked_at_once() {
         let gateway = gateway_before(&["200 OK", "401 Unauthorized", "403 Forbidden", "500 Oops", "204 No Content"]).await;
-        let mut answers = ask(&gateway, targets(5)).await.unwrap();
-        answers.sort_by_key(|answered| answered.server);
+        let answers = ask(&gateway, CallerId(0), targets(5)).await.unwrap();
         let outcomes: Vec<String> = answers.iter().map(|answered| answered.outcome.to_string()).collect();
         assert_eq!(outcomes, ["accepted", "unauthorized", "forbidden", "open-500", "accepted"]);
     }
@@ -164,7 +157,7 @@ mod tests {
         let config = Config::parse("test", &text, &|_| Some("k".to_owned())).unwrap();
         let gateway = Arc::new(Gateway::new(config, ([127, 0, 0, 1], 0).into()).unwrap());
         let began = Instant::now();
-        let answers = ask(&gateway, targets(1)).await.unwrap();
+        let answers = ask(&gateway, CallerId(0), targets(1)).await.unwrap();
         assert_eq!(answers[0].outcome, Outcome::Inconclusive(Cause::TimedOut));
         assert!(began.elapsed() < Duration::from_millis(400), "the paused clock went on for {:?}", began.elapsed());
     }

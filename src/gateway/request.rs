@@ -6,29 +6,36 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
 use super::{
-    Body, Gateway,
-    answer::{Refusal, empty, word},
+    Body, Gateway, aggregate,
+    answer::{Refusal, empty, whole, word},
     audit::{Line, REQUEST_ID},
-    commit::{self, commit},
+    commit::commit,
     forward::Forward,
     message::{IMPATIENCE, Message, PATIENCE},
     metadata,
     plan::{Plan, edge, plan},
-    probe, session,
+    preflight::preflight,
+    session,
 };
 use crate::core::{
-    challenge::Discovery,
     envelope::{Envelope, PREFIX},
     mirror,
-    preflight::{Era, Target},
+    preflight::{Era, Strategy},
     relay::Awaited,
-    route::{Endpoint, Route},
+    route::{Place, Route},
     status::Failure,
-    verdict::{Verdict, verdict},
 };
+
+/// A client's request, as far as it was read, and what is known of it.
+pub(super) struct Asked<'l> {
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    /// What was sent with POST.
+    pub(super) message: Option<Message>,
+    pub(super) line: &'l mut Line,
+}
 
 /// Answers a request, whatever it is: first what is wrong with its bytes, then the page that it comes from, then all else (STA-19).
 pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>, ambiguous: bool) -> Response<Body> {
@@ -49,13 +56,13 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>, am
 
 async fn answer(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Response<Body> {
     match Route::of(parts.uri.path()) {
-        Route::Server(endpoint) => serve(gateway, &endpoint, parts.method, parts.headers, body).await,
-        Route::ProtectedResource(endpoint) => metadata::protected_resource(&gateway, &endpoint).await,
+        Route::Mcp(place) => serve(gateway, place, parts.method, parts.headers, body).await,
+        Route::ProtectedResource(place) => metadata::protected_resource(&gateway, &place, parts.uri.query()).await,
         Route::AuthorizationServer(endpoint) => metadata::authorization_server(&gateway, &endpoint).await,
         Route::Health => word(StatusCode::OK, "alive\n"),
         Route::Ready if gateway.stopping.is_cancelled() => word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         Route::Ready => word(StatusCode::OK, "ready\n"),
-        Route::Unknown => Refusal::from(Failure::NoSuchPath).response(None, None),
+        Route::Unknown => Refusal::from(Failure::NoSuchPath).response(None),
     }
 }
 
@@ -65,11 +72,11 @@ fn refuse(gateway: Arc<Gateway>, method: &Method, failure: Failure) -> Response<
     finish(&mut line, Err(failure.into()), &Envelope::default())
 }
 
-/// Serves one server's endpoint.
-async fn serve(gateway: Arc<Gateway>, endpoint: &Endpoint<'_>, method: Method, headers: HeaderMap, body: Incoming) -> Response<Body> {
+/// Serves an MCP endpoint.
+async fn serve(gateway: Arc<Gateway>, place: Place<'_>, method: Method, headers: HeaderMap, body: Incoming) -> Response<Body> {
     let mut line = Line::begin(Arc::clone(&gateway), &method);
     let mut envelope = Envelope::default();
-    let answered = walk(&gateway, endpoint, method, headers, body, &mut line, &mut envelope).await;
+    let answered = walk(&gateway, place, method, headers, body, &mut line, &mut envelope).await;
     finish(&mut line, answered, &envelope)
 }
 
@@ -77,17 +84,17 @@ async fn serve(gateway: Arc<Gateway>, endpoint: &Endpoint<'_>, method: Method, h
 fn finish(line: &mut Line, answered: Result<Response<Body>, Refusal>, envelope: &Envelope) -> Response<Body> {
     let mut response = answered.unwrap_or_else(|refusal| {
         line.failure = Some(refusal.failure);
-        refusal.response(line.server(), envelope.id.as_deref())
+        refusal.response(envelope.id.as_deref())
     });
     response.headers_mut().insert(REQUEST_ID, line.id());
     line.status = Some(response.status());
     response
 }
 
-/// The way of a request, one decision after the other.
+/// The way of a request, one decision after the other, to the point where the ways of one server and of several part.
 async fn walk(
     gateway: &Arc<Gateway>,
-    endpoint: &Endpoint<'_>,
+    place: Place<'_>,
     method: Method,
     headers: HeaderMap,
     body: Incoming,
@@ -95,11 +102,12 @@ async fn walk(
     envelope: &mut Envelope,
 ) -> Result<Response<Body>, Refusal> {
     let config = &gateway.config;
-    let plan = plan(config, &gateway.external, endpoint, &method, &headers, &mut line.subject);
+    let plan = plan(config, &gateway.external, place, &method, &headers, &mut line.subject);
     let patience = if plan.is_ok() { PATIENCE } else { IMPATIENCE };
     let admitted = line.subject.caller.is_some();
-    // What the fields mirror can stand anywhere in a message.
-    let enough = if admitted && Era::July2026.is_named(&headers) { usize::MAX } else { PREFIX };
+    // What the fields mirror can stand anywhere in a message, and whose it is, too.
+    let mirrored = Era::July2026.is_named(&headers) || matches!(place, Place::Several(_));
+    let enough = if admitted && mirrored { usize::MAX } else { PREFIX };
     let message = match method {
         Method::POST => Message::read(body, config.max_message_bytes, enough, patience).await.map(Some),
         _ => Ok(None),
@@ -110,48 +118,59 @@ async fn walk(
             mirror::check(&headers, &message.prefix).map_err(|_| Failure::HeaderMismatch)?;
         }
     }
-    let Plan { caller, server, credential, discovery, targets } = plan?;
-    let message = message?;
+    let plan = plan?;
+    let asked = Asked { method, headers, message: message?, line };
+    match place {
+        Place::One(_) => one(gateway, plan, asked).await,
+        Place::Several(_) => aggregate::serve(gateway, plan, asked).await,
+    }
+}
+
+/// Hands a request on to its one server, as it is.
+async fn one(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result<Response<Body>, Refusal> {
+    let (config, profile, caller) = (&gateway.config, plan.profile(&gateway.config), plan.admitted.caller);
+    let Asked { method, headers, message, line } = asked;
+    let envelope = message.as_ref().map(|message| message.envelope.clone()).unwrap_or_default();
+    let [party] = &plan.parties[..] else { return Err(Failure::Internal.into()) };
+    let server = party.server;
     let session = session::held(gateway, caller, server, &headers)?;
+    preflight(gateway, profile, caller, &plan.parties, config.strategy == Strategy::Probe, line).await?;
     let awaited = match (&method, &envelope.id) {
         (&Method::GET, _) => Awaited::Stream,
         (&Method::DELETE, _) => Awaited::End,
         (_, Some(_)) if envelope.method.is_some() => Awaited::Answer,
         _ => Awaited::Acknowledgement,
     };
-    preflight(gateway, targets, &discovery, line).await?;
-
-    // The head of the answer to `initialize` names the session, so it is always waited for: a stream opened in its place would have none.
-    let opens_session = envelope.method.as_deref() == Some("initialize");
-    let streamable = envelope.id.clone().filter(|_| awaited == Awaited::Answer && !opens_session && takes_events(&headers));
-    let streamable = streamable.map(|id| commit::Request { id, server: config.server(server).name.clone() });
-    let body = message.map_or_else(|| super::answer::whole(String::new()), Message::into_body);
-    let forward = Forward { caller, server, method, headers, body, credential, session, awaited, discovery };
+    let streamable = streamable(&envelope, &headers).filter(|_| awaited == Awaited::Answer);
+    let forward = Forward {
+        caller,
+        server,
+        method,
+        headers,
+        body: message.map_or_else(|| whole(String::new()), Message::into_body),
+        credential: party.credential.clone().map_err(|_| party.unusable(profile))?,
+        session: session.as_ref().map(|held| held.id.clone()),
+        awaited,
+        profile,
+        discovery: party.discovery.clone(),
+    };
     let upstream = Arc::clone(gateway);
-    commit(async move { forward.send(&upstream).await }, config.deadlines.commit, streamable).await
+    let answer = async move {
+        let mut answer = forward.send(&upstream).await?;
+        let issued = answer.session.and_then(|id| session::sealed(&upstream, caller, server, session.as_ref(), &id));
+        if let Some(sealed) = issued {
+            answer.response.headers_mut().insert(session::SESSION, sealed);
+        }
+        Ok(answer.response)
+    };
+    commit(answer, config.deadlines.commit, streamable).await
 }
 
-/// Asks what the upstream makes of the token, and ends the request where that is a refusal.
-async fn preflight(gateway: &Arc<Gateway>, targets: Vec<Target>, discovery: &Discovery, line: &mut Line) -> Result<(), Refusal> {
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let began = Instant::now();
-    let answers = probe::ask(gateway, targets).await?;
-    line.probing = began.elapsed();
-    line.outcome = answers.first().map(|answered| answered.outcome.to_string());
-    let verdict = verdict(answers.iter().map(|answered| (answered.server, answered.outcome)));
-    for answered in &answers {
-        let name = &gateway.config.server(answered.server).name;
-        gateway.metrics.probe(name, answered.outcome, answered.took, verdict == Verdict::Proceed);
-    }
-    let (failure, server) = match verdict {
-        Verdict::Proceed => return Ok(()),
-        Verdict::Challenge(server) => (Failure::Unauthorized, server),
-        Verdict::Forbid(server) => (Failure::Forbidden, server),
-    };
-    let challenges = answers.iter().find(|answered| answered.server == server).map_or(&[][..], |answered| &answered.challenges);
-    Err(Refusal::challenging(failure, gateway.config.profile, discovery, challenges))
+/// The id of a request that may be answered in a stream. The head of the answer to `initialize` names the session, so it is always
+/// waited for: a stream opened in its place would have none.
+pub(super) fn streamable(envelope: &Envelope, headers: &HeaderMap) -> Option<Box<serde_json::value::RawValue>> {
+    let may = envelope.method.as_deref().is_some_and(|method| method != "initialize") && takes_events(headers);
+    envelope.id.clone().filter(|_| may)
 }
 
 /// Whether a client says that it takes an event stream.

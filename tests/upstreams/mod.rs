@@ -1,4 +1,4 @@
-//! Upstreams and secrets for the gateway's own tests.
+//! An upstream behind TLS, for the gateway's own tests.
 
 use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -18,15 +18,6 @@ use tokio_rustls::{
         pki_types::{PrivateKeyDer, pem::PemObject},
     },
 };
-
-/// The secrets that the tests' configurations name.
-pub(crate) fn environment(name: &str) -> Option<String> {
-    match name {
-        "KEY" => Some("sk".to_owned()),
-        "SECRET" => Some("hush-hush".to_owned()),
-        _ => None,
-    }
-}
 
 /// An upstream behind a certificate of its own; its answers say in `x-version` which HTTP they were asked by.
 pub(crate) struct TlsUpstream {

@@ -1,8 +1,8 @@
 //! Decides what a `WWW-Authenticate` field says to the client.
 //!
 //! The gateway answers for itself: it is the origin its client sees (RFC 9110 §3.7), so every 401 carries a challenge of its own
-//! making, and an upstream's challenge is read for what may be carried over, never passed on. [`parse`](parse()) reads leniently;
-//! what is written is strict (RFC 9110 §11.6.1). Which status is answered is not decided here.
+//! making, and an upstream's challenge is read for what may be carried over; it is passed on only in profile `transparent`.
+//! [`parse`](parse()) reads leniently; what is written is strict (RFC 9110 §11.6.1). Which status is answered is not decided here.
 
 mod parse;
 mod write;
@@ -17,8 +17,22 @@ pub enum Profile {
     /// The seed's rules: the gateway's own discovery URL and nothing of the upstream's; every 403 bare.
     #[default]
     Seed,
-    /// The MCP specification's: `scope`, `error` and `realm` carried over; a 403 for `insufficient_scope` keeps its challenge.
+    /// The MCP specification's: `scope`, `error` and `realm` carried over; a 403 for `insufficient_scope` keeps its challenge; several
+    /// servers answer without those that refuse.
     Mcp,
+    /// As `mcp`, but on one server's route its own challenges come through as they are (CHL-08).
+    Transparent,
+}
+
+impl Profile {
+    /// The rules where several servers answer together: whose lines would come through there could not be told.
+    #[must_use]
+    pub const fn among_several(self) -> Self {
+        match self {
+            Self::Transparent => Self::Mcp,
+            profile => profile,
+        }
+    }
 }
 
 /// Where a challenge leads, as absolute URLs under the gateway's external URL.

@@ -5,10 +5,10 @@
 
 use http::HeaderValue;
 
-use super::{Challenge, Discovery, Profile};
+use super::{Challenge, Discovery, Profile, parse};
 use crate::core::{credential::Owner, status::Failure};
 
-/// How long a challenge may get, in bytes; carried values that would make it longer are dropped (CHL-19).
+/// How long a challenge may get, in bytes; carried values that would make it longer are dropped (CHL-19). Longer ones are not passed on.
 const LIMIT: usize = 4096;
 
 /// The challenge of the gateway itself, for a caller without a valid gateway key. It leads to no discovery document, because no
@@ -18,24 +18,33 @@ pub fn own() -> HeaderValue {
     HeaderValue::from_static(r#"Bearer realm="mcp-preflight gateway key""#)
 }
 
-/// The challenge that goes with a failure, given the upstream's own; `None` where there is none to give, or only [`own`]'s.
+/// The challenges that go with a failure, given the lines of the upstream's own; none where there are none to give, or only [`own`]'s.
+///
+/// In profile `transparent` they are the upstream's lines, byte for byte and none added, if it sent any (CHL-08).
 #[must_use]
-pub fn of(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[Challenge]) -> Option<HeaderValue> {
-    match failure {
-        Failure::Unauthorized => Some(refused(profile, discovery, upstream, Owner::CallerWithToken)),
-        Failure::TokenRequired | Failure::UnusableToken => Some(refused(profile, discovery, upstream, Owner::CallerWithoutToken)),
-        Failure::Forbidden => step_up(profile, discovery, upstream),
-        _ => None,
+pub fn of(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[HeaderValue]) -> Vec<HeaderValue> {
+    let refusal = matches!(failure, Failure::Unauthorized | Failure::TokenRequired | Failure::Forbidden);
+    let length = upstream.iter().map(HeaderValue::len).sum::<usize>();
+    if refusal && profile == Profile::Transparent && (1..=LIMIT).contains(&length) {
+        return upstream.to_vec();
     }
+    let read: Vec<Challenge> = upstream.iter().flat_map(|line| parse(line.as_bytes())).collect();
+    let written = match failure {
+        Failure::Unauthorized => Some(refused(profile, discovery, &read, Owner::CallerWithToken)),
+        Failure::TokenRequired | Failure::UnusableToken => Some(refused(profile, discovery, &read, Owner::CallerWithoutToken)),
+        Failure::Forbidden => step_up(profile, discovery, &read),
+        _ => None,
+    };
+    written.into_iter().collect()
 }
 
 /// The challenge for a 401 that an upstream caused, or that it would cause (STA-01, STA-03, CHL-04 to CHL-06).
 ///
 /// `error` is `invalid_token` where a token was refused and absent where none was sent (CHL-11, CHL-12). Of the upstream's own
-/// challenges nothing is taken in profile `seed`; in profile `mcp` the first Bearer's `scope`, `error` and `realm` are.
+/// challenges nothing is taken in profile `seed`; elsewhere the first Bearer's `scope`, `error` and `realm` are.
 #[must_use]
 pub fn refused(profile: Profile, discovery: &Discovery, upstream: &[Challenge], owner: Owner) -> HeaderValue {
-    let theirs = upstream.iter().find(|challenge| profile == Profile::Mcp && challenge.is_bearer());
+    let theirs = upstream.iter().find(|challenge| profile != Profile::Seed && challenge.is_bearer());
     let carried = |name| theirs.and_then(|challenge| challenge.parameter(name));
 
     let mut line = Line::new("Bearer");
@@ -59,7 +68,7 @@ pub fn refused(profile: Profile, discovery: &Discovery, upstream: &[Challenge], 
 #[must_use]
 pub fn step_up(profile: Profile, discovery: &Discovery, upstream: &[Challenge]) -> Option<HeaderValue> {
     let asks = |challenge: &&Challenge| challenge.is_bearer() && challenge.parameter("error") == Some("insufficient_scope");
-    let theirs = upstream.iter().find(|challenge| profile == Profile::Mcp && asks(challenge))?;
+    let theirs = upstream.iter().find(|challenge| profile != Profile::Seed && asks(challenge))?;
     let scope = theirs.parameter("scope").filter(|scope| !scope.trim().is_empty())?;
 
     let mut line = Line::new("Bearer");
@@ -129,6 +138,20 @@ mod tests {
             lines.push(format!("{profile:?} step-up  {}", value.as_ref().map_or("(bare)", |v| v.to_str().unwrap())));
         }
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_transparent_gateway_passes_the_upstreams_lines_on() {
+        let lines = ["Bearer realm=r", "DPoP algs=\"ES256\"", "Basic"].map(HeaderValue::from_static);
+        let given = |failure, lines: &[HeaderValue]| of(failure, Profile::Transparent, &discovery(), lines);
+        assert_eq!(given(Failure::Unauthorized, &lines), lines);
+        assert_eq!(given(Failure::Forbidden, &lines), lines);
+        assert_eq!(given(Failure::UnusableToken, &lines).len(), 1, "the upstream was not asked");
+        assert_eq!(given(Failure::Forbidden, &[]), Vec::<HeaderValue>::new());
+        let long = [HeaderValue::try_from("x".repeat(LIMIT + 1)).unwrap()];
+        for own in [given(Failure::Unauthorized, &[]), given(Failure::Unauthorized, &long)] {
+            assert_eq!(own, [refused(Profile::Mcp, &discovery(), &[], Owner::CallerWithToken)]);
+        }
     }
 
     #[test]

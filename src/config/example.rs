@@ -1,0 +1,43 @@
+//! Shows a line to write for each key of a configuration, where a key is wrong. Whether it is wrong is not decided here.
+
+/// A line to write for each key of the file, shown where a key is wrong.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("listen", r#"listen = "127.0.0.1:8080""#),
+    ("metrics_listen", r#"metrics_listen = "127.0.0.1:9090""#),
+    ("external_url", r#"external_url = "https://gateway.example""#),
+    ("allowed_origins", r#"allowed_origins = ["https://app.example"]"#),
+    ("profile", r#"profile = "seed""#),
+    ("strategy", r#"strategy = "probe""#),
+    ("key_header", r#"key_header = "x-litellm-api-key""#),
+    ("session_secret", r#"session_secret = { env = "SESSION_SECRET" }"#),
+    ("probe_deadline_ms", "probe_deadline_ms = 5000"),
+    ("commit_deadline_ms", "commit_deadline_ms = 5000"),
+    ("request_deadline_ms", "request_deadline_ms = 60000"),
+    ("probe_reuse_ms", "probe_reuse_ms = 30000"),
+    ("shutdown_deadline_ms", "shutdown_deadline_ms = 10000"),
+    ("max_message_bytes", "max_message_bytes = 4194304"),
+    ("trusted_certificates", r#"trusted_certificates = ["ca.pem"]"#),
+    ("name", r#"name = "alpha""#),
+    ("value", r#"value = { env = "ALICE_KEY" }"#),
+    ("servers", r#"servers = ["alpha"]"#),
+    ("url", r#"url = "https://alpha.example/mcp""#),
+    ("forward", r#"forward = ["authorization"]"#),
+    ("schemes", r#"schemes = ["bearer"]"#),
+    ("bearer", r#"bearer = { env = "ALPHA_TOKEN" }"#),
+    (
+        "client_credentials",
+        r#"client_credentials = { token_url = "https://as.example/token", client_id = "gateway", client_secret = { env = "SECRET" } }"#,
+    ),
+    ("era", r#"era = "2025-11-25""#),
+    ("authorization_servers", r#"authorization_servers = ["https://as.example"]"#),
+    ("allow_cleartext", "allow_cleartext = true"),
+    ("disabled", "disabled = true"),
+    ("protection_space", r#"protection_space = "staff""#),
+    ("name_separator", r#"name_separator = "__""#),
+    ("toolsets", r#"toolsets = ["support"]"#),
+    ("tools", r#"tools = ["tickets-search"]"#),
+];
+
+pub(super) fn example(key: &str) -> &'static str {
+    EXAMPLES.iter().find(|(name, _)| *name == key).map_or("", |(_, line)| line)
+}

@@ -1,0 +1,127 @@
+use super::*;
+use proptest::prelude::*;
+
+const SERVERS: [(ServerId, &str); 3] = [(ServerId(0), "alpha"), (ServerId(2), "beta"), (ServerId(5), "gamma")];
+const SCOPE: Scope<'static> = Scope { servers: &SERVERS, separator: "-", tools: None };
+
+fn message(method: &str, params: &Value) -> Message {
+    Message::read(json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string().as_bytes()).unwrap()
+}
+
+fn refused(server: &str, failure: Failure) -> Failed<'_> {
+    Failed { server, failure, resource_metadata: Some("https://gw.test/prm") }
+}
+
+fn planned(message: &Message, scope: Scope<'_>) -> String {
+    match plan(message, scope) {
+        Plan::One(server, message) => format!("server {}: {message}", server.0),
+        Plan::List(listed, asked) => {
+            let asked: Vec<String> = asked.iter().map(|(server, message)| format!("{}:{:?}", server.0, message.text("cursor"))).collect();
+            format!("list {listed:?} of {}", asked.join(" "))
+        }
+        Plan::Refused(refused) => format!("refused {}: {}", refused.code(), refused.message()),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn who_gets_what() {
+    let messages = [
+        message("initialize", &json!({})),
+        message("server/discover", &json!({})),
+        message("ping", &json!({})),
+        message("tools/list", &json!({})),
+        message("tools/list", &json!({ "cursor": "{\"beta\":\"p2\"}" })),
+        message("tools/list", &json!({ "cursor": "{\"nobody\":\"p2\"}" })),
+        message("tools/list", &json!({ "cursor": "p2" })),
+        message("tools/list", &json!({ "cursor": 7 })),
+        message("tools/call", &json!({ "name": "beta-echo-2", "arguments": { "n": 1 } })),
+        message("tools/call", &json!({ "name": "delta-echo" })),
+        message("tools/call", &json!({})),
+        message("resources/read", &json!({ "uri": "preflight://gamma/file:///a/b" })),
+        message("resources/read", &json!({ "uri": "file:///a/b" })),
+        message("completion/complete", &json!({ "ref": { "type": "ref/prompt", "name": "alpha-greet" }, "argument": {} })),
+        message("completion/complete", &json!({ "ref": { "type": "ref/resource", "uri": "preflight://beta/x:{y}" } })),
+        message("completion/complete", &json!({ "ref": { "type": "ref/other" } })),
+        message("logging/setLevel", &json!({ "level": "info" })),
+        message("subscriptions/listen", &json!({})),
+        Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap(),
+        Message::read(br#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#).unwrap(),
+    ];
+    let rows = messages.iter().map(|message| {
+        let one = planned(message, Scope { servers: &SERVERS[1..2], ..SCOPE });
+        let several = planned(message, SCOPE);
+        let differs = if one == several { String::new() } else { format!("\n  one server: {one}") };
+        format!("{message}\n  several:    {several}{differs}")
+    });
+    insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn lists_become_one() {
+    let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
+    let parts = [
+        ("alpha", raw(json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }], "nextCursor": "p2" }))),
+        ("beta", raw(json!({ "tools": [{ "name": "echo" }, { "title": "no name" }] }))),
+        ("gamma", raw(json!({ "tools": null }))),
+    ];
+    let merged: Value =
+        serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[refused("delta", Failure::Unauthorized)], SCOPE, Era::July2026))
+            .unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&merged).unwrap());
+
+    let cursor = merged["nextCursor"].as_str().unwrap();
+    assert_eq!(planned(&message("tools/list", &json!({ "cursor": cursor })), SCOPE), "list Tools of 0:Some(\"p2\")");
+}
+
+#[test]
+fn a_toolset_has_the_tools_that_it_names() {
+    let tools = BTreeSet::from(["alpha-echo".to_owned()]);
+    let scope = Scope { tools: Some(&tools), ..SCOPE };
+    assert_eq!(planned(&message("tools/call", &json!({ "name": "alpha-echo" })), scope).split(':').next(), Some("server 0"));
+    assert!(planned(&message("tools/call", &json!({ "name": "beta-echo" })), scope).starts_with("refused -32602"));
+    let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
+    let parts = ["alpha", "beta"].map(|server| (server, raw(json!({ "tools": [{ "name": "echo" }, { "name": "add" }] }))));
+    let merged: Value = serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[], scope, Era::June2025)).unwrap();
+    assert_eq!(merged, json!({ "tools": [{ "name": "alpha-echo" }] }));
+}
+
+#[test]
+fn an_aggregate_promises_what_it_carries() {
+    let parts = [
+        ("alpha", json!({ "capabilities": { "tools": { "listChanged": true }, "logging": {} }, "instructions": "Be kind." })),
+        ("beta", json!({ "capabilities": { "prompts": {} } })),
+    ];
+    let legacy: Value = serde_json::from_str(&opened(Era::June2025, &parts, &[])).unwrap();
+    assert_eq!(legacy["capabilities"], json!({ "tools": {}, "prompts": {} }));
+    assert_eq!((&legacy["protocolVersion"], &legacy["instructions"]), (&json!("2025-06-18"), &json!("alpha: Be kind.")));
+    let modern: Value = serde_json::from_str(&opened(Era::July2026, &parts, &[refused("gamma", Failure::Forbidden)])).unwrap();
+    assert_eq!(
+        (&modern["cacheScope"], &modern["ttlMs"], &modern["_meta"][OUTCOMES]["gamma"]["outcome"]),
+        (&json!("private"), &json!(0), &json!("forbidden"))
+    );
+}
+
+proptest! {
+    /// AGG-13: whether a server is there changes nothing of what the others' tools are called.
+    #[test]
+    fn a_servers_absence_renames_nothing(tools in prop::collection::vec("[a-z-]{1,8}", 0..5), present: bool) {
+        let raw = |names: &[String]| RawValue::from_string(json!({ "tools": names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>() }).to_string()).unwrap();
+        let mut parts = vec![("beta", raw(&tools))];
+        if present {
+            parts.insert(0, ("alpha", raw(&tools)));
+        }
+        let merged: Value = serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[], SCOPE, Era::November2025)).unwrap();
+        let of_beta: Vec<String> = merged["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).filter(|name| name.starts_with("beta-")).collect();
+        prop_assert_eq!(of_beta, tools.iter().map(|tool| format!("beta-{tool}")).collect::<Vec<_>>());
+    }
+
+    /// Every name that a merged list shows leads back to the server and the name that it came from.
+    #[test]
+    fn every_listed_name_leads_back(tool in "[a-z-]{1,8}", server in 0_usize..3) {
+        let raw = RawValue::from_string(json!({ "tools": [{ "name": tool }] }).to_string()).unwrap();
+        let merged: Value = serde_json::from_str(&merge_lists(Listed::Tools, &[(SERVERS[server].1, raw)], &[], SCOPE, Era::June2025)).unwrap();
+        let Plan::One(id, call) = plan(&message("tools/call", &json!({ "name": merged["tools"][0]["name"] })), SCOPE) else { panic!() };
+        prop_assert_eq!((id, call.text("name")), (SERVERS[server].0, Some(tool)));
+    }
+}
