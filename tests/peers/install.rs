@@ -47,6 +47,8 @@ impl Recipe {
             }
             fs::rename(&unfinished, &folder).unwrap();
         }
+        // Not left to the file's end: a child that is being started elsewhere may hold it open for a moment longer.
+        lock.unlock().unwrap();
         folder
     }
 

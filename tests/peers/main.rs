@@ -14,8 +14,10 @@ mod guarded;
 mod install;
 mod issuer;
 mod oauth;
+mod official;
 mod python;
 mod recovery;
+mod relay;
 mod sdk;
 
 use child::gateway::{Configuration, Gateway};

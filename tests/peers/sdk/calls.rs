@@ -1,15 +1,16 @@
 //! What the SDK server does while a tool is called: tells of progress, writes logs, asks the client.
 
+use http::request::Parts;
 use rmcp::{
     ErrorData,
     model::{CallToolRequestParams, CallToolResponse, CallToolResult, LoggingMessageNotificationParam, ProgressNotificationParam},
 };
 use serde_json::{Value, json};
 
-use super::{Context, OFFER, complete, rounds, said};
+use super::{Changed, Context, OFFER, Sdk, complete, rounds, said};
 
 /// Answers a call.
-pub(super) async fn tool(request: CallToolRequestParams, context: &Context) -> Result<CallToolResponse, ErrorData> {
+pub(super) async fn tool(server: &Sdk, request: CallToolRequestParams, context: &Context) -> Result<CallToolResponse, ErrorData> {
     if let Some(result) = OFFER["results"].get(&*request.name) {
         return Ok(complete::<CallToolResult>(result.clone()).into());
     }
@@ -23,6 +24,16 @@ pub(super) async fn tool(request: CallToolRequestParams, context: &Context) -> R
     match &*request.name {
         "test_tool_with_progress" | "test_streaming_elicitation" => {
             progress(context).await?;
+            Ok(text("done"))
+        }
+        "test_trigger_tool_change" | "test_trigger_prompt_change" => {
+            let changed = if &*request.name == "test_trigger_tool_change" { Changed::Tools } else { Changed::Prompts };
+            // Where nobody listens, nobody is told.
+            let _listened_to = server.changes.send(changed);
+            Ok(text("done"))
+        }
+        "test_reconnection" => {
+            hang_up(server, context).await;
             Ok(text("done"))
         }
         "test_tool_with_logging" => {
@@ -57,6 +68,16 @@ pub(super) async fn tool(request: CallToolRequestParams, context: &Context) -> R
         }
         _ => Err(ErrorData::invalid_params("no such tool", None)),
     }
+}
+
+/// Ends the stream that the answer would go to, and waits for the client to come back for the rest.
+async fn hang_up(server: &Sdk, context: &Context) {
+    let session = context.extensions.get::<Parts>().and_then(|head| head.headers.get("mcp-session-id")).unwrap();
+    let sessions = server.sessions.sessions.read().await;
+    // The session's first request after its beginning.
+    sessions[session.to_str().unwrap()].close_sse_stream(0, None).await.unwrap();
+    drop(sessions);
+    server.resumed.notified().await;
 }
 
 async fn progress(context: &Context) -> Result<(), ErrorData> {

@@ -10,7 +10,7 @@ mod rounds;
 
 use std::{
     convert::Infallible,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use bytes::Bytes;
@@ -26,14 +26,15 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams, GetPromptResponse,
         ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ReadResourceRequestParams, ReadResourceResponse, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
-        UnsubscribeRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
+        Tool, UnsubscribeRequestParams,
     },
-    service::RequestContext,
+    service::{RequestContext, SubscriptionContext},
     transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::{Notify, broadcast};
 
 /// What the server offers, and what it answers.
 static OFFER: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("../offer.json")).unwrap());
@@ -44,19 +45,27 @@ pub(crate) type Answer = Response<BoxBody<Bytes, Infallible>>;
 pub(crate) async fn serve(gate: impl Fn(&Request<Incoming>) -> Option<Answer> + Send + Sync + 'static) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let config = StreamableHttpServerConfig::default().enforce_origin_validation();
-    let service = StreamableHttpService::new(|| Ok(Sdk), Arc::new(LocalSessionManager::default()), config);
+    let config = StreamableHttpServerConfig::default().with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"]);
+    let sdk = Sdk { sessions: Arc::default(), changes: broadcast::Sender::new(16), listening: Arc::default(), resumed: Arc::default() };
+    let resumed = Arc::clone(&sdk.resumed);
+    let sessions = Arc::clone(&sdk.sessions);
+    let service = StreamableHttpService::new(move || Ok(sdk.clone()), sessions, config);
     let gate = Arc::new(gate);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (service, gate) = (service.clone(), Arc::clone(&gate));
-            let answer = service_fn(move |request| {
-                let (service, stopped) = (service.clone(), gate(&request));
+            let (service, gate, resumed) = (service.clone(), Arc::clone(&gate), Arc::clone(&resumed));
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let (service, resumed, stopped) = (service.clone(), Arc::clone(&resumed), gate(&request));
                 async move {
-                    Ok::<_, Infallible>(match stopped {
+                    let resumes = request.headers().contains_key("last-event-id");
+                    let answer = match stopped {
                         Some(answer) => answer,
                         None => service.handle(request).await,
-                    })
+                    };
+                    if resumes {
+                        resumed.notify_one();
+                    }
+                    Ok::<_, Infallible>(answer)
                 }
             });
             tokio::spawn(async move {
@@ -68,9 +77,23 @@ pub(crate) async fn serve(gate: impl Fn(&Request<Incoming>) -> Option<Answer> + 
     format!("http://{address}/mcp")
 }
 
-/// The server: no state but the file's.
+/// The server. What it offers never changes, but it says so when it is told to.
 #[derive(Clone)]
-struct Sdk;
+struct Sdk {
+    sessions: Arc<LocalSessionManager>,
+    changes: broadcast::Sender<Changed>,
+    /// A place in the changes for each subscription that is about to be acknowledged, so that it misses none.
+    listening: Arc<Mutex<Vec<broadcast::Receiver<Changed>>>>,
+    /// A client has come back for the rest of a stream.
+    resumed: Arc<Notify>,
+}
+
+/// A list that is said to have changed.
+#[derive(Clone, Copy)]
+enum Changed {
+    Tools,
+    Prompts,
+}
 
 /// A value of the SDK's, from what stands in the file.
 fn said<T: DeserializeOwned>(value: &Value) -> T {
@@ -89,7 +112,8 @@ type Page = Option<PaginatedRequestParams>;
 impl ServerHandler for Sdk {
     fn get_info(&self) -> ServerConfig {
         let capabilities = json!({
-            "completions": {}, "logging": {}, "prompts": {}, "resources": { "subscribe": true }, "tools": {}
+            "completions": {}, "logging": {}, "prompts": { "listChanged": true }, "resources": { "subscribe": true },
+            "tools": { "listChanged": true }
         });
         let mut config = ServerConfig::new(said(&capabilities));
         config.server_info.name = "sdk".to_owned();
@@ -113,15 +137,40 @@ impl ServerHandler for Sdk {
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
-        calls::tool(request, &context).await
+        calls::tool(self, request, &context).await
+    }
+
+    /// Has the SDK compare the fields that mirror arguments with the arguments.
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        OFFER["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == name).map(said)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.listening.lock().unwrap().push(self.changes.subscribe());
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.listening.lock().unwrap().remove(0);
+        loop {
+            let changed = tokio::select! {
+                changed = changes.recv() => changed.unwrap(),
+                () = context.cancelled() => return Ok(()),
+            };
+            // The SDK keeps back what was not subscribed to, and says so; a client that has left is told nothing.
+            let _told = match changed {
+                Changed::Tools => context.sink().notify_tool_list_changed().await,
+                Changed::Prompts => context.sink().notify_prompt_list_changed().await,
+            };
+        }
     }
 
     async fn get_prompt(&self, request: GetPromptRequestParams, context: Context) -> Result<GetPromptResponse, ErrorData> {
         if let Some(asked) = rounds::ask(&request.name, request.input_responses.as_ref(), request.request_state.as_deref(), &context) {
             return asked.map(|more| match more {
                 rounds::More::Ask(asked) => asked.into(),
-                rounds::More::Enough(heard) => GetPromptResponse::Complete(said(
-                    &json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": heard } }] }),
+                rounds::More::Enough(heard) => GetPromptResponse::Complete(complete(
+                    json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": heard } }] }),
                 )),
             });
         }
