@@ -26,11 +26,15 @@ impl Exchange {
 
     /// Posts a message to the one server.
     pub(crate) async fn post(gateway: &Gateway, fields: &str, message: &str) -> Self {
+        Self::post_to(gateway, "/mcp/alpha", fields, message).await
+    }
+
+    pub(crate) async fn post_to(gateway: &Gateway, path: &str, fields: &str, message: &str) -> Self {
         let length = message.len();
         Self::send(
             gateway,
             &format!(
-                "POST /mcp/alpha HTTP/1.1\r\nhost: gateway\r\n{fields}content-type: application/json\r\n\
+                "POST {path} HTTP/1.1\r\nhost: gateway\r\n{fields}content-type: application/json\r\n\
                  accept: application/json, text/event-stream\r\ncontent-length: {length}\r\n\r\n{message}"
             ),
         )

@@ -69,3 +69,36 @@ async fn without_a_secret_a_session_ends_with_its_process_and_the_log_says_so() 
     let response = Exchange::post(&restarted, &fields, &message("tools/list")).await.reads("40403").await;
     assert!(response.starts_with("HTTP/1.1 404 ") && response.contains("\"id\":7"), "{response}");
 }
+
+/// One id for the sessions of two servers, opened by one process and used by three.
+#[tokio::test]
+async fn the_sessions_of_several_servers_outlive_a_process_together() {
+    let (alpha, beta) = (Upstream::start().await, Upstream::start().await);
+    let second = format!("url = \"{}\"\n[[server]]\nname = \"beta\"\nurl = \"{}\"", alpha.url("/mcp"), beta.url("/mcp"));
+    let configuration = Configuration::with_server(SHARED, &second);
+    let first = Gateway::serve(&configuration, "info").await;
+    let mut opening = Exchange::post_to(&first, "/mcp", &format!("{KEY_HEADER}: {KEY}\r\n"), &message("initialize")).await;
+    for (upstream, id) in [(&alpha, "session-of-alpha"), (&beta, "session-of-beta")] {
+        let opened = r#"{"jsonrpc":"2.0","id":"mcp-preflight","result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}}"#;
+        upstream.asked().await.answer("200 OK", &format!("mcp-session-id: {id}\r\n"), opened).await;
+    }
+    let response = opening.reads("serverInfo").await;
+    let session = response.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).unwrap().to_owned();
+    assert!(!response.contains("session-of"), "{response}");
+
+    let other = Gateway::serve(&configuration, "info").await;
+    first.child.signal(Signal::KILL);
+    assert_eq!(first.child.ends().await.code, -9);
+    let restarted = Gateway::serve(&configuration, "info").await;
+    for gateway in [&other, &restarted, &other] {
+        let fields = format!("{KEY_HEADER}: {KEY}\r\nmcp-session-id: {session}\r\n");
+        let mut listing = Exchange::post_to(gateway, "/mcp", &fields, &message("tools/list")).await;
+        for (upstream, id) in [(&alpha, "session-of-alpha"), (&beta, "session-of-beta")] {
+            let asked = upstream.asked().await;
+            assert!(asked.request.contains(&format!("mcp-session-id: {id}\r\n")), "{}", asked.request);
+            asked.answer("200 OK", "", r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"echo"}]}}"#).await;
+        }
+        let listed = listing.reads("beta-echo").await;
+        assert!(listed.contains("alpha-echo") && !listed.contains("session-of"), "{listed}");
+    }
+}
