@@ -1,7 +1,8 @@
 //! What the pre-flight costs a client: the same calls made to the upstreams directly, through the gateway with `deferred`, and through
 //! it with `probe`, side by side.
 //!
-//! One iteration calls every upstream once, all at once, and waits for the last answer. The upstreams have a thread and a runtime of
+//! One iteration lists the tools of every upstream, all at once, and waits for the last answer: with one request for each upstream, and,
+//! where the gateway serves them as one, with one request for all. The upstreams have a thread and a runtime of
 //! their own. Absolute times say little on a shared machine, so the end of a run prints each time as a multiple of the direct one,
 //! taken in the same run.
 
@@ -32,7 +33,7 @@ use tokio::{net::TcpListener, runtime, task::JoinSet};
 
 const UPSTREAMS: [usize; 3] = [1, 4, 16];
 const DELAYS_MS: [u64; 2] = [0, 5];
-const WAYS: [&str; 3] = ["direct", "deferred", "probe"];
+const WAYS: [&str; 5] = ["direct", "deferred", "probe", "deferred as one", "probe as one"];
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
@@ -45,8 +46,10 @@ fn main() {
             let upstreams = Upstreams::start(count, Duration::from_millis(delay));
             let mut group = criterion.benchmark_group(group_name(count, delay));
             for way in WAYS {
-                let gateway = (way != "direct").then(|| runtime.block_on(serve(way, &upstreams.addresses)));
+                let strategy = way.split(' ').next().filter(|way| *way != "direct");
+                let gateway = strategy.map(|strategy| runtime.block_on(serve(strategy, &upstreams.addresses)));
                 let urls: Vec<String> = match &gateway {
+                    Some(gateway) if way.ends_with("as one") => vec![format!("http://{}/mcp", gateway.address())],
                     None => upstreams.addresses.iter().map(|address| format!("http://{address}/mcp")).collect(),
                     Some(gateway) => (0..count).map(|n| format!("http://{}/mcp/s{n}", gateway.address())).collect(),
                 };
@@ -62,7 +65,7 @@ fn main() {
                 if calls > 0 {
                     let seen = upstreams.seen.load(Ordering::Relaxed) - before;
                     let per_call = seen as f64 / calls as f64;
-                    let _infallible = writeln!(requests, "  {:24} {way:10} {per_call:.2}", group_name(count, delay));
+                    let _infallible = writeln!(requests, "  {:24} {way:16} {per_call:.2}", group_name(count, delay));
                 }
                 if let Some(gateway) = gateway {
                     runtime.block_on(gateway.stop());
@@ -72,7 +75,7 @@ fn main() {
         }
     }
     criterion.final_summary();
-    eprintln!("\nupstream requests per client request\n{requests}\n{}", ratios());
+    eprintln!("\nupstream requests for each upstream that is listed\n{requests}\n{}", ratios());
 }
 
 fn group_name(count: usize, delay: u64) -> String {
@@ -107,7 +110,10 @@ async fn serve(strategy: &str, upstreams: &[SocketAddr]) -> gateway::Running {
         "listen = \"127.0.0.1:0\"\nstrategy = \"{strategy}\"\n[[key]]\nname = \"b\"\nvalue = {{ env = \"K\" }}\nservers = \"all\"\n"
     );
     for (n, address) in upstreams.iter().enumerate() {
-        let _infallible = write!(text, "[[server]]\nname = \"s{n}\"\nurl = \"http://{address}/mcp\"\nforward = [\"authorization\"]\n");
+        let _infallible = write!(
+            text,
+            "[[server]]\nname = \"s{n}\"\nurl = \"http://{address}/mcp\"\nforward = [\"authorization\"]\nera = \"2026-07-28\"\n"
+        );
     }
     let config = Config::parse("bench", &text, &|_| Some("sk-bench".to_owned())).expect("the configuration is valid");
     gateway::start(config).await.expect("a loopback port can be bound")
@@ -121,7 +127,7 @@ async fn call_all(client: &Http, urls: &[String]) {
             .header("authorization", "Bearer token")
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
-            .body(Full::from(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{}}}"#))
+            .body(Full::from(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#))
             .expect("the request is valid");
         let client = client.clone();
         calls.spawn(async move {
@@ -176,7 +182,8 @@ async fn accept(listener: TcpListener, delay: Duration, seen: Arc<AtomicU64>) {
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }
-                let body = Full::<Bytes>::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+                let body =
+                    Full::<Bytes>::from(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}}"#);
                 Ok::<_, Infallible>(
                     Response::builder().header("content-type", "application/json").body(body).expect("the response is valid"),
                 )

@@ -97,6 +97,8 @@ async fn requests_outcomes_and_failing_open_are_counted_by_server() {
     assert_eq!(
         counted,
         [
+            r#"preflight_answer_outcomes_total{server="alpha",outcome="accepted"} 1"#,
+            r#"preflight_answer_outcomes_total{server="alpha",outcome="open-500"} 2"#,
             r#"preflight_answer_seconds_count{server="alpha"} 5"#,
             r#"preflight_fail_open_total{server="alpha",cause="500"} 2"#,
             r#"preflight_probe_outcomes_total{server="alpha",outcome="accepted"} 1"#,

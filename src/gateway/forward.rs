@@ -49,7 +49,13 @@ impl Forward {
     /// Sends the request and waits for the upstream's head, then relays it or says why not.
     pub(super) async fn send(self, gateway: &Gateway) -> Result<Answer, Refusal> {
         let name = &gateway.config.server(self.server).name;
-        self.exchange(gateway).await.map_err(|refusal| refusal.about(name))
+        let with_token = self.credential.forwarded().is_some();
+        let answer = self.exchange(gateway).await;
+        if with_token {
+            let outcome = answer.as_ref().map_or_else(|refusal| refusal.failure.outcome(), |answer| answer.response.status().into());
+            gateway.metrics.answered(name, outcome);
+        }
+        answer.map_err(|refusal| refusal.about(name))
     }
 
     async fn exchange(self, gateway: &Gateway) -> Result<Answer, Refusal> {

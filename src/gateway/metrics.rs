@@ -33,6 +33,7 @@ pub(super) struct Metrics {
     registry: Registry,
     requests: Family<Labels<2>, Counter>,
     outcomes: Family<Labels<2>, Counter>,
+    answers: Family<Labels<2>, Counter>,
     failed_open: Family<Labels<2>, Counter>,
     answering: Histograms,
     probing: Histograms,
@@ -45,17 +46,19 @@ impl Metrics {
             registry: Registry::with_prefix("preflight"),
             requests: Family::default(),
             outcomes: Family::default(),
+            answers: Family::default(),
             failed_open: Family::default(),
             answering: histograms(),
             probing: histograms(),
         };
-        let Self { registry, requests, outcomes, failed_open, answering, probing } = &mut metrics;
+        let Self { registry, requests, outcomes, answers, failed_open, answering, probing } = &mut metrics;
         registry.register(
             "requests",
             "Requests by server, empty where none was resolved, and status, none where the client left first",
             requests.clone(),
         );
-        registry.register("probe_outcomes", "What servers made of callers' tokens", outcomes.clone());
+        registry.register("probe_outcomes", "What servers made of callers' tokens when they were asked", outcomes.clone());
+        registry.register("answer_outcomes", "What servers made of callers' tokens in answering the request itself", answers.clone());
         registry.register("fail_open", "Probes that said nothing about the token, so that the request went on", failed_open.clone());
         let answered = "From a request to the head of its answer, without the time spent probing";
         registry.register_with_unit("answer", answered, Unit::Seconds, answering.clone());
@@ -79,6 +82,11 @@ impl Metrics {
         if let (Outcome::Inconclusive(cause), true) = (outcome, went_on) {
             self.failed_open.get_or_create(&[("server", server.to_owned()), ("cause", cause.to_string())]).inc();
         }
+    }
+
+    /// A server has answered a request with a caller's token, or has not.
+    pub(super) fn answered(&self, server: &str, outcome: Outcome) {
+        self.answers.get_or_create(&[("server", server.to_owned()), ("outcome", outcome.to_string())]).inc();
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {

@@ -59,7 +59,9 @@ pub(super) async fn preflight(
     let verdict = together(profile, &outcomes);
     for answered in &answers {
         let name = &gateway.config.server(answered.server).name;
-        gateway.metrics.probe(name, answered.outcome, answered.took, verdict == Verdict::Proceed);
+        if let Some(took) = answered.took {
+            gateway.metrics.probe(name, answered.outcome, took, verdict == Verdict::Proceed);
+        }
     }
     line.outcome = line.outcome.take().or_else(|| told(gateway, &answers));
     ended(verdict, refusals)

@@ -25,7 +25,8 @@ const DRAIN_LIMIT: usize = 64 * 1024;
 pub(super) struct Answered {
     pub(super) server: ServerId,
     pub(super) outcome: Outcome,
-    pub(super) took: Duration,
+    /// How long it took; nothing where an earlier acceptance still stands.
+    pub(super) took: Option<Duration>,
     /// The lines of a refusal's challenges.
     pub(super) challenges: Vec<HeaderValue>,
 }
@@ -42,7 +43,7 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, caller: CallerId, targets: Vec<T
 async fn one(gateway: Arc<Gateway>, caller: CallerId, Target { server, authorization }: Target, until: Instant) -> Answered {
     let began = Instant::now();
     if gateway.reuse.stands(caller, server, &authorization) {
-        return Answered { server, outcome: Outcome::Accepted, took: Duration::ZERO, challenges: Vec::new() };
+        return Answered { server, outcome: Outcome::Accepted, took: None, challenges: Vec::new() };
     }
     let (headers, body) = preflight::message(gateway.config.server(server).era);
     let request = request(&gateway, server, Method::POST, headers, authorization.clone(), body);
@@ -57,7 +58,7 @@ async fn one(gateway: Arc<Gateway>, caller: CallerId, Target { server, authoriza
         Err(Unanswered::Upstream(cause)) => (Outcome::Inconclusive(cause), Vec::new()),
         Err(Unanswered::Client(_)) => (Outcome::Inconclusive(Cause::Broken), Vec::new()),
     };
-    Answered { server, outcome, took: began.elapsed(), challenges }
+    Answered { server, outcome, took: Some(began.elapsed()), challenges }
 }
 
 /// Every line of a response's challenges.

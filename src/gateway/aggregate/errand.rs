@@ -53,7 +53,7 @@ impl Errand {
         let in_session = || scope.servers.iter().filter(within_a_session).map(|(server, _)| *server).collect();
         match self {
             // A notification outside a session would have nothing to be about.
-            Self::Message(message, Plan::All) if message.id().is_none() => in_session(),
+            Self::Message(_, Plan::All) => in_session(),
             Self::Message(_, plan) => plan.asked(scope),
             Self::End => in_session(),
             Self::Listen(_) => scope.servers.iter().map(|(server, _)| *server).collect(),
