@@ -10,14 +10,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    behaviour::{Behaviour, Behaviours, Source},
+    behaviour::{Behaviour, Behaviours, Source, fill},
     cell::{Cell, Era, Profile},
     plan::Plan,
     script::Script,
-    trace::{Arrival, Exchange, Trace, header},
+    trace::{Arrival, Exchange, Trace, all_headers, header},
 };
 
 mod body;
+mod carried;
 mod client;
 pub mod course;
 pub mod leak;
@@ -103,6 +104,18 @@ impl<'a> Subject<'a> {
         Behaviours::embedded().find(&self.cell.map(|cell| cell.upstream.clone()).or_else(scripted)?)
     }
 
+    /// Every line of a header that the server asked for was told to send, as it sends them.
+    fn stated_lines(&self, name: &str) -> Option<Vec<String>> {
+        let Source::Stated { headers, .. } = &self.behaviour()?.source else { return None };
+        let origin = self.context.plan.server(self.server)?.url.strip_suffix("/mcp")?;
+        let place = |placeholder: &str| match placeholder {
+            "origin" => Some(origin.to_owned()),
+            "pad" => Some("x".repeat(64 << 10)),
+            _ => None,
+        };
+        Some(all_headers(headers, name).filter_map(|line| fill(line, place).ok()).collect())
+    }
+
     /// The value of a header that the server asked for was told to send.
     fn stated_header(&self, name: &str) -> Option<&'static str> {
         match &self.behaviour()?.source {
@@ -180,6 +193,7 @@ impl Observable {
     pub fn all() -> impl Iterator<Item = &'static Self> {
         client::OBSERVABLES
             .iter()
+            .chain(carried::OBSERVABLES)
             .chain(body::OBSERVABLES)
             .chain(upstream::OBSERVABLES)
             .chain(leak::OBSERVABLES)

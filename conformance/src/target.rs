@@ -167,7 +167,8 @@ impl Target {
             probe_ms: millis(defect::PROBE_DEADLINE),
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
-        Self { strategies: vec![Strategy::Probe], deadlines, ..Self::builtin(name, Kind::Model(fault)) }
+        let profiles = fault.map_or_else(|| Profile::ALL.to_vec(), |fault| fault.profiles.clone());
+        Self { profiles, strategies: vec![Strategy::Probe], deadlines, ..Self::builtin(name, Kind::Model(fault)) }
     }
 
     fn builtin(name: &str, kind: Kind) -> Self {
@@ -181,7 +182,7 @@ impl Target {
                 token_prefix: "Bearer ".to_owned(),
             },
             routes: builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect(),
-            profiles: vec![Profile::Seed],
+            profiles: vec![Profile::Seed, Profile::Mcp],
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
             deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
@@ -262,7 +263,7 @@ impl Target {
             Kind::Reference => {
                 Running::Reference(builtin::start(plan, start).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?)
             }
-            Kind::Model(fault) => Running::Model(defect::start(*fault, plan).await.map_err(failed)?),
+            Kind::Model(fault) => Running::Model(defect::start(*fault, plan, start.profile).await.map_err(failed)?),
             Kind::Described(description) => {
                 Running::Described(Box::new(implementation::start(description, plan, start, cache, say).await?))
             }

@@ -1,4 +1,4 @@
-//! Words the answers that the model gives itself: the challenge, the bare 403, and the failures that are nobody's refusal.
+//! Words the answers that the model gives itself: the refusals, and the failures that are nobody's.
 //!
 //! Decides neither who is refused nor why.
 
@@ -10,7 +10,6 @@ use http_body_util::{BodyExt, Collected};
 use serde_json::{Map, Value, json};
 
 use super::admission::Refusal;
-use super::discovery::{AUTHORIZATION_SERVER, RESOURCE};
 use super::fault::Switch;
 use super::gateway::{Ask, Gateway};
 use super::relay::{Body, Later, full};
@@ -34,12 +33,7 @@ impl Gateway {
         let advice = if token_sent { "refused the token: authorise again" } else { "asks for a token: authorise" };
         let text = format!("401 Unauthorized: server `{}` {advice}, then repeat the request", server.name);
         let mut answer = self.refusal(ask, StatusCode::UNAUTHORIZED, &text);
-        if !self.has(Switch::NoChallengeOn401) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, &server.url, token_sent));
-        }
-        for line in said.get_all(WWW_AUTHENTICATE).iter().filter(|_| self.has(Switch::RelaysUpstreamChallenge)) {
-            answer.headers_mut().append(WWW_AUTHENTICATE, line.clone());
-        }
+        self.challenge_401(answer.headers_mut(), ask, &server.url, token_sent, said);
         answer
     }
 
@@ -64,50 +58,22 @@ impl Gateway {
         }
     }
 
-    fn challenge(&self, ask: &Ask, upstream: &str, token_sent: bool) -> HeaderValue {
-        if self.has(Switch::BareBearer) {
-            return HeaderValue::from_static("Bearer");
-        }
-        let (base, path) = (&self.base_url, &ask.path);
-        let mut parameters = Vec::new();
-        if !self.has(Switch::NoAuthorizationUri) {
-            parameters.push(("authorization_uri", format!("{base}{AUTHORIZATION_SERVER}{path}")));
-        }
-        if self.has(Switch::ForeignResourceMetadata) {
-            parameters.push(("resource_metadata", upstream.replace("/mcp", &format!("{RESOURCE}/mcp"))));
-        } else if !self.has(Switch::NoResourceMetadata) {
-            parameters.push(("resource_metadata", format!("{base}{RESOURCE}{path}")));
-        }
-        if (token_sent && !self.has(Switch::NoInvalidToken)) || self.has(Switch::ErrorWithoutToken) {
-            parameters.push(("error", "invalid_token".to_owned()));
-        }
-        if self.has(Switch::ChallengeLeaksUpstreamUrl) {
-            parameters.push(("error_description", format!("refused by {upstream}")));
-        }
-        let quote = if self.has(Switch::UnquotedChallenge) { "" } else { "\"" };
-        let listed: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={quote}{value}{quote}")).collect();
-        HeaderValue::try_from(format!("Bearer {}", listed.join(", ")))
-            .expect("a served path names a server of the plan, and those are letters and digits")
-    }
-
     /// The upstream knows the token and says no: 403 without a word about new tokens (STA-05, STA-06).
-    pub(super) async fn forbidden(&self, ask: &Ask, server: &PlannedServer, token_sent: bool) -> Response<Body> {
+    pub(super) async fn forbidden(&self, ask: &Ask, server: &PlannedServer, token_sent: bool, said: &HeaderMap) -> Response<Body> {
         if self.has(Switch::ForbiddenAs401) {
-            return self.unauthorized(ask, server, token_sent, &HeaderMap::new()).await;
+            return self.unauthorized(ask, server, token_sent, said).await;
         }
         let word = if self.has(Switch::UnauthorizedTextOn403) { "401 Unauthorized" } else { "403 Forbidden" };
         let text = format!("{word}: server `{}` does not allow this to the token's owner", server.name);
         let mut answer = self.refusal(ask, StatusCode::FORBIDDEN, &text);
-        if self.has(Switch::Challenges403) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, self.challenge(ask, &server.url, token_sent));
-        }
+        self.challenge_403(answer.headers_mut(), ask, &server.url, token_sent, said);
         answer
     }
 
     /// The gateway's own refusals name its own protection space, so that nobody mistakes them for an upstream's (CRD-17).
     pub(super) fn refuse(&self, ask: &Ask, refusal: Refusal) -> Response<Body> {
         let own = match self.switch {
-            Some(Switch::SameOwnRefusal) => self.challenge(ask, "", false),
+            Some(Switch::SameOwnRefusal) => self.challenge(ask, "", false, &HeaderMap::new()),
             Some(Switch::EchoesNames) => {
                 let path: String = url::form_urlencoded::parse(ask.path.as_bytes()).map(|(path, _)| path.into_owned()).collect();
                 HeaderValue::try_from(format!("Bearer realm=\"{path}\"")).unwrap_or(HeaderValue::from_static(OWN_CHALLENGE))

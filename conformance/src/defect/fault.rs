@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::cell::Profile;
+
 /// Declares the closed set of switches, each with the name that `builtin:defect/<name>` and `defects.toml` use.
 macro_rules! switches {
     ($($switch:ident = $text:literal,)+) => {
@@ -59,6 +61,16 @@ switches! {
     ChallengeLeaksUpstreamUrl = "challenge-leaks-upstream-url",
     ErrorWithoutToken = "error-without-token",
     NoInvalidToken = "no-invalid-token",
+    HostDerivedMetadata = "host-derived-metadata",
+    RenamesChallenge = "renames-challenge",
+    DropsScope = "drops-scope",
+    AddsOfflineAccess = "adds-offline-access",
+    DropsDescription = "drops-description",
+    KeepsDpop = "keeps-dpop",
+    LosesStepUp = "loses-step-up",
+    StepsUpAnyway = "steps-up-anyway",
+    ReordersChallenges = "reorders-challenges",
+    AddsAChallenge = "adds-a-challenge",
     NoAuthorizationServers = "no-authorization-servers",
     DiscoveryNeedsKey = "discovery-needs-key",
     // Whose credential goes where.
@@ -127,8 +139,15 @@ pub struct Fault {
     /// Where it was seen in the wild.
     #[serde(default)]
     pub seen: Vec<String>,
+    /// The profiles in which it is driven: those in which it can show.
+    #[serde(default = "seed")]
+    pub profiles: Vec<Profile>,
     /// The requirements that the suite must report as failed: these and no others.
     pub fails: Vec<String>,
+}
+
+fn seed() -> Vec<Profile> {
+    vec![Profile::Seed]
 }
 
 #[derive(Deserialize)]

@@ -21,7 +21,7 @@ use super::fault::Switch;
 use super::relay::{Body, Later, Relayed, is_stream, media_type, relayed_headers};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
 use super::{KEY_HEADER, REQUEST_DEADLINE};
-use crate::cell::ServerKind;
+use crate::cell::{Profile, ServerKind};
 use crate::plan::{Plan, PlannedServer, names};
 
 /// What a request body may weigh.
@@ -44,6 +44,7 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// The model and its one fault.
 pub(super) struct Gateway {
     pub(super) switch: Option<Switch>,
+    pub(super) profile: Profile,
     pub(super) plan: Plan,
     pub(super) base_url: String,
     pub(super) http: Http,
@@ -77,9 +78,9 @@ enum Credential {
 }
 
 impl Gateway {
-    pub(super) fn new(switch: Option<Switch>, plan: Plan, base_url: String) -> Self {
+    pub(super) fn new(switch: Option<Switch>, profile: Profile, plan: Plan, base_url: String) -> Self {
         let http = client(switch != Some(Switch::NoPool));
-        Self { switch, plan, base_url, http, minted: Mutex::default(), queues: std::sync::Mutex::default() }
+        Self { switch, profile, plan, base_url, http, minted: Mutex::default(), queues: std::sync::Mutex::default() }
     }
 
     /// Whether the model has this fault.
@@ -184,7 +185,7 @@ impl Gateway {
         };
         match probed.outcome {
             Outcome::Unauthorized => return self.unauthorized(&ask, &server, true, &probed.head).await,
-            Outcome::Forbidden => return self.forbidden(&ask, &server, true).await,
+            Outcome::Forbidden => return self.forbidden(&ask, &server, true, &probed.head).await,
             Outcome::Silent if self.has(Switch::FailsClosedOnTimeout) => return self.unauthorized(&ask, &server, true, &probed.head).await,
             Outcome::GoOn | Outcome::Silent => {}
         }
@@ -265,8 +266,10 @@ impl Gateway {
             StatusCode::UNAUTHORIZED if believes && token_sent => return bad("said otherwise before"),
             StatusCode::UNAUTHORIZED if !self.counts(&mut answer).await => return bad("said no, but not to the end"),
             StatusCode::UNAUTHORIZED => return self.unauthorized(ask, server, token_sent, answer.headers()).await,
-            StatusCode::FORBIDDEN => return self.forbidden(ask, server, token_sent).await,
-            StatusCode::TOO_MANY_REQUESTS if self.has(Switch::TooManyAs403) => return self.forbidden(ask, server, token_sent).await,
+            StatusCode::FORBIDDEN => return self.forbidden(ask, server, token_sent, answer.headers()).await,
+            StatusCode::TOO_MANY_REQUESTS if self.has(Switch::TooManyAs403) => {
+                return self.forbidden(ask, server, token_sent, &HeaderMap::new()).await;
+            }
             StatusCode::NOT_FOUND if self.has(Switch::NotFoundAs500) => {
                 return error(ask, StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error: something went wrong");
             }

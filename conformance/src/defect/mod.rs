@@ -15,10 +15,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::cell::Profile;
 use crate::plan::Plan;
 
 mod admission;
 mod answer;
+mod challenge;
 mod discovery;
 mod fault;
 mod gateway;
@@ -72,10 +74,10 @@ impl Drop for RunningDefect {
 /// # Errors
 ///
 /// When no port can be bound.
-pub async fn start(fault: Option<&Fault>, plan: &Plan) -> io::Result<RunningDefect> {
+pub async fn start(fault: Option<&Fault>, plan: &Plan, profile: Profile) -> io::Result<RunningDefect> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
-    let gateway = Arc::new(gateway::Gateway::new(fault.map(|fault| fault.switch), plan.clone(), base_url.clone()));
+    let gateway = Arc::new(gateway::Gateway::new(fault.map(|fault| fault.switch), profile, plan.clone(), base_url.clone()));
     let accepting = tokio::spawn(async move {
         // Dropped with this task, and every connection with it.
         let mut connections = JoinSet::new();

@@ -3,14 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
-use mcp_preflight_conformance::cell::{Cell, Method};
+use mcp_preflight_conformance::cell::{Cell, Era, Method, Profile};
 
-/// The table. Strategies and routes do not show: the rules must say the same for all of them.
+/// The table. Strategies and routes do not show: the rules must say the same for all of them. The usual profile and era go without saying.
 pub(crate) fn render(cells: &[Cell]) -> String {
     type Lines = BTreeMap<Method, BTreeSet<String>>;
     let mut groups: IndexMap<String, IndexMap<String, Lines>> = IndexMap::new();
     for cell in cells {
-        let upstreams = groups.entry(format!("{} / {}", cell.credentials, cell.server)).or_default();
+        let mut group = format!("{} / {}", cell.credentials, cell.server);
+        if cell.profile != Profile::default() {
+            group.push_str(&format!(" / {}", cell.profile));
+        }
+        if cell.era != Era::default() {
+            group.push_str(&format!(" / {}", cell.era));
+        }
+        let upstreams = groups.entry(group).or_default();
         let name = cell.upstream.split('+').next().unwrap_or_default().to_owned();
         upstreams.entry(name).or_default().entry(cell.method).or_default().insert(super::expectation(cell));
     }
