@@ -182,7 +182,7 @@ impl Target {
                 token_prefix: "Bearer ".to_owned(),
             },
             routes: builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect(),
-            profiles: vec![Profile::Seed, Profile::Mcp],
+            profiles: Profile::ALL.to_vec(),
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
             deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
