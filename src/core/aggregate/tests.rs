@@ -102,7 +102,44 @@ fn an_aggregate_promises_what_it_carries() {
     );
 }
 
+/// JSON of any shape, with a liking for what messages and lists are made of.
+fn json_like() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,8}|alpha-echo|preflight://(alpha|nobody)?/.{0,4}|ref/(prompt|resource)|\\{\"alpha\":\"p2\"\\}".prop_map(Value::from),
+    ];
+    let name = "name|uri|uriTemplate|cursor|ref|type|tools|resources|nextCursor|_meta|[a-z]{0,3}";
+    leaf.prop_recursive(3, 16, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((name, inner), 0..5).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
+    /// Whatever a client sends, it is for servers of the scope or for nobody; whatever servers list, the result is JSON.
+    #[test]
+    fn nothing_is_too_odd_to_be_planned_or_merged(
+        method in "tools/call|tools/list|resources/read|prompts/get|completion/complete|resources/templates/list|[a-z/]{0,6}",
+        params in json_like(),
+        lists in prop::collection::vec(json_like(), 0..3),
+    ) {
+        let text = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        if let Ok(message) = Message::read(text.as_bytes()) {
+            let asked = plan(&message, SCOPE).asked(SCOPE);
+            prop_assert!(asked.iter().all(|asked| SERVERS.iter().any(|(server, _)| server == asked)));
+        }
+        let parts: Vec<(&str, Box<RawValue>)> =
+            SERVERS.iter().zip(lists).map(|((_, name), list)| (*name, RawValue::from_string(list.to_string()).unwrap())).collect();
+        for listed in [Listed::Tools, Listed::Prompts, Listed::Resources, Listed::Templates] {
+            let merged = merge_lists(listed, &parts, &[], SCOPE, Era::July2026);
+            prop_assert!(serde_json::from_str::<Value>(&merged).unwrap()[listed.member()].is_array(), "{}", merged);
+        }
+    }
+
     /// AGG-13: whether a server is there changes nothing of what the others' tools are called.
     #[test]
     fn a_servers_absence_renames_nothing(tools in prop::collection::vec("[a-z-]{1,8}", 0..5), present: bool) {
