@@ -67,8 +67,8 @@ fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 pub struct Assessment<'a> {
     /// Failures without an entry, with the id of the cell or scenario.
     pub unexpected: Vec<(String, &'a Finding)>,
-    /// How many failures have an entry.
-    pub known: usize,
+    /// Failures with an entry, with the id of the cell or scenario.
+    pub known: Vec<(String, &'a Finding, &'a Known)>,
     /// Entries whose requirement was judged, and none of whose failures happened.
     pub stale: Vec<&'a Known>,
 }
@@ -85,7 +85,7 @@ impl Baseline {
         let mut judged = vec![false; self.known.len()];
         let mut assessment = Assessment::default();
         for (about, finding) in run.findings() {
-            let mut expected = false;
+            let mut expected = None;
             let failure = failure(finding);
             let verdict = failure.unwrap_or(finding.verdict);
             for (index, known) in self.known.iter().enumerate().filter(|(_, known)| known.concerns(&about, finding)) {
@@ -94,14 +94,13 @@ impl Baseline {
                 judged[index] |= !silent.contains(&finding.verdict);
                 if known.verdict == verdict {
                     used[index] = true;
-                    expected = true;
+                    expected = expected.or(Some(known));
                 }
             }
             if failure.is_some() {
-                if expected {
-                    assessment.known += 1;
-                } else {
-                    assessment.unexpected.push((about, finding));
+                match expected {
+                    Some(known) => assessment.known.push((about, finding, known)),
+                    None => assessment.unexpected.push((about, finding)),
                 }
             }
         }

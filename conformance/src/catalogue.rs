@@ -181,6 +181,13 @@ impl Catalogue {
         Ok(Self { requirements })
     }
 
+    /// What the requirements of a family are about, as the file's own headings say: `STA` for `STA-05`.
+    #[must_use]
+    pub fn title(family: &str) -> Option<&'static str> {
+        let headings = include_str!("../requirements.toml").lines().filter_map(|line| line.strip_prefix("# --- ")?.strip_suffix(" ---"));
+        headings.filter_map(|heading| heading.split_once(": ")).find(|(known, _)| *known == family).map(|(_, title)| title)
+    }
+
     /// The requirement of that id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Requirement> {
@@ -223,6 +230,14 @@ mod tests {
             let number: u16 = number.parse().unwrap();
             assert_eq!(number, if family == last.0 { last.1 + 1 } else { 1 }, "{}", requirement.id);
             last = (family, number);
+        }
+    }
+
+    #[test]
+    fn every_family_has_a_title() {
+        for requirement in Catalogue::embedded().iter() {
+            let family = requirement.id.split('-').next().unwrap();
+            assert!(Catalogue::title(family).is_some(), "{family}");
         }
     }
 

@@ -2,14 +2,16 @@
 //!
 //! Decides nothing about any implementation. What it prints on standard output is the answer; everything else goes to standard error.
 
+mod colour;
 mod explain;
 mod fleet;
 mod list;
+mod report;
 mod run;
 
 use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::{
     cell::{Profile, Strategy},
@@ -69,6 +71,9 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "preflight-conformance", version, after_help = EXIT_CODES, max_term_width = 120)]
 struct Cli {
+    /// When to colour what is printed: auto (on a terminal, unless `NO_COLOR` is set), always or never.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", hide_possible_values = true)]
+    color: colour::When,
     #[command(subcommand)]
     command: Command,
 }
@@ -79,10 +84,7 @@ enum Command {
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
     /// Read a run file and report on it again.
-    Report {
-        /// A file that `run --output` wrote.
-        file: PathBuf,
-    },
+    Report(report::ReportArgs),
     /// List what there is.
     List {
         /// What to list.
@@ -132,12 +134,11 @@ struct RunArgs {
     /// Write the run to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Ignore the implementation's baseline: every failure is unexpected.
-    #[arg(long)]
-    no_baseline: bool,
-    /// Hold it against this baseline instead of its own.
-    #[arg(long, value_name = "FILE", conflicts_with = "no_baseline")]
-    baseline: Option<PathBuf>,
+    /// Write a report beside the one that is printed: html=report.html, junit=junit.xml, …; may be given several times.
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<report::Wanted>,
+    #[command(flatten)]
+    baseline: report::BaselineArgs,
     /// Stop at the first failure.
     #[arg(long)]
     fail_fast: bool,
@@ -180,7 +181,9 @@ fn profile(name: &str) -> Result<Profile, String> {
 
 /// Does what the command line says.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let parsed =
+        Cli::command().color(colour::of_help()).try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers too; clap knows which is which.
@@ -188,9 +191,10 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
+    colour::choose(cli.color);
     let exit = match cli.command {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
-        Command::Report { file } => run::report(&file),
+        Command::Report(arguments) => report::report(&arguments),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),
         Command::Fleet { seed, json } => fleet::fleet(seed, json).await,

@@ -102,6 +102,14 @@ pub struct JudgedScenario {
     pub findings: Vec<Finding>,
 }
 
+impl JudgedScenario {
+    /// What reports and baselines call it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("scenario {} / {}", self.scenario, self.start)
+    }
+}
+
 /// What the cells of a batch did to the implementation itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
@@ -168,7 +176,7 @@ impl Run {
     pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
         let cells = self.cells.iter().flat_map(|judged| judged.findings.iter().map(|finding| (judged.cell.to_string(), finding)));
         let scenarios = self.scenarios.iter().flat_map(|judged| {
-            let id = format!("scenario {} / {}", judged.scenario, judged.start);
+            let id = judged.id();
             judged.findings.iter().map(move |finding| (id.clone(), finding))
         });
         cells.chain(scenarios)

@@ -1,22 +1,24 @@
-//! `run` and `report`: choose, drive, report, and turn what came of it into an exit code.
+//! `run`: choose, drive, report, and turn what came of it into an exit code.
 
 use std::{
     fs::File,
-    io::{BufReader, IsTerminal as _, stderr},
-    path::{Path, PathBuf},
+    io::{IsTerminal as _, stderr},
+    path::PathBuf,
     sync::Arc,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Exit, RunArgs, complain, interruption, print};
+use super::{
+    Exit, RunArgs, complain, interruption,
+    report::{tell, write},
+};
 use crate::{
-    baseline::{Assessment, Baseline},
+    baseline::Baseline,
     fleet::Fleet,
     implementation::cache_folder,
-    judge::Verdict,
-    report,
-    run_file::{self, Header, Run},
+    report::{self, Format},
+    run_file::Header,
     runner::{Options, Part, Progress, Recorder, RunError, Runner, Selection, parts},
     target::{Running, Target},
 };
@@ -66,7 +68,11 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         Some(Err(error)) => return complain(exit_of(&error), &error),
         None => Vec::new(),
     };
-    let exit = tell(&run, &prepared.baseline, prepared.selection.is_everything());
+    let told = tell(&run, &prepared.baseline, Format::Terminal);
+    let exit = match write(&run, &prepared.baseline, &arguments.reports) {
+        Exit::Usage => Exit::Usage,
+        _ => told,
+    };
     if arguments.hold && !run.interrupted {
         let at: Vec<&str> = held.iter().map(Running::base_url).collect();
         let interrupted = interruption();
@@ -77,42 +83,6 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         running.stop().await;
     }
     exit
-}
-
-/// Reports on a run file again.
-pub(super) fn report(path: &Path) -> Exit {
-    let read = File::open(path).map_err(run_file::ReadError::Io).and_then(|file| Run::read(BufReader::new(file)));
-    let run = match read {
-        Ok(run) => run,
-        Err(error) => return complain(Exit::Usage, &format!("{}: {error}", path.display())),
-    };
-    // A run of something that this build does not know is held against nothing.
-    let baseline = Target::resolve(&run.header.implementation, None).map(|target| target.baseline).unwrap_or_default();
-    tell(&run, &baseline, run.header.filters.is_empty())
-}
-
-/// Prints the report and says what it comes to. A part of a run cannot show that a baseline is stale.
-fn tell(run: &Run, baseline: &Baseline, whole: bool) -> Exit {
-    let mut assessment = baseline.assess(run, report::failures_of(run));
-    if !whole || run.interrupted {
-        assessment.stale.clear();
-    }
-    print(&report::terminal(run, &assessment));
-    exit_after(run, &assessment)
-}
-
-fn exit_after(run: &Run, assessment: &Assessment<'_>) -> Exit {
-    if run.interrupted {
-        Exit::Interrupted
-    } else if run.findings().any(|(_, finding)| finding.verdict == Verdict::Error) {
-        Exit::Harness
-    } else if !assessment.unexpected.is_empty() || !run.damages.is_empty() {
-        Exit::Unexpected
-    } else if !assessment.stale.is_empty() {
-        Exit::Stale
-    } else {
-        Exit::Expected
-    }
 }
 
 fn exit_of(error: &RunError) -> Exit {
@@ -127,7 +97,6 @@ fn exit_of(error: &RunError) -> Exit {
 struct Prepared {
     target: Target,
     baseline: Baseline,
-    selection: Selection,
     parts: Vec<Part>,
     options: Options,
     header: Header,
@@ -143,14 +112,7 @@ impl Prepared {
             target = target.with_profile(profile)?;
         }
         let selection = Selection::parse(&arguments.only, &arguments.axes)?;
-        let baseline = match (&arguments.baseline, arguments.no_baseline) {
-            (Some(path), _) => {
-                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-                Baseline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?
-            }
-            (None, true) => Baseline::default(),
-            (None, false) => target.baseline.clone(),
-        };
+        let baseline = arguments.baseline.or_else(|| target.baseline.clone())?;
         let parts = parts(&target, &selection);
         let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
         let options = Options {
@@ -160,7 +122,7 @@ impl Prepared {
             selection: selection.clone(),
         };
         let header = target.header(arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))), selection.in_words());
-        Ok(Self { target, baseline, selection, parts, options, header })
+        Ok(Self { target, baseline, parts, options, header })
     }
 }
 

@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
     baseline::Baseline,
     cell::{Cell, Credentials, Era, Method, Profile, ServerKind, Start, Strategy},
     run_file::{Damage, Evidence, FORMAT, Header, JudgedCell},
     script::CaseId,
-    trace::{Arrival, Ending, Exchange, Secret, SecretKind},
+    trace::{Arrival, Ending, Exchange, Secret, SecretKind, Trace},
 };
 
 fn finding(requirement: &str, verdict: Verdict) -> Finding {
@@ -138,4 +140,109 @@ fn what_no_case_says_anything_about_is_as_red_as_a_failure() {
     assert!(known.assess(&silent, failures_of(&silent)).unexpected.is_empty());
     let told = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Inconclusive), finding("STA-05", Verdict::Pass)])]);
     assert_eq!(known.assess(&told, failures_of(&told)).stale.len(), 1);
+}
+
+/// A stranger's run with something of everything: an unexpected failure, a known one, a recommended one, silence, and damage.
+fn eventful() -> Run {
+    let mut hostile = finding("CHL-13", Verdict::Fail);
+    hostile.seen = "<script>alert('x')</script> | `code` ]]>".into();
+    let findings = vec![
+        finding("STA-05", Verdict::Fail),
+        finding("STA-06", Verdict::Fail),
+        finding("CRD-04", Verdict::Fail),
+        finding("STA-13", Verdict::Warn),
+        hostile,
+    ];
+    let mut other = vec![finding("STA-01", Verdict::Pass), finding("STA-05", Verdict::Pass), finding("STA-03", Verdict::Skip)];
+    other.push(finding("STA-04", Verdict::Inconclusive));
+    let mut run = run(vec![cell(Method::ToolsList, findings), cell(Method::Get, other)]);
+    run.damages.push(Damage {
+        start: Start { profile: Profile::Seed, strategy: Strategy::Own },
+        cells: vec!["a cell".into()],
+        says: "a healthy call got 502".into(),
+    });
+    run
+}
+
+const KNOWN: &str = "[[known-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'sends a challenge with 403, reported'\n\
+                     [[known-failure]]\nrequirement = 'STA-01'\nverdict = 'fail'\nreason = 'used to answer 200'\n";
+
+fn rendered(run: &Run, format: Format) -> String {
+    let baseline = Baseline::parse(KNOWN).unwrap();
+    format.render(run, &baseline.assess(run, failures_of(run)))
+}
+
+#[test]
+fn what_a_pull_request_shows() {
+    insta::assert_snapshot!(rendered(&eventful(), Format::Markdown));
+}
+
+#[test]
+fn what_a_program_reads() {
+    let mut document: serde_json::Value = serde_json::from_str(&rendered(&eventful(), Format::Json)).unwrap();
+    let requirements = document["requirements"].as_array_mut().unwrap();
+    assert_eq!(requirements.len(), Catalogue::embedded().iter().count());
+    requirements.retain(|requirement| !requirement["counts"].as_object().unwrap().is_empty());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
+}
+
+/// The tests of a CI system are green exactly where the exit code is 0.
+#[test]
+fn what_a_ci_system_reads() {
+    let junit = quick_junit::Report::deserialize_from_str(&rendered(&eventful(), Format::Junit)).unwrap();
+    let cases = || junit.test_suites.iter().flat_map(|suite| &suite.test_cases);
+    assert_eq!(cases().count(), Catalogue::embedded().iter().count() + 3);
+    let failed = |case: &&quick_junit::TestCase| matches!(case.status, quick_junit::TestCaseStatus::NonSuccess { .. });
+    let failed: Vec<String> = cases().filter(failed).map(|case| format!("{} {:?}\n", case.name.as_str(), case.status)).collect();
+    insta::assert_snapshot!(failed.concat());
+    let calm = run(vec![cell(Method::Get, vec![finding("STA-06", Verdict::Fail), finding("CRD-04", Verdict::Fail)])]);
+    let calm = rendered(&calm, Format::Junit);
+    assert!(calm.contains("failures=\"0\" errors=\"0\"") && calm.contains("known fail: sends a challenge with 403, reported"), "{calm}");
+}
+
+#[test]
+fn what_a_badge_says() {
+    insta::assert_snapshot!(rendered(&eventful(), Format::Badge) + &rendered(&eventful(), Format::BadgeSvg));
+    assert!(rendered(&Run { interrupted: true, ..eventful() }, Format::Badge).contains("lightgrey"));
+}
+
+#[test]
+fn a_table_of_what_judges_what_names_its_gaps() {
+    let table = rendered(&eventful(), Format::Traceability);
+    assert!(table.contains("| STA-05 | MUST | `a-rule` (2) | 2 | fail | "), "{table}");
+    assert!(table.contains("- STA-09: judged by a rule, and by no case of this run"), "{table}");
+}
+
+#[test]
+fn the_canonical_form_knows_neither_time_nor_port() {
+    let one = eventful();
+    let mut other = eventful();
+    for judged in &mut other.cells {
+        judged.gateway = "http://127.0.0.1:2".into();
+        judged.trace.exchanges[0].head_after_ms = Some(9.0);
+        judged.trace.exchanges[0].headers.push(("Date".into(), "today".into()));
+        judged.trace.arrivals[0].at_ms = 9.0;
+        judged.trace.arrivals[0].connection = 9;
+    }
+    let mut dated = one.clone();
+    dated.cells.iter_mut().for_each(|judged| judged.trace.exchanges[0].headers.push(("Date".into(), "yesterday".into())));
+    other.cells.reverse();
+    assert_eq!(rendered(&dated, Format::Canonical), rendered(&other, Format::Canonical));
+    other.cells[0].findings[0].verdict = Verdict::Untestable;
+    assert_ne!(rendered(&dated, Format::Canonical), rendered(&other, Format::Canonical));
+}
+
+#[test]
+fn the_page_carries_everything_and_believes_nothing() {
+    let mut run = eventful();
+    run.header.implementation = "<img src=x onerror=alert(1)>".into();
+    run.cells[0].trace.exchanges[0].body = "</script><script>alert(2)</script>".into();
+    let page = rendered(&run, Format::Html);
+    assert_eq!(page.matches("<script").count(), 2, "one for the data, one for the code");
+    assert!(!page.contains("<img") && !page.contains("<script>alert"), "what an implementation said became markup");
+    assert!(page.contains("&lt;img src=x"));
+    assert_eq!(page.matches("class=\"sq ").count(), 2 + standing::Standing::ALL.len(), "a square for each cell, and the legend's");
+    for outside in ["http://", "https://", "url(", "@import", "<link", "<iframe"] {
+        assert!(!page.contains(outside), "the page names {outside}");
+    }
 }

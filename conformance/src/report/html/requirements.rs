@@ -1,0 +1,94 @@
+//! The list of requirements, by family, each with its verdict, its sources and the first case that decided it.
+
+use indexmap::{IndexMap, IndexSet};
+use maud::{Markup, html};
+
+use super::{
+    super::{
+        json::first,
+        standing::{Row, Standing, Standings},
+    },
+    rich,
+};
+use crate::{
+    catalogue::{Catalogue, Status},
+    defect,
+    run_file::Run,
+};
+
+/// The whole list.
+pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) -> Markup {
+    let mut families: IndexMap<&str, Vec<&Row<'_>>> = IndexMap::new();
+    for row in rows {
+        families.entry(row.family()).or_default().push(row);
+    }
+    let mut judges: IndexMap<&str, IndexMap<&str, IndexSet<String>>> = IndexMap::new();
+    for (about, finding) in run.findings() {
+        judges.entry(&finding.requirement).or_default().entry(&finding.rule).or_default().insert(about);
+    }
+    html! {
+        section #requirements {
+            h2 { "Requirements" }
+            div.tools hidden {
+                input #find type="search" placeholder="find: STA-05, RFC 9110, redirect …" aria-label="find requirements";
+                label.check { input #unmet type="checkbox"; " only what is not met" }
+                label.check { input #binding type="checkbox"; " only core" }
+            }
+            @for (family, rows) in &families {
+                div.family {
+                    h3 {
+                        (family)
+                        @if let Some(title) = Catalogue::title(family) { " " span { (title) } }
+                    }
+                    @for row in rows { (requirement(run, standings, row, judges.get(row.verdict.id.as_str()))) }
+                }
+            }
+            p.nothing #nothing-found hidden { "Nothing is like that." }
+        }
+    }
+}
+
+fn requirement(run: &Run, standings: &Standings<'_>, row: &Row<'_>, judges: Option<&IndexMap<&str, IndexSet<String>>>) -> Markup {
+    let verdict = &row.verdict;
+    let Some(requirement) = Catalogue::embedded().get(&verdict.id) else { return html! {} };
+    let unmet = row.judged() && row.standing > Standing::Info;
+    let standing = if row.judged() { row.standing } else { Standing::NotApplicable };
+    html! {
+        details.requirement #(verdict.id) data-unmet[unmet] data-core[verdict.core] {
+            summary {
+                span.chip.(standing) { @if row.judged() { (row.standing) } @else { "not judged" } }
+                b.id { (verdict.id) }
+                span.level { (verdict.level) }
+                span.statement { (rich(&requirement.statement)) }
+                @if !verdict.core { span.tag { "recommended" } }
+            }
+            div.more {
+                dl {
+                    dt { "source" } dd { (requirement.sources.join(" · ")) }
+                    @if let Some(hurts) = &requirement.hurts { dt { "why it hurts" } dd { (rich(hurts)) } }
+                    @if let Some(known) = row.known { dt { "known" } dd { (known.reason) } }
+                    @match requirement.status() {
+                        Status::Excluded(reason) => { dt { "not judged" } dd { (reason) } }
+                        Status::NotYet(reason) => { dt { "not yet" } dd { (reason) } }
+                        Status::Covered => {}
+                    }
+                    @if let Some(judges) = judges {
+                        dt { "judged by" }
+                        dd { @for (rule, cases) in judges { code { (rule) } " (" (cases.len()) ") " } }
+                        dt { "findings" }
+                        dd { @for (verdict, count) in verdict.counts.iter().rev() { (count) " " (verdict) " " } }
+                    }
+                    @let killers: Vec<&str> = defect::all().iter().filter(|fault| fault.fails.contains(&verdict.id)).map(defect::Fault::name).collect();
+                    @if !killers.is_empty() { dt { "noticed with" } dd { @for name in killers { code { (name) } " " } } }
+                }
+                @if let Some((case, finding)) = first(run, standings, row) {
+                    div.first {
+                        p { (finding.observable) ": expected " b { (finding.expected) } ", seen " b { (finding.seen) } }
+                        p { button.open type="button" data-case=(case) { (case) } }
+                    }
+                }
+                @if row.judged() { p { button.show type="button" data-show=(verdict.id) hidden { "show in the matrix" } } }
+            }
+        }
+    }
+}
