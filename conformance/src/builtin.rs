@@ -80,7 +80,8 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
     let mut text = format!(
         "listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"\nkey_header = \"{KEY_HEADER}\"\n\
          probe_deadline_ms = {PROBE_DEADLINE_MS}\nrequest_deadline_ms = {REQUEST_DEADLINE_MS}\ncommit_deadline_ms = {COMMIT_DEADLINE_MS}\n\
-         shutdown_deadline_ms = 500\n"
+         shutdown_deadline_ms = 500\nallowed_origins = [\"{}\"]\n",
+        plan.page
     );
     let mut environment = Vec::new();
     let mut secret = |name: &str, value: &str| {
@@ -88,15 +89,22 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
         format!("{{ env = \"{name}\" }}")
     };
     let granted: Vec<String> =
-        plan.servers.iter().filter(|server| server.granted && !server.disabled).map(|server| format!("\"{}\"", server.name)).collect();
-    let keys = [("full", &plan.full_key, "\"all\"".to_owned()), ("limited", &plan.limited_key, format!("[{}]", granted.join(", ")))];
+        plan.servers.iter().filter(|server| server.granted).map(|server| format!("\"{}\"", server.name)).collect();
+    let granted = format!("[{}]", granted.join(", "));
+    let keys = [
+        ("full", &plan.full_key, "\"all\"".to_owned()),
+        ("limited", &plan.limited_key, granted.clone()),
+        ("bearer", &plan.admission_bearer, granted),
+    ];
     for (name, key, servers) in keys {
         let value = secret(&format!("KEY_{name}"), key);
         let _ = write!(text, "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\n");
     }
-    // What is set aside is left out: the configuration cannot say so yet.
-    for server in plan.servers.iter().filter(|server| !server.disabled) {
+    for server in &plan.servers {
         let _ = write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
+        if server.disabled {
+            text.push_str("disabled = true\n");
+        }
         match server.kind {
             ServerKind::Forwarding | ServerKind::Ungranted => text.push_str("forward = [\"authorization\"]\n"),
             ServerKind::Static => {

@@ -15,6 +15,9 @@ use crate::trace::{Ending, Exchange, Headers};
 /// How much of a body is kept; what comes after it is read and dropped.
 const KEPT_BODY: usize = 256 * 1024;
 
+/// How many of the bytes that a case sends are kept.
+const KEPT_BYTES: usize = 8 * 1024;
+
 /// How long an answer to GET is listened to. A listening stream may stay open and silent for as long as it likes, so there is no
 /// point in more; what ends by then has ended.
 const LISTENING: Duration = Duration::from_secs(2);
@@ -109,6 +112,16 @@ impl Client {
         answer.finish()
     }
 
+    /// Sends bytes as they are, on a connection of their own, and reads one answer. What else the bytes may be taken for has been served,
+    /// too, when this returns.
+    pub async fn send_bytes(&self, bytes: &[u8]) -> Exchange {
+        let exchange = spelled(bytes);
+        let Ok(mut connection) = wire::Connection::open(self.authority()).await else { return exchange };
+        let exchange = connection.put(exchange, bytes, self.patience).await;
+        connection.end(self.patience).await;
+        exchange
+    }
+
     /// Sends one request and reads the head of the answer; the body is then read part by part.
     pub async fn open(&self, request: &Request) -> Answer {
         let exchange = unanswered(request);
@@ -195,6 +208,18 @@ fn unanswered(request: &Request) -> Exchange {
         ending: Ending::NoHead,
         head_after_ms: None,
     }
+}
+
+/// The record of bytes that nobody has answered yet, as one who reads them forgivingly would have it.
+fn spelled(bytes: &[u8]) -> Exchange {
+    let spelled = text(&bytes[..bytes.len().min(KEPT_BYTES)]);
+    let (head, body) = spelled.split_once("\r\n\r\n").unwrap_or((&spelled, ""));
+    let mut lines = head.split("\r\n");
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let mut word = || words.next().unwrap_or_default().to_owned();
+    let (method, path) = (word(), word());
+    let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+    unanswered(&Request { method, path, headers, body: body.to_owned(), raw: true })
 }
 
 /// The request as a library would have it; nothing where it is not one.

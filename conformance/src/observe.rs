@@ -21,6 +21,7 @@ mod body;
 mod carried;
 mod client;
 pub mod course;
+mod edge;
 pub mod leak;
 mod several;
 mod traffic;
@@ -199,6 +200,7 @@ impl Observable {
             .chain(leak::OBSERVABLES)
             .chain(several::OBSERVABLES)
             .chain(course::OBSERVABLES)
+            .chain(edge::OBSERVABLES)
     }
 
     /// What it says of this trace.

@@ -49,6 +49,8 @@ impl Case {
             secret(SecretKind::GatewayKey, &plan.limited_key),
             secret(SecretKind::GatewayKey, &plan.full_key),
             secret(SecretKind::GatewayKey, &self.wrong_key),
+            // Its signature: the rest of it says nothing that others do not say.
+            secret(SecretKind::GatewayKey, plan.admission_bearer.rsplit('.').next().unwrap_or_default()),
             secret(SecretKind::UpstreamToken, &self.canary),
             secret(SecretKind::StaticToken, &plan.static_token),
             secret(SecretKind::MintedToken, &plan.minted_token),

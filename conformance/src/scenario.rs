@@ -54,7 +54,8 @@ pub struct Step {
     pub behaviour: String,
     /// What is sent.
     pub send: Message,
-    /// The path, with `{mcp}` for the first route of the server, `{server}` and `{token}`.
+    /// The path, with `{mcp}` for the first route of the server, `{server}` and `{token}`. See `runner/places.rs` for everything that
+    /// paths, header lines and bytes can name.
     pub path: String,
     /// Header lines beside the usual ones, with `{token}` and `{server}`.
     pub headers: Vec<(String, String)>,
@@ -70,6 +71,13 @@ pub struct Step {
     pub follow: bool,
     /// Whether the upstream's events are let go one by one, each when the one before it has arrived.
     pub paced: bool,
+    /// The lines of a request that no library would send, each but the last with CR LF behind it. They can name `{host}`, the lines of
+    /// the `{credentials}`, the `{message}` of the step, its `{length}`, and the message as `{chunks}`.
+    pub raw: Vec<String>,
+    /// Whether the caller holds the other key, the one for every server, and has a token of its own.
+    pub other_caller: bool,
+    /// Whether the session is named that an earlier answer of the scenario opened.
+    pub session: bool,
 }
 
 impl Default for Step {
@@ -87,6 +95,9 @@ impl Default for Step {
             wire: false,
             follow: false,
             paced: false,
+            raw: Vec::new(),
+            other_caller: false,
+            session: false,
         }
     }
 }
@@ -114,6 +125,9 @@ struct File {
 /// Each file's name and text.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("credentials.toml", include_str!("../scenarios/credentials.toml")),
+    ("callers.toml", include_str!("../scenarios/callers.toml")),
+    ("edges.toml", include_str!("../scenarios/edges.toml")),
+    ("framing.toml", include_str!("../scenarios/framing.toml")),
     ("gating.toml", include_str!("../scenarios/gating.toml")),
     ("discovery.toml", include_str!("../scenarios/discovery.toml")),
     ("output.toml", include_str!("../scenarios/output.toml")),

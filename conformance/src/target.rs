@@ -10,7 +10,7 @@ use crate::{
     cell::{Profile, Start, Strategy},
     client::Patience,
     defect::{self, Fault, RunningDefect},
-    implementation::{self, Deadlines, Description, DescriptionError, Feature, Layout, StartError},
+    implementation::{self, Deadlines, Description, DescriptionError, Feature, Layout, StartError, Surfaces},
     plan::Plan,
     run_file::{FORMAT, Header, fingerprint},
 };
@@ -35,6 +35,8 @@ pub struct Target {
     pub strategies: Vec<Strategy>,
     /// What it can do.
     pub features: Vec<Feature>,
+    /// What else of it can be met or read.
+    pub surfaces: Surfaces,
     /// How long its answers may take.
     pub deadlines: Deadlines,
     /// Whether it is our own: the recommended requirements bind it too.
@@ -180,11 +182,13 @@ impl Target {
                 key_prefix: String::new(),
                 token_header: "authorization".to_owned(),
                 token_prefix: "Bearer ".to_owned(),
+                server_token_header: Some("x-mcp-{server}-authorization".to_owned()),
             },
             routes: builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect(),
             profiles: Profile::ALL.to_vec(),
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
+            surfaces: Surfaces { message_bytes: Some(4 * 1024 * 1024) },
             deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
             ours: true,
             baseline: Baseline::default(),
@@ -203,7 +207,8 @@ impl Target {
             routes: description.routes.clone(),
             profiles: description.profiles.clone(),
             strategies: description.strategies.clone(),
-            features: description.features.clone(),
+            features: description.features(),
+            surfaces: description.surfaces.clone(),
             deadlines: description.deadlines.clone(),
             ours: false,
             baseline,
@@ -246,7 +251,7 @@ impl Target {
     /// Where it wants key and token, in words.
     #[must_use]
     pub fn layout_in_words(&self) -> String {
-        let Layout { key_header, key_prefix, token_header, token_prefix } = &self.layout;
+        let Layout { key_header, key_prefix, token_header, token_prefix, .. } = &self.layout;
         format!("gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: {token_prefix}…`")
     }
 

@@ -47,12 +47,18 @@ impl Connection {
 
     /// Sends one request, as the `last` one of the connection or not, and reads its answer.
     pub async fn send(&mut self, request: &Request, last: bool, patience: Patience) -> Exchange {
-        let mut exchange = unanswered(request);
-        let started = Instant::now();
         let bytes = self.bytes_of(request, last);
+        let exchange = self.put(unanswered(request), &bytes, patience).await;
+        self.reusable &= !last;
+        exchange
+    }
+
+    /// Writes bytes as they are, and reads one answer.
+    pub async fn put(&mut self, mut exchange: Exchange, bytes: &[u8], patience: Patience) -> Exchange {
+        let started = Instant::now();
         // A server may answer, and close, before it has read everything: what it said counts all the same.
         let head = timeout_at(started + patience.head, async {
-            let _ = self.stream.write_all(&bytes).await;
+            let _ = self.stream.write_all(bytes).await;
             self.head().await
         })
         .await;
@@ -64,7 +70,7 @@ impl Connection {
         exchange.status = Some(head.status);
         exchange.headers = head.headers;
         exchange.head_after_ms = Some(started.elapsed().as_secs_f64() * 1000.0);
-        let framing = Framing::of(&request.method, head.status, &exchange.headers);
+        let framing = Framing::of(&exchange.method, head.status, &exchange.headers);
         let mut body = Vec::new();
         exchange.ending = match timeout_at(Instant::now() + patience.body, self.body(framing, &mut body)).await {
             Err(_) => Ending::HungAfterHead,
@@ -72,9 +78,26 @@ impl Connection {
             Ok(false) => Ending::Broken,
         };
         let closes = header(&exchange.headers, "connection").is_some_and(|value| value.to_ascii_lowercase().contains("close"));
-        self.reusable = exchange.ending == Ending::Complete && framing != Framing::UntilClosed && !closes && !last;
+        self.reusable = exchange.ending == Ending::Complete && framing != Framing::UntilClosed && !closes;
         exchange.body = text(&body);
         exchange
+    }
+
+    /// Has everything that was written before be served: asks for nothing in particular as the last thing on the connection, unless the
+    /// last answer was the last one, and waits until it is closed. Answers come in the order of requests, so none can be behind this one.
+    pub async fn end(mut self, patience: Patience) {
+        let last = Request { method: "GET".into(), path: "/".into(), headers: Headers::new(), body: String::new(), raw: true };
+        let bytes = self.bytes_of(&last, true);
+        let reusable = self.reusable;
+        let ended = async {
+            // Either side may be closed already: then there is nothing to wait for.
+            let _ = if reusable { self.stream.write_all(&bytes).await } else { self.stream.shutdown().await };
+            while self.more().await.is_some() {
+                self.unread.clear();
+            }
+        };
+        // Where it is not closed in time, what came of the bytes is for the upstreams to tell.
+        let _ = timeout_at(Instant::now() + patience.head, ended).await;
     }
 
     fn give_up(&mut self, exchange: Exchange) -> Exchange {

@@ -3,7 +3,7 @@
 //! Knows nothing of servers: what the caller may use, and whether its token goes anywhere, is decided later.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::KEY_HEADER;
 use super::fault::Switch;
@@ -11,10 +11,20 @@ use super::gateway::Gateway;
 
 /// Someone who holds a gateway key.
 pub(super) struct Caller {
+    /// Whose it is: what sessions are bound to.
+    pub(super) holder: Holder,
     /// Whether the key opens every server, or all but those that the plan does not grant.
     pub(super) everything: bool,
     /// The `Authorization` to hand on, byte for byte.
     pub(super) token: Option<HeaderValue>,
+}
+
+/// Whom the plan gave a key to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    Full,
+    Limited,
+    Bearer,
 }
 
 /// Why a request goes no further.
@@ -29,7 +39,8 @@ pub(super) enum Refusal {
 }
 
 impl Gateway {
-    pub(super) fn admit(&self, headers: &HeaderMap, uri: &Uri) -> Result<Caller, Refusal> {
+    /// Who is calling a server of that name, and with which token for it.
+    pub(super) fn admit(&self, name: &str, headers: &HeaderMap, uri: &Uri) -> Result<Caller, Refusal> {
         let first_wins = self.has(Switch::TwoAuthorizationLinesFirstWins);
         let authorization = single(headers, AUTHORIZATION.as_str(), first_wins).map_err(Refusal::Malformed)?;
         let key = single(headers, KEY_HEADER, false).map_err(Refusal::Malformed)?;
@@ -37,29 +48,44 @@ impl Gateway {
 
         let Some(key) = key else {
             // Without the key's own header, `Authorization` can only be the key, and then it is nothing else.
-            let everything = bearer.and_then(|bearer| self.opens(bearer)).ok_or(Refusal::Stranger)?;
-            let token = authorization.filter(|_| self.has(Switch::KeyInAuthorizationForwarded)).cloned();
-            return Ok(Caller { everything, token });
+            let holder = bearer.and_then(|bearer| self.opens(bearer)).ok_or(Refusal::Stranger)?;
+            let forwarded = if holder == Holder::Bearer { Switch::ForwardsAdmission } else { Switch::KeyInAuthorizationForwarded };
+            let token = authorization.filter(|_| self.has(forwarded)).cloned();
+            return Ok(Caller { holder, everything: holder == Holder::Full, token });
         };
         let key = bearer_or_plain(key);
-        let everything = self.opens(key).ok_or(Refusal::Stranger)?;
-        let token = match authorization {
+        let holder = self.opens(key).ok_or(Refusal::Stranger)?;
+        if bearer.and_then(|bearer| self.opens(bearer)).is_some_and(|other| other != holder) && !self.has(Switch::GuessesBetweenKeys) {
+            return Err(Refusal::Malformed("conflicting credentials: two different keys"));
+        }
+        let for_server = self.for_server(name, headers);
+        let bearer = for_server.map_or(bearer, self::bearer);
+        let token = match for_server.or(authorization) {
             None if self.has(Switch::TakesTokenFromQuery) => token_in_query(uri),
             None => None,
             Some(_) if bearer.is_some_and(|bearer| self.opens(bearer).is_some()) && !self.has(Switch::SameKeyForwarded) => None,
             Some(whole) if self.has(Switch::ForwardsMalformedToken) => Some(whole.clone()),
+            Some(whole) if whole.as_bytes().starts_with(b"Basic ") && self.has(Switch::ForwardsBasic) => Some(whole.clone()),
             Some(whole) => match bearer {
                 None | Some("") => return Err(Refusal::NoToken),
                 Some(token) if !is_b64token(token) => return Err(Refusal::Malformed("the bearer token is malformed")),
                 Some(_) => Some(whole.clone()),
             },
         };
-        Ok(Caller { everything, token })
+        Ok(Caller { holder, everything: holder == Holder::Full, token })
     }
 
-    /// Whether the key opens every server, or `None` where it opens nothing.
-    fn opens(&self, key: &str) -> Option<bool> {
-        (key == self.plan.full_key).then_some(true).or((key == self.plan.limited_key).then_some(false))
+    /// The credential for that server alone, which wins over the one for every server (CRD-11).
+    fn for_server<'a>(&self, name: &str, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let is_one = |header: &HeaderName| header.as_str().starts_with("x-mcp-") && header.as_str().ends_with("-authorization");
+        let crossed = headers.iter().find(|(header, _)| is_one(header)).filter(|_| self.has(Switch::CrossesTokens));
+        crossed.map(|(_, value)| value).or_else(|| headers.get(format!("x-mcp-{name}-authorization")))
+    }
+
+    /// Whose key it is; `None` where it opens nothing.
+    fn opens(&self, key: &str) -> Option<Holder> {
+        let keys = [(&self.plan.full_key, Holder::Full), (&self.plan.limited_key, Holder::Limited)];
+        keys.into_iter().chain([(&self.plan.admission_bearer, Holder::Bearer)]).find(|(known, _)| *known == key).map(|(_, holder)| holder)
     }
 }
 

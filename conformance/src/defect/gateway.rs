@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, USER_AGENT};
+use http::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use super::admission::{Caller, Refusal};
 use super::answer::{empty, error};
 use super::discovery::RESOURCE;
+use super::edge::{Edge, Sessions};
 use super::fault::Switch;
-use super::relay::{Body, Later, Relayed, is_stream, media_type, relayed_headers};
+use super::relay::{Body, Broken, Later, Relayed, is_stream, media_type, relayed_headers};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
 use super::{KEY_HEADER, REQUEST_DEADLINE};
 use crate::cell::{Profile, ServerKind};
@@ -50,6 +51,8 @@ pub(super) struct Gateway {
     pub(super) http: Http,
     /// The minted credentials and their expiry, by server. Locked while one is fetched, so that it is fetched once.
     pub(super) minted: Mutex<HashMap<String, (HeaderValue, Instant)>>,
+    /// Whose each session is.
+    pub(super) sessions: Sessions,
     /// What a fault makes probes queue for, by token.
     pub(super) queues: std::sync::Mutex<HashMap<HeaderValue, Arc<Mutex<()>>>>,
 }
@@ -80,7 +83,8 @@ enum Credential {
 impl Gateway {
     pub(super) fn new(switch: Option<Switch>, profile: Profile, plan: Plan, base_url: String) -> Self {
         let http = client(switch != Some(Switch::NoPool));
-        Self { switch, profile, plan, base_url, http, minted: Mutex::default(), queues: std::sync::Mutex::default() }
+        let (minted, sessions, queues) = (Mutex::default(), Sessions::default(), std::sync::Mutex::default());
+        Self { switch, profile, plan, base_url, http, minted, sessions, queues }
     }
 
     /// Whether the model has this fault.
@@ -88,8 +92,17 @@ impl Gateway {
         self.switch == Some(switch)
     }
 
-    /// Answers one request.
-    pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request, or ends the connection.
+    pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+        let edge = Edge::of(request.headers());
+        let answer = Arc::clone(&self).answered(request).await;
+        if answer.status() == StatusCode::PAYLOAD_TOO_LARGE && self.has(Switch::DropsTheOversized) {
+            return Err("the message is too large".into());
+        }
+        Ok(self.finish(edge, answer))
+    }
+
+    async fn answered(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let has_credentials = head.headers.contains_key(KEY_HEADER) || head.headers.contains_key(AUTHORIZATION);
         if self.has(Switch::ProbesAnything) && head.uri.path().starts_with(RESOURCE) {
@@ -105,8 +118,8 @@ impl Gateway {
             return error(&ask, StatusCode::PAYLOAD_TOO_LARGE, "413 Content Too Large");
         };
         ask.read(body.to_bytes());
-        if ask.headers.get(ORIGIN).is_some_and(|origin| origin != self.base_url.as_str()) {
-            return error(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this origin may not use the gateway");
+        if let Some(refusal) = self.turned_away(&ask) {
+            return refusal;
         }
         let Some(name) = server_of(&ask.path).map(str::to_owned) else {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
@@ -122,7 +135,7 @@ impl Gateway {
         if self.has(Switch::DownBeforeKeys) && self.plan.server(&name).is_some_and(|server| server.name == names::CLOSED) {
             return error(&ask, StatusCode::BAD_GATEWAY, "502 Bad Gateway: a health check says that the server is down");
         }
-        let caller = match self.admit(&ask.headers, &head.uri) {
+        let caller = match self.admit(&name, &ask.headers, &head.uri) {
             Ok(caller) => caller,
             Err(refusal) => {
                 if self.has(Switch::StrangersReachUpstream) && matches!(refusal, Refusal::Stranger) && ask.headers.contains_key(KEY_HEADER)
@@ -133,6 +146,8 @@ impl Gateway {
             }
         };
         let known = self.plan.server(&name).filter(|server| !server.disabled || self.has(Switch::ServesTheDisabled));
+        let named = PlannedServer::new(&name, ServerKind::Forwarding, name.replace("%3A", ":").replace("%2F", "/"));
+        let known = known.or(Some(&named).filter(|named| self.has(Switch::NamesAreUrls) && named.url.starts_with("http://")));
         let Some(server) = known.filter(|server| caller.everything || server.granted).cloned() else {
             if self.has(Switch::ProbesUngranted) {
                 self.overstep(&name, caller.token.as_ref()).await;
@@ -146,6 +161,9 @@ impl Gateway {
                 error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server")
             };
         };
+        if self.is_anothers(&ask, caller.holder) {
+            return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such session");
+        }
         if self.has(Switch::CommitsHeadEarly) && ask.id.is_some() {
             return committed(async move { self.passed(ask, server, caller).await });
         }
@@ -190,6 +208,7 @@ impl Gateway {
             Outcome::GoOn | Outcome::Silent => {}
         }
         let mut answer = self.forwarded(&ask, &server, credential).await;
+        self.opened(&answer, caller.holder);
         if let Some(session) = probed.head.get(SESSION).cloned().filter(|_| self.has(Switch::LeaksProbeSession)) {
             answer.headers_mut().entry(SESSION).or_insert(session);
         }
@@ -286,7 +305,8 @@ impl Gateway {
         let stream = is_stream(&head);
         let mut relayed = Response::new(BodyExt::boxed_unsync(Relayed::new(body, stream, self.has(Switch::CompletesBrokenBodies))));
         *relayed.status_mut() = head.status;
-        *relayed.headers_mut() = relayed_headers(&head.headers, Some(&RETRY_AFTER).filter(|_| self.has(Switch::DropsRetryAfter)));
+        *relayed.headers_mut() =
+            relayed_headers(&head.headers, Some(&RETRY_AFTER).filter(|_| self.has(Switch::DropsRetryAfter)), self.has(Switch::RelaysHops));
         if stream {
             relayed.headers_mut().insert(BUFFERING, HeaderValue::from_static("no"));
         }

@@ -22,6 +22,7 @@ mod admission;
 mod answer;
 mod challenge;
 mod discovery;
+mod edge;
 mod fault;
 mod gateway;
 mod relay;
@@ -89,12 +90,12 @@ pub async fn start(fault: Option<&Fault>, plan: &Plan, profile: Profile) -> io::
                     let _ = stream.set_nodelay(true);
                     let gateway = Arc::clone(&gateway);
                     connections.spawn(async move {
-                        let service = service_fn(move |request| {
-                            let gateway = Arc::clone(&gateway);
-                            async move { Ok::<_, std::convert::Infallible>(gateway.serve(request).await) }
-                        });
+                        let mut http = http1::Builder::new();
+                        http.ignore_invalid_headers(gateway.has(Switch::SkipsOddLines));
+                        let wire = edge::Wire { stream, hides_chunks: gateway.has(Switch::LengthBeatsChunks) };
+                        let service = service_fn(move |request| Arc::clone(&gateway).serve(request));
                         // The client hears of a broken connection by its breaking.
-                        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                        let _ = http.serve_connection(TokioIo::new(wire), service).await;
                     });
                 }
                 Some(_) = connections.join_next() => {}

@@ -30,7 +30,7 @@ pub(super) fn full(text: impl Into<Bytes>) -> Body {
 /// The header lines of an upstream's answer that concern the client.
 ///
 /// Those that concern one connection do not (RFC 9110 §7.6.1), nor do challenges: they name the upstream, not the gateway.
-pub(super) fn relayed_headers(upstream: &HeaderMap, drops: Option<&HeaderName>) -> HeaderMap {
+pub(super) fn relayed_headers(upstream: &HeaderMap, drops: Option<&HeaderName>, hops: bool) -> HeaderMap {
     const OWN: [HeaderName; 11] = [
         header::CONNECTION,
         HeaderName::from_static("keep-alive"),
@@ -53,7 +53,7 @@ pub(super) fn relayed_headers(upstream: &HeaderMap, drops: Option<&HeaderName>) 
         .collect();
     upstream
         .iter()
-        .filter(|(name, _)| !OWN.contains(name) && drops != Some(*name) && !named.iter().any(|named| named == name.as_str()))
+        .filter(|(name, _)| !OWN.contains(name) && drops != Some(*name) && (hops || !named.iter().any(|named| named == name.as_str())))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }

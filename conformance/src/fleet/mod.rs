@@ -84,6 +84,12 @@ impl Fleet {
         &self.site.record
     }
 
+    /// The host and port of an origin that no configuration names.
+    #[must_use]
+    pub fn elsewhere(&self) -> &str {
+        self.site.elsewhere.trim_start_matches("http://")
+    }
+
     /// Until the guard drops, requests to the server that carry no script belong to the case and get the behaviour.
     ///
     /// For cases whose token can not carry a script. There is at most one for a server: the next one waits for the earlier one to end.

@@ -57,6 +57,9 @@ pub struct Description {
     /// How it is stopped.
     #[serde(default)]
     pub stop: Stop,
+    /// What else of it can be met or read, each a feature of its own.
+    #[serde(default)]
+    pub surfaces: Surfaces,
     /// The folder's content.
     #[serde(skip)]
     pub(super) folder: Folder,
@@ -79,6 +82,9 @@ pub struct Layout {
     /// What stands before the token: `"Bearer "` or `""`.
     #[serde(default = "bearer")]
     pub token_prefix: String,
+    /// The header that holds a token for one server alone, in lower case, with `{server}` in the name's place; nothing where there is none.
+    #[serde(default, deserialize_with = "header_of_servers")]
+    pub server_token_header: Option<String>,
 }
 
 /// Characters that server names may hold. The plan's own names are lower-case letters and digits, which everyone must take.
@@ -88,6 +94,20 @@ pub struct ServerNames {
     /// What it takes beside `a-z` and `0-9`, each character once.
     #[serde(default)]
     pub also: String,
+}
+
+/// What else of an implementation can be met or read. Each says by being there that there is such a thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Surfaces {
+    /// The longest message that it takes, in bytes.
+    pub message_bytes: Option<usize>,
+}
+
+impl Surfaces {
+    fn features(&self) -> impl Iterator<Item = Feature> {
+        self.message_bytes.map(|_| Feature::MessageLimit).into_iter()
+    }
 }
 
 /// An optional ability.
@@ -114,6 +134,16 @@ pub enum Feature {
     SessionEnd,
     /// A server can be set aside in the configuration without being taken out of it.
     DisabledServers,
+    /// Admits by a bearer in `Authorization` that is no key of its key header.
+    BearerAdmission,
+    /// Answers browsers: pages of configured origins may use it.
+    Browsers,
+    /// Gives clients sessions of the revisions that have them.
+    Sessions,
+    /// Takes a token for one server alone, in the header that `credentials.server-token-header` names.
+    ServerTokens,
+    /// Takes messages up to the length that `surfaces.message-bytes` names.
+    MessageLimit,
 }
 
 impl fmt::Display for Feature {
@@ -136,6 +166,11 @@ impl Feature {
         Self::ListeningStream,
         Self::SessionEnd,
         Self::DisabledServers,
+        Self::BearerAdmission,
+        Self::Browsers,
+        Self::Sessions,
+        Self::ServerTokens,
+        Self::MessageLimit,
     ];
 }
 
@@ -235,10 +270,11 @@ impl Description {
         toml::from_str(source).map_err(|error| Located::new(file, source, error.span(), error.message()))
     }
 
-    /// Whether it declares the feature.
+    /// Every feature that it declares: those of its list, and those that another key is about.
     #[must_use]
-    pub fn has(&self, feature: Feature) -> bool {
-        self.features.contains(&feature)
+    pub fn features(&self) -> Vec<Feature> {
+        let header = self.credentials.server_token_header.is_some().then_some(Feature::ServerTokens);
+        self.features.iter().copied().chain(header).chain(self.surfaces.features()).collect()
     }
 
     /// A file of its folder, such as `baseline.toml`; `None` where there is none.
@@ -287,6 +323,13 @@ fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 fn header<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let lower = |name: &String| http::HeaderName::from_lowercase(name.as_bytes()).is_ok();
     held(from, lower, "not a header name in lower case, expected for example  \"x-gateway-key\"")
+}
+
+fn header_of_servers<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let fine =
+        |name: &String| http::HeaderName::from_lowercase(name.replace("{server}", "a").as_bytes()).is_ok() && name.contains("{server}");
+    held(from, fine, "not a header name in lower case with `{server}` in it, expected for example  \"x-mcp-{server}-authorization\"")
+        .map(Some)
 }
 
 fn path<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod output;
+mod places;
 mod recorder;
 mod selection;
 mod stage;
@@ -278,7 +279,8 @@ impl<'a> Runner<'a> {
         let route = self.target.routes.first().cloned().unwrap_or_else(|| "/mcp/{server}".to_owned());
         let client = Client::new(running.base_url(), self.target.patience())?;
         let (fleet, layout, numbers) = (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
-        Ok(Arc::new(Stage { fleet, client, layout, numbers, route }))
+        let message_bytes = self.target.surfaces.message_bytes;
+        Ok(Arc::new(Stage { fleet, client, layout, numbers, route, message_bytes }))
     }
 
     /// Starts the implementation afresh, if that is possible and has not been done too often.

@@ -95,6 +95,8 @@ pub(super) struct Stage {
     pub(super) numbers: Numbers,
     /// The route that scenarios and fences use.
     pub(super) route: String,
+    /// The longest message that the implementation takes, where it says.
+    pub(super) message_bytes: Option<usize>,
 }
 
 impl Stage {

@@ -4,15 +4,21 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::stage::{Stage, needs_order};
+use super::{
+    places::Places,
+    stage::{Stage, needs_order},
+};
 use crate::{
     cell::Era,
     client::{Request, wire::Connection},
     observe::course::named_metadata,
     request::{Ask, Caller, Case, request},
     scenario::{Message, Scenario, Step},
-    trace::{Exchange, Trace},
+    trace::{Exchange, Trace, header},
 };
+
+/// The header that names a session.
+const SESSION: &str = "mcp-session-id";
 
 /// How many events a `stream-progress` answer has: three of progress, and the result.
 const EVENTS: usize = 4;
@@ -39,13 +45,17 @@ impl Stage {
                 continue;
             }
             for server in asked {
-                let request = self.request_of(step, server, scenario.era, &case);
+                let mut request = self.request_of(step, server, scenario.era, &case);
+                request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
                 let order = if needs_order(step.credentials, server) {
                     Some(self.fleet.standing_order(server, case.id.clone(), &step.behaviour).await)
                 } else {
                     None
                 };
-                exchanges.push(if step.wire {
+                exchanges.push(if !step.raw.is_empty() {
+                    let token = self.token_of(step, &case);
+                    self.client.send_bytes(&self.places(server, &token).bytes(&step.raw, &request)).await
+                } else if step.wire {
                     self.on_the_wire(&request, &mut connection).await
                 } else if step.paced {
                     self.paced(&request, &case).await
@@ -62,8 +72,9 @@ impl Stage {
     }
 
     fn request_of(&self, step: &Step, server: &str, era: Era, case: &Case) -> Request {
-        let token = case.script(&[(String::new(), step.behaviour.clone())]).token();
-        let filled = |text: &str| text.replace("{mcp}", &self.route).replace("{server}", server).replace("{token}", &token);
+        let token = self.token_of(step, case);
+        let places = self.places(server, &token);
+        let filled = |text: &str| places.fill(text);
         let mut layout = self.layout.clone();
         if let Some(scheme) = &step.scheme {
             layout.token_prefix.clone_from(scheme);
@@ -73,9 +84,25 @@ impl Stage {
             Message::Plain(method) => Ask::Plain(method),
         };
         let caller = Caller { credentials: step.credentials, token: &token };
-        let mut request = request(ask, era, caller, filled(&step.path), case, &layout, self.fleet.plan());
-        request.headers.extend(step.headers.iter().map(|(name, value)| (name.clone(), filled(value))));
+        let mut plan = self.fleet.plan().clone();
+        if step.other_caller {
+            plan.limited_key.clone_from(&plan.full_key);
+        }
+        let mut request = request(ask, era, caller, filled(&step.path), case, &layout, &plan);
+        request.headers.extend(step.headers.iter().map(|(name, value)| (filled(name), filled(value))));
         request
+    }
+
+    /// The token that a step presents; the other caller's is known by its end.
+    fn token_of(&self, step: &Step, case: &Case) -> String {
+        let token = case.script(&[(String::new(), step.behaviour.clone())]).token();
+        if step.other_caller { format!("{token}other") } else { token }
+    }
+
+    fn places<'a>(&'a self, server: &'a str, token: &'a str) -> Places<'a> {
+        let (layout, plan, host) = (&self.layout, self.fleet.plan(), self.client.authority());
+        let (route, elsewhere, message_bytes) = (&self.route, self.fleet.elsewhere(), self.message_bytes);
+        Places { route, server, token, layout, plan, host, elsewhere, message_bytes }
     }
 
     /// Asks for the document that the challenge names, if it is one of the gateway's own, or else for the well-known one of the endpoint.
@@ -116,6 +143,12 @@ impl Stage {
         (arrived..EVENTS).for_each(|_| self.fleet.release(&case.id));
         exchange
     }
+}
+
+/// The line that names the session which was opened last.
+fn opened(exchanges: &[Exchange]) -> Option<(String, String)> {
+    let session = exchanges.iter().rev().find_map(|exchange| header(&exchange.headers, SESSION))?;
+    Some((SESSION.to_owned(), session.to_owned()))
 }
 
 /// How many events have arrived whole.
