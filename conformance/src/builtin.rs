@@ -88,8 +88,7 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
         environment.push((name.to_owned(), value.to_owned()));
         format!("{{ env = \"{name}\" }}")
     };
-    let granted: Vec<String> =
-        plan.servers.iter().filter(|server| server.granted).map(|server| format!("\"{}\"", server.name)).collect();
+    let granted: Vec<String> = plan.servers.iter().filter(|server| server.granted).map(|server| format!("\"{}\"", server.name)).collect();
     let granted = format!("[{}]", granted.join(", "));
     let keys = [
         ("full", &plan.full_key, "\"all\"".to_owned()),
