@@ -88,3 +88,24 @@ async fn the_python_sdk_speaks_with_the_reference_server() {
     let said = python_speaks_with(&everything.url, &told, "2025-11-25").await;
     assert_eq!((&said["version"], &said["progress"]), (&json!("2025-11-25"), &json!([1.0, 2.0])), "{said}");
 }
+
+/// Servers of both eras as one, before clients of either: everybody hears what it understands.
+#[tokio::test]
+async fn servers_of_both_eras_are_one_to_clients_of_either() {
+    let upstream = sdk::serve(|_| None).await;
+    let server = |name: &str, era: &str| format!("[[server]]\nname = \"{name}\"\nurl = \"{upstream}\"\nera = \"{era}\"\n");
+    let key = "[[key]]\nname = \"alice\"\nvalue = { env = \"ALICE_KEY\" }\nservers = \"all\"";
+    let servers = format!("listen = \"127.0.0.1:0\"\n{key}\n{}{}", server("old", "2025-11-25"), server("new", "2026-07-28"));
+    let gateway = Gateway::serve(&Configuration::file(&servers), "info").await;
+    let url = format!("http://{}/mcp", gateway.address);
+    for mode in ["legacy", "auto"] {
+        for name in ["old", "new"] {
+            let told = json!({ "token": TOKEN, "mode": mode, "tool": format!("{name}-test_tool_with_progress") });
+            let said = python::converse(&url, &told).await;
+            assert_eq!((&said["text"], &said["progress"]), (&json!(["done"]), &json!([0.0, 50.0, 100.0])), "{mode} {name}: {said}");
+            let tools: Vec<String> = serde_json::from_value(said["tools"].clone()).unwrap();
+            assert!(["old-test_simple_text", "new-test_simple_text"].iter().all(|tool| tools.iter().any(|seen| seen == tool)));
+        }
+    }
+    assert_eq!(gateway.stop().await.code, 0);
+}

@@ -19,7 +19,7 @@ const STALE: &str = "tk-Expired7rW2mYc5uLd9";
 /// A client that goes to the authorization server more often than this does not stop by itself.
 const ROUNDS: usize = 5;
 
-/// An issuer, an upstream that takes its tokens, and the gateway before it.
+/// An issuer, upstreams that take its tokens, and the gateway before them.
 struct Ground {
     issuer: Issuer,
     gateway: Gateway,
@@ -27,12 +27,24 @@ struct Ground {
 }
 
 impl Ground {
+    /// One server, on its own route.
     async fn lay(profile: &str, strategy: &str, guard: Guard) -> Self {
+        Self::lay_several(profile, strategy, "2025-11-25", &[guard], "/mcp/s0").await
+    }
+
+    /// Servers `s0`, `s1` and so on, of one protection space, that the gateway speaks to in the given revision.
+    async fn lay_several(profile: &str, strategy: &str, era: &str, guards: &[Guard], route: &str) -> Self {
         let issuer = Issuer::start().await;
-        let upstream = guarded::serve(&issuer, guard).await;
-        let settings = format!("profile = \"{profile}\"\nstrategy = \"{strategy}\"");
-        let gateway = Gateway::serve(&Configuration::forwarding(&settings, &upstream), "info").await;
-        let url = format!("http://{}/mcp/alpha", gateway.address);
+        let mut servers = String::new();
+        for (n, guard) in guards.iter().enumerate() {
+            let url = guarded::serve(&issuer, *guard).await;
+            servers += &format!("[[server]]\nname = \"s{n}\"\nurl = \"{url}\"\nera = \"{era}\"\n");
+            servers += "forward = [\"authorization\"]\nprotection_space = \"corp\"\n";
+        }
+        let settings = format!("listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"");
+        let key = "[[key]]\nname = \"alice\"\nvalue = { env = \"ALICE_KEY\" }\nservers = \"all\"";
+        let gateway = Gateway::serve(&Configuration::file(&format!("{settings}\n{key}\n{servers}")), "info").await;
+        let url = format!("http://{}{route}", gateway.address);
         Self { issuer, gateway, url }
     }
 
@@ -51,6 +63,9 @@ impl Ground {
 
 /// Each profile with each strategy.
 const GROUNDS: [(&str, &str); 4] = [("seed", "probe"), ("seed", "deferred"), ("mcp", "probe"), ("mcp", "deferred")];
+
+/// The revision that servers behind an aggregate speak, for each of the ways in which a client begins.
+const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
 fn lifecycles() -> [ClientLifecycleMode; 2] {
     let newest = ClientLifecycleMode::Auto { preferred_versions: vec![ProtocolVersion::V_2026_07_28], legacy_version: None };
@@ -123,5 +138,76 @@ async fn the_python_sdk_stops_where_no_token_helps() {
         assert!(said["error"][0].as_str().unwrap().contains("403 Forbidden"), "{said}");
         stopped(profile, guard, &ground.issuer.asked());
         ground.done().await;
+    }
+}
+
+/// The tools of the servers that take the token, by what [`crate::sdk`] names them.
+const ONE: &str = "s0-test_simple_text";
+const OTHER: &str = "s1-test_simple_text";
+
+/// The Rust SDK's client in either era, and the Python SDK's in this one, on an aggregate: the tools that each is shown in the end.
+async fn recovered_on_an_aggregate(profile: &str, strategy: &str, guards: &[Guard], python_era: &str) -> Vec<Vec<String>> {
+    let mut seen = Vec::new();
+    for (lifecycle, era) in lifecycles().into_iter().zip(ERAS) {
+        let ground = Ground::lay_several(profile, strategy, era, guards, "/mcp").await;
+        let client = oauth::recover(&ground.url, STALE, lifecycle).await.unwrap();
+        ground.recovered_once();
+        seen.push(client.list_all_tools().await.unwrap().into_iter().map(|tool| tool.name.into_owned()).collect());
+        let answer = client.call_tool(call(ONE, &json!({}))).await.unwrap();
+        assert_eq!(answer.content[0].as_text().unwrap().text, "This is a simple text response for testing.");
+        ground.issuer.expire(false);
+        client.call_tool(call(ONE, &json!({}))).await.unwrap();
+        assert_eq!(ground.issuer.asked(), ["token by refresh_token"], "a token that expires in the middle is renewed");
+        drop(client);
+        ground.done().await;
+    }
+    let ground = Ground::lay_several(profile, strategy, python_era, guards, "/mcp").await;
+    let mode = if python_era == "2026-07-28" { "auto" } else { "legacy" };
+    let said = python::converse(&ground.url, &json!({ "stale": STALE, "mode": mode, "tool": ONE })).await;
+    assert_eq!(said["text"], json!(["This is a simple text response for testing."]), "{profile} {strategy}: {said}");
+    ground.recovered_once();
+    seen.push(serde_json::from_value(said["tools"].clone()).unwrap());
+    ground.done().await;
+    seen
+}
+
+/// All refuse the stale token, and take the new one.
+#[tokio::test]
+async fn clients_recover_on_an_aggregate_where_all_refuse() {
+    for ((profile, strategy), era) in GROUNDS.into_iter().zip(["2025-11-25", "2026-07-28", "2026-07-28", "2025-11-25"]) {
+        for tools in recovered_on_an_aggregate(profile, strategy, &[Guard::Open, Guard::Open], era).await {
+            assert!([ONE, OTHER].iter().all(|name| tools.iter().any(|tool| tool == name)), "{profile} {strategy} {tools:?}");
+        }
+    }
+}
+
+/// In profile `mcp` a server that goes on refusing is missing from the lists, and nothing else: no client is sent on for its sake.
+#[tokio::test]
+async fn clients_recover_on_an_aggregate_of_which_one_goes_on_refusing() {
+    for (guard, era) in [(Guard::Shut, "2025-11-25"), (Guard::Insatiable, "2026-07-28")] {
+        for tools in recovered_on_an_aggregate("mcp", "probe", &[Guard::Open, guard], era).await {
+            assert!(tools.iter().any(|tool| tool == ONE) && !tools.iter().any(|tool| tool == OTHER), "{tools:?}");
+        }
+    }
+}
+
+/// Once no server's 401 is left, a 403 says that no token helps: of any server in profile `seed`, of all in profile `mcp`.
+#[tokio::test]
+async fn clients_stop_on_an_aggregate_where_no_token_helps() {
+    for (profile, guards) in [("seed", [Guard::Open, Guard::Shut]), ("mcp", [Guard::Shut, Guard::Shut])] {
+        for strategy in ["probe", "deferred"] {
+            for (lifecycle, era) in lifecycles().into_iter().zip(ERAS) {
+                let ground = Ground::lay_several(profile, strategy, era, &guards, "/mcp").await;
+                let error = oauth::recover(&ground.url, STALE, lifecycle).await.unwrap_err();
+                assert!(error.contains("403"), "{error}");
+                ground.recovered_once();
+                ground.done().await;
+            }
+            let ground = Ground::lay_several(profile, strategy, "2026-07-28", &guards, "/mcp").await;
+            let said = python::converse(&ground.url, &json!({ "stale": STALE, "mode": "auto", "tool": ONE })).await;
+            assert!(said["error"][0].as_str().unwrap().contains("403 Forbidden"), "{said}");
+            ground.recovered_once();
+            ground.done().await;
+        }
     }
 }

@@ -22,6 +22,7 @@ use super::{
     link::{Link, Opened},
     reply::{self, Reply},
     result,
+    translated::translated,
 };
 use crate::core::{
     access::{CallerId, ServerId},
@@ -86,7 +87,13 @@ impl Several {
         match errand {
             Errand::Message(message, Plan::Open | Plan::Discover) => self.open(&message).await,
             Errand::Message(message, Plan::List(listed, asked)) => self.list(&message, listed, asked).await,
-            Errand::Message(_, Plan::One(server, message)) => self.link(server)?.ask(&message).await,
+            Errand::Message(_, Plan::One(server, message)) => {
+                let era = self.era;
+                let link = self.link(server)?;
+                let spoken = link.era();
+                let response = link.ask(&message).await?;
+                Ok(if era == Era::July2026 && spoken != era { translated(response, &message) } else { response })
+            }
             Errand::Message(message, Plan::Ping) => {
                 let era = self.era;
                 self.all(message.clone()).await?;

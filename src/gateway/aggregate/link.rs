@@ -28,10 +28,11 @@ use crate::core::{
     access::{CallerId, ServerId},
     challenge::{Discovery, Profile},
     credential::Credential,
-    envelope::{Members, Message},
+    envelope::Message,
     preflight::{Era, gateway_info},
     relay::Awaited,
     status::Failure,
+    translate::to_server,
 };
 
 /// The way to one server for the length of one request.
@@ -67,7 +68,7 @@ impl Link {
         &self.gateway.config.server(self.server).name
     }
 
-    fn era(&self) -> Era {
+    pub(super) fn era(&self) -> Era {
         self.gateway.config.server(self.server).era
     }
 
@@ -105,8 +106,7 @@ impl Link {
 
     /// Sends a message as it is and waits for the head.
     async fn send(&self, message: &Message) -> Result<Answer, Refusal> {
-        let modern = (self.era() == Era::July2026).then(|| with_meta(message));
-        let message = modern.as_ref().unwrap_or(message);
+        let message = &to_server(message, self.era());
         let awaited = if message.id().is_some() && message.method().is_some() { Awaited::Answer } else { Awaited::Acknowledgement };
         let answer = self.forward(Method::POST, self.headers(Some(message)), message.to_string(), awaited).send(&self.gateway).await?;
         // The client's session is the sessions of all servers: when one of them has lost its part, the client has to begin anew.
@@ -183,20 +183,6 @@ impl Link {
 fn message(method: &str, params: &Value) -> Message {
     let text = json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params }).to_string();
     Message::read(text.as_bytes()).expect("an object with a method and an object of parameters is a message")
-}
-
-/// What 2026-07-28 wants in `_meta` of every message, beside what the client has put there.
-fn with_meta(message: &Message) -> Message {
-    let mut meta: Members = message.param("_meta").and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
-    let own = [
-        ("io.modelcontextprotocol/protocolVersion", json!(Era::July2026.as_str())),
-        ("io.modelcontextprotocol/clientInfo", gateway_info()),
-        ("io.modelcontextprotocol/clientCapabilities", json!({})),
-    ];
-    for (name, value) in own {
-        meta.entry(name.to_owned()).or_insert_with(|| serde_json::value::to_raw_value(&value).expect("a JSON value is JSON"));
-    }
-    message.with("_meta", meta)
 }
 
 /// A text as a field value: as it is, or in the form that the revision has for what a field cannot hold.

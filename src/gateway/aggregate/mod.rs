@@ -5,6 +5,7 @@
 mod errand;
 mod link;
 mod reply;
+mod translated;
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Reads one server's reply to a request out of its response, whether that is JSON or an event stream.
 //!
-//! Read are only replies that become part of a merged one; a call's own response is relayed unread.
+//! Read are only replies that become part of a merged one; a call's own response is relayed.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use super::super::{Body, answer::Refusal};
 use crate::core::{envelope::Members, outcome::Cause, relay::Media, status::Failure};
 
 /// How long a reply may be, in bytes; a list that is longer has pages.
-const LIMIT: usize = 8 * 1024 * 1024;
+pub(super) const LIMIT: usize = 8 * 1024 * 1024;
 
 /// What a server replied.
 pub(super) enum Reply {
@@ -31,8 +31,8 @@ pub(super) async fn read(response: Response<Body>, id: Option<&RawValue>) -> Res
         if unread.len() > LIMIT {
             return Err(Failure::NotMcp.into());
         }
-        while !is_json && let Some(event) = next_event(&mut unread) {
-            if let Some(reply) = parse(&event, id) {
+        while !is_json && let Some(event) = take_event(&mut unread) {
+            if let Some(reply) = parse(&data_of(&event), id) {
                 return Ok(reply);
             }
         }
@@ -55,18 +55,16 @@ fn parse(text: &[u8], id: Option<&RawValue>) -> Option<Reply> {
     Some(Reply::Error(error.get("code").and_then(|code| code.get().parse().ok())))
 }
 
-/// Takes the next whole event off the front and gives its data.
-fn next_event(unread: &mut BytesMut) -> Option<Bytes> {
+/// Takes the next whole event off the front, with the empty line that ends it.
+pub(super) fn take_event(unread: &mut BytesMut) -> Option<Bytes> {
     let ends = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"];
     let (at, length) =
         ends.iter().filter_map(|end| Some((unread.windows(end.len()).position(|window| window == *end)?, end.len()))).min()?;
-    let event = unread.split_to(at);
-    unread.advance(length);
-    Some(data_of(&event))
+    Some(unread.split_to(at + length).freeze())
 }
 
 /// The data of an event: its `data` lines, joined.
-fn data_of(event: &[u8]) -> Bytes {
+pub(super) fn data_of(event: &[u8]) -> Bytes {
     let lines = event.split(|byte| *byte == b'\n' || *byte == b'\r');
     let data: Vec<&[u8]> =
         lines.filter_map(|line| line.strip_prefix(b"data:")).map(|data| data.strip_prefix(b" ").unwrap_or(data)).collect();
