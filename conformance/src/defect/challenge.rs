@@ -58,7 +58,9 @@ impl Gateway {
                 }
             }
             Profile::Transparent => {
-                said.get_all(WWW_AUTHENTICATE).iter().for_each(|line| _ = answer.append(WWW_AUTHENTICATE, line.clone()))
+                for line in said.get_all(WWW_AUTHENTICATE) {
+                    answer.append(WWW_AUTHENTICATE, line.clone());
+                }
             }
         }
     }
