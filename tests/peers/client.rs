@@ -27,15 +27,21 @@ impl ClientHandler for Progress {
 
 pub(crate) type Client = RunningService<RoleClient, Progress>;
 
-/// Opens the conversation in the given way.
+/// Opens the conversation with the one server in the given way.
 pub(crate) async fn connect(
     gateway: &Gateway,
     lifecycle: ClientLifecycleMode,
 ) -> Result<(Client, mpsc::UnboundedReceiver<f64>), ClientInitializeError> {
+    connect_at(&format!("http://{}/mcp/alpha", gateway.address), lifecycle).await
+}
+
+/// Opens the conversation at this URL.
+pub(crate) async fn connect_at(
+    url: &str,
+    lifecycle: ClientLifecycleMode,
+) -> Result<(Client, mpsc::UnboundedReceiver<f64>), ClientInitializeError> {
     let key = HashMap::from([(HeaderName::from_static(KEY_HEADER), HeaderValue::from_static(KEY))]);
-    let config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp/alpha", gateway.address))
-        .auth_header(TOKEN)
-        .custom_headers(key);
+    let config = StreamableHttpClientTransportConfig::with_uri(url.to_owned()).auth_header(TOKEN).custom_headers(key);
     let (sender, progress) = mpsc::unbounded_channel();
     let client = Progress(sender).serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?;
     Ok((client, progress))

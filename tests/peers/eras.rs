@@ -5,14 +5,17 @@
 
 use rmcp::{
     ClientLifecycleMode,
-    model::{CallToolRequest, ClientRequest, GetPromptRequestParams, ProtocolVersion, ReadResourceRequestParams, ServerResult},
+    model::{
+        CallToolRequest, CallToolRequestParams, ClientRequest, GetPromptRequestParams, ProtocolVersion, ReadResourceRequestParams,
+        ServerResult,
+    },
     service::PeerRequestOptions,
 };
 use serde_json::{Value, json};
 
 use crate::{
     child::gateway::{Configuration, Gateway},
-    client::{TOKEN, call, connect},
+    client::{TOKEN, call, connect, connect_at},
     everything::Everything,
     python, sdk,
 };
@@ -98,14 +101,26 @@ async fn servers_of_both_eras_are_one_to_clients_of_either() {
     let servers = format!("listen = \"127.0.0.1:0\"\n{key}\n{}{}", server("old", "2025-11-25"), server("new", "2026-07-28"));
     let gateway = Gateway::serve(&Configuration::file(&servers), "info").await;
     let url = format!("http://{}/mcp", gateway.address);
-    for mode in ["legacy", "auto"] {
+    for (mode, lifecycle) in [("legacy", ClientLifecycleMode::Initialize), ("auto", newest())] {
+        let (client, mut progress) = connect_at(&url, lifecycle).await.unwrap();
         for name in ["old", "new"] {
+            let tool = CallToolRequestParams::new(format!("{name}-test_tool_with_progress"));
+            let request = ClientRequest::CallToolRequest(CallToolRequest::new(tool));
+            let request = client.send_cancellable_request(request, PeerRequestOptions::no_options()).await.unwrap();
+            let ServerResult::CallToolResult(_) = request.await_response().await.unwrap() else { panic!("not the result of a tool") };
+            for step in [0.0, 50.0, 100.0] {
+                assert_eq!(progress.recv().await, Some(step), "{mode} {name}");
+            }
+            let read = ReadResourceRequestParams::new(format!("preflight://{name}/test://static-text"));
+            assert!(serde_json::to_string(&client.read_resource(read).await.unwrap()).unwrap().contains("the static text resource"));
+
             let told = json!({ "token": TOKEN, "mode": mode, "tool": format!("{name}-test_tool_with_progress") });
             let said = python::converse(&url, &told).await;
             assert_eq!((&said["text"], &said["progress"]), (&json!(["done"]), &json!([0.0, 50.0, 100.0])), "{mode} {name}: {said}");
             let tools: Vec<String> = serde_json::from_value(said["tools"].clone()).unwrap();
             assert!(["old-test_simple_text", "new-test_simple_text"].iter().all(|tool| tools.iter().any(|seen| seen == tool)));
         }
+        client.cancel().await.unwrap();
     }
     assert_eq!(gateway.stop().await.code, 0);
 }

@@ -192,7 +192,9 @@ impl State {
 
     fn fresh(&mut self, what: &str) -> String {
         self.count += 1;
-        format!("{what}-{}", self.count)
+        // No two issuers give out the same.
+        let own = self.issuer.rsplit(':').next().unwrap_or_default();
+        format!("{what}-{own}-{}", self.count)
     }
 }
 

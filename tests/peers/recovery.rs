@@ -35,15 +35,29 @@ impl Ground {
     /// Servers `s0`, `s1` and so on, of one protection space, that the gateway speaks to in the given revision.
     async fn lay_several(profile: &str, strategy: &str, era: &str, guards: &[Guard], route: &str) -> Self {
         let issuer = Issuer::start().await;
-        let mut servers = String::new();
-        for (n, guard) in guards.iter().enumerate() {
-            let url = guarded::serve(&issuer, *guard).await;
-            servers += &format!("[[server]]\nname = \"s{n}\"\nurl = \"{url}\"\nera = \"{era}\"\n");
-            servers += "forward = [\"authorization\"]\nprotection_space = \"corp\"\n";
+        let mut servers = Vec::new();
+        for guard in guards {
+            servers.push((guarded::serve(&issuer, *guard).await, "corp"));
         }
-        let settings = format!("listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"");
-        let key = "[[key]]\nname = \"alice\"\nvalue = { env = \"ALICE_KEY\" }\nservers = \"all\"";
-        let gateway = Gateway::serve(&Configuration::file(&format!("{settings}\n{key}\n{servers}")), "info").await;
+        Self::before(profile, strategy, era, issuer, &servers, route).await
+    }
+
+    /// Two servers that have nothing in common: the second one's tokens are another issuer's.
+    async fn lay_apart(profile: &str, strategy: &str, era: &str) -> (Self, Issuer) {
+        let (issuer, other) = (Issuer::start().await, Issuer::start().await);
+        let servers = [(guarded::serve(&issuer, Guard::Open).await, "one"), (guarded::serve(&other, Guard::Open).await, "other")];
+        (Self::before(profile, strategy, era, issuer, &servers, "/mcp").await, other)
+    }
+
+    /// The gateway before servers, each with its protection space.
+    async fn before(profile: &str, strategy: &str, era: &str, issuer: Issuer, servers: &[(String, &str)], route: &str) -> Self {
+        let mut text = format!("listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"\n");
+        text += "[[key]]\nname = \"alice\"\nvalue = { env = \"ALICE_KEY\" }\nservers = \"all\"\n";
+        for (n, (url, space)) in servers.iter().enumerate() {
+            text += &format!("[[server]]\nname = \"s{n}\"\nurl = \"{url}\"\nera = \"{era}\"\n");
+            text += &format!("forward = [\"authorization\"]\nprotection_space = \"{space}\"\n");
+        }
+        let gateway = Gateway::serve(&Configuration::file(&text), "info").await;
         let url = format!("http://{}{route}", gateway.address);
         Self { issuer, gateway, url }
     }
@@ -209,5 +223,30 @@ async fn clients_stop_on_an_aggregate_where_no_token_helps() {
             ground.recovered_once();
             ground.done().await;
         }
+    }
+}
+
+/// Servers with an issuer each, and a client with one token. In profile `mcp` the token is for the first one's protection space, and the
+/// client is served by that one. In profile `seed` it goes to both, and each new one is refused by either; the client stops all the same.
+#[tokio::test]
+async fn a_token_that_one_of_two_issuers_knows() {
+    for era in ERAS {
+        let mode = if era == "2026-07-28" { "auto" } else { "legacy" };
+        let told = json!({ "stale": STALE, "mode": mode, "tool": ONE });
+        let (ground, other) = Ground::lay_apart("mcp", "probe", era).await;
+        let said = python::converse(&ground.url, &told).await;
+        assert_eq!(said["text"], json!(["This is a simple text response for testing."]), "{said}");
+        assert!(!said["tools"].to_string().contains(OTHER), "{said}");
+        ground.recovered_once();
+        assert_eq!(other.asked(), Vec::<String>::new());
+        ground.done().await;
+
+        let (ground, other) = Ground::lay_apart("seed", "probe", era).await;
+        let said = python::converse(&ground.url, &told).await;
+        assert!(said["error"].is_array(), "{said}");
+        let asked = [ground.issuer.asked(), other.asked()].concat();
+        let rounds = asked.iter().filter(|asked| asked.starts_with("authorize")).count();
+        assert!((1..=ROUNDS).contains(&rounds), "{asked:?}");
+        ground.done().await;
     }
 }
