@@ -3,6 +3,8 @@
 //!
 //! It does not excuse anything in the report; it decides only whether the run came out as expected.
 
+use std::collections::BTreeMap;
+
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Deserializer, de};
 
@@ -116,6 +118,51 @@ impl Baseline {
     }
 }
 
+/// The text of a baseline brought in line with a run: entries that no longer happen are gone, with the comment above them, new ones stand at
+/// the end, and everything else is as it was written.
+#[must_use]
+pub fn updated(baseline: &Baseline, text: &str, assessment: &Assessment<'_>) -> String {
+    const ENTRY: &str = "\n[[known-failure]]";
+    let is_stale = |at: usize| baseline.known.get(at).is_some_and(|known| assessment.stale.iter().any(|stale| std::ptr::eq(*stale, known)));
+    // A comment belongs to the entry below it, so it ends the text of the one before.
+    let comment = |text: &str| text.rfind("\n\n").filter(|at| text[at + 2..].starts_with('#')).unwrap_or(text.len());
+    let text = format!("\n{text}");
+    let mut entries = text.split(ENTRY);
+    let mut updated = entries.next().unwrap_or_default().to_owned();
+    for (at, entry) in entries.enumerate() {
+        if is_stale(at) {
+            if at > 0 {
+                updated.truncate(comment(&updated));
+            }
+            updated.push_str(&entry[comment(entry)..]);
+        } else {
+            updated.push_str(ENTRY);
+            updated.push_str(entry);
+        }
+    }
+    for entry in new(assessment) {
+        updated.truncate(updated.trim_end().len());
+        updated.push_str(&format!("\n{ENTRY}\n{entry}"));
+    }
+    format!("{}\n", updated.trim())
+}
+
+/// An entry for each requirement that fails without one, with a reason that says what was seen.
+fn new(assessment: &Assessment<'_>) -> Vec<String> {
+    let mut failures: BTreeMap<(&str, Verdict), Vec<&(String, &Finding)>> = BTreeMap::new();
+    for failure in &assessment.unexpected {
+        let verdict = if failure.1.verdict == Verdict::Inconclusive { Verdict::Untestable } else { failure.1.verdict };
+        failures.entry((&failure.1.requirement, verdict)).or_default().push(failure);
+    }
+    let entry = |((requirement, verdict), failures): ((&str, Verdict), Vec<&(String, &Finding)>)| {
+        let (about, finding) = failures.first()?;
+        let more = if failures.len() > 1 { format!(", and {} more", failures.len() - 1) } else { String::new() };
+        let reason = format!("{}: expected {}, seen {}, in {about}{more}", finding.observable, finding.expected, finding.seen);
+        Some(format!("requirement = \"{requirement}\"\nverdict = \"{verdict}\"\nreason = {}\n", toml::Value::String(reason)))
+    };
+    failures.into_iter().filter_map(entry).collect()
+}
+
 impl Known {
     fn concerns(&self, about: &str, finding: &Finding) -> bool {
         self.requirement == finding.requirement && self.cells.as_ref().is_none_or(|cells| cells.0.is_match(about))
@@ -152,5 +199,30 @@ reason = "answers 200 with an empty list"
     #[test]
     fn an_entry_gives_a_reason() {
         assert!(Baseline::parse(&TEXT.replace("answers 200 with an empty list", " ")).is_err());
+    }
+
+    #[test]
+    fn an_update_leaves_alone_what_somebody_wrote() {
+        let entry = |requirement: &str| format!("[[known-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason = \"r\"\n");
+        let (first, second, third) = (entry("STA-01"), entry("STA-02"), entry("STA-03"));
+        let head = "# What it fails:\n#\n#     [[known-failure]]\n\n";
+        let text = format!("{head}{first}\n# about the second\n{second}\n# about the third\n{third}");
+        let baseline = Baseline::parse(&text).unwrap();
+        assert_eq!(updated(&baseline, &text, &Assessment::default()), text);
+        let finding = Finding {
+            requirement: "STA-05".into(),
+            rule: "a-rule".into(),
+            verdict: Verdict::Fail,
+            observable: "status".into(),
+            expected: "403".into(),
+            seen: "a \"quote\"".into(),
+        };
+        let unexpected = vec![("a cell".to_owned(), &finding), ("another".to_owned(), &finding)];
+        let assessment = Assessment { unexpected, stale: vec![&baseline.known[1]], ..Assessment::default() };
+        let updated = updated(&baseline, &text, &assessment);
+        assert!(updated.starts_with(&format!("{head}{first}\n# about the third\n{third}\n[[known-failure]]\n")), "{updated}");
+        let again = Baseline::parse(&updated).unwrap();
+        assert_eq!(again.known.iter().map(|known| known.requirement.as_str()).collect::<Vec<_>>(), ["STA-01", "STA-03", "STA-05"]);
+        assert_eq!(again.known[2].reason, "status: expected 403, seen a \"quote\", in a cell, and 1 more");
     }
 }

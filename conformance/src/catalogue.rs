@@ -30,6 +30,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, the most binding first.
+    pub const ALL: [Self; 5] = [Self::Must, Self::MustNot, Self::Should, Self::ShouldNot, Self::May];
+
     /// The level as standards spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,18 +2,24 @@
 //!
 //! Decides nothing about any implementation. What it prints on standard output is the answer; everything else goes to standard error.
 
+mod baseline;
 mod colour;
+mod completions;
 mod explain;
 mod fleet;
+mod judge;
 mod list;
+mod new_implementation;
 mod report;
 mod run;
+mod smoke;
 
 use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    catalogue::Level,
     cell::{Profile, Strategy},
     target,
 };
@@ -67,6 +73,14 @@ Exit codes:
   6    nothing was selected
   130  interrupted; the run file is marked so, and valid";
 
+const RUN_EXAMPLES: &str = "\
+Examples:
+  preflight-conformance run                                    the built-in gateway: nothing to install, nothing to configure
+  preflight-conformance run ./my-gateway --report html=report.html --output run.jsonl
+  preflight-conformance run litellm --only 'STA-*' --level MUST
+  preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run
+  preflight-conformance run builtin:defect/403-as-401 --only STA-05 --fail-fast --hold";
+
 /// Stands on both sides of an MCP gateway, drives it through every combination of credentials and refusals, and judges what both sides saw.
 #[derive(Debug, Parser)]
 #[command(name = "preflight-conformance", version, after_help = EXIT_CODES, max_term_width = 120)]
@@ -81,10 +95,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Drive an implementation and report what it does.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
+    /// Try whether an implementation is described rightly: positive controls alone, with a diagnosis for each that fails.
+    Smoke(smoke::SmokeArgs),
     /// Read a run file and report on it again.
     Report(report::ReportArgs),
+    /// Judge a run file again, by the rules of this build, without the implementation.
+    Judge(judge::JudgeArgs),
+    /// Say what changed between two run files.
+    Diff(judge::DiffArgs),
+    /// Look after a list of known failures.
+    Baseline(baseline::BaselineCommand),
     /// List what there is.
     List {
         /// What to list.
@@ -105,6 +127,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the folder that describes a gateway to the suite; asks, or takes flags.
+    NewImplementation(new_implementation::NewArgs),
+    /// Print a script that completes this command's words in your shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +147,12 @@ struct RunArgs {
     /// Run the cells with this value of an axis, which may be a glob: method=tools-list, upstream=401-*; may be given several times.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     axes: Vec<String>,
+    /// Run what judges requirements of this level: MUST, SHOULD, MAY …; may be given several times.
+    #[arg(long = "level", value_name = "LEVEL", value_parser = level)]
+    levels: Vec<Level>,
+    /// Print what would be run, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
     /// Start it with this strategy alone.
     #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
@@ -179,6 +214,13 @@ fn profile(name: &str) -> Result<Profile, String> {
     })
 }
 
+fn level(name: &str) -> Result<Level, String> {
+    Level::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let known: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
+        format!("expected one of {}", known.join(", "))
+    })
+}
+
 /// Does what the command line says.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed =
@@ -195,6 +237,12 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match cli.command {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
         Command::Report(arguments) => report::report(&arguments),
+        Command::Smoke(arguments) => smoke::smoke(&arguments).await,
+        Command::Judge(arguments) => judge::judge(&arguments),
+        Command::Diff(arguments) => judge::diff(&arguments),
+        Command::Baseline(command) => baseline::baseline(&command),
+        Command::NewImplementation(arguments) => new_implementation::new_implementation(arguments),
+        Command::Completions { shell } => completions::completions(shell),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),
         Command::Fleet { seed, json } => fleet::fleet(seed, json).await,

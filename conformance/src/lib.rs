@@ -3,6 +3,7 @@
 //! Read [`cell`] for what is varied, [`plan`] for what an implementation is configured with, [`script`] for how a token tells
 //! the upstreams what to answer, and [`trace`] for what is recorded and judged.
 
+pub mod again;
 pub mod baseline;
 pub mod behaviour;
 pub mod builtin;
@@ -11,6 +12,7 @@ pub mod cell;
 pub mod challenge;
 pub mod cli;
 pub mod client;
+pub mod compare;
 pub mod defect;
 pub mod fleet;
 pub mod implementation;
@@ -24,8 +26,10 @@ pub mod request;
 pub mod rule;
 pub mod run_file;
 pub mod runner;
+pub mod scaffold;
 pub mod scenario;
 pub mod script;
 pub mod selector;
+pub mod smoke;
 pub mod target;
 pub mod trace;

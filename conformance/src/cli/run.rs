@@ -10,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
-    Exit, RunArgs, complain, interruption,
+    Exit, RunArgs, complain, interruption, print,
     report::{tell, write},
 };
 use crate::{
@@ -34,6 +34,10 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
             Exit::Nothing,
             &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list cells` those of cells",
         );
+    }
+    if arguments.dry_run {
+        print(&what_would_run(&prepared));
+        return Exit::Expected;
     }
     let interrupted = interruption();
     let fleet = match Fleet::start(prepared.header.seed).await {
@@ -85,7 +89,22 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     exit
 }
 
-fn exit_of(error: &RunError) -> Exit {
+/// The cases of a run, one on each line, and how many they are.
+fn what_would_run(prepared: &Prepared) -> String {
+    let mut text = String::new();
+    let (mut cells, mut scenarios) = (0, 0);
+    for part in &prepared.parts {
+        cells += part.cells.len();
+        scenarios += part.scenarios.len();
+        text.extend(part.cells.iter().map(|cell| format!("{cell}\n")));
+        text.extend(part.scenarios.iter().map(|scenario| format!("scenario {} / {}\n", scenario.id, part.start)));
+    }
+    let starts = prepared.parts.iter().filter(|part| !part.cells.is_empty() || !part.scenarios.is_empty()).count();
+    text + &format!("\n{cells} cells and {scenarios} scenarios over {starts} starts of {}\n", prepared.target.name)
+}
+
+/// What a run that could not go on comes to.
+pub(super) fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Target(error) if error.is_start() => Exit::NotStarted,
         RunError::Target(_) | RunError::Client(_) => Exit::Usage,
@@ -111,7 +130,7 @@ impl Prepared {
         if let Some(profile) = arguments.profile {
             target = target.with_profile(profile)?;
         }
-        let selection = Selection::parse(&arguments.only, &arguments.axes)?;
+        let selection = Selection::parse(&arguments.only, &arguments.axes, &arguments.levels)?;
         let baseline = arguments.baseline.or_else(|| target.baseline.clone())?;
         let parts = parts(&target, &selection);
         let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));

@@ -5,6 +5,7 @@
 //! right is not decided here, and nothing is printed.
 
 mod batch;
+mod look;
 mod output;
 mod places;
 mod recorder;
@@ -320,7 +321,7 @@ impl<'a> Runner<'a> {
 }
 
 /// Where the positive control failed, nothing that was found says anything about the case.
-fn distrust(findings: &mut [Finding]) {
+pub fn distrust(findings: &mut [Finding]) {
     for finding in findings {
         if !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip) {
             finding.verdict = Verdict::Untestable;

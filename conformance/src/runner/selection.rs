@@ -1,4 +1,4 @@
-//! Chooses what is run: a glob over requirement and cell ids, and values of axes.
+//! Chooses what is run: a glob over requirement and cell ids, values of axes, and levels of requirements.
 //!
 //! Selecting never changes a verdict; it only leaves things out.
 
@@ -9,6 +9,7 @@ use globset::GlobMatcher;
 use super::Part;
 use crate::{
     baseline::glob,
+    catalogue::{Catalogue, Level},
     cell::{AXES, Cell},
     matrix::{self, Axes},
     rule::RuleBook,
@@ -20,7 +21,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     only: Vec<(String, GlobMatcher)>,
-    axes: Vec<(String, GlobMatcher)>,
+    axes: Vec<(String, String, GlobMatcher)>,
+    levels: Vec<Level>,
 }
 
 /// Why a selection makes no sense.
@@ -40,11 +42,14 @@ pub enum SelectionError {
     /// Not of the form `axis=value`.
     #[error("`{0}` is not of the form axis=value, for example  --where method=tools-list")]
     Form(String),
+    /// Not a filter that this build knows.
+    #[error("`{0}` is no filter")]
+    Words(String),
 }
 
 impl Selection {
-    /// Reads the patterns of `--only` and `--where`.
-    pub fn parse(only: &[String], axes: &[String]) -> Result<Self, SelectionError> {
+    /// Reads the patterns of `--only` and `--where`; of no level, all of them.
+    pub fn parse(only: &[String], axes: &[String], levels: &[Level]) -> Result<Self, SelectionError> {
         let matcher =
             |pattern: &str| glob(pattern).map_err(|why| SelectionError::Glob { pattern: pattern.to_owned(), why: why.to_string() });
         let only = only.iter().map(|pattern| Ok((pattern.clone(), matcher(pattern)?))).collect::<Result<_, _>>()?;
@@ -55,29 +60,49 @@ impl Selection {
                 if !AXES.contains(&axis) {
                     return Err(SelectionError::Axis(axis.to_owned()));
                 }
-                Ok((axis.to_owned(), matcher(value)?))
+                Ok((axis.to_owned(), value.to_owned(), matcher(value)?))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { only, axes })
+        Ok(Self { only, axes, levels: levels.to_vec() })
+    }
+
+    /// Reads filters as a run file records them.
+    pub fn of_words(words: &[String]) -> Result<Self, SelectionError> {
+        let (mut only, mut axes, mut levels) = (Vec::new(), Vec::new(), Vec::new());
+        for word in words {
+            let said = |option: &str| Some(word.strip_prefix(option)?.strip_prefix(" '")?.strip_suffix('\'')?.to_owned());
+            let level = |text: String| Level::ALL.into_iter().find(|level| level.as_str() == text);
+            if let Some(pattern) = said("--only") {
+                only.push(pattern);
+            } else if let Some(pair) = said("--where") {
+                axes.push(pair);
+            } else if let Some(level) = said("--level").and_then(level) {
+                levels.push(level);
+            } else {
+                return Err(SelectionError::Words(word.clone()));
+            }
+        }
+        Self::parse(&only, &axes, &levels)
     }
 
     /// Whether everything is selected.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.only.is_empty() && self.axes.is_empty()
+        self.only.is_empty() && self.axes.is_empty() && self.levels.is_empty()
     }
 
     /// The filters as the run file records them.
     #[must_use]
     pub fn in_words(&self) -> Vec<String> {
         let only = self.only.iter().map(|(pattern, _)| format!("--only '{pattern}'"));
-        only.chain(self.axes.iter().map(|(axis, value)| format!("--where '{axis}={}'", value.glob()))).collect()
+        let axes = self.axes.iter().map(|(axis, value, _)| format!("--where '{axis}={value}'"));
+        only.chain(axes).chain(self.levels.iter().map(|level| format!("--level '{level}'"))).collect()
     }
 
     /// Whether a cell is run, given the requirements that rules ask of it.
     #[must_use]
     pub fn takes_cell(&self, cell: &Cell, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
-        self.axes.iter().all(|(axis, value)| value.is_match(cell.value(axis))) && self.takes(&cell.to_string(), requirements)
+        self.axes.iter().all(|(axis, _, value)| value.is_match(cell.value(axis))) && self.takes(&cell.to_string(), requirements)
     }
 
     /// Whether a scenario is run. Scenarios stand outside the axes: naming one leaves them out.
@@ -89,11 +114,18 @@ impl Selection {
     /// Whether what is found about a requirement is wanted, in a cell or scenario that is run.
     #[must_use]
     pub fn takes_finding(&self, about: &str, requirement: &str) -> bool {
-        self.only.is_empty() || self.matches(about) || self.matches(requirement)
+        self.of_level(requirement) && (self.only.is_empty() || self.matches(about) || self.matches(requirement))
     }
 
     fn takes(&self, id: &str, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
-        self.only.is_empty() || self.matches(id) || requirements().iter().any(|requirement| self.matches(requirement))
+        if self.levels.is_empty() && (self.only.is_empty() || self.matches(id)) {
+            return true;
+        }
+        requirements().iter().any(|requirement| self.takes_finding(id, requirement))
+    }
+
+    fn of_level(&self, requirement: &str) -> bool {
+        self.levels.is_empty() || Catalogue::embedded().get(requirement).is_some_and(|found| self.levels.contains(&found.level))
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -140,7 +172,7 @@ mod tests {
 
     fn takes(only: &[&str], axes: &[&str]) -> bool {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        Selection::parse(&owned(only), &owned(axes)).unwrap().takes_cell(&cell(), || BTreeSet::from(["STA-01".to_owned()]))
+        Selection::parse(&owned(only), &owned(axes), &[]).unwrap().takes_cell(&cell(), || BTreeSet::from(["STA-01".to_owned()]))
     }
 
     #[test]
@@ -155,8 +187,25 @@ mod tests {
 
     #[test]
     fn what_is_no_axis_says_what_is() {
-        let error = Selection::parse(&[], &["colour=red".to_owned()]).unwrap_err();
+        let error = Selection::parse(&[], &["colour=red".to_owned()], &[]).unwrap_err();
         assert!(error.to_string().starts_with("unknown axis `colour`\nexpected one of credentials"), "{error}");
-        assert!(Selection::parse(&[], &["red".to_owned()]).is_err());
+        assert!(Selection::parse(&[], &["red".to_owned()], &[]).is_err());
+    }
+
+    #[test]
+    fn a_level_leaves_out_what_is_of_another() {
+        let of = |level| Selection::parse(&[], &[], &[level]).unwrap();
+        let asked = || BTreeSet::from(["STA-01".to_owned(), "STA-17".to_owned()]);
+        assert!(of(Level::Must).takes_cell(&cell(), asked) && of(Level::Should).takes_cell(&cell(), asked));
+        assert!(!of(Level::May).takes_cell(&cell(), asked));
+        assert!(of(Level::Must).takes_finding("a cell", "STA-01") && !of(Level::Must).takes_finding("a cell", "STA-17"));
+    }
+
+    #[test]
+    fn what_a_run_file_records_is_read_again() {
+        let only = ["key-and-token / * / '401' / *".to_owned(), "STA-*".to_owned()];
+        let selection = Selection::parse(&only, &["route=/mcp/{server}".to_owned()], &[Level::Must]).unwrap();
+        assert_eq!(Selection::of_words(&selection.in_words()).unwrap().in_words(), selection.in_words());
+        assert!(Selection::of_words(&["--moon full".to_owned()]).is_err());
     }
 }

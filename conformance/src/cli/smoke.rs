@@ -1,0 +1,93 @@
+//! `smoke`: whether an implementation is described rightly, before anything is judged.
+
+use std::{fmt::Write as _, path::PathBuf, sync::Arc};
+
+use clap::Args;
+
+use super::{Exit, colour, complain, interruption, print, run::exit_of};
+use crate::{
+    fleet::Fleet,
+    implementation::cache_folder,
+    runner::{Options, Progress, Runner, Selection},
+    smoke::{calls, diagnose, shows},
+    target::{self, Target},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  preflight-conformance smoke ./my-gateway
+  preflight-conformance smoke url:http://127.0.0.1:4000 --like ./my-gateway
+
+Ends 0 where every call goes as the description says, 1 where one does not, 3 where the implementation does not start.";
+
+/// What `smoke` is told.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct SmokeArgs {
+    /// As for `run`.
+    #[arg(default_value = target::DEFAULT)]
+    implementation: String,
+    /// The implementation whose layout and routes the one behind a url: has.
+    #[arg(long, value_name = "IMPLEMENTATION")]
+    like: Option<String>,
+    /// What secrets and canaries derive from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Tries the positive controls and says what is wrong with each that fails.
+pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
+    let target = match Target::resolve(&arguments.implementation, arguments.like.as_deref()) {
+        Ok(target) => target,
+        Err(error) => return complain(Exit::Usage, &error),
+    };
+    let interrupted = interruption();
+    let fleet = match Fleet::start(arguments.seed).await {
+        Ok(fleet) => Arc::new(fleet),
+        Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
+    };
+    let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
+    let options = Options { jobs: 1, fail_fast: false, cache, selection: Selection::default() };
+    let say = |progress: Progress<'_>| {
+        if let Progress::Say(text) = progress {
+            eprintln!("{text}");
+        }
+    };
+    let counts = |_: &_| false;
+    let runner = Runner::new(&target, Arc::clone(&fleet), arguments.seed, &options, &say, &counts);
+    tokio::select! {
+        exit = Box::pin(all(&runner, &target, &fleet)) => exit,
+        () = interrupted => Exit::Interrupted,
+    }
+}
+
+async fn all(runner: &Runner<'_>, target: &Target, fleet: &Fleet) -> Exit {
+    let (mut tried, mut failed) = (0, 0);
+    for (nth, start) in target.starts().enumerate() {
+        let (seen, running) = match runner.look(start, &calls(target, start)).await {
+            Ok(seen) => seen,
+            Err(error) => return complain(exit_of(&error), &error),
+        };
+        let mut text = String::new();
+        for (cell, trace) in &seen {
+            tried += 1;
+            match diagnose(cell, trace, fleet.plan(), &target.layout) {
+                None if nth > 0 => {}
+                None => _ = writeln!(text, "PASS  {}", shows(cell)),
+                Some(diagnosis) => {
+                    failed += 1;
+                    let _ = writeln!(text, "FAIL  {}\n      seen   {}\n      look   {}", shows(cell), diagnosis.seen, diagnosis.look);
+                }
+            }
+        }
+        let calls = if text.is_empty() { format!("all {} calls as before\n", seen.len()) } else { text };
+        print(&format!("{} {}, {start}\n\n{}\n", target.name, target.version, colour::verdicts(&calls)));
+        running.stop().await;
+    }
+    print(&if failed == 0 {
+        format!("{tried} calls went as the description says: `run` will judge what it means to judge\n")
+    } else {
+        format!("{failed} of {tried} calls did not go as the description says: put that right before you believe a verdict\n")
+    });
+    if failed == 0 { Exit::Expected } else { Exit::Unexpected }
+}

@@ -1,0 +1,124 @@
+//! Servers that are no gateways at all get the right verdict and exit code: none is believed, and none makes the suite hang or fail.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use crate::{called, code, complained, file, folder, said};
+
+/// Serves on a port of its own in this way, for as long as the tests run.
+fn server(serve: impl Fn(&mut TcpStream, &[u8]) -> bool + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 8192];
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+            let read = stream.read(&mut head).unwrap_or_default();
+            if serve(&mut stream, &head[..read]) {
+                open.push(stream);
+            }
+        }
+    });
+    format!("url:http://{address}")
+}
+
+fn always(status: &'static str) -> String {
+    server(move |stream, _| {
+        let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        false
+    })
+}
+
+/// A layout with little patience, so that what hangs does not hold the tests up.
+fn like() -> String {
+    let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{server}\"]\n\
+                [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n[start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
+    file("like", "implementation.toml", text);
+    folder("like").display().to_string()
+}
+
+/// What a run of it says; it must be a failure, and nobody else's.
+fn judged(url: &str) -> String {
+    let output = called(&["run", url, "--like", &like()]);
+    assert_eq!(output.status.code(), Some(1), "{}", complained(&output));
+    assert!(said(&output).contains("result        failure"), "{}", said(&output));
+    said(&output)
+}
+
+/// What `smoke` says to look at.
+fn diagnosed(url: &str) -> String {
+    let output = called(&["smoke", url, "--like", &like()]);
+    assert_eq!(output.status.code(), Some(1), "{}", complained(&output));
+    said(&output)
+}
+
+#[test]
+fn always_200_is_not_believed() {
+    let url = always("200 OK");
+    assert!(judged(&url).contains("a healthy call was answered 200, and its tools/list never reached alpha"));
+    assert!(diagnosed(&url).contains("it answers by itself, and alpha never hears of it"));
+}
+
+#[test]
+fn always_401_is_a_closed_door_and_not_a_strict_one() {
+    let url = always("401 Unauthorized");
+    assert!(judged(&url).contains("a healthy call got 401"));
+    assert!(diagnosed(&url).contains("the caller is turned away: is the key expected in `x-key: …`"));
+}
+
+#[test]
+fn always_502_never_comes_through() {
+    let url = always("502 Bad Gateway");
+    assert!(judged(&url).contains("a healthy call got 502"));
+    assert!(diagnosed(&url).contains("alpha never heard of it"));
+}
+
+#[test]
+fn an_echo_is_no_answer() {
+    let url = server(|stream, heard| {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            heard.len()
+        );
+        let _ = stream.write_all(heard);
+        false
+    });
+    assert!(judged(&url).contains("never reached alpha"));
+}
+
+#[test]
+fn one_that_hangs_does_not_hang_the_suite() {
+    let url = server(|_, _| true);
+    assert!(judged(&url).contains("no answer within the suite's deadline"));
+    assert!(diagnosed(&url).contains("no answer in time"));
+}
+
+#[test]
+fn one_that_closes_gives_no_answer() {
+    let url = server(|stream, _| {
+        let _ = stream.shutdown(Shutdown::Both);
+        false
+    });
+    assert!(judged(&url).contains("a healthy call got no status"));
+    assert!(diagnosed(&url).contains("nothing answers there"));
+}
+
+#[test]
+fn one_that_never_starts_is_3() {
+    let never = |test: &str, command: &str| {
+        let text = format!(
+            "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{{server}}\"]\n\
+             [credentials]\nkey-header = \"x-key\"\n[start]\ncommand = {command}\n[ready]\npath = \"/\"\nwithin-s = 1\n"
+        );
+        file(test, "implementation.toml", &text);
+        folder(test).display().to_string()
+    };
+    for folder in [never("ends", "[\"false\"]"), never("sleeps", "[\"sleep\", \"60\"]"), never("missing", "[\"no-such-program\"]")] {
+        assert_eq!((code(&["run", &folder]), code(&["smoke", &folder])), (3, 3), "{folder}");
+    }
+}
