@@ -34,6 +34,7 @@ pub const ANSWER_WITHIN_MS: u64 = 4_000;
 pub struct Reference {
     running: gateway::Running,
     base_url: String,
+    metrics: String,
     output: Output,
     /// Where this instance's part of the output begins.
     since: usize,
@@ -52,7 +53,8 @@ pub async fn start(plan: &Plan, start: Start) -> Result<Reference, String> {
     let since = output.len();
     let running = gateway::start(config).await.map_err(|error| error.to_string())?;
     let base_url = format!("http://{}", running.address());
-    Ok(Reference { running, base_url, output, since })
+    let metrics = running.metrics_address().map_or_else(String::new, |address| format!("http://{address}/metrics"));
+    Ok(Reference { running, base_url, metrics, output, since })
 }
 
 impl Reference {
@@ -60,6 +62,12 @@ impl Reference {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Where its metrics are.
+    #[must_use]
+    pub fn metrics(&self) -> &str {
+        &self.metrics
     }
 
     /// Everything that it has logged since it started, at every level.
@@ -80,7 +88,7 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
     let mut text = format!(
         "listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"\nkey_header = \"{KEY_HEADER}\"\n\
          probe_deadline_ms = {PROBE_DEADLINE_MS}\nrequest_deadline_ms = {REQUEST_DEADLINE_MS}\ncommit_deadline_ms = {COMMIT_DEADLINE_MS}\n\
-         shutdown_deadline_ms = 500\nallowed_origins = [\"{}\"]\n",
+         shutdown_deadline_ms = 500\nallowed_origins = [\"{}\"]\nmetrics_listen = \"127.0.0.1:0\"\n",
         plan.page
     );
     let mut environment = Vec::new();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     behaviour::{Behaviour, Behaviours, Source, fill},
     cell::{Cell, Era, Profile},
+    implementation::Surfaces,
     plan::Plan,
     script::Script,
     trace::{Arrival, Exchange, Trace, all_headers, header},
@@ -23,6 +24,7 @@ mod client;
 pub mod course;
 mod edge;
 pub mod leak;
+pub mod operators;
 mod several;
 mod traffic;
 mod upstream;
@@ -50,6 +52,10 @@ pub struct Context {
     pub settled: Option<bool>,
     /// What the implementation wrote to its outputs in the meantime; empty where nobody read it.
     pub output: String,
+    /// Its metrics before the case and after it, where they were looked at.
+    pub metrics: Option<operators::Metrics>,
+    /// What else of it can be met or read.
+    pub surfaces: Surfaces,
 }
 
 /// How long things may take, in milliseconds.
@@ -201,6 +207,7 @@ impl Observable {
             .chain(several::OBSERVABLES)
             .chain(course::OBSERVABLES)
             .chain(edge::OBSERVABLES)
+            .chain(operators::OBSERVABLES)
     }
 
     /// What it says of this trace.

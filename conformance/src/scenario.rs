@@ -130,6 +130,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("framing.toml", include_str!("../scenarios/framing.toml")),
     ("gating.toml", include_str!("../scenarios/gating.toml")),
     ("discovery.toml", include_str!("../scenarios/discovery.toml")),
+    ("operators.toml", include_str!("../scenarios/operators.toml")),
     ("output.toml", include_str!("../scenarios/output.toml")),
     ("probing.toml", include_str!("../scenarios/probing.toml")),
     ("streaming.toml", include_str!("../scenarios/streaming.toml")),

@@ -10,7 +10,7 @@ use crate::{
     cell::{Profile, Start, Strategy},
     client::Patience,
     defect::{self, Fault, RunningDefect},
-    implementation::{self, Deadlines, Description, DescriptionError, Feature, Layout, StartError, Surfaces},
+    implementation::{self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, StartError, Surfaces},
     plan::Plan,
     run_file::{FORMAT, Header, fingerprint},
 };
@@ -170,7 +170,9 @@ impl Target {
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
         let profiles = fault.map_or_else(|| Profile::ALL.to_vec(), |fault| fault.profiles.clone());
-        Self { profiles, strategies: vec![Strategy::Probe], deadlines, ..Self::builtin(name, Kind::Model(fault)) }
+        let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit);
+        let features = Feature::ALL.iter().copied().filter(unseen).collect();
+        Self { profiles, strategies: vec![Strategy::Probe], deadlines, features, ..Self::builtin(name, Kind::Model(fault)) }
     }
 
     fn builtin(name: &str, kind: Kind) -> Self {
@@ -188,7 +190,15 @@ impl Target {
             profiles: Profile::ALL.to_vec(),
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
-            surfaces: Surfaces { message_bytes: Some(4 * 1024 * 1024) },
+            surfaces: Surfaces {
+                message_bytes: Some(4 * 1024 * 1024),
+                metrics: None,
+                audit: Some(Audit {
+                    request_id: "x-request-id".to_owned(),
+                    caller: "limited".to_owned(),
+                    stripped: "credential_stripped=true".to_owned(),
+                }),
+            },
             deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
             ours: true,
             baseline: Baseline::default(),
@@ -299,6 +309,16 @@ impl Running {
             Self::Model(running) => running.base_url(),
             Self::Described(running) => &running.base_url,
             Self::Url(url) => url,
+        }
+    }
+
+    /// Where its metrics are, if it has any.
+    #[must_use]
+    pub fn metrics(&self) -> Option<&str> {
+        match self {
+            Self::Reference(running) => Some(running.metrics()),
+            Self::Described(running) => running.metrics.as_deref(),
+            Self::Model(_) | Self::Url(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use mcp_preflight_conformance::{
     judge::Finding,
     report,
     run_file::Run,
-    runner::{Options, Part, Recorder, Runner, Selection, WHOLE_OUTPUT, parts},
+    runner::{IDLE_GAP, Options, Part, Recorder, Runner, Selection, WHOLE_OUTPUT, parts},
     target::{DEFAULT, Target},
 };
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 fn names(part: &Part) -> impl Iterator<Item = (String, String)> {
     let cells = part.cells.iter().map(|cell| (name(cell), cell.to_string()));
     let start = part.start;
-    let scenarios = part.scenarios.iter().map(|scenario| scenario.id.as_str()).chain([WHOLE_OUTPUT]);
+    let scenarios = part.scenarios.iter().map(|scenario| scenario.id.as_str()).chain([WHOLE_OUTPUT, IDLE_GAP]);
     cells.chain(scenarios.map(move |id| (scenario_name(start, id), format!("scenario {id} / {start}"))))
 }
 

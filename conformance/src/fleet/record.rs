@@ -3,7 +3,7 @@
 //! A case is *in flight* while one of its requests has not been answered to the end; waiting for it to settle is driven by events.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -32,6 +32,8 @@ struct Shared {
 struct State {
     cases: HashMap<CaseId, Seen>,
     stray: Seen,
+    forgotten: HashSet<CaseId>,
+    late: Vec<Arrival>,
     sessions: HashMap<String, Session>,
     connections: HashMap<String, u64>,
 }
@@ -69,9 +71,16 @@ impl Record {
     pub fn forget(&self, case: &CaseId) {
         let mut state = self.state();
         state.cases.remove(case);
+        state.forgotten.insert(case.clone());
         state.sessions.retain(|_, session| session.case.as_ref() != Some(case));
         drop(state);
         self.shared.changed.send_replace(());
+    }
+
+    /// What arrived of cases that had been forgotten by then, since this was asked last.
+    #[must_use]
+    pub fn take_late(&self) -> Vec<Arrival> {
+        std::mem::take(&mut self.state().late)
     }
 
     /// Waits until no request of the case is in flight and at most that many of its sessions live. False if that takes longer.
@@ -115,6 +124,9 @@ impl Record {
     /// Takes an arrival down and holds its case in flight until the ticket is dropped.
     pub(super) fn open(&self, case: Option<CaseId>, number: u64, arrival: Arrival) -> Ticket {
         let mut state = self.state();
+        if case.as_ref().is_some_and(|case| state.forgotten.contains(case)) {
+            state.late.push(arrival.clone());
+        }
         let seen = state.open(case.as_ref());
         seen.arrivals.push((number, arrival));
         seen.in_flight += 1;

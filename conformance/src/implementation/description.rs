@@ -97,16 +97,33 @@ pub struct ServerNames {
 }
 
 /// What else of an implementation can be met or read. Each says by being there that there is such a thing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Surfaces {
     /// The longest message that it takes, in bytes.
     pub message_bytes: Option<usize>,
+    /// Where its metrics are, in Prometheus' text form: a URL, as a template.
+    pub metrics: Option<String>,
+    /// What a line about a request in its output says.
+    pub audit: Option<Audit>,
+}
+
+/// What a line about a request says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Audit {
+    /// The field of an answer whose value is in the line, too.
+    pub request_id: String,
+    /// What it calls the holder of the limited key.
+    pub caller: String,
+    /// What it says where a credential was taken out of the request.
+    pub stripped: String,
 }
 
 impl Surfaces {
     fn features(&self) -> impl Iterator<Item = Feature> {
-        self.message_bytes.map(|_| Feature::MessageLimit).into_iter()
+        let limit = self.message_bytes.map(|_| Feature::MessageLimit);
+        limit.into_iter().chain(self.metrics.as_ref().map(|_| Feature::Metrics)).chain(self.audit.as_ref().map(|_| Feature::Audit))
     }
 }
 
@@ -144,6 +161,10 @@ pub enum Feature {
     ServerTokens,
     /// Takes messages up to the length that `surfaces.message-bytes` names.
     MessageLimit,
+    /// Serves metrics in Prometheus' text form, where `surfaces.metrics` says.
+    Metrics,
+    /// Writes a line about each request, as `surfaces.audit` says.
+    Audit,
 }
 
 impl fmt::Display for Feature {
@@ -171,6 +192,8 @@ impl Feature {
         Self::Sessions,
         Self::ServerTokens,
         Self::MessageLimit,
+        Self::Metrics,
+        Self::Audit,
     ];
 }
 

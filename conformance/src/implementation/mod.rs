@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-pub use self::description::{Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Start, Stop, Surfaces};
+pub use self::description::{Audit, Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Start, Stop, Surfaces};
 pub use self::folder::{DescriptionError, names};
 pub use self::install::InstallError;
 pub use self::located::Located;
@@ -98,6 +98,8 @@ pub struct Running {
     pub base_url: String,
     /// What it prints.
     pub log: PathBuf,
+    /// Where its metrics are, if it has any.
+    pub metrics: Option<String>,
     group: Group,
     grace: Duration,
 }
@@ -124,6 +126,7 @@ struct Names<'a> {
     install: &'a Path,
     run: &'a Path,
     port: u16,
+    metrics_port: u16,
     base_url: &'a str,
 }
 
@@ -144,9 +147,11 @@ pub async fn start(
         source: Box::new(source),
     })?;
     let run = run_folder(cache, &description.name)?;
-    let port = free_port().map_err(|source| StartError::File { path: "127.0.0.1:0".into(), source })?;
+    let port = || free_port().map_err(|source| StartError::File { path: "127.0.0.1:0".into(), source });
+    let (port, metrics_port) = (port()?, port()?);
     let base_url = format!("http://127.0.0.1:{port}");
-    let names = Value::from(Serde(Names { plan, strategy, profile, install: &install, run: &run, port, base_url: &base_url }));
+    let names =
+        Value::from(Serde(Names { plan, strategy, profile, install: &install, run: &run, port, metrics_port, base_url: &base_url }));
 
     for file in &description.files {
         let source =
@@ -160,13 +165,18 @@ pub async fn start(
         variables.insert(name.clone(), template::render(&format!("start.environment.{name}"), value, &names)?);
     }
 
+    let metrics = match &description.surfaces.metrics {
+        Some(url) => Some(template::render("surfaces.metrics", url, &names)?),
+        None => None,
+    };
+
     let log = run.join("output.log");
     let output = std::fs::File::create(&log).map_err(|source| StartError::File { path: log.clone(), source })?;
     progress(&format!("starting {} {} on port {port}, log {}", description.name, description.version, log.display()));
     let group = Group::spawn(&words, &run, Surroundings::Clean { home: &run, variables }, &output)
         .map_err(|source| StartError::Program { program: words.first().cloned().unwrap_or_default(), source })?;
     let grace = Duration::from_secs(description.stop.grace_s);
-    let mut running = Running { base_url, log, group, grace };
+    let mut running = Running { base_url, log, metrics, group, grace };
     let since = tokio::time::Instant::now();
     ready(&mut running, &description.ready).await?;
     progress(&format!("{} is ready after {:.1} s", description.name, since.elapsed().as_secs_f32()));

@@ -23,6 +23,8 @@ fn context() -> Context {
         control: true,
         settled: None,
         output: String::new(),
+        metrics: None,
+        surfaces: crate::implementation::Surfaces::default(),
     }
 }
 

@@ -63,6 +63,8 @@ fn case(upstream: &'static str) -> Case {
             control: true,
             settled: None,
             output: String::new(),
+            metrics: None,
+            surfaces: Surfaces::default(),
         },
         trace: Trace {
             case: CaseId("c1".into()),

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cell::Profile,
-    observe::{Context, Deadlines},
+    implementation::Surfaces,
+    observe::{Context, Deadlines, operators::Metrics},
     plan::Plan,
 };
 
@@ -25,16 +26,19 @@ pub struct Setup {
     pub deadlines: Deadlines,
     /// What the implementation declares that it can do, by name.
     pub features: BTreeSet<String>,
+    /// What else of it can be met or read.
+    #[serde(default)]
+    pub surfaces: Surfaces,
 }
 
 impl Setup {
     /// The context in which a case was judged, made anew.
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
-        let Self { plan, key_header, token_header, deadlines, features } = self.clone();
-        let Evidence { profile, control, settled, output } = evidence.clone();
+        let Self { plan, key_header, token_header, deadlines, features, surfaces } = self.clone();
+        let Evidence { profile, control, settled, output, metrics } = evidence.clone();
         let (base_url, plan) = (gateway.to_owned(), Arc::new(plan));
-        Context { base_url, plan, key_header, token_header, deadlines, features, profile, control, settled, output }
+        Context { base_url, plan, key_header, token_header, deadlines, features, profile, control, settled, output, metrics, surfaces }
     }
 }
 
@@ -51,11 +55,14 @@ pub struct Evidence {
     /// What the implementation wrote to its outputs in the meantime.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// Its metrics before the case and after it, where they were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
 }
 
 impl Default for Evidence {
     fn default() -> Self {
-        Self { profile: Profile::Seed, control: true, settled: Some(true), output: String::new() }
+        Self { profile: Profile::Seed, control: true, settled: Some(true), output: String::new(), metrics: None }
     }
 }
 
@@ -69,7 +76,7 @@ impl Evidence {
     /// What a context knows of one case.
     #[must_use]
     pub fn of(context: &Context) -> Self {
-        let Context { profile, control, settled, output, .. } = context;
-        Self { profile: *profile, control: *control, settled: *settled, output: output.clone() }
+        let Context { profile, control, settled, output, metrics, .. } = context;
+        Self { profile: *profile, control: *control, settled: *settled, output: output.clone(), metrics: metrics.clone() }
     }
 }

@@ -69,6 +69,7 @@ fn setup() -> Setup {
         token_header: "authorization".into(),
         deadlines: crate::observe::Deadlines { probe: 1, commit: 1, slack: 1 },
         features: ["discovery".to_owned()].into(),
+        surfaces: crate::implementation::Surfaces::default(),
     }
 }
 

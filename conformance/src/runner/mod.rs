@@ -5,7 +5,9 @@
 //! right is not decided here, and nothing is printed.
 
 mod batch;
+mod idle;
 mod look;
+mod metrics;
 mod output;
 mod places;
 mod recorder;
@@ -17,6 +19,7 @@ use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use self::stage::{Collected, Planned, Stage};
 pub use self::{
+    idle::ID as IDLE_GAP,
     output::ID as WHOLE_OUTPUT,
     recorder::Recorder,
     selection::{Selection, SelectionError, parts},
@@ -26,6 +29,7 @@ use crate::{
     cell::{Cell, Start},
     client::{Client, ClientError},
     fleet::Fleet,
+    implementation::Feature,
     judge::{self, Finding, Verdict},
     observe::{self, Context, Observable, Subject},
     rule::RuleBook,
@@ -163,23 +167,45 @@ impl<'a> Runner<'a> {
                 return Ok(Ended::Early);
             }
         }
-        self.whole_output(floor, recorder)?;
+        self.whole_output(floor, recorder).await?;
+        self.idle_gap(floor, recorder).await?;
         Ok(Ended::Regularly)
     }
 
-    /// Looks for every secret of the run so far in everything that the running instance wrote.
-    fn whole_output(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
-        let requirements = || BTreeSet::from([output::REQUIREMENT.to_owned()]);
-        let Some(written) = floor.running.as_ref().and_then(Running::output) else { return Ok(()) };
-        if !self.options.selection.takes_scenario(WHOLE_OUTPUT, requirements) {
+    /// Looks for every secret of the run so far in everything that the running instance wrote, and in its metrics.
+    async fn whole_output(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
+        let Some(mut written) = floor.running.as_ref().and_then(Running::output) else { return Ok(()) };
+        if !self.takes(WHOLE_OUTPUT, output::REQUIREMENT) {
             return Ok(());
+        }
+        if !written.trim().is_empty() {
+            written.push_str(&metrics::of(floor.running.as_ref()).await.unwrap_or_default());
         }
         let traces =
             recorder.run().cells.iter().map(|judged| &judged.trace).chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
         let secrets = traces.flat_map(|trace| output::distinct(&trace.secrets)).collect();
-        let findings: Vec<Finding> = output::judge(&written, &secrets).into_iter().collect();
+        self.of_the_whole(WHOLE_OUTPUT, output::judge(&written, &secrets), floor, recorder)
+    }
+
+    /// Looks for what upstreams were asked on behalf of callers who had long been answered. What is on its way arrives before a call that
+    /// is sent after it has come back.
+    async fn idle_gap(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
+        if !self.takes(IDLE_GAP, idle::REQUIREMENT) {
+            return Ok(());
+        }
+        let control = floor.stage.fence().await;
+        self.of_the_whole(IDLE_GAP, idle::judge(&self.fleet.record().take_late(), control.is_ok()), floor, recorder)
+    }
+
+    fn takes(&self, id: &str, requirement: &str) -> bool {
+        self.options.selection.takes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
+    }
+
+    /// Notes what was found about a part as a whole, as if it were a scenario.
+    fn of_the_whole(&self, id: &str, finding: Option<Finding>, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
+        let findings: Vec<Finding> = finding.into_iter().collect();
         recorder.scenario(JudgedScenario {
-            scenario: WHOLE_OUTPUT.to_owned(),
+            scenario: id.to_owned(),
             start: floor.start,
             gateway: floor.stage.client.base_url().to_owned(),
             trace: floor.stage.empty_trace(),
@@ -240,13 +266,18 @@ impl<'a> Runner<'a> {
         let output = |floor: &Floor| floor.running.as_ref().and_then(Running::output).unwrap_or_default();
         let before = output(floor).len();
         let missing = scenario.missing(&self.context(floor, true, String::new()).features);
+        let metered = missing.is_none() && scenario.features.contains(&Feature::Metrics);
+        let running = || floor.running.as_ref().filter(|_| metered);
+        let before_metrics = metrics::of(running()).await;
         let trace = match &missing {
             Some(_) => floor.stage.empty_trace(),
             None => floor.stage.play(scenario).await,
         };
+        let after_metrics = metrics::of(running()).await;
         let control = floor.stage.fence().await;
         let written = output(floor).get(before..).unwrap_or_default().to_owned();
-        let context = self.context(floor, control.is_ok(), written);
+        let metrics = before_metrics.zip(after_metrics).map(|(before, after)| observe::operators::Metrics { before, after });
+        let context = Context { metrics, ..self.context(floor, control.is_ok(), written) };
         let subject = Subject { server: scenario.server(), era: scenario.era, cell: None, context: &context, trace: &trace };
         let mut findings = missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
         let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
@@ -303,7 +334,7 @@ impl<'a> Runner<'a> {
     }
 
     fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
-        let evidence = Evidence { profile: floor.start.profile, control, settled: None, output };
+        let evidence = Evidence { profile: floor.start.profile, control, settled: None, output, metrics: None };
         self.setup().context(floor.stage.client.base_url(), &evidence)
     }
 
@@ -316,6 +347,7 @@ impl<'a> Runner<'a> {
             token_header: self.target.layout.token_header.clone(),
             deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 500 },
             features: self.target.features.iter().map(ToString::to_string).collect::<BTreeSet<String>>(),
+            surfaces: self.target.surfaces.clone(),
         }
     }
 }
