@@ -196,7 +196,8 @@ impl Answer {
 }
 
 /// The record of a request that nobody has answered yet.
-fn unanswered(request: &Request) -> Exchange {
+#[must_use]
+pub fn unanswered(request: &Request) -> Exchange {
     Exchange {
         method: request.method.clone(),
         path: request.path.clone(),

@@ -52,6 +52,8 @@ pub struct Context {
     pub settled: Option<bool>,
     /// What the implementation wrote to its outputs in the meantime; empty where nobody read it.
     pub output: String,
+    /// Whether it refused to start as the case has it configured.
+    pub refused: bool,
     /// Its metrics before the case and after it, where they were looked at.
     pub metrics: Option<operators::Metrics>,
     /// What else of it can be met or read.

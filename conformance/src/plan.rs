@@ -86,7 +86,34 @@ impl PlannedServer {
     }
 }
 
+/// What a scenario has an implementation configured with instead of the plan, in a start of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// No server is said to get the caller's token.
+    NothingForwarded,
+    /// One server more: a forwarding one beyond this machine, without TLS.
+    Cleartext,
+}
+
 impl Plan {
+    /// The plan as a variant has it.
+    #[must_use]
+    pub fn varied(&self, variant: Variant) -> Self {
+        let mut plan = self.clone();
+        match variant {
+            Variant::NothingForwarded => {
+                for server in plan.servers.iter_mut().filter(|server| server.kind == ServerKind::Forwarding) {
+                    server.kind = ServerKind::Open;
+                }
+            }
+            Variant::Cleartext => {
+                plan.servers.push(PlannedServer::new("cleartext", ServerKind::Forwarding, "http://mcp.preflight.invalid/mcp"));
+            }
+        }
+        plan
+    }
+
     /// The planned server of that name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&PlannedServer> {

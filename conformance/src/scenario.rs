@@ -11,8 +11,12 @@ use crate::{
     implementation::Feature,
     judge::{self, Finding},
     observe::Subject,
+    plan::Variant,
     rule::Expectation,
 };
+
+/// The ability, which nobody declares, to be started by the suite as often as it likes.
+pub const SECOND_START: &str = "second-start";
 
 /// One scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,8 +38,10 @@ pub struct Scenario {
     /// What an implementation must be able to do for it.
     #[serde(default)]
     pub features: Vec<Feature>,
+    /// What the implementation is configured with instead of the plan, in a start of its own.
+    pub configured: Option<Variant>,
     /// What is sent, in order.
-    #[serde(rename = "step")]
+    #[serde(default, rename = "step")]
     pub steps: Vec<Step>,
     /// What both faces must show.
     #[serde(rename = "expect")]
@@ -76,6 +82,12 @@ pub struct Step {
     pub raw: Vec<String>,
     /// Whether the caller holds the other key, the one for every server, and has a token of its own.
     pub other_caller: bool,
+    /// The body, where it is not that of a usual message.
+    pub message: Option<String>,
+    /// When the client leaves without waiting for the end of its answer.
+    pub leaves: Option<Leaves>,
+    /// Whether the upstream learns from an order what to do, because the token will not reach it.
+    pub ordered: bool,
     /// Whether the session is named that an earlier answer of the scenario opened.
     pub session: bool,
 }
@@ -98,8 +110,21 @@ impl Default for Step {
             raw: Vec::new(),
             other_caller: false,
             session: false,
+            message: None,
+            leaves: None,
+            ordered: false,
         }
     }
+}
+
+/// When a client leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leaves {
+    /// When an upstream has been asked.
+    WhenAsked,
+    /// When one event of the answer has arrived; the upstream has to be one that sends them singly.
+    AfterAnEvent,
 }
 
 /// What a step sends.
@@ -133,6 +158,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("operators.toml", include_str!("../scenarios/operators.toml")),
     ("output.toml", include_str!("../scenarios/output.toml")),
     ("probing.toml", include_str!("../scenarios/probing.toml")),
+    ("starts.toml", include_str!("../scenarios/starts.toml")),
     ("streaming.toml", include_str!("../scenarios/streaming.toml")),
 ];
 
@@ -180,7 +206,8 @@ impl Scenario {
     /// The feature that an implementation lacks for it, if it lacks one.
     #[must_use]
     pub fn missing(&self, features: &BTreeSet<String>) -> Option<String> {
-        self.features.iter().map(ToString::to_string).find(|feature| !features.contains(feature))
+        let start = self.configured.map(|_| SECOND_START.to_owned());
+        self.features.iter().map(ToString::to_string).chain(start).find(|feature| !features.contains(feature))
     }
 
     /// Holds what it showed against what is expected.

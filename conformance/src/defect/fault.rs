@@ -116,6 +116,8 @@ switches! {
     FollowsRedirects = "follows-redirects",
     NoPool = "no-pool",
     // What comes before anyone knows who is calling, and between callers.
+    SendsInTheClear = "sends-in-the-clear",
+    IgnoresLeaving = "ignores-leaving",
     AnyOrigin = "any-origin",
     HidesFromPages = "hides-from-pages",
     LengthBeatsChunks = "length-beats-chunks",

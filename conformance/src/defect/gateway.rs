@@ -95,7 +95,13 @@ impl Gateway {
     /// Answers one request, or ends the connection.
     pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
         let edge = Edge::of(request.headers());
-        let answer = Arc::clone(&self).answered(request).await;
+        let answering = Arc::clone(&self).answered(request);
+        let answer = if self.has(Switch::IgnoresLeaving) {
+            // Somebody else's task goes on when nobody waits for it any more.
+            tokio::spawn(answering).await?
+        } else {
+            answering.await
+        };
         if answer.status() == StatusCode::PAYLOAD_TOO_LARGE && self.has(Switch::DropsTheOversized) {
             return Err("the message is too large".into());
         }

@@ -76,6 +76,10 @@ impl Drop for RunningDefect {
 ///
 /// When no port can be bound.
 pub async fn start(fault: Option<&Fault>, plan: &Plan, profile: Profile) -> io::Result<RunningDefect> {
+    let in_the_clear = plan.servers.iter().find(|server| upstream::is_in_the_clear(server));
+    if let Some(server) = in_the_clear.filter(|_| fault.is_none_or(|fault| fault.switch != Switch::SendsInTheClear)) {
+        return Err(io::Error::other(format!("server `{}`: a token would leave this machine in cleartext", server.name)));
+    }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
     let gateway = Arc::new(gateway::Gateway::new(fault.map(|fault| fault.switch), profile, plan.clone(), base_url.clone()));

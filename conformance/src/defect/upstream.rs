@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::fault::Switch;
 use super::gateway::Gateway;
 use super::{CLEAN_UP_DEADLINE, PROBE_DEADLINE, REQUEST_DEADLINE};
+use crate::cell::ServerKind;
 use crate::plan::PlannedServer;
 
 /// The client towards all upstreams.
@@ -59,6 +60,13 @@ pub(super) enum Trouble {
     Unreachable,
     /// No head in time.
     TooSlow,
+}
+
+/// Whether a caller's token would go to another machine without TLS (OAuth 2.1 §1.5).
+pub(super) fn is_in_the_clear(server: &PlannedServer) -> bool {
+    let is_here = |url: &url::Url| url.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
+    let leaves = url::Url::parse(&server.url).is_ok_and(|url| url.scheme() == "http" && !is_here(&url));
+    leaves && matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
 }
 
 /// The client. It sends a request again only where not one byte of it was written, because the pooled connection had ended before.

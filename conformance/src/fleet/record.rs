@@ -3,7 +3,7 @@
 //! A case is *in flight* while one of its requests has not been answered to the end; waiting for it to settle is driven by events.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -32,7 +32,8 @@ struct Shared {
 struct State {
     cases: HashMap<CaseId, Seen>,
     stray: Seen,
-    forgotten: HashSet<CaseId>,
+    /// With the number that the next arrival had then.
+    forgotten: HashMap<CaseId, u64>,
     late: Vec<Arrival>,
     sessions: HashMap<String, Session>,
     connections: HashMap<String, u64>,
@@ -71,13 +72,13 @@ impl Record {
     pub fn forget(&self, case: &CaseId) {
         let mut state = self.state();
         state.cases.remove(case);
-        state.forgotten.insert(case.clone());
+        state.forgotten.insert(case.clone(), self.shared.arrivals.load(Ordering::Relaxed));
         state.sessions.retain(|_, session| session.case.as_ref() != Some(case));
         drop(state);
         self.shared.changed.send_replace(());
     }
 
-    /// What arrived of cases that had been forgotten by then, since this was asked last.
+    /// What was asked for cases that had been forgotten by then, since this was called last.
     #[must_use]
     pub fn take_late(&self) -> Vec<Arrival> {
         std::mem::take(&mut self.state().late)
@@ -94,6 +95,16 @@ impl Record {
             }
         };
         timeout(within, settled).await.is_ok()
+    }
+
+    /// Waits until a request of the case has arrived.
+    pub async fn asked(&self, case: &CaseId) {
+        let mut changed = self.shared.changed.subscribe();
+        while self.of(case).is_empty() {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     fn is_settled(&self, case: &CaseId, live_sessions: usize) -> bool {
@@ -124,7 +135,7 @@ impl Record {
     /// Takes an arrival down and holds its case in flight until the ticket is dropped.
     pub(super) fn open(&self, case: Option<CaseId>, number: u64, arrival: Arrival) -> Ticket {
         let mut state = self.state();
-        if case.as_ref().is_some_and(|case| state.forgotten.contains(case)) {
+        if case.as_ref().and_then(|case| state.forgotten.get(case)).is_some_and(|from| number >= *from) {
             state.late.push(arrival.clone());
         }
         let seen = state.open(case.as_ref());

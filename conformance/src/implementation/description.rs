@@ -151,6 +151,8 @@ pub enum Feature {
     SessionEnd,
     /// A server can be set aside in the configuration without being taken out of it.
     DisabledServers,
+    /// Hands a caller's token on only where its configuration says so, and says nothing of it for the kind `none`.
+    ForwardingOptIn,
     /// Admits by a bearer in `Authorization` that is no key of its key header.
     BearerAdmission,
     /// Answers browsers: pages of configured origins may use it.
@@ -187,6 +189,7 @@ impl Feature {
         Self::ListeningStream,
         Self::SessionEnd,
         Self::DisabledServers,
+        Self::ForwardingOptIn,
         Self::BearerAdmission,
         Self::Browsers,
         Self::Sessions,

@@ -23,6 +23,7 @@ fn context() -> Context {
         control: true,
         settled: None,
         output: String::new(),
+        refused: false,
         metrics: None,
         surfaces: crate::implementation::Surfaces::default(),
     }

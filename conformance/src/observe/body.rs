@@ -181,7 +181,7 @@ fn is_empty(result: &Value) -> bool {
 
 fn wording(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
-        let text = exchange.body.to_ascii_lowercase();
+        let text = words_of(&exchange.body).to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let (own, other) = match exchange.status {
             Some(401) => (says(&["401", "unauthorized"]), says(&["403", "forbidden"])),
@@ -195,6 +195,17 @@ fn wording(subject: &Subject<'_>) -> Observation {
         }
         .into()
     })
+}
+
+/// The text of a body. The id of a message is the client's, and any number may be in it.
+fn words_of(body: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(Value::Object(mut message)) => {
+            message.remove("id");
+            Value::Object(message).to_string()
+        }
+        Ok(_) | Err(_) => body.to_owned(),
+    }
 }
 
 fn refuser(subject: &Subject<'_>) -> Observation {

@@ -56,6 +56,16 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: conflict,
     },
     Observable {
+        name: "cancelled",
+        says: "whether an upstream was told that its client no longer wants an answer",
+        values: &["no", "yes"],
+        absence: None,
+        look: |subject| {
+            let told = |arrival: &Arrival| arrival.rpc_method.as_deref() == Some("notifications/cancelled");
+            if subject.trace.arrivals.iter().any(told) { "yes" } else { "no" }.into()
+        },
+    },
+    Observable {
         name: "debug-headers",
         says: "whether there are header lines for debugging, and what they give away",
         values: &["absent", "masked", "a secret in *"],

@@ -45,6 +45,13 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: probe_time,
     },
     Observable {
+        name: "start",
+        says: "what came of a start with a configuration that is not safe: none, one with a warning, or one like any other",
+        values: &["refused", "warned", "silent"],
+        absence: None,
+        look: start,
+    },
+    Observable {
         name: "audit",
         says: "whether each answer names its request, and a line of that name says who, which server, what came of it",
         values: &["told", "no name", "no line", "lacks: *"],
@@ -169,6 +176,20 @@ fn audit(subject: &Subject<'_>) -> Observation {
         }
     }
     "told".into()
+}
+
+fn start(subject: &Subject<'_>) -> Observation {
+    let warns = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        let about = ["cleartext", "plaintext", "unencrypted", "insecure", "without tls", "http://"].iter().any(|word| line.contains(word));
+        about && ["warn", "refus", "insecure"].iter().any(|word| line.contains(word))
+    };
+    match subject.context {
+        context if context.refused => "refused",
+        context if context.output.lines().any(warns) => "warned",
+        _ => "silent",
+    }
+    .into()
 }
 
 /// Whether the key stood in a place for tokens, beside its own.

@@ -63,6 +63,7 @@ fn case(upstream: &'static str) -> Case {
             control: true,
             settled: None,
             output: String::new(),
+            refused: false,
             metrics: None,
             surfaces: Surfaces::default(),
         },
@@ -307,6 +308,8 @@ fn bodies_of_refusals_are_read() {
     }
     assert_eq!(body(401, error, "wording"), "contradicts");
     assert_eq!(body(403, "no", "wording"), "silent");
+    let numbered = r#"{"jsonrpc":"2.0","id":2403,"error":{"code":40103,"message":"401 Unauthorized"}}"#;
+    assert_eq!(body(401, numbered, "wording"), "matches", "an id is no word");
     assert_eq!(body(403, "no", "refuser"), "unnamed");
     assert_eq!(body(200, error, "wording"), "n/a");
     assert_eq!(body(403, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001}}"#, "id"), "null");

@@ -36,9 +36,23 @@ impl Setup {
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
         let Self { plan, key_header, token_header, deadlines, features, surfaces } = self.clone();
-        let Evidence { profile, control, settled, output, metrics } = evidence.clone();
+        let Evidence { profile, control, settled, output, refused, metrics } = evidence.clone();
         let (base_url, plan) = (gateway.to_owned(), Arc::new(plan));
-        Context { base_url, plan, key_header, token_header, deadlines, features, profile, control, settled, output, metrics, surfaces }
+        Context {
+            base_url,
+            plan,
+            key_header,
+            token_header,
+            deadlines,
+            features,
+            profile,
+            control,
+            settled,
+            output,
+            refused,
+            metrics,
+            surfaces,
+        }
     }
 }
 
@@ -55,6 +69,9 @@ pub struct Evidence {
     /// What the implementation wrote to its outputs in the meantime.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// Whether the implementation refused to start as the case has it configured.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// Its metrics before the case and after it, where they were looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
@@ -62,7 +79,7 @@ pub struct Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        Self { profile: Profile::Seed, control: true, settled: Some(true), output: String::new(), metrics: None }
+        Self { profile: Profile::Seed, control: true, settled: Some(true), output: String::new(), refused: false, metrics: None }
     }
 }
 
@@ -76,7 +93,14 @@ impl Evidence {
     /// What a context knows of one case.
     #[must_use]
     pub fn of(context: &Context) -> Self {
-        let Context { profile, control, settled, output, metrics, .. } = context;
-        Self { profile: *profile, control: *control, settled: *settled, output: output.clone(), metrics: metrics.clone() }
+        let Context { profile, control, settled, output, refused, metrics, .. } = context;
+        Self {
+            profile: *profile,
+            control: *control,
+            settled: *settled,
+            output: output.clone(),
+            refused: *refused,
+            metrics: metrics.clone(),
+        }
     }
 }

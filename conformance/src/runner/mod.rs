@@ -32,10 +32,12 @@ use crate::{
     implementation::Feature,
     judge::{self, Finding, Verdict},
     observe::{self, Context, Observable, Subject},
+    plan::Variant,
     rule::RuleBook,
     run_file::{Damage, Evidence, JudgedCell, JudgedScenario, Setup},
-    scenario::Scenario,
+    scenario::{SECOND_START, Scenario},
     target::{Running, Target, TargetError},
+    trace::Trace,
 };
 
 /// How many cells stand between two fences.
@@ -262,36 +264,79 @@ impl<'a> Runner<'a> {
         Ok(found)
     }
 
+    /// Plays a scenario against a start of its own. There is no fence behind it: what it is judged by has to be there, not to be missing.
+    async fn apart(&self, scenario: &Scenario, variant: Variant, floor: &Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+        let mut context = self.context(floor, true, String::new());
+        let missing = scenario.missing(&context.features);
+        let mut trace = floor.stage.empty_trace();
+        if missing.is_none() {
+            let plan = self.fleet.plan().varied(variant);
+            match self.target.start(&plan, floor.start, &self.options.cache, |text| (self.say)(Progress::Say(text))).await {
+                Ok(running) => {
+                    let stage = self.stage(&running)?;
+                    (trace, _) = stage.play(scenario).await;
+                    context.base_url = stage.client.base_url().to_owned();
+                    context.output = running.output().unwrap_or_default();
+                    running.stop().await;
+                }
+                Err(error) if error.is_start() => context.refused = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.conclude(scenario, missing, &context, trace, Ok(()), floor, recorder)
+    }
+
     async fn scenario(&self, scenario: &Scenario, floor: &mut Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+        if let Some(variant) = scenario.configured {
+            return self.apart(scenario, variant, floor, recorder).await;
+        }
         let output = |floor: &Floor| floor.running.as_ref().and_then(Running::output).unwrap_or_default();
         let before = output(floor).len();
         let missing = scenario.missing(&self.context(floor, true, String::new()).features);
         let metered = missing.is_none() && scenario.features.contains(&Feature::Metrics);
         let running = || floor.running.as_ref().filter(|_| metered);
         let before_metrics = metrics::of(running()).await;
-        let trace = match &missing {
-            Some(_) => floor.stage.empty_trace(),
+        let (trace, settled) = match &missing {
+            Some(_) => (floor.stage.empty_trace(), true),
             None => floor.stage.play(scenario).await,
         };
         let after_metrics = metrics::of(running()).await;
         let control = floor.stage.fence().await;
         let written = output(floor).get(before..).unwrap_or_default().to_owned();
         let metrics = before_metrics.zip(after_metrics).map(|(before, after)| observe::operators::Metrics { before, after });
-        let context = Context { metrics, ..self.context(floor, control.is_ok(), written) };
-        let subject = Subject { server: scenario.server(), era: scenario.era, cell: None, context: &context, trace: &trace };
+        let context = Context { metrics, settled: Some(settled), ..self.context(floor, control.is_ok(), written) };
+        let found = self.conclude(scenario, missing, &context, trace, control.clone(), floor, recorder)?;
+        if let Err(why) = control {
+            self.afresh(floor, &why).await?;
+        }
+        Ok(found)
+    }
+
+    /// Judges a scenario that has been played, or says why it was not, and notes it.
+    #[expect(clippy::too_many_arguments, reason = "one call behind each of two ways to play a scenario")]
+    fn conclude(
+        &self,
+        scenario: &Scenario,
+        missing: Option<String>,
+        context: &Context,
+        trace: Trace,
+        control: Result<(), String>,
+        floor: &Floor,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
+        let subject = Subject { server: scenario.server(), era: scenario.era, cell: None, context, trace: &trace };
         let mut findings = missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
         let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
         let observations = scenario.observables().filter_map(look).collect();
         if let Err(why) = control {
             distrust(&mut findings);
-            recorder.damage(Damage { start: floor.start, cells: vec![format!("scenario {}", scenario.id)], says: why.clone() })?;
-            self.afresh(floor, &why).await?;
+            recorder.damage(Damage { start: floor.start, cells: vec![format!("scenario {}", scenario.id)], says: why })?;
         }
         self.keep_selected(&scenario.id, &mut findings);
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
-        let evidence = Evidence::of(&context);
-        let (scenario, start, gateway) = (scenario.id.clone(), floor.start, context.base_url);
+        let evidence = Evidence::of(context);
+        let (scenario, start, gateway) = (scenario.id.clone(), floor.start, context.base_url.clone());
         recorder.scenario(JudgedScenario { scenario, start, gateway, trace, evidence, observations, findings })?;
         Ok(found)
     }
@@ -334,19 +379,20 @@ impl<'a> Runner<'a> {
     }
 
     fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
-        let evidence = Evidence { profile: floor.start.profile, control, settled: None, output, metrics: None };
+        let evidence = Evidence { profile: floor.start.profile, control, settled: None, output, refused: false, metrics: None };
         self.setup().context(floor.stage.client.base_url(), &evidence)
     }
 
     /// What every case of this run is judged in the light of.
     fn setup(&self) -> Setup {
         let deadlines = &self.target.deadlines;
+        let again = self.target.can_restart().then(|| SECOND_START.to_owned());
         Setup {
             plan: self.fleet.plan().clone(),
             key_header: self.target.layout.key_header.clone(),
             token_header: self.target.layout.token_header.clone(),
             deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 500 },
-            features: self.target.features.iter().map(ToString::to_string).collect::<BTreeSet<String>>(),
+            features: self.target.features.iter().map(ToString::to_string).chain(again).collect::<BTreeSet<String>>(),
             surfaces: self.target.surfaces.clone(),
         }
     }

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     cell::Era,
-    client::{Request, wire::Connection},
+    client::{Request, unanswered, wire::Connection},
     observe::course::named_metadata,
     request::{Ask, Caller, Case, request},
-    scenario::{Message, Scenario, Step},
+    scenario::{Leaves, Message, Scenario, Step},
     trace::{Exchange, Trace, header},
 };
 
@@ -24,8 +24,8 @@ const SESSION: &str = "mcp-session-id";
 const EVENTS: usize = 4;
 
 impl Stage {
-    /// Drives a scenario to its end.
-    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Trace {
+    /// Drives a scenario to its end, and says whether the upstreams had come to rest then.
+    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> (Trace, bool) {
         let case = self.numbers.case();
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut connection = None;
@@ -47,7 +47,7 @@ impl Stage {
             for server in asked {
                 let mut request = self.request_of(step, server, scenario.era, &case);
                 request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
-                let order = if needs_order(step.credentials, server) {
+                let order = if step.ordered || needs_order(step.credentials, server) {
                     Some(self.fleet.standing_order(server, case.id.clone(), &step.behaviour).await)
                 } else {
                     None
@@ -55,6 +55,8 @@ impl Stage {
                 exchanges.push(if !step.raw.is_empty() {
                     let token = self.token_of(step, &case);
                     self.client.send_bytes(&self.places(server, &token).bytes(&step.raw, &request)).await
+                } else if let Some(leaves) = step.leaves {
+                    self.leaving(&request, leaves, &case).await
                 } else if step.wire {
                     self.on_the_wire(&request, &mut connection).await
                 } else if step.paced {
@@ -67,8 +69,15 @@ impl Stage {
                 }
             }
         }
-        self.settled(&case, 0).await;
-        self.trace(&case, exchanges)
+        let sessions = exchanges.iter().filter(|exchange| header(&exchange.headers, SESSION).is_some()).count();
+        let mut settled = self.settled(&case, sessions).await;
+        if scenario.steps.iter().any(|step| step.leaves.is_some()) {
+            // What is still to come of a request that nobody waits for comes before a later one is answered.
+            let _ = self.fence().await;
+            settled &= self.settled(&case, sessions).await;
+            (0..EVENTS).for_each(|_| self.fleet.release(&case.id));
+        }
+        (self.trace(&case, exchanges), settled)
     }
 
     fn request_of(&self, step: &Step, server: &str, era: Era, case: &Case) -> Request {
@@ -89,6 +98,7 @@ impl Stage {
             plan.limited_key.clone_from(&plan.full_key);
         }
         let mut request = request(ask, era, caller, filled(&step.path), case, &layout, &plan);
+        request.body = step.message.as_deref().map_or(request.body, filled);
         request.headers.extend(step.headers.iter().map(|(name, value)| (filled(name), filled(value))));
         request
     }
@@ -125,6 +135,23 @@ impl Stage {
         match connection {
             Some(connection) => connection.send(request, false, self.client.patience()).await,
             None => self.client.send(request).await,
+        }
+    }
+
+    /// Sends, and goes away before the answer has come to its end.
+    async fn leaving(&self, request: &Request, leaves: Leaves, case: &Case) -> Exchange {
+        match leaves {
+            Leaves::WhenAsked => tokio::select! {
+                biased;
+                () = self.fleet.record().asked(&case.id) => unanswered(request),
+                exchange = self.client.send(request) => exchange,
+            },
+            Leaves::AfterAnEvent => {
+                self.fleet.release(&case.id);
+                let mut answer = self.client.open(request).await;
+                while events(answer.so_far()) == 0 && answer.part().await {}
+                answer.finish()
+            }
         }
     }
 

@@ -87,3 +87,17 @@ async fn an_endless_body_ends_with_its_reader() {
     drop(client);
     assert!(fleet.record().settled(&case("e"), 0, PROMPT).await);
 }
+
+#[tokio::test]
+async fn what_is_asked_for_a_case_that_is_over_is_late() {
+    let fleet = Fleet::start(3).await.unwrap();
+    let mut client = Client::connect(&fleet, "alpha").await;
+    client.send(&Call::rpc("ping").bearer(&token("s", "200-json"))).await;
+    assert_eq!(fleet.record().take_late(), []);
+    fleet.record().forget(&case("s"));
+    client.send(&Call::rpc("tools/list").bearer(&token("s", "200-json"))).await;
+    client.send(&Call::rpc("ping").bearer(&token("t", "200-json"))).await;
+    let late: Vec<Option<String>> = fleet.record().take_late().into_iter().map(|arrival| arrival.rpc_method).collect();
+    assert_eq!(late, [Some("tools/list".to_owned())]);
+    assert_eq!(fleet.record().take_late(), [], "it was taken");
+}
