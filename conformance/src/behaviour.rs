@@ -94,6 +94,8 @@ pub struct Behaviour {
     pub then: Option<String>,
     /// Other behaviours for some HTTP or JSON-RPC methods.
     pub except: IndexMap<String, String>,
+    /// The planned server whose own discovery document is answered so.
+    pub metadata_of: Option<String>,
     /// Whether only scenarios use it.
     pub scenario: bool,
 }
@@ -199,6 +201,13 @@ impl Behaviours {
         self.all().filter(|behaviour| !behaviour.scenario).flat_map(Behaviour::spellings)
     }
 
+    /// How the discovery document of that server is answered, where not plainly.
+    #[must_use]
+    pub fn metadata_of(&self, server: &str) -> Option<(&Behaviour, Option<&BodyText>)> {
+        let found = self.all().find(|behaviour| behaviour.metadata_of.as_deref() == Some(server))?;
+        self.resolve(&found.name)
+    }
+
     /// The behaviour that a script spells `name` or `name+body`.
     #[must_use]
     pub fn find(&self, spelling: &str) -> Option<&Behaviour> {
@@ -222,7 +231,7 @@ impl Behaviours {
 }
 
 /// The placeholders that header values may hold.
-pub const HEADER_PLACEHOLDERS: [&str; 3] = ["origin", "elsewhere", "pad"];
+pub const HEADER_PLACEHOLDERS: [&str; 4] = ["origin", "elsewhere", "case", "pad"];
 /// The placeholders that bodies may hold.
 pub const BODY_PLACEHOLDERS: [&str; 3] = ["id", "reason", "oauth"];
 

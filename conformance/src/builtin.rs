@@ -12,7 +12,7 @@ use mcp_preflight::{config::Config, gateway};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::{
-    cell::{ServerKind, Start},
+    cell::{Era, ServerKind, Start},
     plan::Plan,
 };
 
@@ -111,6 +111,9 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
         let _ = write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
         if server.disabled {
             text.push_str("disabled = true\n");
+        }
+        if server.era != Era::default() {
+            let _ = writeln!(text, "era = \"{}\"", server.era);
         }
         match server.kind {
             ServerKind::Forwarding | ServerKind::Ungranted => text.push_str("forward = [\"authorization\"]\n"),

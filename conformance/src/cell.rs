@@ -91,6 +91,14 @@ axis! {
         Get = "get",
         /// DELETE, the end of a session.
         Delete = "delete",
+        /// POST `server/discover`, which came with 2026-07-28.
+        Discover = "discover",
+        /// POST `subscriptions/listen`, which came with 2026-07-28.
+        Listen = "listen",
+        /// POST `resources/read`.
+        ResourcesRead = "resources-read",
+        /// POST `prompts/get`.
+        PromptsGet = "prompts-get",
     }
 }
 

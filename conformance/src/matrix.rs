@@ -150,6 +150,9 @@ impl Walk<'_> {
     /// The axes that a start leaves open, in the order of the walk.
     const OPEN: [&'static str; 6] = ["era", "credentials", "server", "upstream", "method", "route"];
 
+    /// The eras, the usual one first.
+    const ERAS: [Era; 4] = [Era::November2025, Era::June2025, Era::March2025, Era::July2026];
+
     /// Goes on at an axis, with the values chosen so far and the reductions that fit them.
     fn from(&mut self, at: usize, chosen: &Cell, open: &[(usize, &Reduction)]) {
         let settled = |reduction: &Reduction| {
@@ -163,7 +166,7 @@ impl Walk<'_> {
         for nth in 0..self.width(at) {
             let mut cell = chosen.clone();
             match *axis {
-                "era" => cell.era = Era::ALL[nth],
+                "era" => cell.era = Self::ERAS[nth],
                 "credentials" => cell.credentials = Credentials::ALL[nth],
                 "server" => cell.server = ServerKind::ALL[nth],
                 "upstream" => cell.upstream.clone_from(&self.upstreams[nth]),
@@ -181,7 +184,7 @@ impl Walk<'_> {
 
     fn width(&self, at: usize) -> usize {
         match Self::OPEN[at] {
-            "era" => Era::ALL.len(),
+            "era" => Self::ERAS.len(),
             "credentials" => Credentials::ALL.len(),
             "server" => ServerKind::ALL.len(),
             "upstream" => self.upstreams.len(),
@@ -198,6 +201,9 @@ pub fn server_of(cell: &Cell) -> &'static str {
     match cell.server {
         ServerKind::Forwarding => {
             let is_server = Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
+            if cell.era == Era::July2026 {
+                return is_server.unwrap_or(names::MODERN);
+            }
             let turn = if cell.credentials == Credentials::KeyAndToken { 0 } else { cell.method as usize };
             is_server.unwrap_or(names::FORWARDING[turn % names::FORWARDING.len()])
         }

@@ -24,6 +24,7 @@ mod client;
 pub mod course;
 mod edge;
 pub mod leak;
+mod modern;
 pub mod operators;
 mod several;
 mod traffic;
@@ -206,6 +207,7 @@ impl Observable {
             .chain(body::OBSERVABLES)
             .chain(upstream::OBSERVABLES)
             .chain(leak::OBSERVABLES)
+            .chain(modern::OBSERVABLES)
             .chain(several::OBSERVABLES)
             .chain(course::OBSERVABLES)
             .chain(edge::OBSERVABLES)

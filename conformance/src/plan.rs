@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cell::ServerKind;
+use crate::cell::{Era, ServerKind};
 
 /// One server of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct PlannedServer {
     pub url: String,
     /// Whether the limited key may use it.
     pub granted: bool,
+    /// The revision that it speaks.
+    #[serde(default)]
+    pub era: Era,
     /// Whether the configuration sets it aside. Where an implementation cannot, it is a server like the others.
     pub disabled: bool,
     /// Where its credential is minted, if it is.
@@ -73,6 +76,12 @@ pub mod names {
     pub const UNMINTABLE: &str = "unmintable";
     /// A forwarding server that the configuration sets aside.
     pub const RETIRED: &str = "retired";
+    /// A forwarding server that speaks 2026-07-28 and nothing else.
+    pub const MODERN: &str = "modern";
+    /// A forwarding server whose own discovery document is said to be elsewhere.
+    pub const MOVED: &str = "moved";
+    /// A forwarding server whose own discovery document never ends.
+    pub const ENDLESS: &str = "endless";
     /// A name that no configuration has.
     pub const UNKNOWN: &str = "nosuchserver";
 }
@@ -82,7 +91,7 @@ impl PlannedServer {
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
         let granted = kind != ServerKind::Ungranted;
-        Self { name: name.to_owned(), kind, url: url.into(), granted, disabled: false, token_url: None }
+        Self { name: name.to_owned(), kind, url: url.into(), granted, era: Era::default(), disabled: false, token_url: None }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Knows where an implementation wants key and token, and nothing of what it will do with them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     cell::{Credentials, Era, Method},
@@ -128,12 +128,26 @@ fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
     let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     // The header came with 2025-06-18.
     let version = || (era > Era::March2025).then(|| line("mcp-protocol-version", era.as_str()));
-    let post = |body: serde_json::Value, revision: bool| {
+    let post = |body: Value, revision: bool| {
         let mut headers = vec![line("content-type", "application/json"), line("accept", "application/json, text/event-stream")];
         headers.extend(revision.then(version).flatten());
+        if era == Era::July2026 {
+            let said = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+            headers.extend(said("/method").map(|method| line("mcp-method", method)));
+            headers.extend(said("/params/name").or_else(|| said("/params/uri")).map(|name| line("mcp-name", name)));
+        }
         ("POST".to_owned(), headers, body.to_string())
     };
-    let call = |method: &str, params: serde_json::Value| json!({"jsonrpc": "2.0", "id": case.number, "method": method, "params": params});
+    let call = |method: &str, mut params: Value| {
+        if era == Era::July2026 {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": era.as_str(),
+                "io.modelcontextprotocol/clientInfo": {"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+        }
+        json!({"jsonrpc": "2.0", "id": case.number, "method": method, "params": params})
+    };
     match ask {
         Ask::Mcp(Method::Initialize) => {
             let client = json!({"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")});
@@ -149,6 +163,10 @@ fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
             ("GET".to_owned(), [line("accept", "text/event-stream")].into_iter().chain(version()).collect(), String::new())
         }
         Ask::Mcp(Method::Delete) => ("DELETE".to_owned(), version().into_iter().collect(), String::new()),
+        Ask::Mcp(Method::Discover) => post(call("server/discover", json!({})), true),
+        Ask::Mcp(Method::Listen) => post(call("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})), true),
+        Ask::Mcp(Method::ResourcesRead) => post(call("resources/read", json!({"uri": "fleet://log"})), true),
+        Ask::Mcp(Method::PromptsGet) => post(call("prompts/get", json!({"name": "greeting"})), true),
         Ask::Plain(method) => (method.to_owned(), vec![line("accept", "*/*")], String::new()),
     }
 }

@@ -72,6 +72,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("challenge", include_str!("../rules/challenge.toml")),
     ("streaming", include_str!("../rules/streaming.toml")),
     ("disclosure", include_str!("../rules/disclosure.toml")),
+    ("modern", include_str!("../rules/modern.toml")),
 ];
 
 static EMBEDDED: LazyLock<RuleBook> =

@@ -65,6 +65,8 @@ pub struct Step {
     pub path: String,
     /// Header lines beside the usual ones, with `{token}` and `{server}`.
     pub headers: Vec<(String, String)>,
+    /// Header lines in the place of the usual ones of that name, which are left out where the value is empty.
+    pub replace: Vec<(String, String)>,
     /// The spelling of the token's scheme with its blank, where it is not the usual one.
     pub scheme: Option<String>,
     /// How many times over.
@@ -101,6 +103,7 @@ impl Default for Step {
             send: Message::Mcp(Method::ToolsList),
             path: "{mcp}".to_owned(),
             headers: Vec::new(),
+            replace: Vec::new(),
             scheme: None,
             times: 1,
             together: false,
@@ -155,6 +158,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("framing.toml", include_str!("../scenarios/framing.toml")),
     ("gating.toml", include_str!("../scenarios/gating.toml")),
     ("discovery.toml", include_str!("../scenarios/discovery.toml")),
+    ("modern.toml", include_str!("../scenarios/modern.toml")),
     ("operators.toml", include_str!("../scenarios/operators.toml")),
     ("output.toml", include_str!("../scenarios/output.toml")),
     ("probing.toml", include_str!("../scenarios/probing.toml")),

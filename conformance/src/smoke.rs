@@ -67,6 +67,10 @@ pub fn shows(cell: &Cell) -> String {
         Method::Notification => "a notification",
         Method::Get => "GET, a listening stream",
         Method::Delete => "DELETE, the end of a session",
+        Method::Discover => "server/discover",
+        Method::Listen => "subscriptions/listen",
+        Method::ResourcesRead => "resources/read",
+        Method::PromptsGet => "prompts/get",
     };
     let path = cell.route.replace("{server}", server_of(cell));
     match (cell.credentials, cell.server) {

@@ -37,6 +37,7 @@ pub(super) struct Entry {
     #[serde(default)]
     except: IndexMap<String, String>,
     server: Option<String>,
+    metadata_of: Option<String>,
     #[serde(default)]
     scenario: bool,
 }
@@ -73,7 +74,7 @@ impl Entry {
             (None, None, None) if silent => Source::Nothing,
             _ => return wrong("expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer"),
         };
-        let Self { name, says, class, fault, n, after_ms, then, except, scenario, .. } = self;
-        Ok(Behaviour { name, says, class, source, fault, n, after_ms, then, except, scenario })
+        let Self { name, says, class, fault, n, after_ms, then, except, metadata_of, scenario, .. } = self;
+        Ok(Behaviour { name, says, class, source, fault, n, after_ms, then, except, metadata_of, scenario })
     }
 }

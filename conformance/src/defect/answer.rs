@@ -91,7 +91,12 @@ impl Gateway {
 
     pub(super) fn refusal(&self, ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
         let nameless = Ask { id: None, ..ask.clone() };
-        let mut answer = error(if self.has(Switch::BodyWithoutId) { &nameless } else { ask }, status, text);
+        let ask = if self.has(Switch::BodyWithoutId) { &nameless } else { ask };
+        let mut answer = if self.has(Switch::InventsModernCodes) && ask.is_modern() {
+            coded(ask, status, -32_099, text)
+        } else {
+            error(ask, status, text)
+        };
         if self.has(Switch::CutRefusals) {
             answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("4096"));
             answer = answer.map(|body| Later::body(async { body.collect().await.map(Collected::to_bytes).unwrap_or_default() }));
@@ -105,7 +110,11 @@ impl Gateway {
 
 /// A JSON-RPC error of that status; with the request's id where there is one, else without any (STA-17).
 pub(super) fn error(ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
-    let code = u32::from(status.as_u16()) * 100 + 1;
+    coded(ask, status, i64::from(status.as_u16()) * 100 + 1, text)
+}
+
+/// A JSON-RPC error with a code of its own.
+pub(super) fn coded(ask: &Ask, status: StatusCode, code: i64, text: &str) -> Response<Body> {
     let mut answer = envelope(ask, &json!({ "error": { "code": code, "message": text } }));
     *answer.status_mut() = status;
     answer

@@ -1,13 +1,17 @@
 //! Serves the documents that a challenge leads to (RFC 9728 §3, RFC 8414 §3), and says whether the gateway is alive.
 //!
-//! Asks nobody: which authorization server issues tokens for an upstream is configuration here.
+//! Asks nobody, unless a fault does: which authorization server issues tokens for an upstream is configuration here.
 
-use http::{Response, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::Full;
 use serde_json::json;
 
+use super::REQUEST_DEADLINE;
 use super::fault::Switch;
 use super::gateway::{Gateway, server_of};
 use super::relay::{Body, full};
+use super::upstream::addressed;
 
 /// Where protected-resource metadata is found, before the path of the endpoint.
 pub(super) const RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -16,7 +20,7 @@ pub(super) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-
 
 impl Gateway {
     /// The document at that path; `None` where the path is none of a document.
-    pub(super) fn document(&self, path: &str, has_credentials: bool) -> Option<Response<Body>> {
+    pub(super) async fn document(&self, path: &str, has_credentials: bool) -> Option<Response<Body>> {
         if matches!(path, "/healthz" | "/readyz") {
             return Some(Response::new(full("ok")));
         }
@@ -25,14 +29,19 @@ impl Gateway {
         if self.has(Switch::DiscoveryNeedsKey) && !has_credentials {
             return Some(json_answer(StatusCode::UNAUTHORIZED, &json!({ "error": "unauthorized" })));
         }
-        let known = server_of(endpoint).and_then(|name| self.plan.server(name)).is_some();
+        let known = server_of(endpoint).and_then(|name| self.plan.server(name));
+        if let Some(server) = known.filter(|_| self.has(Switch::FollowsMetadata)) {
+            self.fetch_carelessly(&server.url).await;
+        }
+        let known = known.filter(|_| resource.is_none() || !self.has(Switch::MetadataAtTheRoot)).map(|server| server.url.as_str());
         let issuer = &self.plan.issuer;
-        Some(if !known {
+        Some(if known.is_none() {
             json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
         } else if resource.is_some() {
             let servers = if self.has(Switch::NoAuthorizationServers) { vec![] } else { vec![issuer] };
             let document = json!({
-                "resource": format!("{}{endpoint}", self.base_url),
+                "resource": known.filter(|_| self.has(Switch::MetadataNamesUpstream)).map_or(format!("{}{endpoint}", self.base_url), str::to_owned),
+                "scopes_supported": if self.has(Switch::OffersOfflineAccess) { vec!["mcp:read", "offline_access"] } else { vec!["mcp:read"] },
                 "authorization_servers": servers,
                 "bearer_methods_supported": ["header"],
             });
@@ -47,6 +56,20 @@ impl Gateway {
             });
             json_answer(StatusCode::OK, &document)
         })
+    }
+}
+
+impl Gateway {
+    /// The fault that goes wherever an upstream's own document is said to be, as often as it is asked.
+    async fn fetch_carelessly(&self, url: &str) {
+        let place = url.replace("/mcp", &format!("{RESOURCE}/mcp"));
+        let asking = |url: &str| addressed(url, Method::GET, HeaderMap::new(), Full::default());
+        let Ok(answer) = self.send(asking(&place), REQUEST_DEADLINE).await else { return };
+        let moved = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok()).map(str::to_owned);
+        // Only that it asks is looked at.
+        if let Some(moved) = moved {
+            let _ = self.send(asking(&moved), REQUEST_DEADLINE).await;
+        }
     }
 }
 

@@ -71,6 +71,11 @@ switches! {
     StepsUpAnyway = "steps-up-anyway",
     ReordersChallenges = "reorders-challenges",
     AddsAChallenge = "adds-a-challenge",
+    MetadataAtTheRoot = "metadata-at-the-root",
+    MetadataNamesUpstream = "metadata-names-upstream",
+    OffersOfflineAccess = "offers-offline-access",
+    FollowsMetadata = "follows-metadata",
+    RedirectsSlash = "redirects-slash",
     NoAuthorizationServers = "no-authorization-servers",
     DiscoveryNeedsKey = "discovery-needs-key",
     // Whose credential goes where.
@@ -129,6 +134,13 @@ switches! {
     ForwardsBasic = "forwards-basic",
     CrossesTokens = "crosses-tokens",
     GuessesBetweenKeys = "guesses-between-keys",
+    // What clients and servers of 2026-07-28 have of it.
+    TrustsMirror = "trusts-mirror",
+    DropsMirror = "drops-mirror",
+    OpensAsBefore = "opens-as-before",
+    CarelessDiscover = "careless-discover",
+    FlattensModernErrors = "flattens-modern-errors",
+    InventsModernCodes = "invents-modern-codes",
     // What an answer that is no verdict becomes.
     FailsClosedOnTimeout = "fails-closed-on-timeout",
     NoDeadline = "no-deadline",

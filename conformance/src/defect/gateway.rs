@@ -19,6 +19,7 @@ use super::answer::{empty, error};
 use super::discovery::RESOURCE;
 use super::edge::{Edge, Sessions};
 use super::fault::Switch;
+use super::modern;
 use super::relay::{Body, Broken, Later, Relayed, is_stream, media_type, relayed_headers};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
 use super::{KEY_HEADER, REQUEST_DEADLINE};
@@ -115,7 +116,7 @@ impl Gateway {
             let name = server_of(&head.uri.path()[RESOURCE.len()..]).unwrap_or_default();
             self.overstep(name, head.headers.get(AUTHORIZATION)).await;
         }
-        if let Some(document) = self.document(head.uri.path(), has_credentials) {
+        if let Some(document) = self.document(head.uri.path(), has_credentials).await {
             return document;
         }
         let mut ask =
@@ -151,6 +152,15 @@ impl Gateway {
                 return self.refuse(&ask, refusal);
             }
         };
+        if ask.method == Method::POST && !self.has(Switch::TrustsMirror) && !modern::is_mirrored(&ask) {
+            return modern::mismatch(&ask);
+        }
+        if self.has(Switch::RedirectsSlash) && ask.path.ends_with('/') {
+            let mut answer = empty(StatusCode::TEMPORARY_REDIRECT);
+            let target = HeaderValue::try_from(ask.path.trim_end_matches('/'));
+            answer.headers_mut().extend(target.ok().map(|target| (http::header::LOCATION, target)));
+            return answer;
+        }
         let known = self.plan.server(&name).filter(|server| !server.disabled || self.has(Switch::ServesTheDisabled));
         let named = PlannedServer::new(&name, ServerKind::Forwarding, name.replace("%3A", ":").replace("%2F", "/"));
         let known = known.or(Some(&named).filter(|named| self.has(Switch::NamesAreUrls) && named.url.starts_with("http://")));
@@ -251,6 +261,9 @@ impl Gateway {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if self.has(Switch::DropsMirror) {
+            headers.remove("mcp-name");
+        }
         match &credential {
             Credential::Forwarded(token) | Credential::Own(token) => {
                 let twice = HeaderValue::try_from([b"Bearer ", token.as_bytes()].concat()).ok().filter(|_| self.has(Switch::DoubleBearer));
@@ -294,6 +307,9 @@ impl Gateway {
             StatusCode::FORBIDDEN => return self.forbidden(ask, server, token_sent, answer.headers()).await,
             StatusCode::TOO_MANY_REQUESTS if self.has(Switch::TooManyAs403) => {
                 return self.forbidden(ask, server, token_sent, &HeaderMap::new()).await;
+            }
+            status if status.is_client_error() && ask.is_modern() && self.has(Switch::FlattensModernErrors) => {
+                return error(ask, status, "the server turned the request down");
             }
             StatusCode::NOT_FOUND if self.has(Switch::NotFoundAs500) => {
                 return error(ask, StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error: something went wrong");

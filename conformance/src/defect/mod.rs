@@ -25,6 +25,7 @@ mod discovery;
 mod edge;
 mod fault;
 mod gateway;
+mod modern;
 mod relay;
 mod upstream;
 

@@ -19,8 +19,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::fault::Switch;
 use super::gateway::Gateway;
+use super::modern::REVISION as REVISION_2026;
 use super::{CLEAN_UP_DEADLINE, PROBE_DEADLINE, REQUEST_DEADLINE};
-use crate::cell::ServerKind;
+use crate::cell::{Era, ServerKind};
 use crate::plan::PlannedServer;
 
 /// The client towards all upstreams.
@@ -160,6 +161,13 @@ impl Gateway {
                 Method::POST,
                 Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "tools/call", "params": { "name": "echo", "arguments": {} } })),
             )
+        } else if server.era == Era::July2026 && !self.has(Switch::OpensAsBefore) {
+            let mut meta =
+                json!({ "io.modelcontextprotocol/protocolVersion": REVISION_2026, "io.modelcontextprotocol/clientCapabilities": {} });
+            if self.has(Switch::CarelessDiscover) {
+                meta = json!({});
+            }
+            (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "server/discover", "params": { "_meta": meta } })))
         } else {
             let name = if self.has(Switch::AnonymousProbe) { "" } else { "preflight-model" };
             let client = json!({ "name": name, "version": "0.1" });
@@ -167,6 +175,10 @@ impl Gateway {
             (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "initialize", "params": params })))
         };
         let mut request = own_request(&server.url, method, token, message);
+        if server.era == Era::July2026 && !self.has(Switch::OpensAsBefore) {
+            request.headers_mut().insert(REVISION, HeaderValue::from_static(REVISION_2026));
+            request.headers_mut().insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
+        }
         if self.has(Switch::CarelessProbe) {
             request.headers_mut().remove(ACCEPT);
         }

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::request::Request;
-use crate::behaviour::{BodyText, fill};
+use super::{host::Host, record::Ticket, request::Request, site::Site};
+use crate::{
+    behaviour::{BodyText, fill},
+    script::{CaseId, Script},
+};
 
 /// An answer before it is put on the wire. Framing and connection headers are the delivery's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,14 @@ pub(super) struct Places<'a> {
     pub(super) origin: &'a str,
     /// The origin that is not it.
     pub(super) elsewhere: &'a str,
+    /// The case, so that whoever follows a URL can be told.
+    pub(super) case: Option<&'a CaseId>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(site: &'a Site, host: &'a Host, ticket: &'a Ticket) -> Self {
+        Self { origin: &host.origin, elsewhere: &site.elsewhere, case: ticket.case() }
+    }
 }
 
 /// The answer that `behaviours.toml` states.
@@ -66,6 +77,7 @@ pub(super) fn stated(status: u16, headers: &[(String, String)], body: Option<&Bo
     let place = |name: &str| match name {
         "origin" => Some(places.origin.to_owned()),
         "elsewhere" => Some(places.elsewhere.to_owned()),
+        "case" => places.case.map(|case| Script::everywhere(case.clone(), "200-json", "followed".to_owned()).token()),
         "pad" => Some("x".repeat(64 << 10)),
         _ => None,
     };
@@ -103,7 +115,7 @@ mod tests {
         let (behaviour, body) = Behaviours::embedded().resolve("401-full+json-rpc").unwrap();
         let Source::Stated { status, headers, .. } = &behaviour.source else { panic!("401-full is stated") };
         let request = Request { body: br#"{"jsonrpc":"2.0","id":"q","method":"ping"}"#.to_vec(), ..Request::default() };
-        let answer = stated(*status, headers, body, &request, &Places { origin: "http://here", elsewhere: "http://there" });
+        let answer = stated(*status, headers, body, &request, &Places { origin: "http://here", elsewhere: "http://there", case: None });
         assert_eq!(answer.body, Body::Sized(br#"{"jsonrpc":"2.0","id":"q","error":{"code":-31000,"message":"Unauthorized"}}"#.to_vec()));
         assert!(answer.headers[0].1.contains(r#"resource_metadata="http://here/.well-known/"#), "{:?}", answer.headers);
     }

@@ -11,7 +11,7 @@ use super::{
     request::{Request, rpc_method},
     site::Site,
 };
-use crate::behaviour::Flavour;
+use crate::{behaviour::Flavour, cell::Era, trace::header};
 
 const REVISIONS: [&str; 4] = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"];
 /// The newest revision that opens with `initialize`.
@@ -40,6 +40,10 @@ pub(super) fn answer(site: &Site, server: &str, flavour: Flavour, request: &Requ
 
 fn post(site: &Site, server: &str, flavour: Flavour, request: &Request, ticket: &Ticket) -> Answer {
     let Some(message) = request.json() else { return error(400, &Value::Null, -32700, "the body is not JSON") };
+    let modern = site.plan.server(server).is_some_and(|server| server.era == Era::July2026);
+    if let Some(refusal) = modern.then(|| unmirrored(request, &message)).flatten() {
+        return refusal;
+    }
     let (Some(method), Some(id)) = (rpc_method(&message), message.get("id")) else {
         // A notification, or an answer to a request of ours; batches ended with 2025-06-18.
         return if message.is_object() { Answer::empty(202) } else { error(400, &Value::Null, -32600, "expected one message") };
@@ -55,13 +59,45 @@ fn post(site: &Site, server: &str, flavour: Flavour, request: &Request, ticket: 
         result["ttlMs"] = json!(0);
         result["cacheScope"] = json!("private");
     }
-    let answer = worded(flavour, &json!({ "jsonrpc": "2.0", "id": id, "result": result }));
+    let answer = match (method, json!({ "jsonrpc": "2.0", "id": id, "result": result })) {
+        ("subscriptions/listen", end) => Answer::events([&acknowledged(id, &message["params"]["notifications"]), &end]),
+        (_, message) => worded(flavour, &message),
+    };
     if method != "initialize" {
         return answer;
     }
     let session = site.new_session();
     ticket.issued(&session);
     answer.with("Mcp-Session-Id", &session)
+}
+
+/// What a server that speaks 2026-07-28 alone says to a message of another revision, or to one that its header fields do not mirror.
+fn unmirrored(request: &Request, message: &Value) -> Option<Answer> {
+    let field = |name: &str| header(&request.headers, name);
+    let params = &message["params"];
+    let (id, method) = (&message["id"], rpc_method(message));
+    let stated = params["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
+    let named = match method {
+        Some("tools/call" | "prompts/get") => params["name"].as_str(),
+        Some("resources/read") => params["uri"].as_str(),
+        _ => None,
+    };
+    if method == Some("initialize") {
+        return Some(error(404, id, -32601, "no such method"));
+    }
+    if field("mcp-protocol-version") != stated || field("mcp-method") != method || named.is_some() && field("mcp-name").is_none() {
+        return Some(error(400, id, -32020, "the header fields are not what the message says"));
+    }
+    if stated != Some(REVISIONS[0]) || !params["_meta"]["io.modelcontextprotocol/clientCapabilities"].is_object() {
+        return Some(error(400, id, -32602, "_meta lacks the version or the client's capabilities"));
+    }
+    None
+}
+
+/// The first event of a listening stream of 2026-07-28.
+fn acknowledged(id: &Value, notifications: &Value) -> Value {
+    let params = json!({ "_meta": { "io.modelcontextprotocol/subscriptionId": id }, "notifications": notifications });
+    json!({ "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params })
 }
 
 fn worded(flavour: Flavour, message: &Value) -> Answer {
@@ -95,6 +131,12 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
         "resources/list" => {
             Ok(json!({ "resources": [{ "uri": format!("fleet://{server}/log"), "name": "log", "mimeType": "text/plain" }] }))
         }
+        "prompts/get" => {
+            let content = json!({ "type": "text", "text": format!("hello from {server}") });
+            Ok(json!({ "messages": [{ "role": "user", "content": content }] }))
+        }
+        "resources/read" => Ok(json!({ "contents": [{ "uri": params["uri"], "mimeType": "text/plain", "text": "nothing happened" }] })),
+        "subscriptions/listen" => Ok(json!({})),
         "resources/templates/list" => Ok(json!({ "resourceTemplates": [] })),
         _ => Err((-32601, "no such method")),
     }

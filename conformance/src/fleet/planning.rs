@@ -19,7 +19,7 @@ use super::{
     site::{Site, random},
 };
 use crate::{
-    cell::ServerKind,
+    cell::{Era, ServerKind},
     plan::{Plan, PlannedServer, names},
 };
 
@@ -48,10 +48,16 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     ground.servers.push(PlannedServer::new(names::UNRESOLVABLE, ServerKind::Forwarding, "https://mcp.preflight.invalid/mcp"));
     ground.server(names::UNMINTABLE, ServerKind::ClientCredentials).await?;
     ground.server(names::RETIRED, ServerKind::Forwarding).await?;
+    for name in [names::MODERN, names::MOVED, names::ENDLESS] {
+        ground.server(name, ServerKind::Forwarding).await?;
+    }
     let elsewhere = ground.host(ELSEWHERE, Role::Elsewhere, None).await?;
     let issuer = ground.host(ISSUER, Role::Issuer, None).await?;
 
     for server in &mut ground.servers {
+        if server.name == names::MODERN {
+            server.era = Era::July2026;
+        }
         server.disabled = server.name == names::RETIRED;
         server.token_url = match server.name.as_str() {
             names::MINTED => Some(format!("{issuer}/token")),

@@ -36,6 +36,14 @@ impl From<Answer> for Decision {
 
 /// What the upstream answers, after whatever waiting is part of it.
 pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &Claim, ticket: &Ticket) -> Decision {
+    if request.path().starts_with("/.well-known/oauth-protected-resource")
+        && let Some((behaviour, body)) = Behaviours::embedded().metadata_of(&host.name)
+        && let Source::Stated { status, headers, .. } = &behaviour.source
+    {
+        let answer = stated(*status, headers, body, request, &Places::of(site, host, ticket));
+        let word = behaviour.fault.and_then(|fault| word(fault, answer.status));
+        return Decision { answer, fault: behaviour.fault, pace: None, word };
+    }
     if let Some(answer) = beside_the_endpoint(site, host, request, ticket) {
         return answer.into();
     }
@@ -54,9 +62,7 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
     }
     let answer = match &behaviour.source {
         Source::Healthy(flavour) => healthy::answer(site, &host.name, *flavour, request, ticket),
-        Source::Stated { status, headers, .. } => {
-            stated(*status, headers, body, request, &Places { origin: &host.origin, elsewhere: &site.elsewhere })
-        }
+        Source::Stated { status, headers, .. } => stated(*status, headers, body, request, &Places::of(site, host, ticket)),
         // Never delivered: the fault sends nothing of it.
         Source::Nothing => Answer::empty(200),
         // Whoever gets as far as this server has overlooked what is wrong with it, and is served.
@@ -131,10 +137,10 @@ fn beside_the_endpoint(site: &Site, host: &Host, request: &Request, ticket: &Tic
             let resource = json!({
                 "resource": format!("{}/mcp", host.origin),
                 "authorization_servers": [site.plan.issuer],
-                "scopes_supported": ["mcp:read", "mcp:write"],
+                "scopes_supported": ["mcp:read", "mcp:write", "offline_access"],
                 "bearer_methods_supported": ["header"],
             });
-            Some(Answer::json(200, &resource))
+            Some(Answer::json(200, &resource).with("Cache-Control", "max-age=60"))
         }
         _ => Some(Answer::empty(404)),
     }

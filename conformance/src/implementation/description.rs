@@ -149,6 +149,8 @@ pub enum Feature {
     ListeningStream,
     /// Lets a client end its session with DELETE.
     SessionEnd,
+    /// Serves clients of 2026-07-28, in front of servers that speak it.
+    ModernClients,
     /// A server can be set aside in the configuration without being taken out of it.
     DisabledServers,
     /// Hands a caller's token on only where its configuration says so, and says nothing of it for the kind `none`.
@@ -188,6 +190,7 @@ impl Feature {
         Self::SessionlessRequests,
         Self::ListeningStream,
         Self::SessionEnd,
+        Self::ModernClients,
         Self::DisabledServers,
         Self::ForwardingOptIn,
         Self::BearerAdmission,

@@ -63,6 +63,20 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: |subject| metadata(subject).map_or(Observation::NotApplicable, |document| resource(subject, &document)),
     },
     Observable {
+        name: "metadata-scopes",
+        says: "whether the document offers scopes, and among them one for refreshing",
+        values: &["absent", "plain", "offline-access"],
+        absence: None,
+        look: |subject| metadata(subject).map_or(Observation::NotApplicable, |document| scopes(&document)),
+    },
+    Observable {
+        name: "metadata-fetches",
+        says: "how often the document of the server asked for was fetched from it",
+        values: &["0", "1", "2", "3+"],
+        absence: Some("0"),
+        look: metadata_fetches,
+    },
+    Observable {
         name: "metadata-servers",
         says: "whether the document names an authorization server",
         values: &["some", "none"],
@@ -156,6 +170,22 @@ fn resource(subject: &Subject<'_>, document: &Value) -> Observation {
         Some(resource) if Some(resource) == asked.as_deref() => "the-url-asked",
         Some(resource) if resource.starts_with(base_url) => "another",
         Some(_) => "elsewhere",
+    }
+    .into()
+}
+
+fn scopes(document: &Value) -> Observation {
+    let Some(scopes) = document.get("scopes_supported").and_then(Value::as_array) else { return "absent".into() };
+    if scopes.iter().any(|scope| scope == "offline_access") { "offline-access" } else { "plain" }.into()
+}
+
+fn metadata_fetches(subject: &Subject<'_>) -> Observation {
+    let fetched = |arrival: &&Arrival| arrival.server == subject.server && arrival.target.contains("/.well-known/oauth-protected-resource");
+    match subject.trace.arrivals.iter().filter(fetched).count() {
+        0 => "0",
+        1 => "1",
+        2 => "2",
+        _ => "3+",
     }
     .into()
 }

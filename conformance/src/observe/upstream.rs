@@ -242,7 +242,9 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
                 Some("initialize") => {
                     &["/params/protocolVersion", "/params/capabilities", "/params/clientInfo/name", "/params/clientInfo/version"]
                 }
-                Some("server/discover") => &["/params/_meta"],
+                Some("server/discover") => {
+                    &["/params/_meta/io.modelcontextprotocol~1protocolVersion", "/params/_meta/io.modelcontextprotocol~1clientCapabilities"]
+                }
                 _ => &[],
             };
             if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
@@ -251,8 +253,14 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
             if !message.get("id").is_some_and(|id| id.is_string() || id.is_i64() || id.is_u64()) {
                 return Some("id");
             }
-            if probe.rpc_method.as_deref() == Some("server/discover") && header(&probe.headers, "mcp-protocol-version").is_none() {
-                return Some("mcp-protocol-version");
+            if probe.rpc_method.as_deref() == Some("server/discover") {
+                let stated = message.pointer(needed[0]).and_then(Value::as_str);
+                if header(&probe.headers, "mcp-protocol-version") != stated {
+                    return Some("mcp-protocol-version");
+                }
+                if header(&probe.headers, "mcp-method") != probe.rpc_method.as_deref() {
+                    return Some("mcp-method");
+                }
             }
             needed.iter().find(|needed| message.pointer(needed).is_none()).copied()
         };

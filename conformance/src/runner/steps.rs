@@ -99,6 +99,10 @@ impl Stage {
         }
         let mut request = request(ask, era, caller, filled(&step.path), case, &layout, &plan);
         request.body = step.message.as_deref().map_or(request.body, filled);
+        for (name, value) in &step.replace {
+            request.headers.retain(|(known, _)| known != name);
+            request.headers.extend((!value.is_empty()).then(|| (name.clone(), filled(value))));
+        }
         request.headers.extend(step.headers.iter().map(|(name, value)| (filled(name), filled(value))));
         request
     }

@@ -92,7 +92,7 @@ fn shown(fleet: &Fleet, answer: &Answer) -> String {
         text = text.replace(&format!("127.0.0.1:{port}"), "elsewhere.fleet");
     }
     if answer.end == End::Endless {
-        text.truncate(text.find("Unauthorized\n").unwrap());
+        text.truncate(["Unauthorized\n", "OK\n"].iter().find_map(|reason| text.find(reason)).unwrap());
         text.push_str("(the text, again and again)");
     }
     text = text.replace(&"x".repeat(64 << 10), "(x 65536 times)").replace(&"refused ".repeat(393_216), "(\"refused \" 393216 times)");

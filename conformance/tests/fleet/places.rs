@@ -31,7 +31,8 @@ async fn the_plan_follows_from_the_seed_and_names_every_server() {
     assert_ne!(one.plan().full_key, other.plan().full_key);
     let servers: Vec<&str> = one.plan().servers.iter().map(|server| server.name.as_str()).collect();
     let all = [names::STATIC, names::MINTED, names::OPEN, names::RESTRICTED, names::CLOSED, names::UNTRUSTED];
-    let all = [all.as_slice(), &[names::UNRESOLVABLE, names::UNMINTABLE, names::RETIRED]].concat();
+    let all = [all.as_slice(), &[names::UNRESOLVABLE, names::UNMINTABLE, names::RETIRED], &[names::MODERN, names::MOVED, names::ENDLESS]]
+        .concat();
     assert_eq!(servers, [names::FORWARDING.as_slice(), &all].concat());
     let granted = |server: &&mcp_preflight_conformance::plan::PlannedServer| server.granted == (server.kind != ServerKind::Ungranted);
     assert_eq!(one.plan().servers.iter().filter(granted).count(), servers.len());

@@ -22,13 +22,13 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         (S::Forwarding | S::Open, _) => vec!["no-credential"],
         (S::Static | S::ClientCredentials, _) => vec!["own-credential"],
     };
-    let request = matches!(cell.method, M::Initialize | M::ToolsList | M::ToolsCall);
+    let request = !matches!(cell.method, M::Notification | M::Get | M::Delete);
     let upstream = cell.upstream.split('+').next().unwrap_or_default();
     let forwarded = token && cell.server == S::Forwarding;
     // Who owns the credential decides what a refusal means.
     let refusal = |status| if cell.server == S::Forwarding { vec![status] } else { vec!["502"] };
     let healthy = match cell.method {
-        M::Initialize | M::ToolsList | M::ToolsCall => vec!["200"],
+        M::Initialize | M::ToolsList | M::ToolsCall | M::Discover | M::Listen | M::ResourcesRead | M::PromptsGet => vec!["200"],
         _ if !forwarded => vec!["200", "202", "204", "299", "405"],
         M::Notification => vec!["202"],
         M::Get => vec!["200"],
@@ -45,8 +45,8 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         "huge-header" => vec!["401"],
         name if name.contains("401") => refusal("401"),
         name if name.starts_with("403") => refusal("403"),
-        "400" | "400-with-challenge" => vec!["400"],
-        "404" => vec!["404"],
+        "400" | "400-with-challenge" | "rpc-400" => vec!["400"],
+        "404" | "rpc-404" => vec!["404"],
         "405" => vec!["405"],
         "406" => vec!["406"],
         "410" => vec!["410"],
