@@ -244,6 +244,36 @@ mod tests {
         }
     }
 
+    /// Each release, with its requirements as they were. A file is written when its version is released and never changed afterwards.
+    const RELEASES: [(&str, &str); 1] = [("0.1.0", include_str!("../releases/0.1.0.txt"))];
+
+    fn frozen(requirement: &Requirement) -> String {
+        let Requirement { id, level, strength, profile, since, until, .. } = requirement;
+        let era = |era: &Option<Era>| era.map_or("-", Era::as_str);
+        let (since, until, profile) = (era(since), era(until), profile.map_or("-", Profile::as_str));
+        format!("{id} {} {strength:?} {profile} {since} {until}\n", level.as_str().replace(' ', "-"))
+    }
+
+    /// FORMATS.md says what this holds. Until a version is released its file may change; `PREFLIGHT_FREEZE=1` writes it.
+    #[test]
+    fn what_a_release_required_is_frozen() {
+        let now: String = Catalogue::embedded().iter().map(frozen).collect();
+        let (version, current) = RELEASES[RELEASES.len() - 1];
+        if std::env::var_os("PREFLIGHT_FREEZE").is_some() {
+            std::fs::write(format!("{}/releases/{version}.txt", env!("CARGO_MANIFEST_DIR")), &now).unwrap();
+        }
+        assert_eq!(version, env!("CARGO_PKG_VERSION"), "a new version has a file of its own in releases/");
+        assert!(
+            current == now,
+            "the catalogue of {version} is not what releases/{version}.txt says: if that is meant, run with PREFLIGHT_FREEZE=1"
+        );
+        for (version, list) in RELEASES {
+            for id in list.lines().filter_map(|line| line.split(' ').next()) {
+                assert!(Catalogue::embedded().get(id).is_some(), "{id} was required by {version}: an id is for ever");
+            }
+        }
+    }
+
     #[test]
     fn a_row_that_contradicts_itself_or_another_is_refused() {
         let row = |id: &str, more: &str| {

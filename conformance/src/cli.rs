@@ -12,6 +12,7 @@ mod list;
 mod new_implementation;
 mod report;
 mod run;
+mod schema;
 mod smoke;
 
 use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::ExitCode};
@@ -129,6 +130,11 @@ enum Command {
     },
     /// Write the folder that describes a gateway to the suite; asks, or takes flags.
     NewImplementation(new_implementation::NewArgs),
+    /// Print the JSON Schema of a published format.
+    Schema {
+        /// Which format.
+        format: crate::schema::Published,
+    },
     /// Print a script that completes this command's words in your shell.
     Completions {
         /// The shell.
@@ -242,6 +248,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(arguments) => judge::diff(&arguments),
         Command::Baseline(command) => baseline::baseline(&command),
         Command::NewImplementation(arguments) => new_implementation::new_implementation(arguments),
+        Command::Schema { format } => schema::schema(format),
         Command::Completions { shell } => completions::completions(shell),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),

@@ -43,6 +43,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, the gravest last.
+    pub const ALL: [Self; 10] = [
+        Self::NotApplicable,
+        Self::Skip,
+        Self::Inconclusive,
+        Self::Pass,
+        Self::Info,
+        Self::NonStrict,
+        Self::Warn,
+        Self::Untestable,
+        Self::Fail,
+        Self::Error,
+    ];
+
     /// The verdict as reports and run files spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -28,6 +28,7 @@ pub mod run_file;
 pub mod runner;
 pub mod scaffold;
 pub mod scenario;
+pub mod schema;
 pub mod script;
 pub mod selector;
 pub mod smoke;

@@ -1,5 +1,6 @@
 //! Every command as its users meet it: what it prints, what it writes, and which exit code says what.
 
+mod formats;
 mod process;
 mod runs;
 mod trivial;
