@@ -13,6 +13,7 @@ mod new_implementation;
 mod report;
 mod run;
 mod schema;
+mod self_test;
 mod smoke;
 
 use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::ExitCode};
@@ -108,6 +109,8 @@ enum Command {
     Diff(judge::DiffArgs),
     /// Look after a list of known failures.
     Baseline(baseline::BaselineCommand),
+    /// Show that the suite notices: drive every gateway with a fault, and print which requirement each fails.
+    SelfTest(self_test::SelfTestArgs),
     /// List what there is.
     List {
         /// What to list.
@@ -249,6 +252,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Baseline(command) => baseline::baseline(&command),
         Command::NewImplementation(arguments) => new_implementation::new_implementation(arguments),
         Command::Schema { format } => schema::schema(format),
+        Command::SelfTest(arguments) => tokio::task::block_in_place(|| self_test::self_test(&arguments)),
         Command::Completions { shell } => completions::completions(shell),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),

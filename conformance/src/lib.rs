@@ -31,6 +31,7 @@ pub mod scenario;
 pub mod schema;
 pub mod script;
 pub mod selector;
+pub mod self_test;
 pub mod smoke;
 pub mod target;
 pub mod trace;

@@ -166,7 +166,18 @@ fn a_new_implementation_parses_and_is_not_written_over() {
 
 #[test]
 fn every_command_helps_with_an_example() {
-    for command in ["run", "report", "judge", "diff", "smoke", "new-implementation"] {
+    for command in ["run", "report", "judge", "diff", "smoke", "self-test", "new-implementation"] {
         assert!(said(&called(&[command, "--help"])).contains("Examples:\n  preflight-conformance "), "{command}");
     }
+}
+
+#[test]
+fn the_suite_tests_itself() {
+    let output = called(&["self-test", "--only", "builtin:defect/403-as-401"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", said(&output), complained(&output));
+    let text = said(&output);
+    assert!(text.lines().any(|line| line.starts_with("STA-05") && line.ends_with(" 403-as-401")), "{text}");
+    assert!(text.contains("1 gateways driven, 1 as claimed"), "{text}");
+    assert_eq!(code(&["self-test", "--only", "nothing"]), 6);
+    assert_eq!(code(&["self-test", "--jobs", "0"]), 2);
 }
