@@ -92,6 +92,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_surface_is_forgotten() {
+        let keys = |value: &Value| value.as_object().expect("it is an object").keys().cloned().collect::<std::collections::BTreeSet<_>>();
+        let parsed = serde_json::to_value(crate::implementation::Surfaces::default()).expect("it is plain data");
+        let schema = Published::Implementation.schema();
+        assert_eq!(keys(&schema["properties"]["surfaces"]["properties"]), keys(&parsed));
+    }
+
     /// What the parser refuses, the schema refuses too.
     #[test]
     fn a_wrong_description_fits_neither() {

@@ -119,7 +119,9 @@ fn in_words(comparison: &Comparison, most: usize) -> String {
             }
         }
     }
-    let _ = writeln!(text, "{} requirements changed, {} stand as they did", comparison.changes.len(), comparison.alike);
+    let changed =
+        if comparison.changes.len() == 1 { "1 requirement".to_owned() } else { format!("{} requirements", comparison.changes.len()) };
+    let _ = writeln!(text, "{changed} changed, {} as before", comparison.alike);
     text
 }
 

@@ -72,7 +72,7 @@ fn tell(outcomes: &[Outcome]) -> Exit {
     let mut text = kill_matrix(fails);
     let differing: Vec<String> =
         sorted.iter().map(|(_, outcome)| outcome.differences()).filter(|differences| !differences.is_empty()).collect();
-    let _ = writeln!(text, "\n{} gateways driven, {} as claimed", outcomes.len(), outcomes.len() - differing.len());
+    let _ = writeln!(text, "\ngateways driven: {}, as claimed: {}", outcomes.len(), outcomes.len() - differing.len());
     for differences in &differing {
         let _ = write!(text, "\n{differences}");
     }
