@@ -174,8 +174,9 @@ impl Gateway {
             let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client });
             (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "initialize", "params": params })))
         };
+        let discovers = message.as_ref().is_some_and(|message| message["method"] == "server/discover");
         let mut request = own_request(&server.url, method, token, message);
-        if server.era == Era::July2026 && !self.has(Switch::OpensAsBefore) {
+        if discovers {
             request.headers_mut().insert(REVISION, HeaderValue::from_static(REVISION_2026));
             request.headers_mut().insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
         }
