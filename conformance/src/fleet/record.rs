@@ -53,6 +53,8 @@ struct Seen {
 struct Session {
     case: Option<CaseId>,
     live: bool,
+    /// Whether its case has to end it.
+    counts: bool,
 }
 
 impl Record {
@@ -76,6 +78,17 @@ impl Record {
         state.sessions.retain(|_, session| session.case.as_ref() != Some(case));
         drop(state);
         self.shared.changed.send_replace(());
+    }
+
+    /// Forgets what a case has asked so far, and keeps the sessions that it opened: the client's own, which it need not end.
+    pub fn begin_again(&self, case: &CaseId) {
+        let mut state = self.state();
+        if let Some(seen) = state.cases.get_mut(case) {
+            seen.arrivals.clear();
+            seen.turns.clear();
+            seen.live_sessions = 0;
+        }
+        state.sessions.values_mut().filter(|session| session.case.as_ref() == Some(case)).for_each(|session| session.counts = false);
     }
 
     /// What was asked for cases that had been forgotten by then, since this was called last.
@@ -218,7 +231,7 @@ impl Ticket {
     /// Notes a session that the answer issues; it belongs to this case.
     pub(super) fn issued(&self, session: &str) {
         let mut state = self.record.state();
-        state.sessions.insert(session.to_owned(), Session { case: self.case.clone(), live: true });
+        state.sessions.insert(session.to_owned(), Session { case: self.case.clone(), live: true, counts: true });
         state.open(self.case.as_ref()).live_sessions += 1;
         self.note(&mut state, |arrival| arrival.session_issued = Some(session.to_owned()));
         drop(state);
@@ -230,8 +243,8 @@ impl Ticket {
         let mut state = self.record.state();
         let Some(known) = state.sessions.get_mut(session) else { return };
         if std::mem::replace(&mut known.live, false) {
-            let owner = known.case.clone();
-            if let Some(seen) = state.seen(owner.as_ref()) {
+            let (owner, counts) = (known.case.clone(), known.counts);
+            if let Some(seen) = state.seen(owner.as_ref()).filter(|_| counts) {
                 seen.live_sessions = seen.live_sessions.saturating_sub(1);
             }
             self.note(&mut state, |arrival| arrival.session_ended = Some(session.to_owned()));

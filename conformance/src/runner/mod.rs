@@ -357,7 +357,9 @@ impl<'a> Runner<'a> {
         let client = Client::new(running.base_url(), self.target.patience())?;
         let (fleet, layout, numbers) = (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
         let message_bytes = self.target.surfaces.message_bytes;
-        Ok(Arc::new(Stage { fleet, client, layout, numbers, route, message_bytes }))
+        let has = |feature| self.target.features.contains(&feature);
+        let has_sessions = has(Feature::Sessions) && has(Feature::SessionEnd);
+        Ok(Arc::new(Stage { fleet, client, layout, numbers, route, has_sessions, message_bytes }))
     }
 
     /// Starts the implementation afresh, if that is possible and has not been done too often.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    behaviour::Behaviours,
     cell::{Cell, Credentials, Era, Method, ServerKind},
     client::Client,
     fleet::Fleet,
@@ -18,11 +19,14 @@ use crate::{
     matrix,
     plan::names,
     request::{Ask, Caller, Case, carries_script, request},
-    trace::{Ending, Exchange, Trace},
+    trace::{Ending, Exchange, Trace, header},
 };
 
 /// How long the upstreams may take to come to rest after a case.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The header that names a session.
+pub(super) const SESSION: &str = "mcp-session-id";
 
 /// Gives every case of a run its number.
 #[derive(Clone, Debug)]
@@ -95,6 +99,8 @@ pub(super) struct Stage {
     pub(super) numbers: Numbers,
     /// The route that scenarios and fences use.
     pub(super) route: String,
+    /// Whether clients are given sessions that they can end.
+    pub(super) has_sessions: bool,
     /// The longest message that the implementation takes, where it says.
     pub(super) message_bytes: Option<usize>,
 }
@@ -103,16 +109,42 @@ impl Stage {
     /// Sends the request of one cell. A cell that needs its server for itself keeps it until the upstreams are at rest.
     pub(super) async fn drive(&self, planned: Planned, case: Case) -> Driven {
         let Planned { cell, server, alone } = &planned;
+        let session = self.session_to_end(&planned, &case).await;
         let order = if *alone { Some(self.fleet.standing_order(server, case.id.clone(), &cell.upstream).await) } else { None };
         let token = case.script(&[(String::new(), cell.upstream.clone())]).token();
         let path = cell.route.replace("{server}", server);
         let caller = Caller { credentials: cell.credentials, token: &token };
-        let request = request(Ask::Mcp(cell.method), cell.era, caller, path, &case, &self.layout, self.fleet.plan());
+        let mut request = request(Ask::Mcp(cell.method), cell.era, caller, path, &case, &self.layout, self.fleet.plan());
+        request.headers.extend(session.map(|session| (SESSION.to_owned(), session)));
         let exchange = self.client.send(&request).await;
         if order.is_some() {
             self.settled(&case, sessions_of(cell.method)).await;
         }
         Driven { planned, case, exchange }
+    }
+
+    /// Opens the session that a cell is about to end, as its caller does where all is well, and has what that took forgotten. There is
+    /// none where nothing can be opened, and none in the revision that has no sessions.
+    async fn session_to_end(&self, planned: &Planned, case: &Case) -> Option<String> {
+        let Planned { cell, server, .. } = planned;
+        let can_open = self.has_sessions && !matches!(cell.server, ServerKind::Ungranted | ServerKind::Unknown);
+        let is_planned = Behaviours::embedded().find(&cell.upstream).is_some_and(|found| found.server().is_some());
+        if cell.method != Method::Delete || !can_open || is_planned || cell.era == Era::July2026 {
+            return None;
+        }
+        let order = match needs_order(Credentials::KeyAndToken, server) {
+            true => Some(self.fleet.standing_order(server, case.id.clone(), "200-json").await),
+            false => None,
+        };
+        let token = case.script(&[(String::new(), "200-json".to_owned())]).token();
+        let caller = Caller { credentials: Credentials::KeyAndToken, token: &token };
+        let path = cell.route.replace("{server}", server);
+        let opening = request(Ask::Mcp(Method::Initialize), cell.era, caller, path, case, &self.layout, self.fleet.plan());
+        let opened = self.client.send(&opening).await;
+        self.settled(case, 1).await;
+        drop(order);
+        self.fleet.record().begin_again(&case.id);
+        header(&opened.headers, SESSION).map(str::to_owned)
     }
 
     /// Everything recorded of a driven cell, once the upstreams are at rest.

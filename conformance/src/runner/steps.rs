@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{
     places::Places,
-    stage::{Stage, needs_order},
+    stage::{SESSION, Stage, needs_order},
 };
 use crate::{
     cell::Era,
@@ -16,9 +16,6 @@ use crate::{
     scenario::{Leaves, Message, Scenario, Step},
     trace::{Exchange, Trace, header},
 };
-
-/// The header that names a session.
-const SESSION: &str = "mcp-session-id";
 
 /// How many events a `stream-progress` answer has: three of progress, and the result.
 const EVENTS: usize = 4;
