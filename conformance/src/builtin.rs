@@ -20,6 +20,10 @@ use crate::{
 pub const KEY_HEADER: &str = "x-litellm-api-key";
 /// Its single-server routes.
 pub const ROUTES: &[&str] = &["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"];
+/// Its routes of several servers.
+pub const ROUTES_OF_SEVERAL: &[&str] = &["/mcp", "/mcp/{servers}", "/toolset/{toolset}/mcp"];
+/// The header that narrows them.
+pub const NARROWING_HEADER: &str = "x-mcp-servers";
 /// How long it waits for a probe.
 pub const PROBE_DEADLINE_MS: u64 = 300;
 /// How long it waits for an upstream's head.
@@ -96,16 +100,20 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
         environment.push((name.to_owned(), value.to_owned()));
         format!("{{ env = \"{name}\" }}")
     };
-    let granted: Vec<String> = plan.servers.iter().filter(|server| server.granted).map(|server| format!("\"{}\"", server.name)).collect();
-    let granted = format!("[{}]", granted.join(", "));
+    let quoted = |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let granted = quoted(&mut plan.servers.iter().filter(|server| server.granted).map(|server| &server.name));
+    let toolsets = quoted(&mut plan.toolsets.iter().map(|toolset| &toolset.name));
     let keys = [
         ("full", &plan.full_key, "\"all\"".to_owned()),
-        ("limited", &plan.limited_key, granted.clone()),
-        ("bearer", &plan.admission_bearer, granted),
+        ("limited", &plan.limited_key, format!("[{granted}]")),
+        ("bearer", &plan.admission_bearer, format!("[{granted}]")),
     ];
     for (name, key, servers) in keys {
         let value = secret(&format!("KEY_{name}"), key);
-        let _ = write!(text, "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\n");
+        let _ = write!(text, "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\ntoolsets = [{toolsets}]\n");
+    }
+    for toolset in &plan.toolsets {
+        let _ = write!(text, "\n[[toolset]]\nname = \"{}\"\nservers = [{}]\n", toolset.name, quoted(&mut toolset.servers.iter()));
     }
     for server in &plan.servers {
         let _ = write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
@@ -116,7 +124,12 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
             let _ = writeln!(text, "era = \"{}\"", server.era);
         }
         match server.kind {
-            ServerKind::Forwarding | ServerKind::Ungranted => text.push_str("forward = [\"authorization\"]\n"),
+            ServerKind::Forwarding | ServerKind::Ungranted => {
+                text.push_str("forward = [\"authorization\"]\n");
+                if let Some(space) = &server.space {
+                    let _ = writeln!(text, "protection_space = \"{space}\"");
+                }
+            }
             ServerKind::Static => {
                 let _ = writeln!(text, "bearer = {}", secret("STATIC_TOKEN", &plan.static_token));
             }
@@ -128,7 +141,7 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
                     "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"
                 );
             }
-            ServerKind::Open | ServerKind::Unknown => {}
+            ServerKind::Open | ServerKind::Unknown | ServerKind::Several => {}
         }
     }
     (text, environment)

@@ -73,6 +73,8 @@ axis! {
         Ungranted = "ungranted",
         /// A name that the configuration does not know.
         Unknown = "unknown",
+        /// Several forwarding servers in one request.
+        Several = "several",
     }
 }
 
@@ -176,11 +178,12 @@ pub struct Cell {
     pub credentials: Credentials,
     /// The kind of server asked for.
     pub server: ServerKind,
-    /// The upstream's behaviour, by its name in `behaviours.toml`, with its body variant behind a `+` where it has several.
+    /// The upstream's behaviour, by its name in `behaviours.toml`, with its body variant behind a `+` where it has several. Of several
+    /// servers a mix: one behaviour for each, in the order of the configuration, joined by commas.
     pub upstream: String,
     /// What is sent.
     pub method: Method,
-    /// The route's spelling, with `{server}` in the server's place.
+    /// The route's spelling, with `{server}` in the server's place; one of several servers has `{servers}`, `{toolset}`, or neither.
     pub route: String,
     /// The strategy that the implementation was started with.
     pub strategy: Strategy,
@@ -204,6 +207,24 @@ impl Cell {
             "profile" => self.profile.as_str(),
             "era" => self.era.as_str(),
             _ => "",
+        }
+    }
+}
+
+impl Cell {
+    /// The behaviour of each server that is asked for, in the order of the configuration.
+    pub fn mix(&self) -> impl Iterator<Item = &str> {
+        self.upstream.split(',')
+    }
+
+    /// The behaviour of the one server that decides: of several, it is the second that a call is meant for, and there is none for a
+    /// message to them all.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        match (self.server, self.method) {
+            (ServerKind::Several, Method::ToolsCall) => self.mix().take(2).last(),
+            (ServerKind::Several, _) => None,
+            _ => Some(&self.upstream),
         }
     }
 }

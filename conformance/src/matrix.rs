@@ -20,6 +20,18 @@ use crate::{
 pub struct Axes {
     axis: Vec<Axis>,
     not_applicable: Vec<Reduction>,
+    #[serde(default)]
+    mixes: Mixes,
+}
+
+/// How several servers answer at once.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Mixes {
+    /// Each server with each of these.
+    every: Vec<String>,
+    /// And these.
+    also: Vec<String>,
 }
 
 /// One axis, for those who read.
@@ -70,6 +82,11 @@ pub struct Excluded {
     pub count: usize,
 }
 
+/// The place of a server's name in a route.
+const PLACE: &str = "{server}";
+/// Which of several servers a call is meant for: one with a neighbour on either side.
+const TARGET: usize = 1;
+
 static EMBEDDED: LazyLock<Axes> =
     LazyLock::new(|| Axes::parse(include_str!("../axes.toml")).expect("the embedded axes.toml parses, as a test of this module shows"));
 
@@ -95,6 +112,25 @@ impl Axes {
         Ok(axes)
     }
 
+    /// Every mix of behaviours that several servers are asked with, each spelled as a cell spells it.
+    #[must_use]
+    pub fn mixes(&self) -> Vec<String> {
+        let mut mixes = self.mixes_of_words();
+        mixes.extend(self.mixes.also.iter().cloned());
+        mixes
+    }
+
+    /// Those of them in which every server has a word to say about the token.
+    #[must_use]
+    pub fn mixes_of_words(&self) -> Vec<String> {
+        let mut mixes = vec![String::new()];
+        for place in 0..names::SEVERAL.len() {
+            let comma = if place == 0 { "" } else { "," };
+            mixes = mixes.iter().flat_map(|mix| self.mixes.every.iter().map(move |one| format!("{mix}{comma}{one}"))).collect();
+        }
+        mixes
+    }
+
     /// The axes, in the order in which a cell names them.
     pub fn iter(&self) -> impl Iterator<Item = &Axis> {
         self.axis.iter()
@@ -111,12 +147,15 @@ impl Axes {
     }
 }
 
-/// Every cell for these starts and routes, one start after another, and what is left out.
+/// Every cell for these starts and routes, one start after another, and what is left out. A route belongs to one server where it has a
+/// place for its name, and to several where not.
 #[must_use]
 pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Vec<Excluded>) {
-    let upstreams: Vec<String> = Behaviours::embedded().spellings().collect();
+    let (of_several, of_one): (Vec<String>, Vec<String>) = routes.iter().cloned().partition(|route| !route.contains(PLACE));
+    let one = Choice { upstreams: Behaviours::embedded().spellings().collect(), routes: of_one };
+    let several = Choice { upstreams: axes.mixes(), routes: of_several };
     let reductions: Vec<&Reduction> = axes.not_applicable.iter().collect();
-    let mut walk = Walk { upstreams: &upstreams, routes, cells: Vec::new(), excluded: vec![0; reductions.len()] };
+    let mut walk = Walk { one: &one, several: &several, cells: Vec::new(), excluded: vec![0; reductions.len()] };
     for start in starts {
         let blank = Cell {
             credentials: Credentials::Nothing,
@@ -138,10 +177,16 @@ pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Ve
     (walk.cells, excluded.collect())
 }
 
+/// What there is to choose from, once it is known whether one server is asked or several.
+struct Choice {
+    upstreams: Vec<String>,
+    routes: Vec<String>,
+}
+
 /// The way through all combinations, axis by axis. Where a reduction fits whatever comes behind, nothing behind is looked at.
 struct Walk<'a> {
-    upstreams: &'a [String],
-    routes: &'a [String],
+    one: &'a Choice,
+    several: &'a Choice,
     cells: Vec<Cell>,
     excluded: Vec<usize>,
 }
@@ -159,19 +204,19 @@ impl Walk<'_> {
             !Self::OPEN[at..].iter().any(|axis| reduction.when.looks_at(axis)) && (reduction.spelling.is_none() || at == Self::OPEN.len())
         };
         if let Some((row, _)) = open.iter().find(|(_, reduction)| settled(reduction)) {
-            self.excluded[*row] += (at..Self::OPEN.len()).map(|axis| self.width(axis)).product::<usize>();
+            self.excluded[*row] += self.count(at, chosen);
             return;
         }
         let Some(axis) = Self::OPEN.get(at) else { return self.cells.push(chosen.clone()) };
-        for nth in 0..self.width(at) {
+        for nth in 0..self.width(at, chosen) {
             let mut cell = chosen.clone();
             match *axis {
                 "era" => cell.era = Self::ERAS[nth],
                 "credentials" => cell.credentials = Credentials::ALL[nth],
                 "server" => cell.server = ServerKind::ALL[nth],
-                "upstream" => cell.upstream.clone_from(&self.upstreams[nth]),
+                "upstream" => cell.upstream.clone_from(&self.choice(chosen).upstreams[nth]),
                 "method" => cell.method = Method::ALL[nth],
-                _ => cell.route.clone_from(&self.routes[nth]),
+                _ => cell.route.clone_from(&self.choice(chosen).routes[nth]),
             }
             let spelling = if nth == 0 { Spelling::First } else { Spelling::Other };
             let fits = |reduction: &Reduction| {
@@ -182,14 +227,28 @@ impl Walk<'_> {
         }
     }
 
-    fn width(&self, at: usize) -> usize {
+    fn choice(&self, chosen: &Cell) -> &Choice {
+        if chosen.server == ServerKind::Several { self.several } else { self.one }
+    }
+
+    /// How many combinations there are from an axis on.
+    fn count(&self, at: usize, chosen: &Cell) -> usize {
+        let behind = |kind: ServerKind| self.count(at + 1, &Cell { server: kind, ..chosen.clone() });
+        match Self::OPEN.get(at) {
+            None => 1,
+            Some(&"server") => ServerKind::ALL.iter().map(|kind| behind(*kind)).sum(),
+            Some(_) => self.width(at, chosen) * self.count(at + 1, chosen),
+        }
+    }
+
+    fn width(&self, at: usize, chosen: &Cell) -> usize {
         match Self::OPEN[at] {
             "era" => Self::ERAS.len(),
             "credentials" => Credentials::ALL.len(),
             "server" => ServerKind::ALL.len(),
-            "upstream" => self.upstreams.len(),
+            "upstream" => self.choice(chosen).upstreams.len(),
             "method" => Method::ALL.len(),
-            _ => self.routes.len(),
+            _ => self.choice(chosen).routes.len(),
         }
     }
 }
@@ -212,6 +271,16 @@ pub fn server_of(cell: &Cell) -> &'static str {
         ServerKind::Open => names::OPEN,
         ServerKind::Ungranted => names::RESTRICTED,
         ServerKind::Unknown => names::UNKNOWN,
+        ServerKind::Several => names::SEVERAL[TARGET],
+    }
+}
+
+/// The servers that a cell asks for, each with what it is told to do.
+#[must_use]
+pub fn orders_of(cell: &Cell) -> Vec<(&'static str, &str)> {
+    match cell.server {
+        ServerKind::Several => names::SEVERAL.into_iter().zip(cell.mix()).collect(),
+        _ => vec![(server_of(cell), &cell.upstream)],
     }
 }
 
@@ -239,7 +308,9 @@ mod tests {
     use crate::cell::{AXES, Profile, Strategy};
 
     fn routes() -> Vec<String> {
-        ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"].map(str::to_owned).to_vec()
+        ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/", "/mcp", "/mcp/{servers}", "/toolset/{toolset}/mcp"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     #[test]
@@ -262,10 +333,11 @@ mod tests {
     fn the_matrix_is_every_combination_less_what_is_set_aside() {
         let starts = [Strategy::Probe, Strategy::Deferred].map(|strategy| Start { profile: Profile::Seed, strategy });
         let (cells, excluded) = cells(Axes::embedded(), &starts, &routes());
-        let upstreams = Behaviours::embedded().spellings().count();
-        let all = Credentials::ALL.len() * ServerKind::ALL.len() * upstreams * Method::ALL.len() * Era::ALL.len() * 4 * 2;
+        let of_one = (ServerKind::ALL.len() - 1) * Behaviours::embedded().spellings().count() * 4;
+        let of_several = Axes::embedded().mixes().len() * 3;
+        let all = Credentials::ALL.len() * (of_one + of_several) * Method::ALL.len() * Era::ALL.len() * starts.len();
         assert_eq!(cells.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(), all);
-        assert!((1_500..3_000).contains(&cells.len()), "{}", cells.len());
+        assert!((1_500..3_500).contains(&cells.len()), "{}", cells.len());
         let ids: BTreeSet<String> = cells.iter().map(ToString::to_string).collect();
         assert_eq!(ids.len(), cells.len());
     }

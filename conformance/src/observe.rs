@@ -26,6 +26,7 @@ mod edge;
 pub mod leak;
 mod modern;
 pub mod operators;
+mod set;
 mod several;
 mod traffic;
 mod upstream;
@@ -41,6 +42,8 @@ pub struct Context {
     pub key_header: String,
     /// The header that carries the upstream token, in lower case.
     pub token_header: String,
+    /// What stands between the name of a server and that of its tool, where several servers are served at once.
+    pub name_separator: String,
     /// How long things may take.
     pub deadlines: Deadlines,
     /// What the implementation declares that it can do, by name.
@@ -92,6 +95,12 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn of_cell(cell: &'a Cell, context: &'a Context, trace: &'a Trace) -> Self {
         Self { server: crate::matrix::server_of(cell), era: cell.era, cell: Some(cell), context, trace }
+    }
+
+    /// Whether the request is meant for this server too.
+    fn means(&self, server: &str) -> bool {
+        let orders = self.cell.map(crate::matrix::orders_of).unwrap_or_default();
+        server == self.server || orders.iter().any(|(meant, _)| *meant == server)
     }
 
     /// The last exchange.
@@ -212,6 +221,7 @@ impl Observable {
             .chain(course::OBSERVABLES)
             .chain(edge::OBSERVABLES)
             .chain(operators::OBSERVABLES)
+            .chain(set::OBSERVABLES)
     }
 
     /// What it says of this trace.

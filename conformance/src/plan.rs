@@ -25,6 +25,17 @@ pub struct PlannedServer {
     pub disabled: bool,
     /// Where its credential is minted, if it is.
     pub token_url: Option<String>,
+    /// The protection space that it shares with others, by name; without one it is a space of its own.
+    pub space: Option<String>,
+}
+
+/// A named set of servers. The limited key may use each, as far as it may use its servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toolset {
+    /// As a route spells it: lower-case letters.
+    pub name: String,
+    /// Its servers, by name.
+    pub servers: Vec<String>,
 }
 
 /// What an implementation is configured with.
@@ -32,6 +43,8 @@ pub struct PlannedServer {
 pub struct Plan {
     /// In configuration order. See [`names`] for what each is there for.
     pub servers: Vec<PlannedServer>,
+    /// The toolsets, for implementations that know such things.
+    pub toolsets: Vec<Toolset>,
     /// A gateway key that may use every server.
     pub full_key: String,
     /// A gateway key that may use every server but [`names::RESTRICTED`]; the one that the cells present.
@@ -58,6 +71,15 @@ pub struct Plan {
 pub mod names {
     /// The forwarding servers that the matrix and the scenarios use.
     pub const FORWARDING: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
+    /// The servers that cells of several ask for at once.
+    pub const SEVERAL: [&str; 3] = ["alpha", "beta", "gamma"];
+    /// The forwarding servers that are one protection space; each other one is its own.
+    pub const ONE_SPACE: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
+    /// The toolset of all of [`SEVERAL`].
+    pub const TRIO: &str = "trio";
+    /// Every toolset, with its servers.
+    pub const TOOLSETS: [(&str, &[&str]); 4] =
+        [(TRIO, &SEVERAL), ("pair", &["alpha", "gamma"]), ("solo", &["alpha"]), ("mixed", &["alpha", RESTRICTED])];
     /// A server with a static credential.
     pub const STATIC: &str = "static";
     /// A server whose credential the gateway mints from client credentials.
@@ -91,7 +113,7 @@ impl PlannedServer {
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
         let granted = kind != ServerKind::Ungranted;
-        Self { name: name.to_owned(), kind, url: url.into(), granted, era: Era::default(), disabled: false, token_url: None }
+        Self { name: name.to_owned(), kind, url: url.into(), granted, era: Era::default(), disabled: false, token_url: None, space: None }
     }
 }
 

@@ -64,6 +64,8 @@ impl Case {
 pub enum Ask<'a> {
     /// An MCP message, or one of the transport's own requests.
     Mcp(Method),
+    /// POST `tools/call` of a tool with this name.
+    Tool(&'a str),
     /// A request that is not MCP at all, by its HTTP method.
     Plain(&'a str),
 }
@@ -154,7 +156,8 @@ fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
             post(call("initialize", json!({"protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client})), false)
         }
         Ask::Mcp(Method::ToolsList) => post(call("tools/list", json!({})), true),
-        Ask::Mcp(Method::ToolsCall) => post(call("tools/call", json!({"name": "echo", "arguments": {"text": "hello"}})), true),
+        Ask::Mcp(Method::ToolsCall) => message(Ask::Tool("echo"), era, case),
+        Ask::Tool(name) => post(call("tools/call", json!({"name": name, "arguments": {"text": "hello"}})), true),
         Ask::Mcp(Method::Notification) => {
             let params = json!({"requestId": case.number, "reason": "no longer needed"});
             post(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}), true)

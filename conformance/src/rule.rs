@@ -71,6 +71,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("failure", include_str!("../rules/failure.toml")),
     ("challenge", include_str!("../rules/challenge.toml")),
     ("streaming", include_str!("../rules/streaming.toml")),
+    ("several", include_str!("../rules/several.toml")),
     ("disclosure", include_str!("../rules/disclosure.toml")),
     ("modern", include_str!("../rules/modern.toml")),
 ];
@@ -247,6 +248,6 @@ mod tests {
         let cites = |id: &str| RuleBook::parse(&[("t", &format!("[[rule]]\nid='r'\nrequires=['{id}']\nwhen={{}}\nexpect={{status=401}}"))]);
         assert!(cites("STA-01").is_ok());
         assert_eq!(cites("STA-99").unwrap_err().to_string(), "rule `r` cites STA-99, which the catalogue does not have");
-        assert_eq!(cites("AGG-01").unwrap_err().to_string(), "rule `r` cites AGG-01, which the catalogue says is not judged");
+        assert_eq!(cites("SEC-14").unwrap_err().to_string(), "rule `r` cites SEC-14, which the catalogue says is not judged");
     }
 }

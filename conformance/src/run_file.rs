@@ -136,6 +136,7 @@ pub struct Footer {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "a line lives as long as it takes to read or write it, and the large one comes once")]
 enum Line<'a> {
     Header(Owned<'a, Header>),
     Setup(Owned<'a, Setup>),

@@ -56,6 +56,8 @@ pub struct Step {
     pub credentials: Credentials,
     /// The servers asked, one request each.
     pub servers: Vec<String>,
+    /// The servers asked in one request, where there are several; then `behaviour` is one for all, or one for each with commas between.
+    pub several: Option<Set>,
     /// What the upstream is told to do.
     pub behaviour: String,
     /// What is sent.
@@ -94,6 +96,28 @@ pub struct Step {
     pub session: bool,
 }
 
+/// The servers asked in one request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Set {
+    /// Their names, as they are spelled.
+    pub servers: Vec<String>,
+    /// So many names that nobody knows come behind them.
+    pub unknown: usize,
+    /// The toolset asked for, by a route of toolsets.
+    pub toolset: Option<String>,
+    /// A part of the route to be taken; the first one, unless said.
+    pub route: Option<String>,
+    /// Whether nothing narrows the request.
+    pub everyone: bool,
+    /// The tool to call: a server, a slash and its tool, or the whole of a name.
+    pub tool: Option<String>,
+    /// Whether the servers answer in another order each time, until there is none left.
+    pub shuffled: bool,
+    /// Whether it is sent with every mix of words about the token, each time with better tokens until it is no longer 401.
+    pub every_mix: bool,
+}
+
 impl Default for Step {
     fn default() -> Self {
         Self {
@@ -116,6 +140,7 @@ impl Default for Step {
             message: None,
             leaves: None,
             ordered: false,
+            several: None,
         }
     }
 }
@@ -163,6 +188,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("output.toml", include_str!("../scenarios/output.toml")),
     ("probing.toml", include_str!("../scenarios/probing.toml")),
     ("starts.toml", include_str!("../scenarios/starts.toml")),
+    ("several.toml", include_str!("../scenarios/several.toml")),
     ("streaming.toml", include_str!("../scenarios/streaming.toml")),
 ];
 
@@ -199,6 +225,13 @@ impl Scenario {
     #[must_use]
     pub fn server(&self) -> &str {
         self.steps.iter().flat_map(|step| &step.servers).map(String::as_str).next().unwrap_or_default()
+    }
+
+    /// How many sessions its clients open, and may keep.
+    #[must_use]
+    pub fn opens(&self) -> usize {
+        let opening = self.steps.iter().filter(|step| step.send == Message::Mcp(Method::Initialize));
+        opening.map(|step| step.times * step.several.as_ref().map_or(&step.servers, |set| &set.servers).len()).sum()
     }
 
     /// Whether it makes sense with that start.
@@ -248,7 +281,9 @@ mod tests {
                 expectation.check().unwrap_or_else(|why| panic!("scenario `{}` {why}", scenario.id));
             }
             for step in &scenario.steps {
-                assert!(Behaviours::embedded().find(&step.behaviour).is_some(), "{}: {}", scenario.id, step.behaviour);
+                for behaviour in step.behaviour.split(',') {
+                    assert!(Behaviours::embedded().find(behaviour).is_some(), "{}: {behaviour}", scenario.id);
+                }
             }
         }
     }

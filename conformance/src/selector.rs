@@ -1,5 +1,7 @@
 //! Picks cells by the values of their axes. Rules and the reductions of the matrix spell it the same way.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use crate::{
@@ -15,8 +17,11 @@ pub struct Selector {
     credentials: Option<Pattern>,
     server: Option<Pattern>,
     upstream: Option<Pattern>,
-    /// What an honest gateway may conclude from the upstream's behaviour.
+    /// What an honest gateway may conclude from the upstream's behaviour; of several servers, each thing once, in alphabetical order,
+    /// joined by `+`.
     class: Option<Pattern>,
+    /// The same of the one server that a message to several is meant for; where it is meant for all, none is.
+    target: Option<Pattern>,
     method: Option<Pattern>,
     route: Option<Pattern>,
     strategy: Option<Pattern>,
@@ -28,7 +33,8 @@ impl Selector {
     /// Whether this cell is meant. A behaviour goes by its name, with and without its body.
     #[must_use]
     pub fn matches(&self, cell: &Cell) -> bool {
-        AXES.iter().all(|axis| self.fits(axis, cell.value(axis)))
+        let target = |pattern: &Pattern| cell.target().is_some_and(|target| pattern.matches(class_of(target)));
+        AXES.iter().all(|axis| self.fits(axis, cell.value(axis))) && self.target.as_ref().is_none_or(target)
     }
 
     /// Whether a cell can be meant that has this value of this axis.
@@ -38,7 +44,10 @@ impl Selector {
             return self.pattern(axis).is_none_or(|pattern| pattern.matches(value));
         }
         let name = value.split_once('+').map_or(value, |(name, _)| name);
-        let class = |pattern: &Pattern| Behaviours::embedded().find(name).is_some_and(|found| pattern.matches(found.class.as_str()));
+        let class = |pattern: &Pattern| match value.contains(',') {
+            true => pattern.matches(&classes(value.split(','))),
+            false => pattern.matches(class_of(value)),
+        };
         self.upstream.as_ref().is_none_or(|pattern| pattern.matches_one_of(&[value, name])) && self.class.as_ref().is_none_or(class)
     }
 
@@ -65,17 +74,22 @@ impl Selector {
     /// A value that no cell can have, with the name of its axis: a slip of the pen.
     #[must_use]
     pub fn slip(&self) -> Option<(&'static str, String)> {
-        const CLASSES: [Class; 4] = [Class::Accepted, Class::Unauthorized, Class::Forbidden, Class::Inconclusive];
+        const CLASSES: [Class; 4] = [Class::Accepted, Class::Forbidden, Class::Inconclusive, Class::Unauthorized];
         let behaviours = Behaviours::embedded();
+        let of_several: Vec<String> = (1_u8..1 << CLASSES.len())
+            .map(|set| CLASSES.iter().enumerate().filter(|(n, _)| set & 1 << n != 0).map(|(_, class)| class.as_str()).collect::<Vec<_>>())
+            .map(|classes| classes.join("+"))
+            .collect();
         let mut upstreams: Vec<String> = behaviours.spellings().collect();
         upstreams.extend(behaviours.all().filter(|behaviour| !behaviour.scenario).map(|behaviour| behaviour.name.clone()));
         let of = |values: &[&str], pattern: &Option<Pattern>| unknown(pattern.as_ref()?, values);
         let all = |values: &[&'static str]| values.to_vec();
-        let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 8] = [
+        let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 9] = [
             ("credentials", all(&Credentials::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.credentials),
             ("server", all(&ServerKind::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.server),
             ("upstream", upstreams.iter().map(String::as_str).collect(), &self.upstream),
-            ("class", CLASSES.iter().map(|class| class.as_str()).collect(), &self.class),
+            ("class", of_several.iter().map(String::as_str).collect(), &self.class),
+            ("target", CLASSES.iter().map(|class| class.as_str()).collect(), &self.target),
             ("method", all(&Method::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.method),
             ("strategy", all(&Strategy::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.strategy),
             ("profile", all(&Profile::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.profile),
@@ -85,6 +99,18 @@ impl Selector {
     }
 }
 
+/// What an honest gateway may conclude from a behaviour. Nothing where it is unknown.
+fn class_of(behaviour: &str) -> &'static str {
+    Behaviours::embedded().find(behaviour).map_or("", |found| found.class.as_str())
+}
+
+/// The same of several, each thing once.
+fn classes<'a>(behaviours: impl IntoIterator<Item = &'a str>) -> String {
+    behaviours.into_iter().map(class_of).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("+")
+}
+
 fn unknown(pattern: &Pattern, values: &[&str]) -> Option<String> {
-    pattern.written().find(|written| !values.iter().any(|value| crate::pattern::wild(written, value))).map(str::to_owned)
+    // Of a mix, each part is a value of its own.
+    let known = |part: &str| values.iter().any(|value| crate::pattern::wild(part, value));
+    pattern.written().find(|written| !written.split(',').all(known)).map(str::to_owned)
 }

@@ -80,6 +80,7 @@ pub fn shows(cell: &Cell) -> String {
         (_, ServerKind::Static) => format!("{asked} at {path} arrives with the static token"),
         (_, ServerKind::ClientCredentials) => format!("{asked} at {path} arrives with a minted token"),
         (_, ServerKind::Open) => format!("{asked} at {path} arrives without any credential"),
+        (_, ServerKind::Several) => format!("{asked} at {path} asks every server that it means"),
         (_, ServerKind::Forwarding | ServerKind::Unknown) => format!("{asked} at {path} arrives with the caller's token"),
     }
 }

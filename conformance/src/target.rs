@@ -10,7 +10,7 @@ use crate::{
     cell::{Profile, Start, Strategy},
     client::Patience,
     defect::{self, Fault, RunningDefect},
-    implementation::{self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, StartError, Surfaces},
+    implementation::{self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, Several, StartError, Surfaces},
     plan::Plan,
     run_file::{FORMAT, Header, fingerprint},
 };
@@ -27,8 +27,10 @@ pub struct Target {
     pub version: String,
     /// Where a caller puts key and token.
     pub layout: Layout,
-    /// The routes of one server.
+    /// The routes of one server, then those of several.
     pub routes: Vec<String>,
+    /// How several servers are reached at once, where they can be.
+    pub several: Option<Several>,
     /// The profiles that it can be started with.
     pub profiles: Vec<Profile>,
     /// The strategies that it can be started with in each of them.
@@ -176,6 +178,7 @@ impl Target {
     }
 
     fn builtin(name: &str, kind: Kind) -> Self {
+        let of_several = builtin::ROUTES_OF_SEVERAL;
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -186,7 +189,12 @@ impl Target {
                 token_prefix: "Bearer ".to_owned(),
                 server_token_header: Some("x-mcp-{server}-authorization".to_owned()),
             },
-            routes: builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect(),
+            routes: builtin::ROUTES.iter().chain(of_several).map(|route| (*route).to_owned()).collect(),
+            several: Some(Several {
+                routes: of_several.iter().map(|route| (*route).to_owned()).collect(),
+                narrowing_header: builtin::NARROWING_HEADER.to_owned(),
+                name_separator: "-".to_owned(),
+            }),
             profiles: Profile::ALL.to_vec(),
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
@@ -214,7 +222,8 @@ impl Target {
             name: name.to_owned(),
             version: description.version.clone(),
             layout: description.credentials.clone(),
-            routes: description.routes.clone(),
+            routes: description.routes.iter().chain(description.several.iter().flat_map(|several| &several.routes)).cloned().collect(),
+            several: description.several.clone(),
             profiles: description.profiles.clone(),
             strategies: description.strategies.clone(),
             features: description.features(),

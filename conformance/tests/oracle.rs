@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use mcp_preflight_conformance::{
     catalogue::{Catalogue, Status},
-    cell::{Cell, Method, Start, Strategy},
+    cell::{Cell, Credentials, Method, Profile, ServerKind, Start, Strategy},
     matrix::{self, Axes},
     observe::Observable,
     pattern::Pattern,
@@ -30,7 +30,7 @@ const HONEST: &[(&str, &str)] =
     &[("elsewhere", "nothing"), ("scheme", "one"), ("answered", "in-time"), ("ending", "complete"), ("key-leak", "nothing")];
 
 static CELLS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
-    let routes = ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/"].map(str::to_owned);
+    let routes = ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/", "/mcp", "/mcp/{servers}"].map(str::to_owned);
     matrix::cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
 });
 
@@ -78,7 +78,7 @@ fn every_cell_has_a_status_rule() {
 
 #[test]
 fn no_two_rules_contradict() {
-    for cell in CELLS.iter().filter(|cell| cell.route == "/mcp/{server}") {
+    for cell in CELLS.iter().filter(|cell| ["/mcp/{server}", "/mcp"].contains(&cell.route.as_str())) {
         let rules: Vec<&Rule> = RuleBook::embedded().of(cell).collect();
         let observables: BTreeSet<&String> = rules.iter().flat_map(|rule| rule.expectation.expect.keys()).collect();
         for observable in observables {
@@ -161,6 +161,37 @@ proptest! {
         let cell = Cell { route, strategy, ..at.get(&CELLS).clone() };
         compare(&cell)?;
     }
+}
+
+proptest! {
+    /// Topologies of one to eight servers, of which the matrix has those of three.
+    #[test]
+    fn any_number_of_servers_is_judged_as_a_set(
+        outcomes in prop::collection::vec(prop::sample::select(&reference::Outcome::ALL[..]), 1..=8),
+        method in prop::sample::select(&[Method::Initialize, Method::ToolsList, Method::ToolsCall][..]),
+        profile in prop::sample::select(Profile::ALL),
+        shuffled in any::<prop::sample::Index>(),
+    ) {
+        let like = CELLS.iter().find(|cell| cell.server == ServerKind::Several).expect("the matrix has cells of several servers");
+        let mix = |outcomes: &[reference::Outcome]| outcomes.iter().map(|outcome| outcome.behaviour()).collect::<Vec<_>>().join(",");
+        let cell = Cell { credentials: Credentials::KeyAndToken, upstream: mix(&outcomes), method, profile, ..like.clone() };
+        compare(&cell)?;
+        let names = accepted_if_401(&cell);
+        prop_assert_eq!(names.is_empty(), method == Method::ToolsCall || reference::named(&outcomes).is_none(), "{}", cell);
+        // Whoever answers first, a message to all comes to the same.
+        let mut turned = outcomes.clone();
+        turned.rotate_left(shuffled.index(outcomes.len()));
+        prop_assert_eq!(reference::several(profile, &outcomes), reference::several(profile, &turned));
+    }
+}
+
+/// What a rule asks of the server that a challenge names.
+fn accepted_if_401(cell: &Cell) -> Vec<&'static Pattern> {
+    RuleBook::embedded()
+        .iter()
+        .filter(|rule| rule.when.matches(cell))
+        .filter_map(|rule| rule.expectation.expect.get("challenge-names"))
+        .collect()
 }
 
 #[test]

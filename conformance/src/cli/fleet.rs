@@ -59,6 +59,6 @@ fn credential(server: &PlannedServer, plan: &Plan) -> String {
             let (token_url, Plan { client_id, client_secret, .. }) = (server.token_url.as_deref().unwrap_or_default(), plan);
             format!("gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`")
         }
-        ServerKind::Open | ServerKind::Unknown => "gets no credential".to_owned(),
+        ServerKind::Open | ServerKind::Unknown | ServerKind::Several => "gets no credential".to_owned(),
     }
 }

@@ -24,7 +24,7 @@ const LATE: Duration = Duration::from_millis(2_500);
 impl Gateway {
     /// The upstream refused the token, or wants one: 401, and the way to a new one (STA-01, CHL-01 to 06).
     pub(super) async fn unauthorized(&self, ask: &Ask, server: &PlannedServer, token_sent: bool, said: &HeaderMap) -> Response<Body> {
-        if self.has(Switch::LateRefusal) {
+        if self.has(Switch::LateRefusal) && ask.refuser.is_none() {
             tokio::time::sleep(LATE).await;
         }
         if let Some(masked) = self.masked(ask) {
@@ -120,7 +120,7 @@ pub(super) fn coded(ask: &Ask, status: StatusCode, code: i64, text: &str) -> Res
     answer
 }
 
-fn success(ask: &Ask, rest: &Value) -> Response<Body> {
+pub(super) fn success(ask: &Ask, rest: &Value) -> Response<Body> {
     envelope(ask, rest)
 }
 

@@ -70,7 +70,7 @@ impl Gateway {
         if self.has(Switch::BareBearer) {
             return HeaderValue::from_static("Bearer");
         }
-        let (base, path) = (self.named_base(&ask.headers), &ask.path);
+        let (base, path) = (self.named_base(&ask.headers), ask.refused_at());
         let theirs = bearer(said).filter(|_| self.profile == Profile::Mcp);
         let carried = |name: &str| theirs.as_ref().and_then(|theirs| theirs.parameter(name)).map(str::to_owned);
         let mut line = Line { text: "Bearer".to_owned(), quote: if self.has(Switch::UnquotedChallenge) { "" } else { "\"" } };

@@ -20,7 +20,8 @@ pub(super) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-
 
 impl Gateway {
     /// The document at that path; `None` where the path is none of a document.
-    pub(super) async fn document(&self, path: &str, has_credentials: bool) -> Option<Response<Body>> {
+    pub(super) async fn document(&self, uri: &http::Uri, has_credentials: bool) -> Option<Response<Body>> {
+        let path = uri.path();
         if matches!(path, "/healthz" | "/readyz") {
             return Some(Response::new(full("ok")));
         }
@@ -34,13 +35,15 @@ impl Gateway {
             self.fetch_carelessly(&server.url).await;
         }
         let known = known.filter(|_| resource.is_none() || !self.has(Switch::MetadataAtTheRoot)).map(|server| server.url.as_str());
+        // Of several servers the resource is their route, whichever of them has refused (RFC 9728 §3.3).
+        let of_several = uri.query().and_then(|query| query.strip_prefix("resource=")).filter(|_| known.is_some());
         let issuer = &self.plan.issuer;
         Some(if known.is_none() {
             json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
         } else if resource.is_some() {
             let servers = if self.has(Switch::NoAuthorizationServers) { vec![] } else { vec![issuer] };
             let document = json!({
-                "resource": known.filter(|_| self.has(Switch::MetadataNamesUpstream)).map_or(format!("{}{endpoint}", self.base_url), str::to_owned),
+                "resource": known.filter(|_| self.has(Switch::MetadataNamesUpstream)).map_or(format!("{}{}", self.base_url, of_several.unwrap_or(endpoint)), str::to_owned),
                 "scopes_supported": if self.has(Switch::OffersOfflineAccess) { vec!["mcp:read", "offline_access"] } else { vec!["mcp:read"] },
                 "authorization_servers": servers,
                 "bearer_methods_supported": ["header"],

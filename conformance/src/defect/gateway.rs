@@ -1,8 +1,8 @@
 //! Leads one request through the model: admission, access, credential, probe, the request itself, and the answer.
 //!
-//! One function per step, each with the faults that concern it. It knows single-server routes only.
+//! One function per step, each with the faults that concern it. It knows one server; of several, `several` makes one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use http::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RET
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ use super::edge::{Edge, Sessions};
 use super::fault::Switch;
 use super::modern;
 use super::relay::{Body, Broken, Later, Relayed, is_stream, media_type, relayed_headers};
+use super::several::{Session, Wanted};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
 use super::{KEY_HEADER, REQUEST_DEADLINE};
 use crate::cell::{Profile, ServerKind};
@@ -56,6 +57,10 @@ pub(super) struct Gateway {
     pub(super) sessions: Sessions,
     /// What a fault makes probes queue for, by token.
     pub(super) queues: std::sync::Mutex<HashMap<HeaderValue, Arc<Mutex<()>>>>,
+    /// What a fault remembers of refused tokens, by server.
+    pub(super) refused: std::sync::Mutex<HashSet<(String, HeaderValue)>>,
+    /// The sessions of several servers, by the ids that clients were given.
+    pub(super) of_several: std::sync::Mutex<HashMap<HeaderValue, Session>>,
 }
 
 /// A request of a client's, read whole.
@@ -69,11 +74,13 @@ pub(super) struct Ask {
     pub(super) id: Option<Value>,
     /// Its method.
     pub(super) rpc: Option<String>,
+    /// Where the documents of the server are that refuses, and this is one of several (AGG-06).
+    pub(super) refuser: Option<String>,
 }
 
 /// What the model shows an upstream.
 #[derive(Clone)]
-enum Credential {
+pub(super) enum Credential {
     /// The caller's, byte for byte.
     Forwarded(HeaderValue),
     /// The gateway's own: static, or minted.
@@ -84,8 +91,18 @@ enum Credential {
 impl Gateway {
     pub(super) fn new(switch: Option<Switch>, profile: Profile, plan: Plan, base_url: String) -> Self {
         let http = client(switch != Some(Switch::NoPool));
-        let (minted, sessions, queues) = (Mutex::default(), Sessions::default(), std::sync::Mutex::default());
-        Self { switch, profile, plan, base_url, http, minted, sessions, queues }
+        Self {
+            switch,
+            profile,
+            plan,
+            base_url,
+            http,
+            minted: Mutex::default(),
+            sessions: Sessions::default(),
+            queues: std::sync::Mutex::default(),
+            refused: std::sync::Mutex::default(),
+            of_several: std::sync::Mutex::default(),
+        }
     }
 
     /// Whether the model has this fault.
@@ -116,11 +133,18 @@ impl Gateway {
             let name = server_of(&head.uri.path()[RESOURCE.len()..]).unwrap_or_default();
             self.overstep(name, head.headers.get(AUTHORIZATION)).await;
         }
-        if let Some(document) = self.document(head.uri.path(), has_credentials).await {
+        if let Some(document) = self.document(&head.uri, has_credentials).await {
             return document;
         }
-        let mut ask =
-            Ask { method: head.method, path: head.uri.path().into(), headers: head.headers, body: Bytes::new(), id: None, rpc: None };
+        let mut ask = Ask {
+            method: head.method,
+            path: head.uri.path().into(),
+            headers: head.headers,
+            body: Bytes::new(),
+            id: None,
+            rpc: None,
+            refuser: None,
+        };
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
             return error(&ask, StatusCode::PAYLOAD_TOO_LARGE, "413 Content Too Large");
         };
@@ -128,7 +152,8 @@ impl Gateway {
         if let Some(refusal) = self.turned_away(&ask) {
             return refusal;
         }
-        let Some(name) = server_of(&ask.path).map(str::to_owned) else {
+        let wanted = Wanted::of(&ask.path, &ask.headers);
+        let Some(name) = server_of(&ask.path).or(wanted.as_ref().map(|_| "")).map(str::to_owned) else {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
         };
         if !matches!(ask.method, Method::POST | Method::GET | Method::DELETE) {
@@ -136,7 +161,7 @@ impl Gateway {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
             return answer;
         }
-        if self.has(Switch::NamesBeforeKeys) && self.plan.server(&name).is_none() {
+        if self.has(Switch::NamesBeforeKeys) && wanted.is_none() && self.plan.server(&name).is_none() {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
         }
         if self.has(Switch::DownBeforeKeys) && self.plan.server(&name).is_some_and(|server| server.name == names::CLOSED) {
@@ -161,6 +186,9 @@ impl Gateway {
             answer.headers_mut().extend(target.ok().map(|target| (http::header::LOCATION, target)));
             return answer;
         }
+        if let Some(wanted) = wanted {
+            return self.several(ask, caller, &wanted).await;
+        }
         let known = self.plan.server(&name).filter(|server| !server.disabled || self.has(Switch::ServesTheDisabled));
         let named = PlannedServer::new(&name, ServerKind::Forwarding, name.replace("%3A", ":").replace("%2F", "/"));
         let known = known.or(Some(&named).filter(|named| self.has(Switch::NamesAreUrls) && named.url.starts_with("http://")));
@@ -180,8 +208,9 @@ impl Gateway {
         if self.is_anothers(&ask, caller.holder) {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such session");
         }
-        if self.has(Switch::CommitsHeadEarly) && ask.id.is_some() {
-            return committed(async move { self.passed(ask, server, caller).await });
+        let mumbles = ask.id.clone().filter(|_| self.has(Switch::LateRefusalIsEmpty));
+        if (self.has(Switch::CommitsHeadEarly) || mumbles.is_some()) && ask.id.is_some() {
+            return committed(mumbles, async move { self.passed(ask, server, caller).await });
         }
         self.passed(ask, server, caller).await
     }
@@ -194,7 +223,7 @@ impl Gateway {
     }
 
     /// An admitted request to a server that its caller may use.
-    async fn passed(self: Arc<Self>, ask: Ask, server: PlannedServer, caller: Caller) -> Response<Body> {
+    pub(super) async fn passed(self: Arc<Self>, ask: Ask, server: PlannedServer, caller: Caller) -> Response<Body> {
         if self.has(Switch::WantsAToken) && forwards(&server) && caller.token.is_none() {
             return self.unauthorized(&ask, &server, false, &HeaderMap::new()).await;
         }
@@ -206,7 +235,7 @@ impl Gateway {
             ServerKind::Forwarding | ServerKind::Ungranted => true,
             ServerKind::ClientCredentials => self.has(Switch::ProbesClientCredentials),
             ServerKind::Static => self.has(Switch::ProbesStatic),
-            ServerKind::Open | ServerKind::Unknown => false,
+            ServerKind::Open | ServerKind::Unknown | ServerKind::Several => false,
         };
         let probed = match caller.token.as_ref().filter(|_| probes) {
             Some(token) => {
@@ -232,7 +261,7 @@ impl Gateway {
     }
 
     /// What the server is shown; `None` where it needs a credential that cannot be had (OPN-16).
-    async fn credential(&self, ask: &Ask, server: &PlannedServer, caller: &Caller) -> Option<Credential> {
+    pub(super) async fn credential(&self, ask: &Ask, server: &PlannedServer, caller: &Caller) -> Option<Credential> {
         let token = caller.token.clone();
         let forwarded = |token: Option<HeaderValue>| token.map_or(Credential::None, Credential::Forwarded);
         Some(match server.kind {
@@ -244,12 +273,18 @@ impl Gateway {
             ServerKind::Forwarding | ServerKind::Ungranted => forwarded(token),
             ServerKind::Static => Credential::Own(HeaderValue::try_from(format!("Bearer {}", self.plan.static_token)).ok()?),
             ServerKind::ClientCredentials => Credential::Own(self.minted(server).await?),
-            ServerKind::Open | ServerKind::Unknown => Credential::None,
+            ServerKind::Open | ServerKind::Unknown | ServerKind::Several => Credential::None,
         })
     }
 
     /// Sends the client's request on, once, and maps what comes back.
     async fn forwarded(&self, ask: &Ask, server: &PlannedServer, credential: Credential) -> Response<Body> {
+        let answer = self.sent(ask, server, &credential).await;
+        self.mapped(ask, server, &credential, answer).await
+    }
+
+    /// Sends the client's request on, once.
+    pub(super) async fn sent(&self, ask: &Ask, server: &PlannedServer, credential: &Credential) -> Result<Response<Incoming>, Trouble> {
         let mut headers: HeaderMap = ask
             .headers
             .iter()
@@ -264,7 +299,7 @@ impl Gateway {
         if self.has(Switch::DropsMirror) {
             headers.remove("mcp-name");
         }
-        match &credential {
+        match credential {
             Credential::Forwarded(token) | Credential::Own(token) => {
                 let twice = HeaderValue::try_from([b"Bearer ", token.as_bytes()].concat()).ok().filter(|_| self.has(Switch::DoubleBearer));
                 headers.insert(AUTHORIZATION, twice.unwrap_or_else(|| token.clone()));
@@ -272,8 +307,7 @@ impl Gateway {
             Credential::None => {}
         }
         let request = addressed(&server.url, ask.method.clone(), headers, Full::new(ask.body.clone()));
-        let answer = self.send(request, REQUEST_DEADLINE).await;
-        self.mapped(ask, server, &credential, answer).await
+        self.send(request, REQUEST_DEADLINE).await
     }
 
     /// What an upstream's answer to the real request becomes (STA-01 to 13, OPN-01 to 11).
@@ -337,6 +371,16 @@ impl Gateway {
 }
 
 impl Ask {
+    /// The path whose documents lead to a better token.
+    pub(super) fn refused_at(&self) -> &str {
+        self.refuser.as_deref().unwrap_or(&self.path)
+    }
+
+    /// The same, refused by this one of several servers.
+    pub(super) fn of(&self, server: &PlannedServer) -> Self {
+        Self { refuser: Some(format!("/mcp/{}?resource={}", server.name, self.path)), ..self.clone() }
+    }
+
     fn read(&mut self, body: Bytes) {
         if let Ok(Value::Object(mut message)) = serde_json::from_slice(&body) {
             self.rpc = message.get("method").and_then(Value::as_str).map(str::to_owned);
@@ -355,7 +399,7 @@ impl Ask {
 }
 
 /// Whether the caller's token is meant for that server, if the caller may use it.
-fn forwards(server: &PlannedServer) -> bool {
+pub(super) fn forwards(server: &PlannedServer) -> bool {
     matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
 }
 
@@ -368,11 +412,14 @@ pub(super) fn server_of(path: &str) -> Option<&str> {
     }
 }
 
-/// The fault that sends the head before anything is known, and the rest as one event.
-fn committed(answer: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
+/// The fault that sends the head before anything is known, and the rest as one event; or nothing of a refusal, for the request of this id.
+fn committed(mumbles: Option<Value>, answer: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
     let event = async move {
         let (head, body) = answer.await.into_parts();
-        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let mut bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        if let Some(id) = mumbles.filter(|_| head.status.is_client_error()) {
+            bytes = json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [], "tools": [] } }).to_string().into();
+        }
         if is_stream(&head) { bytes } else { Bytes::from([b"data: ", &bytes[..], b"\n\n"].concat()) }
     };
     let mut early = Response::new(Later::body(event));

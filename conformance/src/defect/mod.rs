@@ -1,8 +1,8 @@
 //! A small model of an MCP gateway that can be given one fault, so that the suite can be shown to notice it.
 //!
 //! Written from the requirements and nothing else: it shares no code with the gateway of this project, so that without a fault it is a
-//! second, differently built implementation that must pass everything. It asks first (strategy `probe`), serves single-server routes
-//! only, and speaks HTTP/1.1 without TLS on both sides; an upstream that needs TLS is one that it cannot reach.
+//! second, differently built implementation that must pass everything. It asks first (strategy `probe`), serves one server
+//! or several, and speaks HTTP/1.1 without TLS on both sides; an upstream that needs TLS is one that it cannot reach.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -25,8 +25,10 @@ mod discovery;
 mod edge;
 mod fault;
 mod gateway;
+mod merge;
 mod modern;
 mod relay;
+mod several;
 mod upstream;
 
 pub use fault::{Fault, Switch, all};

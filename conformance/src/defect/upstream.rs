@@ -109,6 +109,9 @@ impl Gateway {
             Some(queue) => Some(queue.lock().await),
             None => None,
         };
+        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&(server.name.clone(), token.clone())) {
+            return Probed { outcome: Outcome::Unauthorized, head: HeaderMap::new() };
+        }
         let mut answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
         if self.has(Switch::RetriesProbe) && matches!(answer, Err(Trouble::Unreachable)) {
             answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
@@ -125,6 +128,9 @@ impl Gateway {
             StatusCode::INTERNAL_SERVER_ERROR if self.has(Switch::Synthesises401From500) => Outcome::Unauthorized,
             _ => Outcome::GoOn,
         };
+        if outcome == Outcome::Unauthorized && self.has(Switch::RemembersRefusals) {
+            self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert((server.name.clone(), token.clone()));
+        }
         if outcome != Outcome::GoOn && !self.counts(&mut answer).await {
             return Probed::default();
         }

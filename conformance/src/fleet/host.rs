@@ -108,7 +108,9 @@ impl Host {
         ticket.answered(&decision.word.unwrap_or_else(|| answer.status.to_string()));
         let last = request.flaw.is_some() || !request.keep_alive;
         let manner = Manner { fault: decision.fault, head_only: request.is_head(), last, pace: decision.pace.as_deref() };
-        match deliver(wire, &answer, manner).await {
+        let delivered = deliver(wire, &answer, manner).await;
+        drop(decision.turn);
+        match delivered {
             Ok(after) => after,
             Err(_) => {
                 ticket.undelivered();

@@ -97,6 +97,11 @@ impl Fleet {
         self.site.orders.stand(server, case, behaviour).await
     }
 
+    /// Has the servers answer the next requests of the case in this order, each once.
+    pub fn take_turns(&self, case: &CaseId, order: Vec<String>) {
+        self.site.gates.take_turns(case, order);
+    }
+
     /// Lets the next event of the case's `stream-progress` answer go.
     pub fn release(&self, case: &CaseId) {
         self.site.gates.release(case);

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cell::{Era, ServerKind},
-    plan::{Plan, PlannedServer, names},
+    plan::{Plan, PlannedServer, Toolset, names},
 };
 
 /// A fleet that is bound and not yet running.
@@ -59,6 +59,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
             server.era = Era::July2026;
         }
         server.disabled = server.name == names::RETIRED;
+        server.space = names::ONE_SPACE.contains(&server.name.as_str()).then(|| "corp".to_owned());
         server.token_url = match server.name.as_str() {
             names::MINTED => Some(format!("{issuer}/token")),
             names::UNMINTABLE => Some(format!("{issuer}/nothing-here")),
@@ -66,8 +67,10 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
         };
     }
     let mut rng = fastrand::Rng::with_seed(seed);
+    let owned = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect();
     let plan = Plan {
         servers: ground.servers,
+        toolsets: names::TOOLSETS.iter().map(|(name, servers)| Toolset { name: (*name).to_owned(), servers: owned(servers) }).collect(),
         full_key: random("sk-full-", &mut rng),
         limited_key: random("sk-limited-", &mut rng),
         static_token: random("static-", &mut rng),

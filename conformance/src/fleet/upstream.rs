@@ -9,6 +9,7 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use super::{
     answer::{Answer, Places, stated},
+    gates::Turn,
     healthy,
     host::Host,
     orders::Claim,
@@ -26,11 +27,13 @@ pub(super) struct Decision {
     pub(super) pace: Option<Arc<Semaphore>>,
     /// What the record says was answered, where that is more than the status.
     pub(super) word: Option<String>,
+    /// The server's turn, which ends with the answer.
+    pub(super) turn: Option<Turn>,
 }
 
 impl From<Answer> for Decision {
     fn from(answer: Answer) -> Self {
-        Self { answer, fault: None, pace: None, word: None }
+        Self { answer, fault: None, pace: None, word: None, turn: None }
     }
 }
 
@@ -42,7 +45,7 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
     {
         let answer = stated(*status, headers, body, request, &Places::of(site, host, ticket));
         let word = behaviour.fault.and_then(|fault| word(fault, answer.status));
-        return Decision { answer, fault: behaviour.fault, pace: None, word };
+        return Decision { answer, fault: behaviour.fault, pace: None, word, turn: None };
     }
     if let Some(answer) = beside_the_endpoint(site, host, request, ticket) {
         return answer.into();
@@ -54,6 +57,10 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
     if behaviour.after_ms > 0 {
         sleep(Duration::from_millis(behaviour.after_ms)).await;
     }
+    let turn = match ticket.case() {
+        Some(case) => site.gates.turn(case, &host.name).await,
+        None => None,
+    };
     if behaviour.fault == Some(Fault::Barrier)
         && let Some(case) = ticket.case()
         && !site.gates.meet(case, behaviour.n).await
@@ -73,7 +80,7 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
         return in_steps(site, answer, request, ticket);
     }
     let word = behaviour.fault.and_then(|fault| word(fault, answer.status));
-    Decision { answer, fault: behaviour.fault, pace: None, word }
+    Decision { answer, fault: behaviour.fault, pace: None, word, turn }
 }
 
 /// The order is not one that an upstream can follow: a mistake of the suite's, not of the implementation's.
@@ -99,7 +106,8 @@ fn choose(
     if let Some(then) = &ordered.then {
         // Whoever cleans up a session that this case was given is not asking again.
         let cleans_up = request.method == "DELETE" && request.session().and_then(|session| site.record.lives(session)) == Some(true);
-        if !cleans_up && ticket.turn(server) > 1 {
+        let refuses = !matches!(ordered.source, Source::Healthy(_));
+        if (cleans_up && refuses) || (!cleans_up && ticket.turn(server) > 1) {
             return known.resolve(then);
         }
     }

@@ -29,6 +29,8 @@ pub struct Description {
     /// The routes of one server, each with `{server}` in the name's place; the matrix uses the first most.
     #[serde(deserialize_with = "routes")]
     pub routes: Vec<String>,
+    /// How several servers are reached at once, where they can be.
+    pub several: Option<Several>,
     /// What server names it takes.
     #[serde(default)]
     pub server_names: ServerNames,
@@ -127,6 +129,43 @@ impl Surfaces {
     }
 }
 
+/// How several servers are reached in one request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Several {
+    /// The paths: with `{servers}` where their names stand with commas between them, with `{toolset}` where the name of a toolset
+    /// does, or plain; then the header says which. The matrix uses the first most, which is not one of a toolset.
+    #[serde(deserialize_with = "several_routes")]
+    pub routes: Vec<String>,
+    /// The header that narrows a request down to some servers, their names with commas between them; in lower case.
+    #[serde(deserialize_with = "header")]
+    pub narrowing_header: String,
+    /// What stands between the name of a server and that of its tool.
+    #[serde(default = "hyphen")]
+    pub name_separator: String,
+}
+
+impl Several {
+    /// The path and the header lines that ask for these servers, or for this toolset, by a route.
+    #[must_use]
+    pub fn address(&self, route: &str, servers: &str, toolset: &str) -> (String, Vec<(String, String)>) {
+        let path = route.replace("{servers}", servers).replace("{toolset}", toolset);
+        let narrowed = if route.contains('{') { Vec::new() } else { vec![(self.narrowing_header.clone(), servers.to_owned())] };
+        (path, narrowed)
+    }
+
+    fn features(&self) -> impl Iterator<Item = Feature> {
+        let toolsets = self.routes.iter().any(|route| route.contains("{toolset}")).then_some(Feature::Toolsets);
+        [Feature::SeveralServers].into_iter().chain(toolsets)
+    }
+
+    /// The name by which a client calls a server's tool.
+    #[must_use]
+    pub fn tool(&self, server: &str, tool: &str) -> String {
+        format!("{server}{}{tool}", self.name_separator)
+    }
+}
+
 /// An optional ability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -169,6 +208,10 @@ pub enum Feature {
     Metrics,
     /// Writes a line about each request, as `surfaces.audit` says.
     Audit,
+    /// Serves several servers in one request; declared by `[several]`.
+    SeveralServers,
+    /// Knows toolsets; declared by a route of `[several]`.
+    Toolsets,
 }
 
 impl fmt::Display for Feature {
@@ -200,6 +243,8 @@ impl Feature {
         Self::MessageLimit,
         Self::Metrics,
         Self::Audit,
+        Self::SeveralServers,
+        Self::Toolsets,
     ];
 }
 
@@ -303,7 +348,8 @@ impl Description {
     #[must_use]
     pub fn features(&self) -> Vec<Feature> {
         let header = self.credentials.server_token_header.is_some().then_some(Feature::ServerTokens);
-        self.features.iter().copied().chain(header).chain(self.surfaces.features()).collect()
+        let several = self.several.iter().flat_map(Several::features);
+        self.features.iter().copied().chain(header).chain(several).chain(self.surfaces.features()).collect()
     }
 
     /// A file of its folder, such as `baseline.toml`; `None` where there is none.
@@ -370,6 +416,20 @@ fn routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
         !routes.is_empty() && routes.iter().all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
     };
     held(from, fine, "unusable routes, expected paths with `{server}` once in each, for example  [\"/mcp/{server}\"]")
+}
+
+fn several_routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let fine = |routes: &Vec<String>| {
+        let path = |route: &String| route.starts_with('/') && !route.contains("{server}");
+        routes.first().is_some_and(|first| !first.contains("{toolset}")) && routes.iter().all(path)
+    };
+    let expected =
+        "expected paths, the first one not of a toolset, for example  [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]";
+    held(from, fine, &format!("unusable routes of several servers, {expected}"))
+}
+
+fn hyphen() -> String {
+    "-".to_owned()
 }
 
 fn strategies<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Strategy>, D::Error> {

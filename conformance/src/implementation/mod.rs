@@ -21,7 +21,9 @@ use std::time::{Duration, SystemTime};
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-pub use self::description::{Audit, Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Start, Stop, Surfaces};
+pub use self::description::{
+    Audit, Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Several, Start, Stop, Surfaces,
+};
 pub use self::folder::{DescriptionError, names};
 pub use self::install::InstallError;
 pub use self::located::Located;

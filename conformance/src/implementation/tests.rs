@@ -28,6 +28,7 @@ fn plan() -> Plan {
             server("open", ServerKind::Open, true),
             server("restricted", ServerKind::Forwarding, false),
         ],
+        toolsets: Vec::new(),
         full_key: "key-full".into(),
         limited_key: "key-\"limited\"".into(),
         static_token: "static-token".into(),
@@ -319,12 +320,12 @@ fn what_the_author_of_a_template_reads() {
     let all: Vec<String> = faulty.iter().map(|source| template::render("config.jinja", source, &names).unwrap_err().to_string()).collect();
     insta::assert_snapshot!(all.join("\n\n"), @r#"
     config.jinja:1: `fullkey` is not defined
-    expected one of `servers`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
 
     config.jinja:3: `server.adress` is not defined
 
     config.jinja:1: `server` is not defined
-    expected one of `servers`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
 
     config.jinja:1: filter to_json is unknown, at `to_json`
 

@@ -17,6 +17,7 @@ fn context() -> Context {
         plan: Arc::new(plan),
         key_header: "x-key".into(),
         token_header: "authorization".into(),
+        name_separator: "-".into(),
         deadlines: Deadlines { probe: 5_000, commit: 5_000, slack: 0 },
         features: BTreeSet::new(),
         profile: Profile::Seed,
@@ -170,8 +171,8 @@ fn the_gravest_finding_decides_and_every_requirement_is_there() {
     assert_eq!(of("STA-01").verdict, Verdict::Fail);
     assert_eq!(of("STA-01").counts, BTreeMap::from([(Verdict::Pass, 2), (Verdict::Fail, 1)]));
     assert_eq!(of("STA-05").verdict, Verdict::Skip);
-    assert_eq!(of("AGG-01").verdict, Verdict::NotApplicable);
-    assert!(of("AGG-01").note.is_some());
+    assert_eq!(of("SEC-14").verdict, Verdict::NotApplicable);
+    assert!(of("SEC-14").note.is_some());
 }
 
 #[test]

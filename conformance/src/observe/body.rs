@@ -63,6 +63,13 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: refuser,
     },
     Observable {
+        name: "remedy",
+        says: "whether the text of an error tells the client to authorise again",
+        values: &["named", "unnamed"],
+        absence: None,
+        look: remedy,
+    },
+    Observable {
         name: "disclosed",
         says: "what the text of a failure tells of the inside",
         values: &["nothing", "upstream-address", "stack-trace", "library-message"],
@@ -95,7 +102,7 @@ fn is_stream(exchange: &Exchange) -> bool {
 }
 
 /// The message that answers the request, rather than one on the way to it.
-fn answer(exchange: &Exchange) -> Option<Value> {
+pub(super) fn answer(exchange: &Exchange) -> Option<Value> {
     messages(exchange).into_iter().find(|message| message.get("result").is_some() || message.get("error").is_some_and(Value::is_object))
 }
 
@@ -210,8 +217,24 @@ fn words_of(body: &str) -> String {
 
 fn refuser(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| match exchange.status {
-        Some(401 | 403) => if exchange.body.contains(subject.server) { "named" } else { "unnamed" }.into(),
+        Some(401 | 403) => {
+            if subject.context.plan.servers.iter().any(|server| subject.means(&server.name) && exchange.body.contains(&server.name)) {
+                "named"
+            } else {
+                "unnamed"
+            }
+            .into()
+        }
         _ => Observation::NotApplicable,
+    })
+}
+
+fn remedy(subject: &Subject<'_>) -> Observation {
+    of_head(subject, |exchange| {
+        let Some(error) = answer(exchange).and_then(|message| message.get("error").map(Value::to_string)) else { return "unnamed".into() };
+        let error = error.to_ascii_lowercase();
+        let told = ["authori", "authenticat", "sign in", "log in", "token"].iter().any(|word| error.contains(word));
+        if told { "named" } else { "unnamed" }.into()
     })
 }
 

@@ -258,7 +258,7 @@ fn url_parameter(subject: &Subject<'_>, name: &str) -> Observation {
 fn whose(subject: &Subject<'_>, url: &str) -> &'static str {
     let rest = url.strip_prefix(&subject.context.base_url);
     if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
-        let named = rest.split(['/', '?', '=', '&']).any(|part| part == subject.server);
+        let named = rest.split(['/', '?', '=', '&']).any(|part| subject.means(part));
         return if named { "gateway" } else { "gateway-without-server" };
     }
     let of_upstream = |server: &crate::plan::PlannedServer| url.contains(crate::observe::leak::authority(&server.url));

@@ -124,7 +124,7 @@ fn may_see(subject: &Subject<'_>, arrival: &Arrival, kind: SecretKind) -> bool {
     let server = subject.context.plan.server(&arrival.server).map(|server| server.kind);
     match kind {
         SecretKind::GatewayKey => false,
-        SecretKind::UpstreamToken => arrival.server == subject.server && matches!(server, Some(ServerKind::Forwarding)),
+        SecretKind::UpstreamToken => subject.means(&arrival.server) && matches!(server, Some(ServerKind::Forwarding)),
         SecretKind::StaticToken => server == Some(ServerKind::Static),
         SecretKind::MintedToken => server == Some(ServerKind::ClientCredentials),
         SecretKind::ClientSecret => arrival.server == "issuer",

@@ -31,6 +31,13 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: same_answer,
     },
     Observable {
+        name: "all-answers",
+        says: "whether any two answers can be told apart",
+        values: &["same", "status", "headers", "body"],
+        absence: None,
+        look: all_answers,
+    },
+    Observable {
         name: "same-challenge",
         says: "whether the challenges of the first two answers can be told apart",
         values: &["same", "different"],
@@ -69,7 +76,16 @@ fn first_two<'a>(subject: &Subject<'a>) -> Option<(&'a Exchange, &'a Exchange)> 
 
 /// The name asked for, and what differs between any two answers, do not count.
 fn same_answer(subject: &Subject<'_>) -> Observation {
-    let Some((one, two)) = first_two(subject) else { return Observation::NotApplicable };
+    first_two(subject).map_or(Observation::NotApplicable, |(one, two)| difference(one, two).into())
+}
+
+fn all_answers(subject: &Subject<'_>) -> Observation {
+    let exchanges = &subject.trace.exchanges;
+    let differences = exchanges.iter().skip(1).map(|exchange| difference(&exchanges[0], exchange));
+    differences.into_iter().find(|difference| *difference != "same").unwrap_or("same").into()
+}
+
+fn difference(one: &Exchange, two: &Exchange) -> &'static str {
     let name = |exchange: &Exchange| exchange.path.split(['/', '?']).find(|part| !part.is_empty() && *part != "mcp").map(str::to_owned);
     let neutral = |exchange: &Exchange, text: &str| match name(exchange) {
         Some(name) => text.replace(&name, "{server}"),
@@ -94,7 +110,6 @@ fn same_answer(subject: &Subject<'_>) -> Observation {
         () if body(one) != body(two) => "body",
         () => "same",
     }
-    .into()
 }
 
 fn same_challenge(subject: &Subject<'_>) -> Observation {

@@ -178,7 +178,7 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
 
 fn others_saw(subject: &Subject<'_>) -> Observation {
     let planned = |name: &str| subject.context.plan.server(name).is_some();
-    let asked = |arrival: &Arrival| arrival.server != subject.server && planned(&arrival.server) && !super::is_discovery(arrival);
+    let asked = |arrival: &Arrival| !subject.means(&arrival.server) && planned(&arrival.server) && !super::is_discovery(arrival);
     if subject.trace.arrivals.iter().any(asked) { "request" } else { "nothing" }.into()
 }
 

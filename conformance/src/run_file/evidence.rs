@@ -22,6 +22,9 @@ pub struct Setup {
     pub key_header: String,
     /// The header that carries the upstream token, in lower case.
     pub token_header: String,
+    /// What stands between the name of a server and that of its tool, where several servers are served at once.
+    #[serde(default)]
+    pub name_separator: String,
     /// How long things may take.
     pub deadlines: Deadlines,
     /// What the implementation declares that it can do, by name.
@@ -35,7 +38,7 @@ impl Setup {
     /// The context in which a case was judged, made anew.
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
-        let Self { plan, key_header, token_header, deadlines, features, surfaces } = self.clone();
+        let Self { plan, key_header, token_header, name_separator, deadlines, features, surfaces } = self.clone();
         let Evidence { profile, control, settled, output, refused, metrics } = evidence.clone();
         let (base_url, plan) = (gateway.to_owned(), Arc::new(plan));
         Context {
@@ -43,6 +46,7 @@ impl Setup {
             plan,
             key_header,
             token_header,
+            name_separator,
             deadlines,
             features,
             profile,

@@ -67,6 +67,7 @@ fn setup() -> Setup {
         plan,
         key_header: "x-key".into(),
         token_header: "authorization".into(),
+        name_separator: "-".into(),
         deadlines: crate::observe::Deadlines { probe: 1, commit: 1, slack: 1 },
         features: ["discovery".to_owned()].into(),
         surfaces: crate::implementation::Surfaces::default(),

@@ -12,6 +12,7 @@ mod output;
 mod places;
 mod recorder;
 mod selection;
+mod several;
 mod stage;
 mod steps;
 
@@ -359,7 +360,7 @@ impl<'a> Runner<'a> {
         let message_bytes = self.target.surfaces.message_bytes;
         let has = |feature| self.target.features.contains(&feature);
         let has_sessions = has(Feature::Sessions) && has(Feature::SessionEnd);
-        Ok(Arc::new(Stage { fleet, client, layout, numbers, route, has_sessions, message_bytes }))
+        Ok(Arc::new(Stage { fleet, client, layout, numbers, route, has_sessions, message_bytes, several: self.target.several.clone() }))
     }
 
     /// Starts the implementation afresh, if that is possible and has not been done too often.
@@ -393,6 +394,7 @@ impl<'a> Runner<'a> {
             plan: self.fleet.plan().clone(),
             key_header: self.target.layout.key_header.clone(),
             token_header: self.target.layout.token_header.clone(),
+            name_separator: self.target.several.as_ref().map_or_else(String::new, |several| several.name_separator.clone()),
             deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 500 },
             features: self.target.features.iter().map(ToString::to_string).chain(again).collect::<BTreeSet<String>>(),
             surfaces: self.target.surfaces.clone(),

@@ -13,9 +13,9 @@ use std::{
 use crate::{
     behaviour::Behaviours,
     cell::{Cell, Credentials, Era, Method, ServerKind},
-    client::Client,
+    client::{Client, Request},
     fleet::Fleet,
-    implementation::Layout,
+    implementation::{Layout, Several},
     matrix,
     plan::names,
     request::{Ask, Caller, Case, carries_script, request},
@@ -52,7 +52,8 @@ impl Numbers {
 /// Whether the token of a cell's request tells the upstream what to do.
 #[must_use]
 pub fn is_scripted(cell: &Cell) -> bool {
-    matches!(cell.server, ServerKind::Forwarding | ServerKind::Unknown) && cell.credentials == Credentials::KeyAndToken
+    matches!(cell.server, ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Several)
+        && cell.credentials == Credentials::KeyAndToken
 }
 
 /// A cell with the server that it is driven on.
@@ -103,6 +104,8 @@ pub(super) struct Stage {
     pub(super) has_sessions: bool,
     /// The longest message that the implementation takes, where it says.
     pub(super) message_bytes: Option<usize>,
+    /// How several servers are reached at once, where they can be.
+    pub(super) several: Option<Several>,
 }
 
 impl Stage {
@@ -110,15 +113,19 @@ impl Stage {
     pub(super) async fn drive(&self, planned: Planned, case: Case) -> Driven {
         let Planned { cell, server, alone } = &planned;
         let session = self.session_to_end(&planned, &case).await;
-        let order = if *alone { Some(self.fleet.standing_order(server, case.id.clone(), &cell.upstream).await) } else { None };
-        let token = case.script(&[(String::new(), cell.upstream.clone())]).token();
-        let path = cell.route.replace("{server}", server);
-        let caller = Caller { credentials: cell.credentials, token: &token };
-        let mut request = request(Ask::Mcp(cell.method), cell.era, caller, path, &case, &self.layout, self.fleet.plan());
+        let orders = matrix::orders_of(cell);
+        let mut standing = Vec::new();
+        if *alone {
+            // Always in the order of the configuration, so that no two cases wait for each other.
+            for (server, behaviour) in &orders {
+                standing.push(self.fleet.standing_order(server, case.id.clone(), behaviour).await);
+            }
+        }
+        let mut request = self.request(cell, server, &orders, &case);
         request.headers.extend(session.map(|session| (SESSION.to_owned(), session)));
         let exchange = self.client.send(&request).await;
-        if order.is_some() {
-            self.settled(&case, sessions_of(cell.method)).await;
+        if !standing.is_empty() {
+            self.settled(&case, sessions_of(cell)).await;
         }
         Driven { planned, case, exchange }
     }
@@ -127,7 +134,7 @@ impl Stage {
     /// none where nothing can be opened, and none in the revision that has no sessions.
     async fn session_to_end(&self, planned: &Planned, case: &Case) -> Option<String> {
         let Planned { cell, server, .. } = planned;
-        let can_open = self.has_sessions && !matches!(cell.server, ServerKind::Ungranted | ServerKind::Unknown);
+        let can_open = self.has_sessions && !matches!(cell.server, ServerKind::Ungranted | ServerKind::Unknown | ServerKind::Several);
         let is_planned = Behaviours::embedded().find(&cell.upstream).is_some_and(|found| found.server().is_some());
         if cell.method != Method::Delete || !can_open || is_planned || cell.era == Era::July2026 {
             return None;
@@ -147,10 +154,29 @@ impl Stage {
         header(&opened.headers, SESSION).map(str::to_owned)
     }
 
+    fn request(&self, cell: &Cell, server: &str, orders: &[(&str, &str)], case: &Case) -> Request {
+        let (plan, layout) = (self.fleet.plan(), &self.layout);
+        let Some(several) = self.several.as_ref().filter(|_| cell.server == ServerKind::Several) else {
+            let token = case.script(&[(String::new(), cell.upstream.clone())]).token();
+            let path = cell.route.replace("{server}", server);
+            let caller = Caller { credentials: cell.credentials, token: &token };
+            return request(Ask::Mcp(cell.method), cell.era, caller, path, case, layout, plan);
+        };
+        let script: Vec<(String, String)> = orders.iter().map(|(server, order)| ((*server).to_owned(), (*order).to_owned())).collect();
+        let (path, narrowed) = several.address(&cell.route, &names::SEVERAL.join(","), names::TRIO);
+        let tool = several.tool(server, "echo");
+        let ask = if cell.method == Method::ToolsCall { Ask::Tool(&tool) } else { Ask::Mcp(cell.method) };
+        let token = case.script(&script).token();
+        let caller = Caller { credentials: cell.credentials, token: &token };
+        let mut request = request(ask, cell.era, caller, path, case, layout, plan);
+        request.headers.extend(narrowed);
+        request
+    }
+
     /// Everything recorded of a driven cell, once the upstreams are at rest.
     pub(super) async fn collect(&self, driven: Driven) -> Collected {
         let Driven { planned: Planned { cell, .. }, case, exchange } = driven;
-        let settled = self.settled(&case, sessions_of(cell.method)).await;
+        let settled = self.settled(&case, sessions_of(&cell)).await;
         Collected { cell, trace: self.trace(&case, vec![exchange]), settled }
     }
 
@@ -202,8 +228,8 @@ pub(super) fn needs_order(credentials: Credentials, server: &str) -> bool {
 }
 
 /// How many sessions the client itself has opened, and may keep.
-fn sessions_of(method: Method) -> usize {
-    usize::from(method == Method::Initialize)
+fn sessions_of(cell: &Cell) -> usize {
+    if cell.method == Method::Initialize { matrix::orders_of(cell).len() } else { 0 }
 }
 
 /// An ending, for people.

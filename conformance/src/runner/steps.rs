@@ -12,6 +12,7 @@ use crate::{
     cell::Era,
     client::{Request, unanswered, wire::Connection},
     observe::course::named_metadata,
+    plan::Plan,
     request::{Ask, Caller, Case, request},
     scenario::{Leaves, Message, Scenario, Step},
     trace::{Exchange, Trace, header},
@@ -29,6 +30,10 @@ impl Stage {
         for step in &scenario.steps {
             if step.follow {
                 exchanges.extend(self.follow(step, scenario.era, &case, exchanges.last()).await);
+                continue;
+            }
+            if let Some(set) = &step.several {
+                exchanges.extend(self.ask_several(step, set, scenario.era, &case, &exchanges).await);
                 continue;
             }
             let asked: Vec<&String> = (0..step.times).flat_map(|_| &step.servers).collect();
@@ -62,11 +67,11 @@ impl Stage {
                     self.client.send(&request).await
                 });
                 if order.is_some() {
-                    self.settled(&case, 0).await;
+                    self.settled(&case, scenario.opens()).await;
                 }
             }
         }
-        let sessions = exchanges.iter().filter(|exchange| header(&exchange.headers, SESSION).is_some()).count();
+        let sessions = exchanges.iter().filter(|exchange| header(&exchange.headers, SESSION).is_some()).count().max(scenario.opens());
         let mut settled = self.settled(&case, sessions).await;
         if scenario.steps.iter().any(|step| step.leaves.is_some()) {
             // What is still to come of a request that nobody waits for comes before a later one is answered.
@@ -90,11 +95,7 @@ impl Stage {
             Message::Plain(method) => Ask::Plain(method),
         };
         let caller = Caller { credentials: step.credentials, token: &token };
-        let mut plan = self.fleet.plan().clone();
-        if step.other_caller {
-            plan.limited_key.clone_from(&plan.full_key);
-        }
-        let mut request = request(ask, era, caller, filled(&step.path), case, &layout, &plan);
+        let mut request = request(ask, era, caller, filled(&step.path), case, &layout, &self.plan_of(step));
         request.body = step.message.as_deref().map_or(request.body, filled);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
@@ -102,6 +103,15 @@ impl Stage {
         }
         request.headers.extend(step.headers.iter().map(|(name, value)| (filled(name), filled(value))));
         request
+    }
+
+    /// The plan as the caller of a step knows it: the other caller has the other key.
+    pub(super) fn plan_of(&self, step: &Step) -> Plan {
+        let mut plan = self.fleet.plan().clone();
+        if step.other_caller {
+            plan.limited_key.clone_from(&plan.full_key);
+        }
+        plan
     }
 
     /// The token that a step presents; the other caller's is known by its end.
@@ -174,7 +184,7 @@ impl Stage {
 }
 
 /// The line that names the session which was opened last.
-fn opened(exchanges: &[Exchange]) -> Option<(String, String)> {
+pub(super) fn opened(exchanges: &[Exchange]) -> Option<(String, String)> {
     let session = exchanges.iter().rev().find_map(|exchange| header(&exchange.headers, SESSION))?;
     Some((SESSION.to_owned(), session.to_owned()))
 }

@@ -2,7 +2,7 @@
 //!
 //! Written from the requirements, not from the rules.
 
-use mcp_preflight_conformance::cell::{Cell, Credentials as C, Method as M, ServerKind as S};
+use mcp_preflight_conformance::cell::{Cell, Credentials as C, Method as M, Profile, ServerKind as S};
 
 /// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.
 pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
@@ -13,8 +13,14 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         C::MalformedToken => return turned_away(vec!["400", "401"]),
         C::KeyAndToken | C::KeyOnly | C::KeyInAuthorization | C::SameKeyTwice => {}
     }
+    if cell.server == S::Several {
+        let outcomes: Vec<Outcome> = cell.mix().map(Outcome::of).collect();
+        let statuses = if cell.method == M::ToolsCall { call(&outcomes) } else { several(cell.profile, &outcomes) };
+        return (statuses, vec![]);
+    }
     let token = cell.credentials == C::KeyAndToken;
     let saw = match (cell.server, cell.upstream.as_str()) {
+        (S::Several, _) => vec![],
         (S::Ungranted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
         (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["nothing"],
         (S::Forwarding, "refused-port") => vec![],
@@ -66,4 +72,64 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         _ => vec!["502"],
     };
     (statuses, saw)
+}
+
+/// What one of several servers may be taken to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Yes,
+    Unauthorized,
+    Forbidden,
+    Nothing,
+}
+
+impl Outcome {
+    pub(crate) const ALL: [Self; 4] = [Self::Yes, Self::Unauthorized, Self::Forbidden, Self::Nothing];
+
+    fn of(behaviour: &str) -> Self {
+        let behaviour = if behaviour == "late-401" { "401-full" } else { behaviour };
+        Self::ALL.into_iter().find(|outcome| outcome.behaviour() == behaviour).unwrap_or(Self::Nothing)
+    }
+
+    pub(crate) fn behaviour(self) -> &'static str {
+        match self {
+            Self::Yes => "200-json",
+            Self::Unauthorized => "401-full",
+            Self::Forbidden => "403-bare",
+            Self::Nothing => "garbage",
+        }
+    }
+}
+
+/// A message to all: counted, not matched.
+pub(crate) fn several(profile: Profile, outcomes: &[Outcome]) -> Vec<&'static str> {
+    let count = |wanted: Outcome| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+    if profile != Profile::Seed && count(Outcome::Yes) > 0 {
+        vec!["200"]
+    } else if profile != Profile::Seed && (1..outcomes.len()).contains(&count(Outcome::Nothing)) {
+        vec!["401", "403", "502", "504"]
+    } else if count(Outcome::Unauthorized) > 0 {
+        vec!["401"]
+    } else if count(Outcome::Forbidden) > 0 {
+        vec!["403"]
+    } else if count(Outcome::Yes) > 0 {
+        vec!["200"]
+    } else {
+        vec!["502", "504"]
+    }
+}
+
+/// A message to the second of them, or to the only one.
+fn call(outcomes: &[Outcome]) -> Vec<&'static str> {
+    match outcomes.get(1).or(outcomes.first()) {
+        Some(Outcome::Yes) => vec!["200"],
+        Some(Outcome::Unauthorized) => vec!["401"],
+        Some(Outcome::Forbidden) => vec!["403"],
+        Some(Outcome::Nothing) | None => vec!["500", "502", "504"],
+    }
+}
+
+/// The server that a challenge leads to.
+pub(crate) fn named(outcomes: &[Outcome]) -> Option<usize> {
+    (0..outcomes.len()).find(|&n| outcomes[n] == Outcome::Unauthorized)
 }
