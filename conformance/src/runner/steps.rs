@@ -71,14 +71,16 @@ impl Stage {
                 }
             }
         }
-        let sessions = exchanges.iter().filter(|exchange| header(&exchange.headers, SESSION).is_some()).count().max(scenario.opens());
-        let mut settled = self.settled(&case, sessions).await;
-        if scenario.steps.iter().any(|step| step.leaves.is_some()) {
-            // What is still to come of a request that nobody waits for comes before a later one is answered.
-            let _ = self.fence().await;
-            settled &= self.settled(&case, sessions).await;
-            (0..EVENTS).for_each(|_| self.fleet.release(&case.id));
+        let opened = exchanges.iter().filter(|exchange| header(&exchange.headers, SESSION).is_some()).count().max(scenario.opens());
+        if scenario.steps.iter().all(|step| step.leaves.is_none()) {
+            let settled = self.settled(&case, opened).await;
+            return (self.trace(&case, exchanges), settled);
         }
+        // Whoever leaves ends no session. What is still to come of a request that nobody waits for comes before a later one is answered.
+        let mut settled = self.settled(&case, usize::MAX).await;
+        let _ = self.fence().await;
+        settled &= self.settled(&case, usize::MAX).await;
+        (0..EVENTS).for_each(|_| self.fleet.release(&case.id));
         (self.trace(&case, exchanges), settled)
     }
 
