@@ -159,6 +159,8 @@ switches! {
     SharesSessions = "shares-sessions",
     DropsFailingSilently = "drops-failing-silently",
     TokenToEverySpace = "token-to-every-space",
+    PublicParts = "public-parts",
+    KeepsMirroredName = "keeps-mirrored-name",
     // What an answer that is no verdict becomes.
     FailsClosedOnTimeout = "fails-closed-on-timeout",
     NoDeadline = "no-deadline",

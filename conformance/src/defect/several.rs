@@ -172,7 +172,7 @@ impl Gateway {
             ask.headers.insert(SESSION, own.1);
         }
         ask.body = renamed(&ask, &plain);
-        if ask.headers.contains_key(MIRRORED_NAME) {
+        if ask.headers.contains_key(MIRRORED_NAME) && !self.has(Switch::KeepsMirroredName) {
             ask.headers.insert(MIRRORED_NAME, HeaderValue::try_from(plain).unwrap_or(HeaderValue::from_static("?")));
         }
         self.passed(ask.of(&server), server, caller).await
@@ -338,6 +338,10 @@ impl Gateway {
         if !words.is_empty() && !self.has(Switch::DropsFailingSilently) {
             let outcomes: serde_json::Map<String, Value> = words.iter().map(|(name, word)| ((*name).to_owned(), json!(word))).collect();
             result["_meta"]["preflight-model/outcomes"] = Value::Object(outcomes);
+        }
+        if self.has(Switch::PublicParts) && result.get("cacheScope").is_some() {
+            result["cacheScope"] = json!("public");
+            result["ttlMs"] = json!(60_000);
         }
         let mut answer = success(ask, &json!({ "result": result }));
         if ask.rpc.as_deref() == Some("initialize") {

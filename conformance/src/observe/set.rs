@@ -72,6 +72,13 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         absence: None,
         look: caching,
     },
+    Observable {
+        name: "every-caching",
+        says: "whether any list says that it may be kept for others",
+        values: &["private", "public"],
+        absence: None,
+        look: every_caching,
+    },
 ];
 
 /// The servers that the request is meant for, with what each may be taken to say, in the order of the configuration.
@@ -244,6 +251,12 @@ fn caching(subject: &Subject<'_>) -> Observation {
         (None, _) => "not-said",
     }
     .into()
+}
+
+fn every_caching(subject: &Subject<'_>) -> Observation {
+    let results = subject.trace.exchanges.iter().filter_map(answer);
+    let mut scopes = results.filter_map(|message| message["result"]["cacheScope"].as_str().map(str::to_owned));
+    if scopes.any(|scope| scope != "private") { "public" } else { "private" }.into()
 }
 
 /// Whoever sends the requests begins anew after any answer but 401, and gives up after more of these than a client would bear.

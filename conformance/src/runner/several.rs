@@ -87,6 +87,10 @@ impl Stage {
         let caller = Caller { credentials: step.credentials, token: &token };
         let mut request = request(ask, era, caller, path, case, &self.layout, &self.plan_of(step));
         request.headers.extend(narrowed);
+        for (name, value) in &step.replace {
+            request.headers.retain(|(known, _)| known != name);
+            request.headers.push((name.clone(), value.clone()));
+        }
         request.headers.extend(step.headers.iter().cloned());
         request
     }
