@@ -32,7 +32,12 @@ fn in_words(plan: &Plan) -> String {
     let mut text = String::from("Configure the implementation with these servers:\n\n");
     for server in &plan.servers {
         let set_aside = if server.disabled { "; set aside, where that can be said" } else { "" };
-        let _ = writeln!(text, "  {:<12} {:<34} {}{set_aside}", server.name, server.url, credential(server, plan));
+        let space = server.space.as_ref().map(|space| format!("; of protection space `{space}`")).unwrap_or_default();
+        let _ = writeln!(text, "  {:<12} {:<34} {}{space}{set_aside}", server.name, server.url, credential(server, plan));
+    }
+    text.push_str("\nand, where it serves several at once, with these toolsets:\n\n");
+    for toolset in &plan.toolsets {
+        let _ = writeln!(text, "  {:<12} {}", toolset.name, toolset.servers.join(", "));
     }
     let _ = write!(
         text,
