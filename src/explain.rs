@@ -82,7 +82,7 @@ fn serve(said: &mut Said, config: &Config, method: &Method, place: Place<'_>, he
 }
 
 fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) {
-    for party in &plan.parties {
+    for party in plan.parties(config, &config.external(config.listen), &plan.servers) {
         let server = config.server(party.server);
         said.server(server);
         match &party.credential {

@@ -7,7 +7,10 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use toml::Spanned;
 
 use super::{error::Fault, example::example};
-use crate::core::{discovery::ExternalUrl, origin::Origin};
+use crate::core::{
+    discovery::{ExternalUrl, is_loopback},
+    origin::Origin,
+};
 
 pub(super) fn address(text: &Spanned<String>, key: &str) -> Result<SocketAddr, Fault> {
     let expected = || format!("expected an address and a port, for example  {}", example(key));
@@ -41,13 +44,10 @@ pub(super) fn upstream_url(text: &Spanned<String>, allow_cleartext: bool) -> Res
     if !matches!(url.scheme(), "http" | "https") || url.fragment().is_some() {
         return Err(bad());
     }
-    let loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => return Err(bad()),
-    };
-    if url.scheme() == "http" && !loopback && !allow_cleartext {
+    if !url.has_host() {
+        return Err(bad());
+    }
+    if url.scheme() == "http" && !is_loopback(&url) && !allow_cleartext {
         let expected = "expected https; where the network is trusted, write  allow_cleartext = true  beside it";
         return Err(Fault::at(text.span(), "tokens would travel in cleartext", expected));
     }

@@ -93,6 +93,17 @@ pub fn protected_resource(external: &ExternalUrl, place: &Place<'_>, upstream: &
     Some(document.to_string())
 }
 
+/// Whether a URL is one of this machine.
+#[must_use]
+pub fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// The well-known URL of a document about another URL: the suffix goes between authority and path (RFC 8414 §3.1, RFC 9728 §3.1).
 /// `None` where the text is no absolute URL.
 #[must_use]

@@ -18,7 +18,7 @@ use super::{
 use crate::core::{
     access::ServerId,
     credential::Kind,
-    discovery::{self, UpstreamMetadata, well_known},
+    discovery::{self, UpstreamMetadata, is_loopback, well_known},
     route::{Aggregate, Asked, Endpoint, Place},
     status::Failure,
 };
@@ -110,8 +110,7 @@ pub(super) async fn authorization_server(gateway: &Gateway, endpoint: &Endpoint<
         let issuer = upstream.authorization_servers.first()?;
         let places = ["oauth-authorization-server", "openid-configuration"].map(|suffix| well_known(suffix, issuer));
         let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let url = &gateway.config.server(server).url;
-        let loopback = url.host().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
+        let loopback = url::Url::parse(&gateway.config.server(server).url.to_string()).is_ok_and(|url| is_loopback(&url));
         for place in places.into_iter().flatten().chain([appended]) {
             // An upstream names its issuers itself: only a test on this machine may name one in cleartext.
             if !(place.starts_with("https://") || loopback && place.starts_with("http://127.")) {

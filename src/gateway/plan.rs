@@ -38,8 +38,10 @@ pub(crate) struct Subject {
 pub(crate) struct Plan<'r> {
     pub(crate) admitted: Admitted,
     place: Place<'r>,
-    /// Those that the request may reach, in configuration order, as they would all be asked: on one server's route that one.
-    pub(crate) parties: Vec<Party>,
+    /// Those that the request may reach, in configuration order.
+    pub(crate) servers: Vec<ServerId>,
+    /// The server of a route to one; who else is asked, a message for several says.
+    pub(crate) party: Option<Party>,
     /// The only tools that it may see and call, where a toolset names them.
     pub(crate) tools: Option<&'r BTreeSet<String>>,
 }
@@ -84,12 +86,14 @@ pub(crate) fn plan<'r>(
     };
     let servers = servers.ok_or(Failure::NoSuchServer)?;
     subject.servers.clone_from(&servers);
-    let mut plan = Plan { admitted, place, parties: Vec::new(), tools };
-    plan.parties = plan.parties(config, external, &servers);
-    match (&plan.place, &plan.parties[..]) {
-        (Place::One(endpoint), [party]) if party.credential.is_err() => Err(party.unusable(plan.profile(config)).about(endpoint.server)),
-        _ => Ok(plan),
+    let mut plan = Plan { admitted, place, servers, party: None, tools };
+    if let Place::One(endpoint) = place {
+        plan.party = plan.parties(config, external, &plan.servers).pop();
+        if let Some(party) = plan.party.as_ref().filter(|party| party.credential.is_err()) {
+            return Err(party.unusable(plan.profile(config)).about(endpoint.server));
+        }
     }
+    Ok(plan)
 }
 
 /// The servers that a request for several may reach, and the tools: path and header only narrow (GATE-01 to GATE-03).
@@ -134,7 +138,7 @@ impl Plan<'_> {
 
     /// Which of its servers go by which name.
     pub(crate) fn names<'c>(&self, config: &'c Config) -> Vec<(ServerId, &'c str)> {
-        self.parties.iter().map(|party| (party.server, config.server(party.server).name.as_str())).collect()
+        self.servers.iter().map(|server| (*server, config.server(*server).name.as_str())).collect()
     }
 
     /// The servers of a request for several, as the core wants to know them.

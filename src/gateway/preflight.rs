@@ -39,22 +39,23 @@ pub(super) async fn preflight(
     let answers = if targets.is_empty() { Vec::new() } else { probe::ask(gateway, caller, targets).await? };
     line.probing = if answers.is_empty() { line.probing } else { began.elapsed() };
 
-    let mut refusals: Refusals = unusable(gateway, profile, parties);
-    let mut outcomes: Vec<(ServerId, Outcome)> = parties.iter().map(|party| (party.server, Outcome::Accepted)).collect();
-    for (server, outcome) in &mut outcomes {
-        if let Some(refusal) = refusals.get(server) {
-            *outcome = refusal.failure.outcome();
-        }
-        let Some(answered) = answers.iter().find(|answered| answered.server == *server) else { continue };
-        *outcome = answered.outcome;
-        let failure = match answered.outcome {
-            Outcome::Unauthorized => Failure::Unauthorized,
-            Outcome::Forbidden => Failure::Forbidden,
-            Outcome::Accepted | Outcome::Inconclusive(_) => continue,
+    let (mut outcomes, mut refusals) = (Vec::new(), Refusals::new());
+    for party in parties {
+        let answered = answers.iter().find(|answered| answered.server == party.server);
+        let failure = match answered.map(|answered| answered.outcome) {
+            // It cannot be asked with what the caller brought for it.
+            _ if party.credential.is_err() => Some(Failure::UnusableToken),
+            Some(Outcome::Unauthorized) => Some(Failure::Unauthorized),
+            Some(Outcome::Forbidden) => Some(Failure::Forbidden),
+            Some(Outcome::Accepted | Outcome::Inconclusive(_)) | None => None,
         };
-        let party = parties.iter().find(|party| party.server == *server).ok_or(Failure::Internal)?;
-        let refusal = Refusal::challenging(failure, profile, &party.discovery, &answered.challenges);
-        refusals.insert(*server, refusal.about(&gateway.config.server(*server).name));
+        let outcome = answered.map_or(Outcome::Accepted, |answered| answered.outcome);
+        outcomes.push((party.server, failure.map_or(outcome, Failure::outcome)));
+        if let Some(failure) = failure {
+            let challenges = answered.map_or(&[][..], |answered| &answered.challenges);
+            let refusal = Refusal::challenging(failure, profile, &party.discovery, challenges);
+            refusals.insert(party.server, refusal.about(&gateway.config.server(party.server).name));
+        }
     }
     let verdict = together(profile, &outcomes);
     for answered in &answers {
@@ -65,12 +66,6 @@ pub(super) async fn preflight(
     }
     line.outcome = line.outcome.take().or_else(|| told(gateway, &answers));
     ended(verdict, refusals)
-}
-
-/// The servers that cannot be asked with what the caller brought for them.
-fn unusable(gateway: &Gateway, profile: Profile, parties: &[Party]) -> Refusals {
-    let unusable = parties.iter().filter(|party| party.credential.is_err());
-    unusable.map(|party| (party.server, party.unusable(profile).about(&gateway.config.server(party.server).name))).collect()
 }
 
 /// What came of asking, for the audit line: one outcome, or one by server.

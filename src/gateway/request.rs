@@ -2,7 +2,7 @@
 //!
 //! Nothing is decided here; each step either gives the next its input or ends in a refusal.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
@@ -131,10 +131,10 @@ async fn one(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result
     let (config, profile, caller) = (&gateway.config, plan.profile(&gateway.config), plan.admitted.caller);
     let Asked { method, headers, message, line } = asked;
     let envelope = message.as_ref().map(|message| message.envelope.clone()).unwrap_or_default();
-    let [party] = &plan.parties[..] else { return Err(Failure::Internal.into()) };
+    let Some(party) = plan.party else { return Err(Failure::Internal.into()) };
     let server = party.server;
     let session = session::held(gateway, caller, server, &headers)?;
-    preflight(gateway, profile, caller, &plan.parties, config.strategy == Strategy::Probe, line).await?;
+    preflight(gateway, profile, caller, slice::from_ref(&party), config.strategy == Strategy::Probe, line).await?;
     let awaited = match (&method, &envelope.id) {
         (&Method::GET, _) => Awaited::Stream,
         (&Method::DELETE, _) => Awaited::End,
@@ -148,11 +148,11 @@ async fn one(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result
         method,
         headers,
         body: message.map_or_else(|| whole(String::new()), Message::into_body),
-        credential: party.credential.clone().map_err(|_| party.unusable(profile))?,
+        credential: party.credential.map_err(|_| Failure::Internal)?,
         session: session.as_ref().map(|held| held.id.clone()),
         awaited,
         profile,
-        discovery: party.discovery.clone(),
+        discovery: party.discovery,
     };
     let upstream = Arc::clone(gateway);
     let answer = async move {

@@ -3,6 +3,7 @@
 //! Who gets a message and what their answers make together is decided in the core; how one server is spoken to, in [`link`].
 
 mod errand;
+mod events;
 mod link;
 mod reply;
 mod translated;
@@ -62,6 +63,8 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
     let ask = unasked || config.strategy == Strategy::Probe;
     let refusals = preflight(gateway, profile, caller, &parties, ask, line).await?;
 
+    let streamable = streamable(&envelope, &headers).filter(|_| method == Method::POST);
+    let client = Arc::new(headers);
     let links = parties.iter().filter_map(|party| {
         let name = &config.server(party.server).name;
         let session = sessions.get(name);
@@ -72,7 +75,7 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
             credential: party.credential.clone().ok().filter(|_| !refusals.contains_key(&party.server))?,
             profile,
             discovery: party.discovery.clone(),
-            client: Arc::new(headers.clone()),
+            client: Arc::clone(&client),
             opened: session.is_some(),
             session: session.filter(|id| !id.is_empty()).and_then(|id| HeaderValue::try_from(id).ok()),
             own: false,
@@ -89,7 +92,6 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
         tools: plan.tools.cloned(),
         era,
     };
-    let streamable = streamable(&envelope, &headers).filter(|_| method == Method::POST);
     commit(several.run(errand), config.deadlines.commit, streamable).await
 }
 

@@ -2,16 +2,15 @@
 //!
 //! Read are only replies that become part of a merged one; a call's own response is relayed.
 
-use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
-use super::super::{Body, answer::Refusal};
+use super::{
+    super::{Body, answer::Refusal},
+    events::{TooLong, Unread, data_of},
+};
 use crate::core::{envelope::Members, outcome::Cause, relay::Media, status::Failure};
-
-/// How long a reply may be, in bytes; a list that is longer has pages.
-pub(super) const LIMIT: usize = 8 * 1024 * 1024;
 
 /// What a server replied.
 pub(super) enum Reply {
@@ -24,21 +23,18 @@ pub(super) enum Reply {
 pub(super) async fn read(response: Response<Body>, id: Option<&RawValue>) -> Result<Reply, Refusal> {
     let is_json = Media::of(response.headers()) == Media::Json;
     let mut body = response.into_body();
-    let mut unread = BytesMut::new();
+    let mut unread = Unread::default();
     while let Some(frame) = body.frame().await {
         let data = frame.map_err(|_| Failure::NoAnswer(Cause::Broken))?.into_data().unwrap_or_default();
-        unread.extend_from_slice(&data);
-        if unread.len() > LIMIT {
-            return Err(Failure::NotMcp.into());
-        }
-        while !is_json && let Some(event) = take_event(&mut unread) {
+        unread.push(&data).map_err(|TooLong| Failure::NotMcp)?;
+        while !is_json && let Some(event) = unread.event() {
             if let Some(reply) = parse(&data_of(&event), id) {
                 return Ok(reply);
             }
         }
     }
     // A last event may lack its empty line.
-    let rest = if is_json { unread.freeze() } else { data_of(&unread) };
+    let rest = if is_json { unread.rest() } else { data_of(&unread.rest()) };
     parse(&rest, id).ok_or_else(|| Failure::NotMcp.into())
 }
 
@@ -53,22 +49,6 @@ fn parse(text: &[u8], id: Option<&RawValue>) -> Option<Reply> {
     }
     let error: Members = serde_json::from_str(members.get("error")?.get()).ok()?;
     Some(Reply::Error(error.get("code").and_then(|code| code.get().parse().ok())))
-}
-
-/// Takes the next whole event off the front, with the empty line that ends it.
-pub(super) fn take_event(unread: &mut BytesMut) -> Option<Bytes> {
-    let ends = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"];
-    let (at, length) =
-        ends.iter().filter_map(|end| Some((unread.windows(end.len()).position(|window| window == *end)?, end.len()))).min()?;
-    Some(unread.split_to(at + length).freeze())
-}
-
-/// The data of an event: its `data` lines, joined.
-pub(super) fn data_of(event: &[u8]) -> Bytes {
-    let lines = event.split(|byte| *byte == b'\n' || *byte == b'\r');
-    let data: Vec<&[u8]> =
-        lines.filter_map(|line| line.strip_prefix(b"data:")).map(|data| data.strip_prefix(b" ").unwrap_or(data)).collect();
-    data.join(&b'\n').into()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 
 use super::{
     super::{Body, BoxError},
-    reply::{LIMIT, data_of, take_event},
+    events::{TooLong, Unread, data_of},
 };
 use crate::core::{envelope::Message, relay::Media, translate::to_newest_client};
 
@@ -23,13 +23,13 @@ pub(super) fn translated(mut response: Response<Body>, request: &Message) -> Res
     let is_json = Media::of(response.headers()) == Media::Json;
     // What is said gets longer.
     response.headers_mut().remove(CONTENT_LENGTH);
-    response.map(|body| Translated { body, unread: BytesMut::new(), request: request.clone(), is_json, ended: false }.boxed_unsync())
+    response.map(|body| Translated { body, unread: Unread::default(), request: request.clone(), is_json, ended: false }.boxed_unsync())
 }
 
 struct Translated {
     body: Body,
     /// What has come of an event, or of the whole.
-    unread: BytesMut,
+    unread: Unread,
     request: Message,
     is_json: bool,
     ended: bool,
@@ -40,14 +40,14 @@ impl Translated {
     fn ready(&mut self) -> Bytes {
         let mut ready = BytesMut::new();
         while !self.is_json
-            && let Some(event) = take_event(&mut self.unread)
+            && let Some(event) = self.unread.event()
         {
             ready.extend_from_slice(&self.event(&event));
         }
         if self.ended {
-            let rest = self.unread.split();
+            let rest = self.unread.rest();
             let whole = if self.is_json { to_newest_client(&rest, &self.request).map(Bytes::from) } else { None };
-            ready.extend_from_slice(&whole.unwrap_or_else(|| rest.freeze()));
+            ready.extend_from_slice(&whole.unwrap_or(rest));
         }
         ready.freeze()
     }
@@ -74,12 +74,12 @@ impl HttpBody for Translated {
         let this = &mut *self;
         while !this.ended {
             match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-                Some(Ok(frame)) => this.unread.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Some(Ok(frame)) => {
+                    let pushed = this.unread.push(&frame.into_data().unwrap_or_default());
+                    pushed.map_err(|TooLong| "the upstream's message is too long to be translated")?;
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => this.ended = true,
-            }
-            if this.unread.len() > LIMIT {
-                return Poll::Ready(Some(Err("the upstream's message is too long to be translated".into())));
             }
             let ready = this.ready();
             if !ready.is_empty() {
