@@ -110,6 +110,42 @@ impl JudgedScenario {
     }
 }
 
+/// A cell or a scenario of a run, as whoever need not tell them apart sees it.
+#[derive(Clone, Debug)]
+pub struct JudgedCase<'a> {
+    /// What reports and baselines call it.
+    pub id: String,
+    /// What `--only` takes it by.
+    pub only: String,
+    /// The cell, where it is one.
+    pub cell: Option<&'a Cell>,
+    /// Where the gateway was, as its client saw it.
+    pub gateway: &'a str,
+    /// What both faces saw.
+    pub trace: &'a Trace,
+    /// What was known beside the trace when it was judged.
+    pub evidence: &'a Evidence,
+    /// What was observed.
+    pub observations: &'a BTreeMap<String, String>,
+    /// What is said about it.
+    pub findings: &'a [Finding],
+}
+
+impl<'a> From<&'a JudgedCell> for JudgedCase<'a> {
+    fn from(judged: &'a JudgedCell) -> Self {
+        let JudgedCell { cell, gateway, trace, evidence, observations, findings } = judged;
+        let id = cell.to_string();
+        Self { only: id.clone(), id, cell: Some(cell), gateway, trace, evidence, observations, findings }
+    }
+}
+
+impl<'a> From<&'a JudgedScenario> for JudgedCase<'a> {
+    fn from(judged: &'a JudgedScenario) -> Self {
+        let JudgedScenario { scenario, gateway, trace, evidence, observations, findings, .. } = judged;
+        Self { id: judged.id(), only: scenario.clone(), cell: None, gateway, trace, evidence, observations, findings }
+    }
+}
+
 /// What the cells of a batch did to the implementation itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
@@ -175,12 +211,12 @@ impl Run {
 
     /// The findings of all cells and scenarios, each with the id of what it is about.
     pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
-        let cells = self.cells.iter().flat_map(|judged| judged.findings.iter().map(|finding| (judged.cell.to_string(), finding)));
-        let scenarios = self.scenarios.iter().flat_map(|judged| {
-            let id = judged.id();
-            judged.findings.iter().map(move |finding| (id.clone(), finding))
-        });
-        cells.chain(scenarios)
+        self.cases().flat_map(|JudgedCase { id, findings, .. }| findings.iter().map(move |finding| (id.clone(), finding)))
+    }
+
+    /// The cells, and behind them the scenarios.
+    pub fn cases(&self) -> impl Iterator<Item = JudgedCase<'_>> {
+        self.cells.iter().map(JudgedCase::from).chain(self.scenarios.iter().map(JudgedCase::from))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     judge::{Finding, Verdict},
-    run_file::{Header, Run, Setup},
+    run_file::{Header, JudgedCase, Run, Setup},
     scenario::Scenario,
     trace::{Arrival, Exchange, Headers, Trace, all_headers},
 };
@@ -51,12 +51,9 @@ struct Arrived {
 /// The lines.
 pub(super) fn canonical(run: &Run) -> String {
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
-    let cells = run.cells.iter().map(|judged| (judged.cell.to_string(), &judged.gateway, &judged.trace, &judged.findings, false));
-    let scenarios = run.scenarios.iter().map(|judged| {
-        let together = Scenario::find(&judged.scenario).is_some_and(|scenario| scenario.steps.iter().any(|step| step.together));
-        (judged.id(), &judged.gateway, &judged.trace, &judged.findings, together)
-    });
-    for (id, gateway, trace, findings, together) in cells.chain(scenarios) {
+    for JudgedCase { id, only, cell, gateway, trace, findings, .. } in run.cases() {
+        let scenario = if cell.is_none() { Scenario::find(&only) } else { None };
+        let together = scenario.is_some_and(|scenario| scenario.steps.iter().any(|step| step.together));
         let plain = Plain::new(run.setup.as_ref(), gateway, trace);
         let told = |finding: &&Finding| finding.verdict != Verdict::Pass || !TIMED.contains(&finding.observable.as_str());
         let mut client: Vec<Sent> = trace.exchanges.iter().map(|exchange| plain.exchange(exchange)).collect();

@@ -6,7 +6,7 @@ use super::{counts, curl, face};
 use crate::{
     catalogue::{Catalogue, Requirement},
     judge::Finding,
-    run_file::Run,
+    run_file::{JudgedCase, Run},
     runner::is_scripted,
     trace::Trace,
 };
@@ -18,7 +18,7 @@ pub(super) struct Failure<'a> {
     pub(super) finding: &'a Finding,
     gateway: &'a str,
     trace: &'a Trace,
-    /// Whether the upstream answers alike when the request is sent again: its token says how, or it is simply healthy.
+    /// See [`replays`].
     replays: bool,
 }
 
@@ -65,16 +65,14 @@ pub(super) fn row(text: &mut String, name: &str, said: &str) {
 }
 
 pub(super) fn failures(run: &Run) -> impl Iterator<Item = Failure<'_>> {
-    let cells = run.cells.iter().flat_map(|judged| {
-        let about = judged.cell.to_string();
-        let replays = is_scripted(&judged.cell) || judged.cell.upstream == "200-json";
-        let (gateway, trace) = (judged.gateway.as_str(), &judged.trace);
-        judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway, trace, replays })
-    });
-    let scenarios = run.scenarios.iter().flat_map(|judged| {
-        let about = judged.id();
-        let (gateway, trace) = (judged.gateway.as_str(), &judged.trace);
-        judged.findings.iter().map(move |finding| Failure { about: about.clone(), finding, gateway, trace, replays: true })
-    });
-    cells.chain(scenarios)
+    run.cases().flat_map(|case| {
+        let replays = replays(&case);
+        let JudgedCase { id, gateway, trace, findings, .. } = case;
+        findings.iter().map(move |finding| Failure { about: id.clone(), finding, gateway, trace, replays })
+    })
+}
+
+/// Whether the upstream answers alike when the last request of a case is sent again: its token says how, or it is simply healthy.
+pub(super) fn replays(case: &JudgedCase<'_>) -> bool {
+    case.cell.is_none_or(|cell| is_scripted(cell) || cell.upstream == "200-json")
 }

@@ -8,15 +8,16 @@ use serde::Serialize;
 
 use super::super::{
     curl,
+    failure::replays,
     standing::{Standing, Standings},
 };
 use crate::{
     catalogue::Catalogue,
     cell::AXES,
     judge::Finding,
-    run_file::{Evidence, Run},
-    runner::is_scripted,
-    trace::{Ending, Exchange, Trace},
+    run_file::{Evidence, Header, Run},
+    runner::ending_in_words,
+    trace::Trace,
 };
 
 #[derive(Serialize)]
@@ -73,46 +74,20 @@ fn data<'a>(run: &'a Run, standings: &Standings<'a>) -> Data<'a> {
         told.into_iter().map(|(standing, finding)| Told { standing: standing.as_str(), finding }).collect()
     };
     let standing = |about: &str, findings: &[Finding]| standings.of_all(about, findings).map_or("none", Standing::as_str);
-    let again =
-        |id: &str| format!("preflight-conformance run {} --only '{id}' --seed {} --hold", run.header.implementation, run.header.seed);
-    let endings = |trace: &Trace| trace.exchanges.iter().map(|exchange| ending(exchange.ending)).collect();
-    let last = |gateway: &str, trace: &Trace| trace.exchanges.last().map(|exchange: &Exchange| curl(gateway, exchange));
-    let cells = run.cells.iter().map(|judged| {
-        let id = judged.cell.to_string();
-        let replays = is_scripted(&judged.cell) || judged.cell.upstream == "200-json";
-        Case {
-            values: AXES.iter().map(|axis| judged.cell.value(axis)).collect(),
-            standing: standing(&id, &judged.findings),
-            findings: told(&id, &judged.findings),
-            observations: &judged.observations,
-            trace: &judged.trace,
-            evidence: &judged.evidence,
-            endings: endings(&judged.trace),
-            again: again(&id),
-            curl: last(&judged.gateway, &judged.trace).filter(|_| replays),
-            id,
-        }
+    let Header { implementation, seed, .. } = &run.header;
+    let cases = run.cases().map(|judged| Case {
+        values: judged.cell.map(|cell| AXES.iter().map(|axis| cell.value(axis)).collect()).unwrap_or_default(),
+        standing: standing(&judged.id, judged.findings),
+        findings: told(&judged.id, judged.findings),
+        observations: judged.observations,
+        trace: judged.trace,
+        evidence: judged.evidence,
+        endings: judged.trace.exchanges.iter().map(|exchange| ending_in_words(exchange.ending)).collect(),
+        again: format!("preflight-conformance run {implementation} --only '{}' --seed {seed} --hold", judged.only),
+        curl: judged.trace.exchanges.last().filter(|_| replays(&judged)).map(|exchange| curl(judged.gateway, exchange)),
+        id: judged.id,
     });
-    let scenarios = run.scenarios.iter().map(|judged| {
-        let id = judged.id();
-        Case {
-            values: Vec::new(),
-            standing: standing(&id, &judged.findings),
-            findings: told(&id, &judged.findings),
-            observations: &judged.observations,
-            trace: &judged.trace,
-            evidence: &judged.evidence,
-            endings: endings(&judged.trace),
-            again: again(&judged.scenario),
-            curl: last(&judged.gateway, &judged.trace),
-            id,
-        }
-    });
-    Data { axes: AXES, requirements: requirements(run), cases: cells.chain(scenarios).collect() }
-}
-
-fn ending(ending: Ending) -> &'static str {
-    crate::runner::ending_in_words(ending)
+    Data { axes: AXES, requirements: requirements(run), cases: cases.collect() }
 }
 
 fn requirements(run: &Run) -> BTreeMap<&str, About> {
@@ -126,6 +101,8 @@ fn requirements(run: &Run) -> BTreeMap<&str, About> {
             hurts: requirement.hurts.as_deref(),
         })
     };
-    let findings = run.cells.iter().flat_map(|judged| &judged.findings).chain(run.scenarios.iter().flat_map(|judged| &judged.findings));
-    findings.filter_map(|finding| Some((finding.requirement.as_str(), about(&finding.requirement)?))).collect()
+    run.cases()
+        .flat_map(|judged| judged.findings)
+        .filter_map(|finding| Some((finding.requirement.as_str(), about(&finding.requirement)?)))
+        .collect()
 }
