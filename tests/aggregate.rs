@@ -130,31 +130,25 @@ impl House {
     /// What a server was asked: methods of messages, and of requests without one.
     async fn asked(&self, server: &str) -> Vec<String> {
         let position = NAMES.iter().position(|name| *name == server).unwrap();
-        let requests = self.servers[position].received_requests().await.unwrap();
-        let method = |request: &wiremock::Request| {
-            let message: Value = request.body_json().unwrap_or_default();
-            message["method"].as_str().map_or_else(|| request.method.to_string(), str::to_owned)
-        };
-        requests.iter().map(method).collect()
+        heard(&self.servers[position]).await
     }
 
     /// Stops the gateway, which waits for what it still had to clean up.
     async fn asked_in_all(self, server: &str) -> Vec<String> {
         let Self { running, servers } = self;
         running.stop().await;
-        let house = NAMES.iter().position(|name| *name == server).unwrap();
-        let requests = servers[house].received_requests().await.unwrap();
-        requests
-            .iter()
-            .map(|request| {
-                request
-                    .body_json::<Value>()
-                    .ok()
-                    .and_then(|message| Some(message["method"].as_str()?.to_owned()))
-                    .unwrap_or_else(|| request.method.to_string())
-            })
-            .collect()
+        let position = NAMES.iter().position(|name| *name == server).unwrap();
+        heard(&servers[position]).await
     }
+}
+
+/// The methods of the messages that a server has got, and of the requests without one.
+async fn heard(server: &MockServer) -> Vec<String> {
+    let method = |request: &wiremock::Request| {
+        let message: Value = request.body_json().unwrap_or_default();
+        message["method"].as_str().map_or_else(|| request.method.to_string(), str::to_owned)
+    };
+    server.received_requests().await.unwrap().iter().map(method).collect()
 }
 
 struct Answer {
@@ -185,23 +179,18 @@ fn call(name: &str) -> Value {
     message("tools/call", &json!({ "name": name, "arguments": {} }))
 }
 
+fn initialize(revision: &str) -> Value {
+    let client = json!({ "name": "c", "version": "1" });
+    message("initialize", &json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": client }))
+}
+
 const LEGACY: (&str, &str) = ("mcp-protocol-version", "2025-11-25");
 
 #[tokio::test]
 async fn three_servers_of_two_eras_are_one_in_a_session() {
     for strategy in STRATEGIES {
         let house = House::open(&format!("strategy = \"{strategy}\""), ["", "", ""]).await;
-        let opened = house
-            .post(
-                "/mcp",
-                "t",
-                &[],
-                &message(
-                    "initialize",
-                    &json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "c", "version": "1" } }),
-                ),
-            )
-            .await;
+        let opened = house.post("/mcp", "t", &[], &initialize("2025-06-18")).await;
         assert_eq!(opened.body["result"]["protocolVersion"], "2025-06-18", "{}", opened.body);
         assert_eq!(opened.body["result"]["capabilities"], json!({ "tools": {}, "prompts": {} }));
         let session = opened.headers["mcp-session-id"].to_str().unwrap().to_owned();
@@ -421,17 +410,7 @@ async fn what_several_servers_cannot_do_together() {
 #[tokio::test]
 async fn a_session_of_several_is_one() {
     let house = House::open("strategy = \"deferred\"", ["", "", ""]).await;
-    let opened = house
-        .post(
-            "/mcp",
-            "t",
-            &[],
-            &message(
-                "initialize",
-                &json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "c", "version": "1" } }),
-            ),
-        )
-        .await;
+    let opened = house.post("/mcp", "t", &[], &initialize("2025-11-25")).await;
     let session = opened.headers["mcp-session-id"].to_str().unwrap().to_owned();
     assert!(!session.contains("session-of"));
     let before = house.asked("alpha").await.len();

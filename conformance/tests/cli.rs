@@ -1,48 +1,15 @@
 //! The binary as its users meet it: what it prints, and which exit code says what.
 
+mod binary;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
 };
 
+use binary::{called, code, command, complained, file, folder, said};
 use mcp_preflight_conformance::run_file::Run;
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_preflight-conformance"));
-    command.args(arguments).env("PREFLIGHT_CACHE", folder("cache"));
-    command
-}
-
-fn called(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("the binary runs")
-}
-
-fn code(arguments: &[&str]) -> i32 {
-    called(arguments).status.code().expect("it ends by itself")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("it prints text")
-}
-
-fn complained(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("it prints text")
-}
-
-/// A place of its own for each test.
-fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(test);
-    std::fs::create_dir_all(&folder).expect("the target folder can be written");
-    folder
-}
-
-fn file(test: &str, name: &str, text: &str) -> String {
-    let path = folder(test).join(name);
-    std::fs::write(&path, text).expect("the target folder can be written");
-    path.display().to_string()
-}
 
 /// A description of an implementation that is started with this command.
 fn description(test: &str, command: &str) -> String {
