@@ -147,7 +147,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// builtin:reference, builtin:model, builtin:defect/NAME, url:http://HOST:PORT, a name that `list implementations` shows, or the path of a folder.
+    /// builtin:reference, builtin:model, builtin:defect/NAME, builtin:variant/NAME, url:http://HOST:PORT, a name that `list implementations` shows, or the path of a folder.
     #[arg(default_value = target::DEFAULT)]
     implementation: String,
     /// Run what matches this glob over the ids of requirements, cells and scenarios; may be given several times.

@@ -9,7 +9,7 @@ use crate::{
     builtin::{self, Reference},
     cell::{Profile, Start, Strategy},
     client::Patience,
-    defect::{self, Fault, RunningDefect},
+    defect::{self, Fault, RunningDefect, Switch, Variant},
     implementation::{self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, Several, StartError, Surfaces},
     plan::Plan,
     run_file::{FORMAT, Header, fingerprint},
@@ -51,7 +51,7 @@ pub struct Target {
 #[derive(Debug)]
 enum Kind {
     Reference,
-    Model(Option<&'static Fault>),
+    Model(Option<Switch>),
     Described(Box<Description>),
     Url(String),
 }
@@ -59,16 +59,20 @@ enum Kind {
 /// Why there is no target, or why it does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// No such defect.
-    #[error("unknown defect `{name}`\nexpected one of {known}")]
-    UnknownDefect {
+    /// No such defect, or no such variant.
+    #[error("unknown {kind} `{name}`\nexpected one of {known}")]
+    UnknownModel {
+        /// `defect` or `variant`.
+        kind: &'static str,
         /// What was asked for.
         name: String,
         /// The names that would have done.
         known: String,
     },
     /// No such built-in implementation.
-    #[error("unknown built-in implementation `{0}`\nexpected builtin:reference, builtin:model or builtin:defect/NAME")]
+    #[error(
+        "unknown built-in implementation `{0}`\nexpected builtin:reference, builtin:model, builtin:defect/NAME or builtin:variant/NAME"
+    )]
     UnknownBuiltin(String),
     /// No such folder, or a description that does not parse.
     #[error(transparent)]
@@ -151,30 +155,39 @@ impl Target {
                 ..twin
             });
         }
+        let unknown =
+            |kind, name: &str, known: Vec<&str>| TargetError::UnknownModel { kind, name: name.to_owned(), known: known.join(", ") };
         if let Some(fault) = name.strip_prefix("builtin:defect/") {
-            let fault = Fault::find(fault).ok_or_else(|| TargetError::UnknownDefect {
-                name: fault.to_owned(),
-                known: defect::all().iter().map(Fault::name).collect::<Vec<_>>().join(", "),
-            })?;
-            return Ok(Self::model(name, Some(fault)));
+            let known = || defect::all().iter().map(Fault::name).collect();
+            let fault = Fault::find(fault).ok_or_else(|| unknown("defect", fault, known()))?;
+            return Ok(Self::model(name, Some(fault.switch), &fault.profiles));
+        }
+        if let Some(variant) = name.strip_prefix("builtin:variant/") {
+            let known = || defect::variants().iter().map(Variant::name).collect();
+            return Ok(Self::variant(name, Variant::find(variant).ok_or_else(|| unknown("variant", variant, known()))?));
         }
         match name.strip_prefix("builtin:") {
             Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
-            Some("model") => Ok(Self::model(name, None)),
+            Some("model") => Ok(Self::model(name, None, Profile::ALL)),
             Some(_) => Err(TargetError::UnknownBuiltin(name.to_owned())),
             None => Self::described(name, Description::find(name)?),
         }
     }
 
-    fn model(name: &str, fault: Option<&'static Fault>) -> Self {
+    /// A variant is judged as a stranger's gateway is: by what binds everyone.
+    fn variant(name: &str, variant: &Variant) -> Self {
+        Self { ours: false, ..Self::model(name, Some(variant.switch), &variant.profiles) }
+    }
+
+    fn model(name: &str, switch: Option<Switch>, profiles: &[Profile]) -> Self {
         let deadlines = Deadlines {
             probe_ms: millis(defect::PROBE_DEADLINE),
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
-        let profiles = fault.map_or_else(|| Profile::ALL.to_vec(), |fault| fault.profiles.clone());
         let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit);
         let features = Feature::ALL.iter().copied().filter(unseen).collect();
-        Self { profiles, strategies: vec![Strategy::Probe], deadlines, features, ..Self::builtin(name, Kind::Model(fault)) }
+        let (profiles, strategies) = (profiles.to_vec(), vec![Strategy::Probe]);
+        Self { profiles, strategies, deadlines, features, ..Self::builtin(name, Kind::Model(switch)) }
     }
 
     fn builtin(name: &str, kind: Kind) -> Self {
@@ -287,7 +300,7 @@ impl Target {
             Kind::Reference => {
                 Running::Reference(builtin::start(plan, start).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?)
             }
-            Kind::Model(fault) => Running::Model(defect::start(*fault, plan, start.profile).await.map_err(failed)?),
+            Kind::Model(switch) => Running::Model(defect::start(*switch, plan, start.profile).await.map_err(failed)?),
             Kind::Described(description) => {
                 Running::Described(Box::new(implementation::start(description, plan, start, cache, say).await?))
             }
@@ -301,7 +314,7 @@ impl Target {
 pub enum Running {
     /// Our gateway, in this process.
     Reference(Reference),
-    /// The model gateway, with a fault or without, in this process.
+    /// The model gateway, as it is or otherwise, in this process.
     Model(RunningDefect),
     /// A process group.
     Described(Box<implementation::Running>),
@@ -364,6 +377,8 @@ mod tests {
     fn a_name_that_is_none_says_what_would_have_done() {
         let error = Target::resolve("builtin:defect/nothing-of-the-kind", None).unwrap_err();
         assert!(error.to_string().contains("swallows-401"), "{error}");
+        let error = Target::resolve("builtin:variant/nothing-of-the-kind", None).unwrap_err();
+        assert!(error.to_string().contains("title-case"), "{error}");
         assert!(!error.is_start());
         assert!(Target::resolve("builtin:modal", None).is_err());
         assert!(Target::resolve("nosuchgateway", None).is_err());

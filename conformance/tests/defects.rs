@@ -1,4 +1,5 @@
-//! Shows that the suite notices: each gateway with one fault fails exactly the requirements that it claims, and the one without fails none.
+//! Shows that the suite notices: each gateway with one fault fails exactly the requirements that it claims, and the one without fails none;
+//! nor does any that is different and right.
 //!
 //! What is driven and how stands in the library, for the command `self-test` does the same. Here each gateway is a test of its own:
 //! `cargo test --test defects leaks-key`.

@@ -75,5 +75,8 @@ fn implementations() -> String {
     for fault in defect::all() {
         let _ = writeln!(text, "builtin:defect/{:<34} {}", fault.name(), fault.does);
     }
+    for variant in defect::variants() {
+        let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name(), variant.does);
+    }
     text
 }

@@ -25,6 +25,10 @@ use super::upstream::SESSION;
 /// The sessions that were opened here, each with whom it is for.
 pub(super) type Sessions = Mutex<HashMap<HeaderValue, Holder>>;
 
+/// How much of a connection's answers is written in small pieces, and how small they are.
+const PIECEMEAL: usize = 1024;
+const PIECE: usize = 3;
+
 /// What is left of a request's head when its answer is written.
 pub(super) struct Edge {
     origin: Option<HeaderValue>,
@@ -79,10 +83,19 @@ impl Gateway {
     }
 }
 
-/// A client's connection. The fault that believes a length hides what stands beside it.
+/// A client's connection. The fault that believes a length hides what stands beside it; a variant writes a few bytes at a time.
 pub(super) struct Wire {
-    pub(super) stream: TcpStream,
-    pub(super) hides_chunks: bool,
+    stream: TcpStream,
+    hides_chunks: bool,
+    /// How many bytes will still be written in small pieces.
+    piecemeal: usize,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream, gateway: &Gateway) -> Self {
+        let piecemeal = if gateway.has(Switch::SmallPieces) { PIECEMEAL } else { 0 };
+        Self { stream, hides_chunks: gateway.has(Switch::LengthBeatsChunks), piecemeal }
+    }
 }
 
 impl AsyncRead for Wire {
@@ -102,7 +115,10 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let piece = if self.piecemeal > 0 { PIECE.min(bytes.len()) } else { bytes.len() };
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, &bytes[..piece]))?;
+        self.piecemeal = self.piecemeal.saturating_sub(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {

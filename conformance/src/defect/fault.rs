@@ -1,6 +1,7 @@
-//! Names the faults that the model gateway can have, and reads what `defects.toml` says of each.
+//! Names what the model gateway can do otherwise, and reads what `defects.toml` says of each fault.
 //!
 //! A switch is only a name: the one place that it changes is where the model asks for it. What a fault must be caught by is data, not code.
+//! The switches that are no faults are described in `variants.toml`.
 
 use std::sync::LazyLock;
 
@@ -11,9 +12,9 @@ use crate::cell::Profile;
 /// Declares the closed set of switches, each with the name that `builtin:defect/<name>` and `defects.toml` use.
 macro_rules! switches {
     ($($switch:ident = $text:literal,)+) => {
-        /// One decision of the model that can be taken wrongly.
+        /// One decision of the model that can be taken otherwise: wrongly, or just as rightly.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-        #[expect(missing_docs, reason = "defects.toml says what each one does, and a test holds that it does")]
+        #[expect(missing_docs, reason = "defects.toml and variants.toml say what each one does, and a test holds that they do")]
         pub enum Switch { $(#[serde(rename = $text)] $switch,)+ }
 
         impl Switch {
@@ -172,6 +173,15 @@ switches! {
     CompletesBrokenBodies = "completes-broken-bodies",
     ClientCredentialsRefusalAs401 = "401-for-client-credentials-refusal",
     NamesUpstreamInErrors = "names-upstream-in-errors",
+    // What is different and right: how an answer is written.
+    TitleCase = "title-case",
+    OtherReasons = "other-reasons",
+    MoreFields = "more-fields",
+    SmallPieces = "small-pieces",
+    ChunksEverything = "chunks-everything",
+    BodiesEndByClosing = "bodies-end-by-closing",
+    ClosesConnections = "closes-connections",
+    TakesItsTime = "takes-its-time",
 }
 
 /// A fault as `defects.toml` describes it.
@@ -193,7 +203,7 @@ pub struct Fault {
     pub fails: Vec<String>,
 }
 
-fn seed() -> Vec<Profile> {
+pub(super) fn seed() -> Vec<Profile> {
     vec![Profile::Seed]
 }
 
@@ -234,7 +244,8 @@ mod tests {
 
     #[test]
     fn every_switch_is_described_once() {
-        let described: Vec<_> = all().iter().map(|fault| fault.switch).collect();
+        let variants = super::super::variant::all().iter().map(|variant| variant.switch);
+        let described: Vec<_> = all().iter().map(|fault| fault.switch).chain(variants).collect();
         for switch in Switch::ALL {
             assert_eq!(described.iter().filter(|described| *described == switch).count(), 1, "{}", switch.as_str());
         }

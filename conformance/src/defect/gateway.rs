@@ -44,7 +44,7 @@ const TRAVELS: [HeaderName; 7] = [
 /// Tells proxies in front of the model to let events through one by one (STR-06).
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The model and its one fault.
+/// The model, and what it does otherwise.
 pub(super) struct Gateway {
     pub(super) switch: Option<Switch>,
     pub(super) profile: Profile,
@@ -105,7 +105,7 @@ impl Gateway {
         }
     }
 
-    /// Whether the model has this fault.
+    /// Whether this is what the model does otherwise.
     pub(super) fn has(&self, switch: Switch) -> bool {
         self.switch == Some(switch)
     }
@@ -123,7 +123,7 @@ impl Gateway {
         if answer.status() == StatusCode::PAYLOAD_TOO_LARGE && self.has(Switch::DropsTheOversized) {
             return Err("the message is too large".into());
         }
-        Ok(self.finish(edge, answer))
+        Ok(self.otherwise(self.finish(edge, answer)).await)
     }
 
     async fn answered(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {

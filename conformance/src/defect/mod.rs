@@ -1,4 +1,5 @@
-//! A small model of an MCP gateway that can be given one fault, so that the suite can be shown to notice it.
+//! A small model of an MCP gateway that can be given one fault, so that the suite can be shown to notice it; or one decision that is
+//! different and right, so that the suite can be shown to accept it (a *variant*).
 //!
 //! Written from the requirements and nothing else: it shares no code with the gateway of this project, so that without a fault it is a
 //! second, differently built implementation that must pass everything. It asks first (strategy `probe`), serves one server
@@ -27,11 +28,14 @@ mod fault;
 mod gateway;
 mod merge;
 mod modern;
+mod otherwise;
 mod relay;
 mod several;
 mod upstream;
+mod variant;
 
 pub use fault::{Fault, Switch, all};
+pub use variant::{Variant, all as variants};
 
 /// The header that the model reads a gateway key from.
 pub const KEY_HEADER: &str = "x-litellm-api-key";
@@ -73,19 +77,19 @@ impl Drop for RunningDefect {
     }
 }
 
-/// Starts the model on a free loopback port, with one fault or with none.
+/// Starts the model on a free loopback port, with one decision taken otherwise or with none.
 ///
 /// # Errors
 ///
 /// When no port can be bound.
-pub async fn start(fault: Option<&Fault>, plan: &Plan, profile: Profile) -> io::Result<RunningDefect> {
+pub async fn start(switch: Option<Switch>, plan: &Plan, profile: Profile) -> io::Result<RunningDefect> {
     let in_the_clear = plan.servers.iter().find(|server| upstream::is_in_the_clear(server));
-    if let Some(server) = in_the_clear.filter(|_| fault.is_none_or(|fault| fault.switch != Switch::SendsInTheClear)) {
+    if let Some(server) = in_the_clear.filter(|_| switch != Some(Switch::SendsInTheClear)) {
         return Err(io::Error::other(format!("server `{}`: a token would leave this machine in cleartext", server.name)));
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
-    let gateway = Arc::new(gateway::Gateway::new(fault.map(|fault| fault.switch), profile, plan.clone(), base_url.clone()));
+    let gateway = Arc::new(gateway::Gateway::new(switch, profile, plan.clone(), base_url.clone()));
     let accepting = tokio::spawn(async move {
         // Dropped with this task, and every connection with it.
         let mut connections = JoinSet::new();
@@ -99,7 +103,8 @@ pub async fn start(fault: Option<&Fault>, plan: &Plan, profile: Profile) -> io::
                     connections.spawn(async move {
                         let mut http = http1::Builder::new();
                         http.ignore_invalid_headers(gateway.has(Switch::SkipsOddLines));
-                        let wire = edge::Wire { stream, hides_chunks: gateway.has(Switch::LengthBeatsChunks) };
+                        http.title_case_headers(gateway.has(Switch::TitleCase)).keep_alive(!gateway.has(Switch::ClosesConnections));
+                        let wire = edge::Wire::new(stream, &gateway);
                         let service = service_fn(move |request| Arc::clone(&gateway).serve(request));
                         // The client hears of a broken connection by its breaking.
                         let _ = http.serve_connection(TokioIo::new(wire), service).await;

@@ -284,6 +284,9 @@ fn challenge_size(subject: &Subject<'_>) -> Observation {
     })
 }
 
+/// What hostile names and challenges try to set as a cookie. A gateway may set cookies of its own.
+const INJECTED: &str = "stolen=1";
+
 fn injected(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
         for (name, value) in &exchange.headers {
@@ -293,7 +296,7 @@ fn injected(subject: &Subject<'_>) -> Observation {
             if !value.is_ascii() {
                 return format!("non-ascii: {name}").into();
             }
-            if name.eq_ignore_ascii_case("set-cookie") {
+            if !name.eq_ignore_ascii_case("www-authenticate") && value.contains(INJECTED) {
                 return format!("header: {name}").into();
             }
         }

@@ -270,6 +270,8 @@ fn the_rest_of_the_head_is_told_apart() {
     assert_eq!(head("401-hostile", &[("x", "a\u{1}")], "injected"), "control-character: x");
     assert_eq!(head("401-hostile", &[("x", "é")], "injected"), "non-ascii: x");
     assert_eq!(head("401-hostile", &[("Set-Cookie", "stolen=1")], "injected"), "header: Set-Cookie");
+    assert_eq!(head("401-hostile", &[("X-Anything", "\", stolen=1")], "injected"), "header: X-Anything");
+    assert_eq!(head("401-hostile", &[("Set-Cookie", "affinity=b2; Path=/")], "injected"), "nothing");
     assert_eq!(head("401-hostile", &[("x", "a\tb")], "injected"), "nothing");
 }
 

@@ -1,0 +1,103 @@
+//! Writes an answer otherwise than the model does, and as rightly: what the variants do to answers that are decided already.
+//!
+//! Changes no status, no challenge and no meaning.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALT_SVC, CACHE_CONTROL, HeaderName, HeaderValue, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY, VIA};
+use http::{Response, StatusCode, Version};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Frame};
+use hyper::ext::ReasonPhrase;
+use tokio::time::sleep;
+
+use super::fault::Switch;
+use super::gateway::Gateway;
+use super::relay::{Body, Broken};
+
+/// How long an answer is kept back by a gateway that is slow and in time.
+const A_WHILE: Duration = Duration::from_millis(150);
+
+/// How long the chunks of small bodies are, until they would be too many.
+const SMALL: usize = 5;
+
+impl Gateway {
+    /// The answer as this variant writes it.
+    pub(super) async fn otherwise(&self, mut answer: Response<Body>) -> Response<Body> {
+        match self.switch {
+            Some(Switch::TakesItsTime) => sleep(A_WHILE).await,
+            Some(Switch::OtherReasons) => {
+                let reason: &'static [u8] = match answer.status() {
+                    StatusCode::UNAUTHORIZED => b"",
+                    StatusCode::FORBIDDEN => b"401 Unauthorized",
+                    status if status.is_success() => b"Found",
+                    _ => b"oh no",
+                };
+                answer.extensions_mut().insert(ReasonPhrase::from_static(reason));
+            }
+            Some(Switch::MoreFields) => {
+                for (name, value) in MORE_FIELDS {
+                    answer.headers_mut().append(name, HeaderValue::from_static(value));
+                }
+                if answer.headers().contains_key(CACHE_CONTROL) {
+                    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private,max-age=0 , No-Store"));
+                }
+            }
+            Some(Switch::ChunksEverything) => return answer.map(Unmeasured::body),
+            // Of what is relayed the end could not be told from a break (RFC 9112 §8).
+            Some(Switch::BodiesEndByClosing) if answer.body().size_hint().exact().is_some() && !answer.status().is_success() => {
+                *answer.version_mut() = Version::HTTP_10;
+                return answer.map(Unmeasured::body);
+            }
+            _ => {}
+        }
+        answer
+    }
+}
+
+/// What proxies, load balancers and careful operators add.
+const MORE_FIELDS: [(HeaderName, &str); 8] = [
+    (SERVER, "gateway/7.1 (loopback)"),
+    (VIA, "1.1 edge"),
+    (ALT_SVC, "h3=\":443\"; ma=60"),
+    (VARY, "authorization, origin"),
+    (STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    (HeaderName::from_static("x-request-id"), "9f1c"),
+    (HeaderName::from_static("x-powered-by"), "patience"),
+    (SET_COOKIE, "affinity=b2; Path=/; HttpOnly; SameSite=Lax"),
+];
+
+/// A body whose length nobody knows beforehand, in pieces that are small at its beginning.
+struct Unmeasured {
+    inner: Body,
+    rest: Bytes,
+    /// How many small pieces there will still be.
+    small: usize,
+}
+
+impl Unmeasured {
+    fn body(inner: Body) -> Body {
+        Self { inner, rest: Bytes::new(), small: 64 }.boxed_unsync()
+    }
+}
+
+impl hyper::body::Body for Unmeasured {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        while this.rest.is_empty() {
+            match ready!(Pin::new(&mut this.inner).poll_frame(context)) {
+                Some(Ok(frame)) => this.rest = frame.into_data().unwrap_or_default(),
+                end => return Poll::Ready(end),
+            }
+        }
+        let length = if this.small > 0 { SMALL.min(this.rest.len()) } else { this.rest.len() };
+        this.small = this.small.saturating_sub(1);
+        Poll::Ready(Some(Ok(Frame::data(this.rest.split_to(length)))))
+    }
+}
