@@ -110,7 +110,8 @@ pub struct Set {
     pub route: Option<String>,
     /// Whether nothing narrows the request.
     pub everyone: bool,
-    /// The tool to call: a server, a slash and its tool, or the whole of a name.
+    /// The tool to call: a server, a slash and its tool, or the whole of a name. A header line that replaces another one can name it as
+    /// `{tool-in-base64}`.
     pub tool: Option<String>,
     /// Whether the servers answer in another order each time, until there is none left.
     pub shuffled: bool,

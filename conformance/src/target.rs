@@ -9,7 +9,7 @@ use crate::{
     builtin::{self, Reference},
     cell::{Profile, Start, Strategy},
     client::Patience,
-    defect::{self, Fault, RunningDefect, Switch, Variant},
+    defect::{self, Fault, Places, RunningDefect, Switch, Variant},
     implementation::{self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, Several, StartError, Surfaces},
     plan::Plan,
     run_file::{FORMAT, Header, fingerprint},
@@ -176,7 +176,15 @@ impl Target {
 
     /// A variant is judged as a stranger's gateway is: by what binds everyone.
     fn variant(name: &str, variant: &Variant) -> Self {
-        Self { ours: false, ..Self::model(name, Some(variant.switch), &variant.profiles) }
+        let mut target = Self::model(name, Some(variant.switch), &variant.profiles);
+        target.features.retain(|feature| !variant.lacks.contains(feature));
+        target.ours = false;
+        if !target.features.contains(&Feature::PreflightProbe) {
+            target.strategies = vec![Strategy::Own];
+            // Only the request itself asks about a token then.
+            target.deadlines.probe_ms = millis(defect::REQUEST_DEADLINE);
+        }
+        target
     }
 
     fn model(name: &str, switch: Option<Switch>, profiles: &[Profile]) -> Self {
@@ -187,7 +195,28 @@ impl Target {
         let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit);
         let features = Feature::ALL.iter().copied().filter(unseen).collect();
         let (profiles, strategies) = (profiles.to_vec(), vec![Strategy::Probe]);
-        Self { profiles, strategies, deadlines, features, ..Self::builtin(name, Kind::Model(switch)) }
+        let places = Places::of(switch);
+        let of_several = places.routes_of_several.map(str::to_owned);
+        Self {
+            layout: Layout {
+                key_header: places.key_header.to_owned(),
+                key_prefix: places.key_prefix.to_owned(),
+                token_header: "authorization".to_owned(),
+                token_prefix: "Bearer ".to_owned(),
+                server_token_header: Some(places.server_token_header.to_owned()),
+            },
+            routes: places.routes.iter().map(|route| (*route).to_owned()).chain(of_several.clone()).collect(),
+            several: Some(Several {
+                routes: of_several.to_vec(),
+                narrowing_header: places.narrowing_header.to_owned(),
+                name_separator: places.name_separator.to_owned(),
+            }),
+            profiles,
+            strategies,
+            deadlines,
+            features,
+            ..Self::builtin(name, Kind::Model(switch))
+        }
     }
 
     fn builtin(name: &str, kind: Kind) -> Self {

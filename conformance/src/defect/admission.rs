@@ -5,7 +5,6 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use super::KEY_HEADER;
 use super::fault::Switch;
 use super::gateway::Gateway;
 
@@ -43,7 +42,7 @@ impl Gateway {
     pub(super) fn admit(&self, name: &str, headers: &HeaderMap, uri: &Uri) -> Result<Caller, Refusal> {
         let first_wins = self.has(Switch::TwoAuthorizationLinesFirstWins);
         let authorization = single(headers, AUTHORIZATION.as_str(), first_wins).map_err(Refusal::Malformed)?;
-        let key = single(headers, KEY_HEADER, false).map_err(Refusal::Malformed)?;
+        let key = single(headers, self.places.key_header, false).map_err(Refusal::Malformed)?;
         let bearer = authorization.and_then(bearer);
 
         let Some(key) = key else {
@@ -77,9 +76,10 @@ impl Gateway {
 
     /// The credential for that server alone, which wins over the one for every server (CRD-11).
     fn for_server<'a>(&self, name: &str, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        let is_one = |header: &HeaderName| header.as_str().starts_with("x-mcp-") && header.as_str().ends_with("-authorization");
+        let (before, behind) = self.places.server_token_header.split_once("{server}").unwrap_or_default();
+        let is_one = |header: &HeaderName| header.as_str().starts_with(before) && header.as_str().ends_with(behind);
         let crossed = headers.iter().find(|(header, _)| is_one(header)).filter(|_| self.has(Switch::CrossesTokens));
-        crossed.map(|(_, value)| value).or_else(|| headers.get(format!("x-mcp-{name}-authorization")))
+        crossed.map(|(_, value)| value).or_else(|| headers.get(format!("{before}{name}{behind}")))
     }
 
     /// Whose key it is; `None` where it opens nothing.

@@ -89,6 +89,14 @@ impl Gateway {
         answer
     }
 
+    /// A server that there is not, or not for this caller: either way in the same words (GATE-07).
+    pub(super) fn unknown(&self, ask: &Ask) -> Response<Body> {
+        if self.has(Switch::ForbidsTheUnknown) {
+            return self.refusal(ask, StatusCode::FORBIDDEN, "403 Forbidden: no server of that name is open to this key");
+        }
+        error(ask, StatusCode::NOT_FOUND, "404 Not Found: no such server")
+    }
+
     pub(super) fn refusal(&self, ask: &Ask, status: StatusCode, text: &str) -> Response<Body> {
         let nameless = Ask { id: None, ..ask.clone() };
         let ask = if self.has(Switch::BodyWithoutId) { &nameless } else { ask };
@@ -99,7 +107,7 @@ impl Gateway {
         };
         if self.has(Switch::CutRefusals) {
             answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("4096"));
-            answer = answer.map(|body| Later::body(async { body.collect().await.map(Collected::to_bytes).unwrap_or_default() }));
+            answer = answer.map(|body| Later::body(async { body.collect().await.map(Collected::to_bytes) }));
         }
         if !self.has(Switch::CacheableRefusal) {
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

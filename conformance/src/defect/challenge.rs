@@ -4,11 +4,11 @@
 
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 
-use super::discovery::{AUTHORIZATION_SERVER, RESOURCE};
+use super::discovery::{AUTHORIZATION_SERVER, ELSEWHERE, RESOURCE};
 use super::fault::Switch;
 use super::gateway::{Ask, Gateway};
 use crate::cell::Profile;
-use crate::challenge::{Challenge, parse_leniently};
+use crate::challenge::{Challenge, Content, parse, parse_leniently};
 
 /// What all challenges together may weigh (CHL-19).
 const LIMIT: usize = 4096;
@@ -80,7 +80,8 @@ impl Gateway {
         if self.has(Switch::ForeignResourceMetadata) {
             line.add("resource_metadata", &upstream.replace("/mcp", &format!("{RESOURCE}/mcp")));
         } else if !self.has(Switch::NoResourceMetadata) {
-            line.add("resource_metadata", &format!("{base}{RESOURCE}{path}"));
+            let place = if self.has(Switch::DocumentsOtherwise) { ELSEWHERE } else { RESOURCE };
+            line.add("resource_metadata", &format!("{base}{place}{path}"));
         }
         if (token_sent && !self.has(Switch::NoInvalidToken)) || self.has(Switch::ErrorWithoutToken) {
             line.add("error", &carried("error").unwrap_or_else(|| "invalid_token".to_owned()));
@@ -105,6 +106,26 @@ impl Gateway {
         let host = said(HeaderName::from_static("x-forwarded-host")).or_else(|| said(HOST));
         host.filter(|_| self.has(Switch::HostDerivedMetadata)).map_or_else(|| self.base_url.clone(), |host| format!("http://{host}"))
     }
+}
+
+/// A challenge that says the same in another order, another case and without the quotes that it does not need.
+pub(super) fn respelled(line: &HeaderValue) -> Option<HeaderValue> {
+    let mut challenges = parse(line.to_str().ok()?).ok()?;
+    for challenge in &mut challenges {
+        challenge.scheme.make_ascii_lowercase();
+        let Content::Parameters(parameters) = &mut challenge.content else { continue };
+        parameters.reverse();
+        for (at, parameter) in parameters.iter_mut().enumerate() {
+            // RFC 6750 §3 wants the scope quoted.
+            let is_token = parameter.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            parameter.quoted = !is_token || parameter.value.is_empty() || parameter.name == "scope";
+            if at % 2 == 0 {
+                parameter.name.make_ascii_uppercase();
+            }
+        }
+    }
+    let lines: Vec<String> = challenges.iter().map(ToString::to_string).collect();
+    HeaderValue::try_from(lines.join(",").replacen(' ', "   ", 1)).ok()
 }
 
 /// The upstream's first Bearer challenge.

@@ -2,19 +2,21 @@
 //!
 //! Asks nobody, unless a fault does: which authorization server issues tokens for an upstream is configuration here.
 
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
 use super::REQUEST_DEADLINE;
 use super::fault::Switch;
-use super::gateway::{Gateway, server_of};
+use super::gateway::Gateway;
 use super::relay::{Body, full};
 use super::upstream::addressed;
 
 /// Where protected-resource metadata is found, before the path of the endpoint.
 pub(super) const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+/// Where a variant's challenges find the same documents.
+pub(super) const ELSEWHERE: &str = "/oauth/resources";
 /// Where the authorization server's metadata is found, before the path of the endpoint.
 pub(super) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 
@@ -25,12 +27,13 @@ impl Gateway {
         if matches!(path, "/healthz" | "/readyz") {
             return Some(Response::new(full("ok")));
         }
-        let resource = path.strip_prefix(RESOURCE);
+        let elsewhere = path.strip_prefix(ELSEWHERE).filter(|_| self.has(Switch::DocumentsOtherwise));
+        let resource = path.strip_prefix(RESOURCE).or(elsewhere);
         let endpoint = resource.or_else(|| path.strip_prefix(AUTHORIZATION_SERVER))?;
         if self.has(Switch::DiscoveryNeedsKey) && !has_credentials {
             return Some(json_answer(StatusCode::UNAUTHORIZED, &json!({ "error": "unauthorized" })));
         }
-        let known = server_of(endpoint).and_then(|name| self.plan.server(name));
+        let known = self.places.server_of(endpoint).and_then(|name| self.plan.server(name));
         if let Some(server) = known.filter(|_| self.has(Switch::FollowsMetadata)) {
             self.fetch_carelessly(&server.url).await;
         }
@@ -42,13 +45,22 @@ impl Gateway {
             json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
         } else if resource.is_some() {
             let servers = if self.has(Switch::NoAuthorizationServers) { vec![] } else { vec![issuer] };
-            let document = json!({
+            let mut document = json!({
                 "resource": known.filter(|_| self.has(Switch::MetadataNamesUpstream)).map_or(format!("{}{}", self.base_url, of_several.unwrap_or(endpoint)), str::to_owned),
                 "scopes_supported": if self.has(Switch::OffersOfflineAccess) { vec!["mcp:read", "offline_access"] } else { vec!["mcp:read"] },
                 "authorization_servers": servers,
                 "bearer_methods_supported": ["header"],
             });
-            json_answer(StatusCode::OK, &document)
+            if self.has(Switch::DocumentsOtherwise) {
+                document["resource_name"] = json!("Übergang");
+                document["resource_documentation"] = json!(format!("{}/help", self.base_url));
+                document["x-gateway"] = json!({ "resource": "none", "authorization_servers": [] });
+            }
+            let mut answer = json_answer(StatusCode::OK, &document);
+            if self.has(Switch::DocumentsOtherwise) {
+                answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=\"utf-8\""));
+            }
+            answer
         } else {
             let document = json!({
                 "issuer": issuer,
@@ -79,6 +91,6 @@ impl Gateway {
 fn json_answer(status: StatusCode, document: &serde_json::Value) -> Response<Body> {
     let mut answer = Response::new(full(document.to_string()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN,
+    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN,
     TRANSFER_ENCODING,
 };
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -33,11 +33,23 @@ const PIECE: usize = 3;
 pub(super) struct Edge {
     origin: Option<HeaderValue>,
     chunked: bool,
+    /// Whether it was sent with POST.
+    pub(super) posted: bool,
+    /// Whether its client takes an event stream for an answer.
+    pub(super) takes_events: bool,
 }
 
 impl Edge {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        Self { origin: headers.get(ORIGIN).cloned(), chunked: headers.contains_key(TRANSFER_ENCODING) }
+    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Self {
+        Self {
+            origin: headers.get(ORIGIN).cloned(),
+            chunked: headers.contains_key(TRANSFER_ENCODING),
+            posted: method == Method::POST,
+            takes_events: headers
+                .get(ACCEPT)
+                .and_then(|value| value.to_str().ok())
+                .is_some_and(|value| value.contains("text/event-stream")),
+        }
     }
 }
 
@@ -56,8 +68,8 @@ impl Gateway {
     }
 
     /// Tells a page what it may read, and ends a connection on which a length may have stood beside chunks (RFC 9112 §6.3).
-    pub(super) fn finish(&self, edge: Edge, mut answer: Response<Body>) -> Response<Body> {
-        if let Some(origin) = edge.origin.filter(|origin| self.admits(origin)) {
+    pub(super) fn finish(&self, edge: &Edge, mut answer: Response<Body>) -> Response<Body> {
+        if let Some(origin) = edge.origin.clone().filter(|origin| self.admits(origin)) {
             let exposed = if self.has(Switch::HidesFromPages) { "retry-after" } else { "www-authenticate, mcp-session-id" };
             answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             answer.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));

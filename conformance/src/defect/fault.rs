@@ -182,6 +182,27 @@ switches! {
     BodiesEndByClosing = "bodies-end-by-closing",
     ClosesConnections = "closes-connections",
     TakesItsTime = "takes-its-time",
+    // What a body says, and in which form.
+    OtherWords = "other-words",
+    PlainText = "plain-text",
+    NoWords = "no-words",
+    ProblemDetails = "problem-details",
+    JsonOtherwise = "json-otherwise",
+    AnswersInEvents = "answers-in-events",
+    ReadsAnswersFirst = "reads-answers-first",
+    DocumentsOtherwise = "documents-otherwise",
+    // What a challenge looks like.
+    ChallengeOtherwise = "challenge-otherwise",
+    SeveralChallenges = "several-challenges",
+    // What is asked, and what is offered.
+    AsksNothingBeforehand = "asks-nothing-beforehand",
+    ProbesOtherwise = "probes-otherwise",
+    RemembersAcceptance = "remembers-acceptance",
+    ForbidsTheUnknown = "forbids-the-unknown",
+    OffersNoStream = "offers-no-stream",
+    // Where things are, and what they are called.
+    Underscores = "underscores",
+    OtherPlaces = "other-places",
 }
 
 /// A fault as `defects.toml` describes it.

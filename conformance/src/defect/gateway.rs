@@ -14,16 +14,18 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::REQUEST_DEADLINE;
 use super::admission::{Caller, Refusal};
 use super::answer::{empty, error};
 use super::discovery::RESOURCE;
 use super::edge::{Edge, Sessions};
 use super::fault::Switch;
 use super::modern;
+use super::places::Places;
 use super::relay::{Body, Broken, Later, Relayed, is_stream, media_type, relayed_headers};
+use super::reworded::read_first;
 use super::several::{Session, Wanted};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
-use super::{KEY_HEADER, REQUEST_DEADLINE};
 use crate::cell::{Profile, ServerKind};
 use crate::plan::{Plan, PlannedServer, names};
 
@@ -42,11 +44,12 @@ const TRAVELS: [HeaderName; 7] = [
 ];
 
 /// Tells proxies in front of the model to let events through one by one (STR-06).
-const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The model, and what it does otherwise.
 pub(super) struct Gateway {
     pub(super) switch: Option<Switch>,
+    pub(super) places: &'static Places,
     pub(super) profile: Profile,
     pub(super) plan: Plan,
     pub(super) base_url: String,
@@ -59,6 +62,8 @@ pub(super) struct Gateway {
     pub(super) queues: std::sync::Mutex<HashMap<HeaderValue, Arc<Mutex<()>>>>,
     /// What a fault remembers of refused tokens, by server.
     pub(super) refused: std::sync::Mutex<HashSet<(String, HeaderValue)>>,
+    /// What a variant remembers of accepted tokens, by server, and since when.
+    pub(super) accepted: std::sync::Mutex<HashMap<(String, HeaderValue), Instant>>,
     /// The sessions of several servers, by the ids that clients were given.
     pub(super) of_several: std::sync::Mutex<HashMap<HeaderValue, Session>>,
 }
@@ -93,6 +98,7 @@ impl Gateway {
         let http = client(switch != Some(Switch::NoPool));
         Self {
             switch,
+            places: Places::of(switch),
             profile,
             plan,
             base_url,
@@ -101,6 +107,7 @@ impl Gateway {
             sessions: Sessions::default(),
             queues: std::sync::Mutex::default(),
             refused: std::sync::Mutex::default(),
+            accepted: std::sync::Mutex::default(),
             of_several: std::sync::Mutex::default(),
         }
     }
@@ -112,7 +119,7 @@ impl Gateway {
 
     /// Answers one request, or ends the connection.
     pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
-        let edge = Edge::of(request.headers());
+        let edge = Edge::of(request.method(), request.headers());
         let answering = Arc::clone(&self).answered(request);
         let answer = if self.has(Switch::IgnoresLeaving) {
             // Somebody else's task goes on when nobody waits for it any more.
@@ -123,14 +130,15 @@ impl Gateway {
         if answer.status() == StatusCode::PAYLOAD_TOO_LARGE && self.has(Switch::DropsTheOversized) {
             return Err("the message is too large".into());
         }
-        Ok(self.otherwise(self.finish(edge, answer)).await)
+        let answer = self.finish(&edge, answer);
+        Ok(self.otherwise(&edge, answer).await)
     }
 
     async fn answered(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let has_credentials = head.headers.contains_key(KEY_HEADER) || head.headers.contains_key(AUTHORIZATION);
+        let has_credentials = head.headers.contains_key(self.places.key_header) || head.headers.contains_key(AUTHORIZATION);
         if self.has(Switch::ProbesAnything) && head.uri.path().starts_with(RESOURCE) {
-            let name = server_of(&head.uri.path()[RESOURCE.len()..]).unwrap_or_default();
+            let name = self.places.server_of(&head.uri.path()[RESOURCE.len()..]).unwrap_or_default();
             self.overstep(name, head.headers.get(AUTHORIZATION)).await;
         }
         if let Some(document) = self.document(&head.uri, has_credentials).await {
@@ -152,8 +160,8 @@ impl Gateway {
         if let Some(refusal) = self.turned_away(&ask) {
             return refusal;
         }
-        let wanted = Wanted::of(&ask.path, &ask.headers);
-        let Some(name) = server_of(&ask.path).or(wanted.as_ref().map(|_| "")).map(str::to_owned) else {
+        let wanted = Wanted::of(self.places, &ask.path, &ask.headers);
+        let Some(name) = self.places.server_of(&ask.path).or(wanted.as_ref().map(|_| "")).map(str::to_owned) else {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
         };
         if !matches!(ask.method, Method::POST | Method::GET | Method::DELETE) {
@@ -170,7 +178,9 @@ impl Gateway {
         let caller = match self.admit(&name, &ask.headers, &head.uri) {
             Ok(caller) => caller,
             Err(refusal) => {
-                if self.has(Switch::StrangersReachUpstream) && matches!(refusal, Refusal::Stranger) && ask.headers.contains_key(KEY_HEADER)
+                if self.has(Switch::StrangersReachUpstream)
+                    && matches!(refusal, Refusal::Stranger)
+                    && ask.headers.contains_key(self.places.key_header)
                 {
                     self.overstep(&name, ask.headers.get(AUTHORIZATION)).await;
                 }
@@ -202,7 +212,7 @@ impl Gateway {
             return if self.has(Switch::TellsUngranted) && known.is_some() {
                 self.refusal(&ask, StatusCode::FORBIDDEN, "403 Forbidden: this key may not use the server")
             } else {
-                error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server")
+                self.unknown(&ask)
             };
         };
         if self.is_anothers(&ask, caller.holder) {
@@ -253,6 +263,11 @@ impl Gateway {
             Outcome::GoOn | Outcome::Silent => {}
         }
         let mut answer = self.forwarded(&ask, &server, credential).await;
+        if self.has(Switch::OffersNoStream) && ask.method == Method::GET && answer.status().is_success() {
+            answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+            return answer;
+        }
         self.opened(&answer, caller.holder);
         if let Some(session) = probed.head.get(SESSION).cloned().filter(|_| self.has(Switch::LeaksProbeSession)) {
             answer.headers_mut().entry(SESSION).or_insert(session);
@@ -290,8 +305,8 @@ impl Gateway {
             .iter()
             .filter(|(name, _)| {
                 let all = self.has(Switch::ForwardsAllHeaders)
-                    && ![KEY_HEADER, "authorization", "host", "content-length"].contains(&name.as_str());
-                TRAVELS.contains(name) || all || (self.has(Switch::LeaksKey) && *name == KEY_HEADER)
+                    && ![self.places.key_header, "authorization", "host", "content-length"].contains(&name.as_str());
+                TRAVELS.contains(name) || all || (self.has(Switch::LeaksKey) && *name == self.places.key_header)
             })
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
@@ -366,6 +381,9 @@ impl Gateway {
         if stream {
             relayed.headers_mut().insert(BUFFERING, HeaderValue::from_static("no"));
         }
+        if self.has(Switch::ReadsAnswersFirst) && relayed.status().is_success() && !stream {
+            return read_first(relayed, ask.id.is_some()).await.unwrap_or_else(|| bad("answered something that is not MCP"));
+        }
         relayed
     }
 }
@@ -376,9 +394,9 @@ impl Ask {
         self.refuser.as_deref().unwrap_or(&self.path)
     }
 
-    /// The same, refused by this one of several servers.
-    pub(super) fn of(&self, server: &PlannedServer) -> Self {
-        Self { refuser: Some(format!("/mcp/{}?resource={}", server.name, self.path)), ..self.clone() }
+    /// The same, refused by one of several servers, which is found at this path.
+    pub(super) fn of(&self, path: &str) -> Self {
+        Self { refuser: Some(format!("{path}?resource={}", self.path)), ..self.clone() }
     }
 
     fn read(&mut self, body: Bytes) {
@@ -403,15 +421,6 @@ pub(super) fn forwards(server: &PlannedServer) -> bool {
     matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
 }
 
-/// The server that a path names: `/mcp/{server}` or `/{server}/mcp`, with or without a slash behind it.
-pub(super) fn server_of(path: &str) -> Option<&str> {
-    let mut segments = path.strip_suffix('/').unwrap_or(path).strip_prefix('/')?.split('/');
-    match (segments.next(), segments.next(), segments.next()) {
-        (Some("mcp"), Some(name), None) | (Some(name), Some("mcp"), None) if !name.is_empty() => Some(name),
-        _ => None,
-    }
-}
-
 /// The fault that sends the head before anything is known, and the rest as one event; or nothing of a refusal, for the request of this id.
 fn committed(mumbles: Option<Value>, answer: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
     let event = async move {
@@ -420,24 +429,9 @@ fn committed(mumbles: Option<Value>, answer: impl Future<Output = Response<Body>
         if let Some(id) = mumbles.filter(|_| head.status.is_client_error()) {
             bytes = json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [], "tools": [] } }).to_string().into();
         }
-        if is_stream(&head) { bytes } else { Bytes::from([b"data: ", &bytes[..], b"\n\n"].concat()) }
+        Ok(if is_stream(&head) { bytes } else { Bytes::from([b"data: ", &bytes[..], b"\n\n"].concat()) })
     };
     let mut early = Response::new(Later::body(event));
     early.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     early
-}
-
-#[cfg(test)]
-mod tests {
-    use super::server_of;
-
-    #[test]
-    fn both_spellings_name_a_server_and_nothing_else_does() {
-        for path in ["/mcp/alpha", "/mcp/alpha/", "/alpha/mcp", "/alpha/mcp/"] {
-            assert_eq!(server_of(path), Some("alpha"), "{path}");
-        }
-        for path in ["/", "/mcp", "/mcp/", "/mcp//", "//mcp", "/mcp/alpha/more", "/alpha", "mcp/alpha"] {
-            assert_eq!(server_of(path), None, "{path}");
-        }
-    }
 }

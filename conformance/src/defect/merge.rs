@@ -7,20 +7,15 @@ use serde_json::{Value, json};
 use super::gateway::Ask;
 use crate::plan::PlannedServer;
 
-/// What a client calls a tool or a prompt of a server's.
-pub(super) fn named(server: &str, item: &str) -> String {
-    format!("{server}-{item}")
-}
-
 /// What stands before the address of a resource.
 const RESOURCES: &str = "model://";
 
-/// The server that a message is meant for, and the name that this server knows. Server names of the plan hold no hyphen.
-pub(super) fn target_of(ask: &Ask, servers: &[PlannedServer]) -> Option<(PlannedServer, String)> {
+/// The server that a message is meant for, and the name that this server knows. Server names of the plan hold nothing that separates names.
+pub(super) fn target_of(ask: &Ask, servers: &[PlannedServer], separator: &str) -> Option<(PlannedServer, String)> {
     let message: Value = serde_json::from_slice(&ask.body).ok()?;
     let params = &message["params"];
     let (server, plain) = match params["name"].as_str() {
-        Some(name) => name.split_once('-')?,
+        Some(name) => name.split_once(separator)?,
         None => params["uri"].as_str()?.strip_prefix(RESOURCES)?.split_once('/')?,
     };
     Some((servers.iter().find(|known| known.name == server)?.clone(), plain.to_owned()))

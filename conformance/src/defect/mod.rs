@@ -29,16 +29,16 @@ mod gateway;
 mod merge;
 mod modern;
 mod otherwise;
+mod places;
 mod relay;
+mod reworded;
 mod several;
 mod upstream;
 mod variant;
 
 pub use fault::{Fault, Switch, all};
+pub use places::Places;
 pub use variant::{Variant, all as variants};
-
-/// The header that the model reads a gateway key from.
-pub const KEY_HEADER: &str = "x-litellm-api-key";
 
 /// How long the model waits for a probe's answer before it goes on without.
 pub const PROBE_DEADLINE: Duration = Duration::from_secs(1);

@@ -1,19 +1,23 @@
 //! Writes an answer otherwise than the model does, and as rightly: what the variants do to answers that are decided already.
 //!
-//! Changes no status, no challenge and no meaning.
+//! Changes no status and no meaning; what a body says is reworded elsewhere.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALT_SVC, CACHE_CONTROL, HeaderName, HeaderValue, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY, VIA};
+use http::header::{
+    ALT_SVC, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY, VIA, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame};
 use hyper::ext::ReasonPhrase;
 use tokio::time::sleep;
 
+use super::challenge::respelled;
+use super::edge::Edge;
 use super::fault::Switch;
 use super::gateway::Gateway;
 use super::relay::{Body, Broken};
@@ -26,7 +30,8 @@ const SMALL: usize = 5;
 
 impl Gateway {
     /// The answer as this variant writes it.
-    pub(super) async fn otherwise(&self, mut answer: Response<Body>) -> Response<Body> {
+    pub(super) async fn otherwise(&self, edge: &Edge, answer: Response<Body>) -> Response<Body> {
+        let mut answer = self.reworded(edge, answer).await;
         match self.switch {
             Some(Switch::TakesItsTime) => sleep(A_WHILE).await,
             Some(Switch::OtherReasons) => {
@@ -46,6 +51,12 @@ impl Gateway {
                     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private,max-age=0 , No-Store"));
                 }
             }
+            Some(Switch::ChallengeOtherwise) => {
+                let lines: Vec<HeaderValue> = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(respelled).collect();
+                answer.headers_mut().remove(WWW_AUTHENTICATE);
+                answer.headers_mut().extend(lines.into_iter().map(|line| (WWW_AUTHENTICATE, line)));
+            }
+            Some(Switch::SeveralChallenges) if answer.status() == StatusCode::UNAUTHORIZED => among_others(answer.headers_mut()),
             Some(Switch::ChunksEverything) => return answer.map(Unmeasured::body),
             // Of what is relayed the end could not be told from a break (RFC 9112 §8).
             Some(Switch::BodiesEndByClosing) if answer.body().size_hint().exact().is_some() && !answer.status().is_success() => {
@@ -56,6 +67,18 @@ impl Gateway {
         }
         answer
     }
+}
+
+/// Puts the challenge behind others: in one line with them where an upstream has refused, in a line of its own otherwise.
+fn among_others(headers: &mut HeaderMap) {
+    let Some(line) = headers.remove(WWW_AUTHENTICATE) else { return };
+    let joined = [b"GatewayKey realm=\"keys, and more\", Negotiate, ", line.as_bytes()].concat();
+    let lines = if line.as_bytes().contains(&b':') {
+        vec![HeaderValue::try_from(joined).ok()]
+    } else {
+        vec![Some(HeaderValue::from_static("GatewayKey realm=\"keys, and more\"")), Some(HeaderValue::from_static("Negotiate")), Some(line)]
+    };
+    headers.extend(lines.into_iter().flatten().map(|line| (WWW_AUTHENTICATE, line)));
 }
 
 /// What proxies, load balancers and careful operators add.

@@ -118,15 +118,19 @@ impl hyper::body::Body for Relayed {
     }
 }
 
-/// A body that does not exist yet, behind a head that may be gone already, and whose length nobody knows: some of the faults need it.
+type Coming = dyn Future<Output = Result<Bytes, Broken>> + Send;
+
+/// A body that does not exist yet, behind a head that may be gone already, and whose length nobody knows: some of the faults need it, and
+/// some of the variants.
 pub(super) struct Later {
-    coming: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
+    coming: Option<Pin<Box<Coming>>>,
+    broken: Option<Broken>,
     ended: bool,
 }
 
 impl Later {
-    pub(super) fn body(coming: impl Future<Output = Bytes> + Send + 'static) -> Body {
-        Self { coming: Some(Box::pin(coming)), ended: false }.boxed_unsync()
+    pub(super) fn body(coming: impl Future<Output = Result<Bytes, Broken>> + Send + 'static) -> Body {
+        Self { coming: Some(Box::pin(coming)), broken: None, ended: false }.boxed_unsync()
     }
 }
 
@@ -136,15 +140,18 @@ impl hyper::body::Body for Later {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(coming) = &mut self.coming {
-            let bytes = ready!(coming.as_mut().poll(context));
+            let came = ready!(coming.as_mut().poll(context));
             self.coming = None;
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            match came {
+                Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Err(broken) => self.broken = Some(broken),
+            }
         }
         // What there is goes out before the end, which may come too early.
         if !std::mem::replace(&mut self.ended, true) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(None)
+        Poll::Ready(self.broken.take().map(Err))
     }
 }

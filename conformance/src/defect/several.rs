@@ -18,14 +18,13 @@ use super::admission::Caller;
 use super::answer::{empty, error, success};
 use super::fault::Switch;
 use super::gateway::{Ask, Gateway, forwards};
-use super::merge::{merged, named, target_of};
+use super::merge::{merged, target_of};
+use super::places::{Places, filled};
 use super::relay::Body;
 use super::upstream::{Outcome, SESSION};
 use crate::cell::Profile;
 use crate::plan::PlannedServer;
 
-/// Narrows a request of several servers.
-pub(super) const NARROWS: &str = "x-mcp-servers";
 /// Names what a message of 2026-07-28 is about.
 const MIRRORED_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
@@ -76,16 +75,17 @@ impl Said {
 
 impl Wanted {
     /// What a path and the narrowing header ask for; `None` where the path is none of several servers.
-    pub(super) fn of(path: &str, headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn of(places: &Places, path: &str, headers: &HeaderMap) -> Option<Self> {
         let list = |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
-        let narrowed = headers.get(NARROWS).map(|value| list(value.to_str().unwrap_or("\u{fffd}")));
-        let mut segments = path.strip_suffix('/').unwrap_or(path).strip_prefix('/')?.split('/');
-        match (segments.next(), segments.next(), segments.next(), segments.next()) {
-            (Some("mcp"), None, ..) => Some(narrowed.map_or(Self::Everyone, Self::Named)),
-            (Some("mcp"), Some(names), None, _) if names.contains(',') => Some(Self::Named(list(names))),
-            (Some("toolset"), Some(name), Some("mcp"), None) => Some(Self::Toolset(name.to_owned(), narrowed)),
-            _ => None,
+        let narrowed = headers.get(places.narrowing_header).map(|value| list(value.to_str().unwrap_or("\u{fffd}")));
+        let [everyone, named, toolset] = places.routes_of_several;
+        if filled(everyone, "{servers}", path).is_some() {
+            return Some(narrowed.map_or(Self::Everyone, Self::Named));
         }
+        if let Some(names) = filled(named, "{servers}", path).filter(|names| names.contains(',')) {
+            return Some(Self::Named(list(names)));
+        }
+        filled(toolset, "{toolset}", path).map(|name| Self::Toolset(name.to_owned(), narrowed))
     }
 }
 
@@ -124,7 +124,7 @@ impl Gateway {
     /// An admitted request to several servers.
     pub(super) async fn several(self: Arc<Self>, ask: Ask, caller: Caller, wanted: &Wanted) -> Response<Body> {
         let Some(servers) = self.chosen(&caller, wanted) else {
-            return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
+            return self.unknown(&ask);
         };
         let Ok(session) = self.session(&ask, &caller) else {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such session");
@@ -158,7 +158,7 @@ impl Gateway {
 
     /// A message that one server is meant to get, and judged by that one alone (AGG-10).
     async fn to_one(self: Arc<Self>, mut ask: Ask, caller: Caller, servers: &[PlannedServer], session: Option<Session>) -> Response<Body> {
-        let Some((server, plain)) = target_of(&ask, servers) else {
+        let Some((server, plain)) = target_of(&ask, servers, self.places.name_separator) else {
             return success(&ask, &json!({ "error": { "code": -32602, "message": "unknown name: list what there is" } }));
         };
         if self.has(Switch::JudgesCallsByAll) {
@@ -175,7 +175,8 @@ impl Gateway {
         if ask.headers.contains_key(MIRRORED_NAME) && !self.has(Switch::KeepsMirroredName) {
             ask.headers.insert(MIRRORED_NAME, HeaderValue::try_from(plain).unwrap_or(HeaderValue::from_static("?")));
         }
-        self.passed(ask.of(&server), server, caller).await
+        let ask = ask.of(&self.places.route_of(&server.name));
+        self.passed(ask, server, caller).await
     }
 
     /// A message to all of them: asked about the token all at once, then sent, and its answers made into one.
@@ -251,12 +252,13 @@ impl Gateway {
         if self.has(Switch::ForbiddenOutranks) && !forbidden.is_empty() {
             unauthorized.clear();
         }
+        let of = |server: &PlannedServer| ask.of(&self.places.route_of(&server.name));
         match (unauthorized.first(), forbidden.first()) {
             (Some((_, head)), _) if self.has(Switch::NamesTheFirstServer) => {
-                Some(self.unauthorized(&ask.of(&servers[0]), &servers[0], true, head).await)
+                Some(self.unauthorized(&of(&servers[0]), &servers[0], true, head).await)
             }
-            (Some((server, head)), _) => Some(self.unauthorized(&ask.of(server), server, true, head).await),
-            (None, Some((server, head))) => Some(self.forbidden(&ask.of(server), server, true, head).await),
+            (Some((server, head)), _) => Some(self.unauthorized(&of(server), server, true, head).await),
+            (None, Some((server, head))) => Some(self.forbidden(&of(server), server, true, head).await),
             (None, None) => None,
         }
     }
@@ -332,7 +334,7 @@ impl Gateway {
                 format!("server{place}-{item}")
             }
             () if self.has(Switch::OneIsSingle) && servers.len() == 1 => item.to_owned(),
-            () => named(server, item),
+            () => format!("{server}{}{item}", self.places.name_separator),
         };
         let mut result = merged(ask, &parts, name);
         if !words.is_empty() && !self.has(Switch::DropsFailingSilently) {

@@ -34,6 +34,9 @@ const LEGACY: &str = "2025-11-25";
 /// How the model names itself towards upstreams, so that their operators can tell a probe from a client (PRB-19).
 pub(super) const AGENT: &str = "preflight-model/0.1";
 
+/// For how long a variant remembers that a token was taken.
+const REMEMBERED: Duration = Duration::from_secs(2);
+
 /// What a probe found out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probed {
@@ -104,6 +107,9 @@ impl Gateway {
 
     /// Asks a server what it makes of a token, with an `initialize` of the gateway's own whose session is ended at once.
     pub(super) async fn probe(self: &Arc<Self>, server: &PlannedServer, token: &HeaderValue) -> Probed {
+        if self.has(Switch::AsksNothingBeforehand) || self.is_remembered(server, token) {
+            return Probed::default();
+        }
         let queue = self.has(Switch::ProbesInSeries).then(|| self.queue_of(token));
         let _turn = match &queue {
             Some(queue) => Some(queue.lock().await),
@@ -121,6 +127,10 @@ impl Gateway {
             Err(Trouble::TooSlow) => return Probed { outcome: Outcome::Silent, head: HeaderMap::new() },
             Err(Trouble::Unreachable) => return Probed::default(),
         };
+        if answer.status().is_success() {
+            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            accepted.insert((server.name.clone(), token.clone()), Instant::now());
+        }
         let outcome = match answer.status() {
             _ if self.has(Switch::MisreadsRefusedProbe) => Outcome::GoOn,
             StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
@@ -143,6 +153,13 @@ impl Gateway {
             }
         }
         Probed { outcome, head: answer.into_parts().0.headers }
+    }
+
+    /// Whether a variant was told a moment ago that this server takes this token (PRB-16).
+    fn is_remembered(&self, server: &PlannedServer, token: &HeaderValue) -> bool {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = accepted.get(&(server.name.clone(), token.clone())).filter(|_| self.has(Switch::RemembersAcceptance));
+        since.is_some_and(|since| since.elapsed() < REMEMBERED)
     }
 
     /// Whether a refusal is one by its head alone, which is all that it takes (PRB-14).
@@ -185,6 +202,11 @@ impl Gateway {
         if discovers {
             request.headers_mut().insert(REVISION, HeaderValue::from_static(REVISION_2026));
             request.headers_mut().insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
+        }
+        if self.has(Switch::ProbesOtherwise) {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static("Text/Event-Stream;q=0.5"));
+            request.headers_mut().append(ACCEPT, HeaderValue::from_static("Application/JSON"));
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=utf-8"));
         }
         if self.has(Switch::CarelessProbe) {
             request.headers_mut().remove(ACCEPT);

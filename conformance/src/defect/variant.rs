@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::fault::{Switch, seed};
 use crate::cell::Profile;
+use crate::implementation::Feature;
 
 /// A variant as `variants.toml` describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Variant {
     /// The profiles in which it is driven: those in which it can show.
     #[serde(default = "seed")]
     pub profiles: Vec<Profile>,
+    /// What it has not, of all that the model has.
+    #[serde(default)]
+    pub lacks: Vec<Feature>,
     /// The recommendations that it leaves to others. Not following one is seen and said, and makes nobody fail.
     #[serde(default)]
     pub forgoes: Vec<String>,

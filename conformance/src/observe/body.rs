@@ -89,6 +89,7 @@ pub(super) fn messages(exchange: &Exchange) -> Vec<Value> {
     for line in lines.chain([""]) {
         if let Some(more) = line.strip_prefix("data:") {
             data.push_str(more);
+            data.push('\n');
         } else if line.is_empty() {
             messages.extend(serde_json::from_str::<Value>(&data));
             data.clear();
@@ -98,7 +99,8 @@ pub(super) fn messages(exchange: &Exchange) -> Vec<Value> {
 }
 
 fn is_stream(exchange: &Exchange) -> bool {
-    header(&exchange.headers, "content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+    let media = header(&exchange.headers, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    media.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// The message that answers the request, rather than one on the way to it.
@@ -204,8 +206,8 @@ fn wording(subject: &Subject<'_>) -> Observation {
     })
 }
 
-/// The text of a body. The id of a message is the client's, and any number may be in it.
-fn words_of(body: &str) -> String {
+/// The text of a body, read out of the escapes that JSON may have it in. The id of a message is the client's, and any number may be in it.
+pub(super) fn words_of(body: &str) -> String {
     match serde_json::from_str::<Value>(body) {
         Ok(Value::Object(mut message)) => {
             message.remove("id");
@@ -218,12 +220,9 @@ fn words_of(body: &str) -> String {
 fn refuser(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| match exchange.status {
         Some(401 | 403) => {
-            if subject.context.plan.servers.iter().any(|server| subject.means(&server.name) && exchange.body.contains(&server.name)) {
-                "named"
-            } else {
-                "unnamed"
-            }
-            .into()
+            let words = words_of(&exchange.body);
+            let named = subject.context.plan.servers.iter().any(|server| subject.means(&server.name) && words.contains(&server.name));
+            if named { "named" } else { "unnamed" }.into()
         }
         _ => Observation::NotApplicable,
     })
@@ -258,7 +257,7 @@ fn disclosed(subject: &Subject<'_>) -> Observation {
     ];
     let servers = &subject.context.plan.servers;
     of_head(subject, |exchange| {
-        let text = &exchange.body;
+        let text = [words_of(&exchange.body), exchange.body.clone()].concat();
         if matches!(exchange.status, Some(..=399)) && answer(exchange).is_none_or(|message| message.get("error").is_none()) {
             return Observation::NotApplicable;
         }

@@ -138,8 +138,11 @@ fn strangers(subject: &Subject<'_>) -> Observation {
 /// The resource-metadata document that was fetched last, or what came instead.
 fn metadata(subject: &Subject<'_>) -> Result<Value, String> {
     let exchanges = &subject.trace.exchanges;
-    let Some(exchange) = exchanges.iter().rfind(|exchange| exchange.method == "GET" && exchange.path.contains("/.well-known/")) else {
-        return Err(match exchanges.iter().find_map(named_metadata) {
+    let named = exchanges.iter().find_map(named_metadata);
+    let is_named = |path: &str| named.as_deref().and_then(|url| url.strip_prefix(&subject.context.base_url)) == Some(path);
+    let asks = |exchange: &&Exchange| exchange.method == "GET" && (exchange.path.contains("/.well-known/") || is_named(&exchange.path));
+    let Some(exchange) = exchanges.iter().rfind(asks) else {
+        return Err(match named {
             Some(url) if !url.starts_with(&subject.context.base_url) => "elsewhere".to_owned(),
             Some(_) => "not-asked".to_owned(),
             None => "not-named".to_owned(),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Observable, Observation, Subject, is_discovery};
+use super::{Observable, Observation, Subject, body::words_of, is_discovery};
 use crate::{
     fleet::ISSUER,
     script::Script,
@@ -201,7 +201,7 @@ fn has_session(exchange: &Exchange) -> bool {
 fn conflict(subject: &Subject<'_>) -> Observation {
     match subject.exchange() {
         Some(exchange) if matches!(exchange.status, Some(400..=499)) => {
-            let text = exchange.body.to_ascii_lowercase();
+            let text = words_of(&exchange.body).to_ascii_lowercase();
             let says = ["conflict", "contradict", "ambiguous"].iter().any(|word| text.contains(word));
             if says { "stated" } else { "unstated" }.into()
         }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::{Observable, Observation, Subject, client::challenges};
+use super::{Observable, Observation, Subject, body::words_of, client::challenges};
 use crate::trace::Exchange;
 
 /// What several exchanges show together.
@@ -96,14 +94,7 @@ fn difference(one: &Exchange, two: &Exchange) -> &'static str {
         let lines = exchange.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), neutral(exchange, value)));
         lines.filter(|(name, _)| !varies.contains(&name.as_str())).collect()
     };
-    let body = |exchange: &Exchange| {
-        let text = neutral(exchange, &exchange.body);
-        let Ok(mut message) = serde_json::from_str::<Value>(&text) else { return text };
-        if let Some(message) = message.as_object_mut() {
-            message.remove("id");
-        }
-        message.to_string()
-    };
+    let body = |exchange: &Exchange| neutral(exchange, &words_of(&exchange.body));
     match () {
         () if one.status != two.status => "status",
         () if heads(one) != heads(two) => "headers",

@@ -291,6 +291,7 @@ fn the_four_masks_have_names_of_their_own() {
     assert_eq!(refused(&json, r#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"no"}}"#), "json-rpc-error-200");
     let event = "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\r\n\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\ndata: \"error\":{\"code\":1}}\n\n";
     assert_eq!(refused(&sse, event), "json-rpc-error-200");
+    assert_eq!(refused(&[("Content-Type", "Text/Event-Stream;charset=utf-8")], event), "json-rpc-error-200");
     assert_eq!(refused(&sse, ": nothing yet\n\n"), "opaque");
     assert_eq!(refused(&json, ""), "no-body");
     assert_eq!(case("401-full").answered(401, &[], "").see("result"), "absent");

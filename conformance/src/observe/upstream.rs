@@ -230,11 +230,11 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
             if probe.method != "POST" {
                 return Some("a message");
             }
-            let accept = header(&probe.headers, "accept").unwrap_or_default();
+            let accept = all_headers(&probe.headers, "accept").collect::<Vec<_>>().join(",").to_ascii_lowercase();
             if !(accept.contains("application/json") && accept.contains("text/event-stream")) {
                 return Some("accept");
             }
-            if !header(&probe.headers, "content-type").is_some_and(|kind| kind.starts_with("application/json")) {
+            if !header(&probe.headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
                 return Some("content-type");
             }
             let Ok(message) = serde_json::from_str::<Value>(&probe.body) else { return Some("json") };

@@ -2,9 +2,9 @@
 //!
 //! | placeholder | stands for |
 //! | --- | --- |
-//! | `{mcp}`, `{server}` | the first route of the server asked; its name |
+//! | `{mcp}`, `{server}`, `{mcp NAME}` | the first route of the server asked; its name; the first route with another name in it |
 //! | `{token}`, `{own NAME}` | the token of the case; one that tells by its end for which server it is |
-//! | `{header-of NAME}` | the header that carries the credential of that server alone |
+//! | `{header-of NAME}`, `{narrowing}` | the header that carries the credential of that server alone; the one that narrows a request to several |
 //! | `{full-key}`, `{admission}` | the key for every server; the bearer that admits |
 //! | `{host}`, `{elsewhere}`, `{page}` | the gateway's host and port; those of an origin that nobody configured; a page that may use the gateway |
 //! | `{credentials}`, `{message}`, `{length}`, `{chunks}` | in bytes: the lines of the step's credentials, its message, the length of that, and it as one chunk |
@@ -21,6 +21,8 @@ pub(super) struct Places<'a> {
     pub(super) plan: &'a Plan,
     pub(super) host: &'a str,
     pub(super) elsewhere: &'a str,
+    /// Where nothing narrows, a name that nobody reads.
+    pub(super) narrowing: &'a str,
     /// The longest message that the implementation takes, where it says.
     pub(super) message_bytes: Option<usize>,
 }
@@ -29,7 +31,9 @@ impl Places<'_> {
     /// The text with everything filled in that stands outside bytes.
     pub(super) fn fill(&self, text: &str) -> String {
         let header_of = |server: &str| self.layout.server_token_header.as_deref().unwrap_or_default().replace("{server}", server);
-        let text = each(text, "{own ", |server| format!("{}{server}", self.token));
+        let text = text.replace("{elsewhere}", self.elsewhere).replace("{narrowing}", self.narrowing);
+        let text = each(&text, "{mcp ", |server| self.route.replace("{server}", server));
+        let text = each(&text, "{own ", |server| format!("{}{server}", self.token));
         each(&text, "{header-of ", header_of)
             .replace("{mcp}", self.route)
             .replace("{server}", self.server)
@@ -37,7 +41,6 @@ impl Places<'_> {
             .replace("{full-key}", &self.plan.full_key)
             .replace("{admission}", &self.plan.admission_bearer)
             .replace("{host}", self.host)
-            .replace("{elsewhere}", self.elsewhere)
             .replace("{page}", &self.plan.page)
     }
 
@@ -97,7 +100,9 @@ mod tests {
         let plan = Plan { page: "https://page".into(), ..Plan::default() };
         let layout = layout();
         let (route, server, token, host, elsewhere) = ("/mcp/{server}", "alpha", "t", "gw:1", "other:2");
-        let places = Places { route, server, token, layout: &layout, plan: &plan, host, elsewhere, message_bytes: Some(2) };
+        let places =
+            Places { route, server, token, layout: &layout, plan: &plan, host, elsewhere, narrowing: "x-only", message_bytes: Some(2) };
+        assert_eq!(places.fill("{mcp @{elsewhere}} {mcp beta} {narrowing}"), "/mcp/@other:2 /mcp/beta x-only");
         assert_eq!(places.fill("{header-of beta}: {own beta} {mcp} {page}"), "x-beta-token: tbeta /mcp/alpha https://page");
         let headers = vec![("a".into(), "1".into()), ("b".into(), "2".into())];
         let request = Request { method: "POST".into(), path: "/".into(), headers, body: "hello".into(), raw: true };

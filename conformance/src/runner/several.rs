@@ -2,8 +2,9 @@
 //!
 //! Knows how an implementation is asked for several servers, and nothing of what it ought to answer.
 
-use super::stage::Stage;
-use super::steps::opened;
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::{stage::Stage, steps::opened};
 use crate::{
     cell::Era,
     client::Request,
@@ -89,7 +90,8 @@ impl Stage {
         request.headers.extend(narrowed);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
-            request.headers.push((name.clone(), value.clone()));
+            let encoded = tool.as_deref().map_or_else(String::new, |tool| BASE64_STANDARD.encode(tool));
+            request.headers.push((name.clone(), value.replace("{tool-in-base64}", &encoded)));
         }
         request.headers.extend(step.headers.iter().cloned());
         request

@@ -125,7 +125,8 @@ impl Stage {
     fn places<'a>(&'a self, server: &'a str, token: &'a str) -> Places<'a> {
         let (layout, plan, host) = (&self.layout, self.fleet.plan(), self.client.authority());
         let (route, elsewhere, message_bytes) = (&self.route, self.fleet.elsewhere(), self.message_bytes);
-        Places { route, server, token, layout, plan, host, elsewhere, message_bytes }
+        let narrowing = self.several.as_ref().map_or("x-mcp-servers", |several| several.narrowing_header.as_str());
+        Places { route, server, token, layout, plan, host, elsewhere, narrowing, message_bytes }
     }
 
     /// Asks for the document that the challenge names, if it is one of the gateway's own, or else for the well-known one of the endpoint.
