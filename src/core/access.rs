@@ -90,22 +90,29 @@ mod tests {
         assert_eq!(resolve(&Grant::All, Some(ServerId(1))), Some(ServerId(1)));
     }
 
+    #[test]
+    fn names_are_taken_from_every_line_of_the_field() {
+        assert_eq!(asked_for(&HeaderMap::new()), None);
+        let lines = [&b"a, b"[..], b"", b"\xe9"].map(|line| http::HeaderValue::from_bytes(line).unwrap());
+        let headers = lines.into_iter().map(|line| (http::HeaderName::from_static("x-mcp-servers"), line)).collect();
+        assert_eq!(asked_for(&headers), Some(vec!["a", "b", "", "?"]));
+    }
+
     fn ids(text: &str) -> BTreeSet<ServerId> {
         text.bytes().map(|digit| ServerId(u16::from(digit - b'0'))).collect()
     }
 
     proptest! {
-        /// Whatever is named, nothing outside the grant and the toolset is ever selected, and nothing twice.
+        /// Whatever is named, it is all of it selected, in order and once, or nothing is: never what is outside the grant or the toolset.
         #[test]
         fn names_only_narrow(granted in "[0-4]{0,5}", toolset in prop::option::of("[0-4]{0,5}"), named in prop::option::of(prop::collection::vec(prop::option::of(0_u16..7), 0..6))) {
             let (grant, within) = (Grant::Servers(ids(&granted)), toolset.as_deref().map(ids));
             let named: Option<Vec<Option<ServerId>>> = named.map(|named| named.into_iter().map(|id| id.map(ServerId)).collect());
             let selected = select((0..5).map(ServerId), &grant, within.as_ref(), named.as_deref());
-            if let Some(selected) = selected {
-                prop_assert!(!selected.is_empty() && selected.is_sorted_by(|a, b| a < b));
-                prop_assert!(selected.iter().all(|server| grant.covers(*server) && within.as_ref().is_none_or(|within| within.contains(server))));
-                prop_assert!(named.is_none_or(|named| named.iter().all(|named| named.is_some_and(|named| selected.contains(&named)))));
-            }
+            let allowed = |server: &ServerId| granted.contains(&server.0.to_string()) && within.as_ref().is_none_or(|within| within.contains(server));
+            let asked = named.unwrap_or_else(|| (0..5).map(ServerId).filter(allowed).map(Some).collect());
+            let all_allowed = !asked.is_empty() && asked.iter().all(|server| server.as_ref().is_some_and(allowed));
+            prop_assert_eq!(selected, all_allowed.then(|| asked.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()));
         }
     }
 }

@@ -363,6 +363,6 @@ mod tests {
     #[test]
     fn a_token_cannot_be_printed() {
         let admitted = admit(&[("x-key", "sk-alice"), ("authorization", "Bearer hush")]).unwrap();
-        assert!(!format!("{admitted:?}").contains("hush"));
+        assert_eq!(format!("{:?}", admitted.authorization), "Token(UpstreamToken(…))");
     }
 }

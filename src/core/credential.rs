@@ -135,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_shared_within_a_space_that_both_are_declared_to_be_in() {
+        let [one, other] = [ServerId(0), ServerId(1)];
+        for (ours, theirs, shared) in
+            [(None, None, false), (Some("corp"), None, false), (Some("corp"), Some("lab"), false), (Some("corp"), Some("corp"), true)]
+        {
+            assert_eq!(share_tokens((one, ours), (other, theirs)), shared, "{ours:?} {theirs:?}");
+            assert_eq!(share_tokens((other, theirs), (one, ours)), shared, "{theirs:?} {ours:?}");
+        }
+        assert!(share_tokens((one, None), (one, None)), "a server takes its own tokens");
+    }
+
+    #[test]
     fn an_unusable_header_only_matters_where_it_would_be_forwarded() {
         assert_eq!(assign(BEARER, &Authorization::Unusable), Err(Unusable));
         assert_eq!(assign(Kind::Static, &Authorization::Unusable), Ok(Credential::Static));

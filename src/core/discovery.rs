@@ -134,6 +134,32 @@ mod tests {
     }
 
     #[test]
+    fn a_challenge_of_several_leads_to_the_one_that_refused() {
+        let aggregate = Aggregate::of("/mcp/a,b").unwrap();
+        let discovery = ExternalUrl("https://gw.test".into()).discovery_among(&aggregate, "b");
+        assert_eq!(discovery.resource_metadata, "https://gw.test/.well-known/oauth-protected-resource/mcp/b?resource=/mcp/a,b");
+        assert_eq!(discovery.authorization_uri, "https://gw.test/.well-known/oauth-authorization-server/mcp/b");
+    }
+
+    #[test]
+    fn several_servers_say_together_what_each_says_once() {
+        let said = |servers: &[&str], scopes: &[&str]| UpstreamMetadata {
+            authorization_servers: servers.iter().map(ToString::to_string).collect(),
+            scopes_supported: scopes.iter().map(ToString::to_string).collect(),
+        };
+        let mut together = said(&["https://one.test"], &["a", "b"]);
+        together.extend(&said(&["https://two.test", "https://one.test"], &["b", "c"]));
+        assert_eq!(together, said(&["https://one.test", "https://two.test"], &["a", "b", "c"]));
+    }
+
+    #[test]
+    fn this_machine_has_three_kinds_of_names() {
+        let is = |text: &str| is_loopback(&url::Url::parse(text).unwrap());
+        assert!(["http://localhost:1/", "http://127.8.0.1/", "http://[::1]/"].into_iter().all(is));
+        assert!(!["http://localhost.test/", "http://128.0.0.1/", "http://[::2]/", "unix:/run/x"].into_iter().any(is));
+    }
+
+    #[test]
     fn the_suffix_goes_between_authority_and_path() {
         let at = |about| well_known("oauth-authorization-server", about);
         assert_eq!(at("https://as.test/"), Some("https://as.test/.well-known/oauth-authorization-server".into()));

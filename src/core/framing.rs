@@ -165,14 +165,26 @@ mod tests {
         assert!(!framing(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\r\n\n").is_ambiguous());
     }
 
+    #[test]
+    fn a_line_is_followed_as_far_as_the_library_takes_one() {
+        for (length, followed) in [(65_536, true), (65_537, false)] {
+            let mut framing = framing(&[&b"GET / HTTP/1.1\r\na:"[..], &vec![b'x'; length - 2]].concat());
+            framing.read(b"\r\n\r\n");
+            assert_eq!((framing.is_at_rest(), framing.is_ambiguous()), (followed, false), "{length}");
+        }
+    }
+
     fn request() -> impl Strategy<Value = (Vec<u8>, bool)> {
         let body = prop::collection::vec(prop::sample::select(b"\r\n:5ct\0".to_vec()), 0..20);
         let sized = body.clone().prop_map(|body| (format!("content-length: {}\r\n\r\n", body.len()).into_bytes(), body, false));
-        let chunked = prop::collection::vec(body.clone(), 0..3).prop_map(|chunks| {
+        // Behind the last chunk a field says nothing of any body.
+        let trailers =
+            prop::collection::vec(prop::sample::select(vec!["t: u\r\n", "content-length: 5\r\n", "transfer-encoding: chunked\r\n"]), 0..4);
+        let chunked = (prop::collection::vec(body.clone(), 0..3), trailers).prop_map(|(chunks, trailers)| {
             let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty());
             let sent = chunks.flat_map(|chunk| [format!("{:x};x=y\r\n", chunk.len()).into_bytes(), chunk, b"\r\n".to_vec()].concat());
             let sent = sent.collect::<Vec<u8>>();
-            (b"Transfer-Encoding: Chunked\r\n\r\n".to_vec(), [&sent[..], b"0\r\nt: u\r\n\r\n"].concat(), false)
+            (b"Transfer-Encoding: Chunked\r\n\r\n".to_vec(), [&sent[..], b"0\r\n", trailers.concat().as_bytes(), b"\r\n"].concat(), false)
         });
         let both = body.prop_map(|body| (b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(), body, true));
         prop_oneof![4 => sized, 4 => chunked, 1 => both]

@@ -129,6 +129,7 @@ mod tests {
             &CALL.replace("tools/call", "resources/read").replace(r#""name":"echo""#, r#""uri":"a://b""#)
         ));
         assert!(checked(&[], r#"{"method":"notifications/progress"}"#));
+        assert!(checked(&[call], r#"{"method":"tools/call","params":{"name":"echo"}}"#));
         assert!(checked(&[], r#"{"id":1,"method":"initialize","params":{}}"#));
         assert!(checked(&[], r#"{"id":1,"result":{}}"#));
     }
@@ -165,6 +166,9 @@ mod tests {
         ] {
             assert!(!checked(&[call, ("mcp-name", "echo")], body), "{body}");
         }
+        let read = r#"{"id":1,"method":"resources/read","params":{"uri":"a://b","name":"echo"}}"#;
+        assert!(!checked(&[("mcp-method", "resources/read"), ("mcp-name", "echo")], read));
+        assert!(!checked(&[("mcp-method", "resources/read")], read));
     }
 
     #[test]

@@ -12,6 +12,10 @@ fn refused(server: &str, failure: Failure) -> Failed<'_> {
     Failed { server, failure, resource_metadata: Some("https://gw.test/prm") }
 }
 
+fn asked(message: &Message) -> Vec<u16> {
+    plan(message, SCOPE).asked(SCOPE).into_iter().map(|server| server.0).collect()
+}
+
 fn planned(message: &Message, scope: Scope<'_>) -> String {
     match plan(message, scope) {
         Plan::One(server, message) => format!("server {}: {message}", server.0),
@@ -31,6 +35,9 @@ fn who_gets_what() {
         message("server/discover", &json!({})),
         message("ping", &json!({})),
         message("tools/list", &json!({})),
+        message("prompts/list", &json!({})),
+        message("resources/list", &json!({})),
+        message("resources/templates/list", &json!({})),
         message("tools/list", &json!({ "cursor": "{\"beta\":\"p2\"}" })),
         message("tools/list", &json!({ "cursor": "{\"nobody\":\"p2\"}" })),
         message("tools/list", &json!({ "cursor": "p2" })),
@@ -55,6 +62,23 @@ fn who_gets_what() {
         format!("{message}\n  several:    {several}{differs}")
     });
     insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn whom_a_plan_asks() {
+    for method in ["initialize", "server/discover", "ping", "tools/list"] {
+        assert_eq!(asked(&message(method, &json!({}))), [0, 2, 5], "{method}");
+    }
+    assert_eq!(asked(&Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap()), [0, 2, 5]);
+    assert_eq!(asked(&message("tools/list", &json!({ "cursor": "{\"beta\":\"p2\"}" }))), [2]);
+    assert_eq!(asked(&message("prompts/get", &json!({ "name": "gamma-greet" }))), [5]);
+    assert!(asked(&message("prompts/get", &json!({ "name": "greet" }))).is_empty());
+}
+
+#[test]
+fn a_pong_says_nothing_but_what_its_era_asks() {
+    assert_eq!(pong(Era::November2025), "{}");
+    assert_eq!(pong(Era::July2026), r#"{"resultType":"complete"}"#);
 }
 
 #[test]
