@@ -149,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_a_scheme_and_an_authority_and_nothing_else() {
+        for (text, without_port) in [("HTTP://App.example:80", "http://app.example"), ("https://app.example:443", "https://app.example")] {
+            assert_eq!(Origin::read(text), Some(Origin(without_port.to_owned())));
+        }
+        for text in ["https://", "://app.example", "h_p://app.example", "https://app.example/", "https://app.example?", "null"] {
+            assert_eq!(Origin::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_page_is_our_own_or_allowed_or_beside_us_on_loopback() {
         let public = "https://gw.example";
         assert_eq!(page(public, &[]), Some(Page::None));
@@ -201,6 +211,20 @@ mod tests {
         assert_eq!(Page::None.preflight(&Method::OPTIONS, &headers, &key), None);
         assert_eq!(Page::Any.preflight(&Method::POST, &headers, &key), None);
         assert_eq!(Page::Any.preflight(&Method::OPTIONS, &HeaderMap::new(), &key), None);
+    }
+
+    #[test]
+    fn a_page_may_read_the_answer_and_what_leads_on() {
+        let told = |page: Page| {
+            let mut response = HeaderMap::from_iter([(VARY, HeaderValue::from_static("accept"))]);
+            page.share(&mut response);
+            let all = |name| response.get_all(name).iter().map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(", ");
+            [all(ACCESS_CONTROL_ALLOW_ORIGIN), all(VARY), all(ACCESS_CONTROL_EXPOSE_HEADERS)]
+        };
+        let led = "www-authenticate, mcp-session-id, retry-after, x-request-id";
+        assert_eq!(told(Page::None), ["", "accept", ""]);
+        assert_eq!(told(Page::Any), ["*", "accept", led]);
+        assert_eq!(told(Page::Allowed(HeaderValue::from_static("https://app.example"))), ["https://app.example", "accept, origin", led]);
     }
 
     proptest! {

@@ -74,6 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_outcome_has_a_word_that_can_be_counted() {
+        use Cause::{Broken, Status, TimedOut, Tls, Unreachable};
+        let open = [Unreachable, Tls, Broken, TimedOut, Status(StatusCode::SERVICE_UNAVAILABLE)].map(Outcome::Inconclusive);
+        let words = [Outcome::Accepted, Outcome::Unauthorized, Outcome::Forbidden].iter().chain(&open).map(ToString::to_string);
+        assert_eq!(
+            words.collect::<Vec<_>>(),
+            ["accepted", "unauthorized", "forbidden", "open-unreachable", "open-tls", "open-broken", "open-timed-out", "open-503"]
+        );
+    }
+
+    #[test]
     fn exactly_401_and_403_refuse_and_exactly_2xx_accept() {
         for code in 100..600 {
             let outcome = Outcome::from(StatusCode::from_u16(code).unwrap());

@@ -124,7 +124,30 @@ pub fn message(era: Era) -> (HeaderMap, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::admission::{Authorization, KeyDigest, Keyring},
+        *,
+    };
+
+    #[test]
+    fn a_server_that_would_be_handed_the_callers_token_is_asked_once() {
+        let lines = [("x-key", "k"), ("authorization", "Bearer eyJ")];
+        let headers = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).into_iter().collect();
+        let keyring = Keyring { header: HeaderName::from_static("x-key"), keys: vec![KeyDigest::of(b"k")] };
+        let Authorization::Token(token) = keyring.admit(&headers).unwrap().authorization else { panic!() };
+        let credential = Credential::Forwarded(token);
+        let asked = targets([3, 1, 3].map(|id| (ServerId(id), &credential)));
+        let authorization = HeaderValue::from_static("Bearer eyJ");
+        assert_eq!(asked, [3, 1].map(|id| Target { server: ServerId(id), authorization: authorization.clone() }));
+    }
+
+    #[test]
+    fn revisions_are_known_by_their_names() {
+        for era in Era::ALL {
+            assert_eq!(Era::named(era.as_str()), Some(era));
+        }
+        assert_eq!(Era::named("2024-11-05"), None);
+    }
 
     #[test]
     fn only_the_callers_own_token_is_asked_about() {
@@ -138,6 +161,7 @@ mod tests {
         let (headers, body) = message(Era::November2025);
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!((&body["method"], &body["params"]["protocolVersion"]), (&"initialize".into(), &"2025-11-25".into()));
+        assert_eq!(body["params"]["clientInfo"]["name"], "mcp-preflight");
         assert!(headers.get("mcp-protocol-version").is_none());
 
         let (headers, body) = message(Era::July2026);

@@ -137,8 +137,16 @@ mod tests {
     fn a_stream_is_a_stream() {
         assert_eq!(judge(head(200, Some("text/event-stream"), false), Awaited::Stream, OWNERS[0]), Ok(()));
         assert_eq!(judge(head(200, Some(JSON), false), Awaited::Stream, OWNERS[0]), Err(Failure::NotMcp));
-        assert_eq!(judge(head(202, None, true), Awaited::Acknowledgement, OWNERS[0]), Ok(()));
-        assert_eq!(judge(head(204, None, true), Awaited::End, OWNERS[0]), Ok(()));
+    }
+
+    #[test]
+    fn an_acknowledgement_is_any_success_but_a_page() {
+        for awaited in [Awaited::Acknowledgement, Awaited::End] {
+            for (content_type, empty) in [(None, true), (None, false), (Some(JSON), false), (Some("text/html"), true)] {
+                assert_eq!(judge(head(202, content_type, empty), awaited, OWNERS[0]), Ok(()), "{content_type:?} {empty}");
+            }
+            assert_eq!(judge(head(200, Some("text/html"), false), awaited, OWNERS[0]), Err(Failure::NotMcp));
+        }
     }
 
     proptest! {

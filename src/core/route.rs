@@ -225,6 +225,11 @@ mod tests {
     }
 
     #[test]
+    fn the_process_is_asked_about_itself_by_two_paths() {
+        assert_eq!((Route::of("/healthz"), Route::of("/readyz")), (Route::Health, Route::Ready));
+    }
+
+    #[test]
     fn several_servers_are_asked_for_in_three_ways() {
         for path in ["/mcp", "/mcp/", "/mcp/a,b", "/mcp/a,b,a/", "/toolset/support/mcp", "/toolset/support/mcp/"] {
             let Route::Mcp(place @ Place::Several(aggregate)) = Route::of(path) else { panic!("{path}") };

@@ -267,6 +267,23 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_about_the_callers_token_refuses_it() {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        for (failure, outcome) in [
+            (Failure::Unauthorized, Outcome::Unauthorized),
+            (Failure::TokenRequired, Outcome::Unauthorized),
+            (Failure::UnusableToken, Outcome::Unauthorized),
+            (Failure::Forbidden, Outcome::Forbidden),
+            (Failure::NoAnswer(Cause::TimedOut), Outcome::Inconclusive(Cause::TimedOut)),
+            (Failure::Status(unavailable), Outcome::Inconclusive(Cause::Status(unavailable))),
+            (Failure::CredentialRefused(StatusCode::UNAUTHORIZED), Outcome::Inconclusive(Cause::Status(StatusCode::UNAUTHORIZED))),
+            (Failure::NotMcp, Outcome::Inconclusive(Cause::Broken)),
+        ] {
+            assert_eq!(failure.outcome(), outcome, "{failure:?}");
+        }
+    }
+
+    #[test]
     fn the_id_comes_back_as_it_was_written() {
         let id = RawValue::from_string("\"a\\u0041\"".to_owned()).unwrap();
         assert!(Failure::Unauthorized.body(Some("alpha"), Some(&id)).starts_with(r#"{"jsonrpc":"2.0","id":"a\u0041","error":"#));
