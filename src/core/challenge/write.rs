@@ -155,6 +155,39 @@ mod tests {
     }
 
     #[test]
+    fn each_failure_has_the_challenge_that_goes_with_it() {
+        let asks = HeaderValue::from_static(r#"Bearer error="insufficient_scope", scope="admin""#);
+        let read = parse(asks.as_bytes());
+        let of = |failure| of(failure, Profile::Mcp, &discovery(), std::slice::from_ref(&asks));
+        assert_eq!(of(Failure::Unauthorized), [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithToken)]);
+        for failure in [Failure::TokenRequired, Failure::UnusableToken] {
+            assert_eq!(of(failure), [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithoutToken)]);
+        }
+        assert_eq!(Some(&of(Failure::Forbidden)[0]), step_up(Profile::Mcp, &discovery(), &read).as_ref());
+        assert_eq!(of(Failure::NotMcp), Vec::<HeaderValue>::new());
+    }
+
+    #[test]
+    fn an_error_that_nobody_knows_is_not_carried() {
+        for (theirs, ours) in [("invalid_request", "invalid_request"), ("invalid_tokn", "invalid_token"), ("", "invalid_token")] {
+            let upstream = parse(format!("Bearer error=\"{theirs}\"").as_bytes());
+            let line = refused(Profile::Mcp, &discovery(), &upstream, Owner::CallerWithToken);
+            assert_eq!(parse(line.as_bytes())[0].parameter("error"), Some(ours));
+        }
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_it_may_be_and_no_longer() {
+        let of_length = |length: usize| {
+            let mut line = Line::new("Bearer");
+            line.add("a", &"x".repeat(100));
+            line.add("b", &"x".repeat(length - r#"Bearer a="", b="""#.len() - 100));
+            line.finish().len()
+        };
+        assert_eq!((of_length(LIMIT), of_length(LIMIT + 1)), (LIMIT, r#"Bearer a="""#.len() + 100));
+    }
+
+    #[test]
     fn a_403_asks_for_scope_only_where_the_upstream_named_one() {
         for bare in [
             &b"Bearer error=\"insufficient_scope\""[..],
