@@ -20,8 +20,8 @@ pub struct Envelope {
     pub method: Option<String>,
 }
 
-/// How much of a message is looked at, in bytes; ids and methods come first in every message seen in the wild.
-pub const PREFIX: usize = 64 * 1024;
+/// How much of a message is looked at: 64 KiB; ids and methods come first in every message seen in the wild.
+pub const PREFIX: usize = 65_536;
 
 impl Envelope {
     /// Reads as much as the bytes hold; a message cut short gives what stood before the cut.

@@ -43,3 +43,13 @@ pub struct Discovery {
     /// The authorization-server metadata, which the seed's clients look for.
     pub authorization_uri: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Profile::{Mcp, Seed, Transparent};
+
+    #[test]
+    fn several_servers_are_transparent_to_nobody() {
+        assert_eq!([Seed, Mcp, Transparent].map(super::Profile::among_several), [Seed, Mcp, Mcp]);
+    }
+}
