@@ -35,12 +35,13 @@ pub fn again(run: &Run) -> Result<(Run, Vec<String>), AgainError> {
     let mut carried = Vec::new();
     for cell in &mut judged.cells {
         let context = setup.context(&cell.gateway, &cell.evidence);
-        cell.findings = judge::judge(RuleBook::embedded(), &cell.cell, &context, &cell.trace);
+        let subject = Subject::of_cell(&cell.cell, &context, &cell.trace);
+        cell.findings = judge::judge(RuleBook::embedded(), &cell.cell, &subject);
+        cell.observations = observe::all(&subject);
         if !context.control {
             distrust(&mut cell.findings);
         }
         keep(&cell.cell.to_string(), &mut cell.findings);
-        cell.observations = observe::all(&Subject::of_cell(&cell.cell, &context, &cell.trace));
     }
     for played in &mut judged.scenarios {
         match Scenario::find(&played.scenario) {
@@ -56,7 +57,7 @@ pub fn again(run: &Run) -> Result<(Run, Vec<String>), AgainError> {
 
 fn replay(scenario: &Scenario, setup: &Setup, played: &mut crate::run_file::JudgedScenario) {
     let context = setup.context(&played.gateway, &played.evidence);
-    let subject = Subject { server: scenario.server(), era: scenario.era, cell: None, context: &context, trace: &played.trace };
+    let subject = Subject::new(scenario.server(), scenario.era, &context, &played.trace);
     let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
     played.observations = scenario.observables().filter_map(look).collect();
     played.findings = match scenario.missing(&setup.features) {

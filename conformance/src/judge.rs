@@ -11,9 +11,8 @@ use crate::{
     catalogue::{Catalogue, Level, Requirement, Status, Strength},
     cell::Cell,
     matrix::Axes,
-    observe::{Context, Observable, Observation, Subject},
+    observe::{Observable, Observation, Subject},
     rule::{Expectation, Need, RuleBook},
-    trace::Trace,
 };
 
 /// What became of one expectation. Ordered from harmless to grave.
@@ -114,14 +113,13 @@ pub struct Finding {
 
 /// Judges a cell's trace by every rule that speaks of the cell.
 #[must_use]
-pub fn judge(rules: &RuleBook, cell: &Cell, context: &Context, trace: &Trace) -> Vec<Finding> {
-    let subject = Subject::of_cell(cell, context, trace);
-    let missing = Axes::embedded().missing(cell, &context.features);
+pub fn judge(rules: &RuleBook, cell: &Cell, subject: &Subject<'_>) -> Vec<Finding> {
+    let missing = Axes::embedded().missing(cell, &subject.context.features);
     rules
         .of(cell)
         .flat_map(|rule| match missing {
             Some(feature) => skip(&rule.id, &rule.expectation, feature),
-            None => judge_expectation(&rule.id, &rule.expectation, &subject),
+            None => judge_expectation(&rule.id, &rule.expectation, subject),
         })
         .collect()
 }
@@ -138,7 +136,7 @@ pub fn skip(id: &str, expectation: &Expectation, feature: &str) -> Vec<Finding> 
 pub fn judge_expectation(id: &str, expectation: &Expectation, subject: &Subject<'_>) -> Vec<Finding> {
     // How a start went is seen without a request.
     if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start") {
-        let reason = "no request was sent";
+        let reason = if subject.context.refused { "it did not start as the case has it configured" } else { "no request was sent" };
         return of_requirements(id, expectation, |_| (Verdict::Error, String::new(), String::new(), reason.to_owned()));
     }
     for (name, pattern) in &expectation.given {

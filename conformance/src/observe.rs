@@ -3,6 +3,7 @@
 //! Expectations, verdicts, reports and the decision table all speak in these words. Nothing here knows what is right.
 
 use std::{
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -30,6 +31,8 @@ mod set;
 mod several;
 mod traffic;
 mod upstream;
+
+use self::traffic::Traffic;
 
 /// What is known of an implementation and its surroundings, beside the trace.
 #[derive(Clone, Debug)]
@@ -75,8 +78,8 @@ pub struct Deadlines {
     pub slack: u64,
 }
 
-/// What an observable looks at.
-#[derive(Clone, Copy, Debug)]
+/// What an observable looks at. Each is looked at once, however many rules ask for it.
+#[derive(Debug)]
 pub struct Subject<'a> {
     /// The server asked for, by its name in the plan.
     pub server: &'a str,
@@ -88,13 +91,26 @@ pub struct Subject<'a> {
     pub context: &'a Context,
     /// The trace. What is observed of the client is observed of its last exchange, unless an observable says otherwise.
     pub trace: &'a Trace,
+    traffic: OnceCell<Traffic<'a>>,
+    seen: RefCell<BTreeMap<&'static str, Observation>>,
 }
 
 impl<'a> Subject<'a> {
     /// A cell's trace.
     #[must_use]
     pub fn of_cell(cell: &'a Cell, context: &'a Context, trace: &'a Trace) -> Self {
-        Self { server: crate::matrix::server_of(cell), era: cell.era, cell: Some(cell), context, trace }
+        Self { cell: Some(cell), ..Self::new(crate::matrix::server_of(cell), cell.era, context, trace) }
+    }
+
+    /// A trace of requests for this server, by a client of this era.
+    #[must_use]
+    pub fn new(server: &'a str, era: Era, context: &'a Context, trace: &'a Trace) -> Self {
+        Self { server, era, cell: None, context, trace, traffic: OnceCell::new(), seen: RefCell::default() }
+    }
+
+    /// Whose the requests are that the server asked for was sent.
+    fn traffic(&self) -> &Traffic<'a> {
+        self.traffic.get_or_init(|| Traffic::of(self))
     }
 
     /// Whether the request is meant for this server too.
@@ -227,7 +243,12 @@ impl Observable {
     /// What it says of this trace.
     #[must_use]
     pub fn look(&self, subject: &Subject<'_>) -> Observation {
-        (self.look)(subject)
+        let known = subject.seen.borrow().get(self.name).cloned();
+        known.unwrap_or_else(|| {
+            let observation = (self.look)(subject);
+            subject.seen.borrow_mut().insert(self.name, observation.clone());
+            observation
+        })
     }
 }
 

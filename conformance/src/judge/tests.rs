@@ -3,10 +3,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::*;
 use crate::{
     cell::{Credentials, Era, Method, Profile, ServerKind, Strategy},
-    observe::Deadlines,
+    observe::{Context, Deadlines},
     plan::{Plan, PlannedServer},
     script::CaseId,
-    trace::{Arrival, Ending, Exchange},
+    trace::{Arrival, Ending, Exchange, Trace},
 };
 
 fn context() -> Context {
@@ -72,11 +72,15 @@ fn trace(status: u16, asked: bool) -> Trace {
     Trace { case: CaseId("c".into()), exchanges: vec![exchange], arrivals, secrets: Vec::new() }
 }
 
+fn judge_trace(rules: &RuleBook, cell: &Cell, context: &Context, trace: &Trace) -> Vec<Finding> {
+    judge(rules, cell, &Subject::of_cell(cell, context, trace))
+}
+
 /// The verdicts of one rule on a trace.
 fn verdicts(rule: &str, context: &Context, trace: &Trace) -> Vec<Verdict> {
     let text = format!("[[rule]]\nid = 'r'\nwhen = {{}}\n{rule}");
     let rules = RuleBook::parse(&[("test", &text)]).unwrap();
-    judge(&rules, &cell("401-full"), context, trace).into_iter().map(|finding| finding.verdict).collect()
+    judge_trace(&rules, &cell("401-full"), context, trace).into_iter().map(|finding| finding.verdict).collect()
 }
 
 #[test]
@@ -132,20 +136,20 @@ fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
     let rules = RuleBook::embedded();
     let get = Cell { method: Method::Get, ..cell("401-full") };
     let all = |findings: &[Finding], verdict| !findings.is_empty() && findings.iter().all(|finding| finding.verdict == verdict);
-    assert!(all(&judge(rules, &get, &context(), &trace(405, false)), Verdict::Skip));
+    assert!(all(&judge_trace(rules, &get, &context(), &trace(405, false)), Verdict::Skip));
     let declared = Context { features: BTreeSet::from(["listening-stream".to_owned()]), ..context() };
     assert!(
-        judge(rules, &get, &declared, &trace(405, false))
+        judge_trace(rules, &get, &declared, &trace(405, false))
             .iter()
             .any(|finding| finding.requirement == "STR-07" && finding.verdict == Verdict::Fail)
     );
     let silent = Trace { exchanges: Vec::new(), ..trace(200, false) };
-    assert!(all(&judge(rules, &cell("401-full"), &context(), &silent), Verdict::Error));
+    assert!(all(&judge_trace(rules, &cell("401-full"), &context(), &silent), Verdict::Error));
 }
 
 #[test]
 fn a_finding_says_what_was_expected_and_seen() {
-    let findings = judge(RuleBook::embedded(), &cell("401-full"), &context(), &trace(403, true));
+    let findings = judge_trace(RuleBook::embedded(), &cell("401-full"), &context(), &trace(403, true));
     let finding = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
     assert_eq!((finding.observable.as_str(), finding.expected.as_str(), finding.seen.as_str()), ("status", "401", "403"));
     assert_eq!(finding.rule, "a-refused-token-is-401");

@@ -13,6 +13,7 @@ use crate::trace::{Arrival, Exchange, header};
 const SESSION: &str = "mcp-session-id";
 
 /// The requests to the server asked for, sorted.
+#[derive(Debug)]
 pub(super) struct Traffic<'a> {
     /// The client's own messages.
     pub(super) own: Vec<&'a Arrival>,

@@ -6,11 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{
-    Observable, Observation, Subject,
-    leak::holds,
-    traffic::{Traffic, session},
-};
+use super::{Observable, Observation, Subject, leak::holds, traffic::session};
 use crate::trace::{Arrival, SecretKind, all_headers, header};
 
 /// What the upstreams are told.
@@ -41,14 +37,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "how often the client's own message arrived",
         values: &["0", "1", "2", "3+"],
         absence: None,
-        look: |subject| count(Traffic::of(subject).own.len()),
+        look: |subject| count(subject.traffic().own.len()),
     },
     Observable {
         name: "probes",
         says: "how many requests beyond the client's own arrived",
         values: &["0", "1", "2", "3+"],
         absence: Some("0"),
-        look: |subject| count(Traffic::of(subject).probes.len()),
+        look: |subject| count(subject.traffic().probes.len()),
     },
     Observable {
         name: "probe",
@@ -199,13 +195,13 @@ fn probe(subject: &Subject<'_>) -> Observation {
         "POST" => format!("post-{}", arrival.rpc_method.as_deref().unwrap_or("nothing")),
         method => method.to_ascii_lowercase(),
     };
-    let names: BTreeSet<String> = Traffic::of(subject).probes.iter().map(name).collect();
+    let names: BTreeSet<String> = subject.traffic().probes.iter().map(name).collect();
     if names.is_empty() { "none".into() } else { names.into_iter().collect::<Vec<_>>().join("+").into() }
 }
 
 fn of_probes<'a>(subject: &Subject<'a>, look: impl FnOnce(&[&'a Arrival]) -> Observation) -> Observation {
-    let probes = Traffic::of(subject).probes;
-    if probes.is_empty() { Observation::NotApplicable } else { look(&probes) }
+    let probes = &subject.traffic().probes;
+    if probes.is_empty() { Observation::NotApplicable } else { look(probes) }
 }
 
 /// The path of the server asked for, as the implementation is configured with it.
@@ -292,7 +288,7 @@ fn probe_marker(subject: &Subject<'_>) -> Observation {
 }
 
 fn probe_session(subject: &Subject<'_>) -> Observation {
-    let traffic = Traffic::of(subject);
+    let traffic = subject.traffic();
     let mut worst = "none";
     for probe in &traffic.probes {
         let Some(issued) = probe.session_issued.as_deref() else { continue };
@@ -313,7 +309,7 @@ fn probe_session(subject: &Subject<'_>) -> Observation {
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
 fn probe_wait(subject: &Subject<'_>) -> Observation {
-    let traffic = Traffic::of(subject);
+    let traffic = subject.traffic();
     let deadlines = subject.context.deadlines;
     match (traffic.probes.first(), traffic.own.first()) {
         (Some(probe), Some(own)) if own.at_ms >= probe.at_ms => {
@@ -327,7 +323,7 @@ fn probe_wait(subject: &Subject<'_>) -> Observation {
 /// Both go out at about the same time, unless one waits for the other; how long the end of a session may take is not declared.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
 fn clean_up(subject: &Subject<'_>) -> Observation {
-    let traffic = Traffic::of(subject);
+    let traffic = subject.traffic();
     let (Some(end), Some(own)) = (traffic.clean_up.first(), traffic.own.last()) else { return Observation::NotApplicable };
     let waited = own.at_ms - end.at_ms > subject.context.deadlines.slack as f64;
     if waited { "waited-for" } else { "in-background" }.into()
@@ -335,18 +331,18 @@ fn clean_up(subject: &Subject<'_>) -> Observation {
 
 /// A gateway that opens a session for each call tries again by opening that: a second request of its own is a try too.
 fn tried(subject: &Subject<'_>) -> Observation {
-    let traffic = Traffic::of(subject);
+    let traffic = subject.traffic();
     if !traffic.own.is_empty() || traffic.probes.len() > 1 { "yes" } else { "no" }.into()
 }
 
 fn upstream_said(subject: &Subject<'_>) -> Observation {
-    Traffic::of(subject).own.last().map_or(Observation::NotApplicable, |own| own.answered.clone().into())
+    subject.traffic().own.last().map_or(Observation::NotApplicable, |own| own.answered.clone().into())
 }
 
 fn client_session(subject: &Subject<'_>) -> Observation {
     let Some(exchange) = subject.exchange() else { return Observation::Unknown("no request was sent") };
     let told = |id: &str| exchange.body.contains(id) || exchange.headers.iter().any(|(_, value)| value.contains(id));
-    let probes = Traffic::of(subject).probes;
+    let probes = &subject.traffic().probes;
     if probes.iter().filter_map(|probe| probe.session_issued.as_deref()).any(told) {
         return "probe".into();
     }

@@ -251,12 +251,13 @@ impl<'a> Runner<'a> {
     fn judge(&self, collected: Collected, control: bool, floor: &Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
         let Collected { cell, trace, settled } = collected;
         let context = Context { settled: Some(settled), ..self.context(floor, control, String::new()) };
-        let mut findings = judge::judge(RuleBook::embedded(), &cell, &context, &trace);
+        let subject = Subject::of_cell(&cell, &context, &trace);
+        let mut findings = judge::judge(RuleBook::embedded(), &cell, &subject);
         if !control {
             distrust(&mut findings);
         }
         self.keep_selected(&cell.to_string(), &mut findings);
-        let observations = observe::all(&Subject::of_cell(&cell, &context, &trace));
+        let observations = observe::all(&subject);
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
         let evidence = Evidence::of(&context);
@@ -280,7 +281,10 @@ impl<'a> Runner<'a> {
                     context.output = running.output().unwrap_or_default();
                     running.stop().await;
                 }
-                Err(error) if error.is_start() => context.refused = true,
+                Err(error) if error.is_start() => {
+                    context.refused = true;
+                    context.output = error.to_string();
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -325,7 +329,7 @@ impl<'a> Runner<'a> {
         floor: &Floor,
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
-        let subject = Subject { server: scenario.server(), era: scenario.era, cell: None, context, trace: &trace };
+        let subject = Subject::new(scenario.server(), scenario.era, context, &trace);
         let mut findings = missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
         let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
         let observations = scenario.observables().filter_map(look).collect();
@@ -395,7 +399,7 @@ impl<'a> Runner<'a> {
             key_header: self.target.layout.key_header.clone(),
             token_header: self.target.layout.token_header.clone(),
             name_separator: self.target.several.as_ref().map_or_else(String::new, |several| several.name_separator.clone()),
-            deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 500 },
+            deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: 1_000 },
             features: self.target.features.iter().map(ToString::to_string).chain(again).collect::<BTreeSet<String>>(),
             surfaces: self.target.surfaces.clone(),
         }
