@@ -65,6 +65,9 @@ pub struct Plan {
     pub admission_bearer: String,
     /// The origin whose pages may use the gateway from a browser.
     pub page: String,
+    /// Whether heads are not held back: an answer begins before any upstream has spoken.
+    #[serde(default)]
+    pub commits_at_once: bool,
 }
 
 /// The servers of the plan.
@@ -125,6 +128,8 @@ pub enum Variant {
     NothingForwarded,
     /// One server more: a forwarding one beyond this machine, without TLS.
     Cleartext,
+    /// Heads are not held back.
+    CommitsAtOnce,
 }
 
 impl Plan {
@@ -141,6 +146,7 @@ impl Plan {
             Variant::Cleartext => {
                 plan.servers.push(PlannedServer::new("cleartext", ServerKind::Forwarding, "http://mcp.preflight.invalid/mcp"));
             }
+            Variant::CommitsAtOnce => plan.commits_at_once = true,
         }
         plan
     }

@@ -192,7 +192,7 @@ impl Target {
             probe_ms: millis(defect::PROBE_DEADLINE),
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
-        let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit);
+        let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit | Feature::CommitDeadline);
         let features = Feature::ALL.iter().copied().filter(unseen).collect();
         let (profiles, strategies) = (profiles.to_vec(), vec![Strategy::Probe]);
         let places = Places::of(switch);

@@ -197,7 +197,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         name_separator,
         deadlines: Deadlines {
             probe,
-            commit: file.commit_deadline_ms.as_ref().map_or(Ok(probe), |set| milliseconds(Some(set), 0))?,
+            commit: file.commit_deadline_ms.as_ref().map_or(Ok(probe), |set| within(0, Some(set), 0))?,
             request: milliseconds(file.request_deadline_ms.as_ref(), 60_000)?,
             shutdown: milliseconds(file.shutdown_deadline_ms.as_ref(), 10_000)?,
         },
@@ -259,10 +259,15 @@ fn unique<'f>(names: impl Iterator<Item = &'f Spanned<String>>, what: &str) -> R
 }
 
 fn milliseconds(set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fault> {
+    within(1, set, default)
+}
+
+/// A deadline of so many milliseconds at least.
+fn within(least: u64, set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fault> {
     match set {
         None => Ok(Duration::from_millis(default)),
-        Some(set) if (1..=3_600_000).contains(set.get_ref()) => Ok(Duration::from_millis(*set.get_ref())),
-        Some(set) => Err(Fault::at(set.span(), "a deadline out of range", "expected 1 to 3600000 milliseconds")),
+        Some(set) if (least..=3_600_000).contains(set.get_ref()) => Ok(Duration::from_millis(*set.get_ref())),
+        Some(set) => Err(Fault::at(set.span(), "a deadline out of range", format!("expected {least} to 3600000 milliseconds"))),
     }
 }
 

@@ -147,7 +147,8 @@ pub struct ClientCredentials {
 pub struct Deadlines {
     /// All probes of a request together: name, connection, handshake and head (PRB-02). The seed's 5 s unless set.
     pub probe: Duration,
-    /// How long a response head is held before a stream is opened in its place (STR-06).
+    /// How long a response head is held before a stream is opened in its place (STR-06). Zero: it is not held, and no status says more
+    /// than that the request was admitted.
     pub commit: Duration,
     /// How long the upstream may take for its head, and for a body that is no stream.
     pub request: Duration,

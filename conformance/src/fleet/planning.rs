@@ -80,6 +80,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
         minted_token: random("minted-", &mut rng),
         issuer,
         admission_bearer: json_web_token(&mut rng),
+        commits_at_once: false,
         page: "https://page.preflight.example".to_owned(),
     };
     Ok(Ground { site: Site::new(plan, elsewhere, rng), hosts: ground.hosts, closed })

@@ -194,6 +194,8 @@ pub enum Feature {
     DisabledServers,
     /// Hands a caller's token on only where its configuration says so, and says nothing of it for the kind `none`.
     ForwardingOptIn,
+    /// Can be told to begin answers before an upstream has spoken: `plan.commits_at_once`.
+    CommitDeadline,
     /// Admits by a bearer in `Authorization` that is no key of its key header.
     BearerAdmission,
     /// Answers browsers: pages of configured origins may use it.
@@ -236,6 +238,7 @@ impl Feature {
         Self::ModernClients,
         Self::DisabledServers,
         Self::ForwardingOptIn,
+        Self::CommitDeadline,
         Self::BearerAdmission,
         Self::Browsers,
         Self::Sessions,

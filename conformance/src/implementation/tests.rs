@@ -38,6 +38,7 @@ fn plan() -> Plan {
         minted_token: "minted-token".into(),
         issuer: "http://127.0.0.1:9".into(),
         admission_bearer: "e30.e30.x".into(),
+        commits_at_once: false,
         page: "https://page.example".into(),
     }
 }
@@ -320,12 +321,12 @@ fn what_the_author_of_a_template_reads() {
     let all: Vec<String> = faulty.iter().map(|source| template::render("config.jinja", source, &names).unwrap_err().to_string()).collect();
     insta::assert_snapshot!(all.join("\n\n"), @r#"
     config.jinja:1: `fullkey` is not defined
-    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`, `commits_at_once`
 
     config.jinja:3: `server.adress` is not defined
 
     config.jinja:1: `server` is not defined
-    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`, `commits_at_once`
 
     config.jinja:1: filter to_json is unknown, at `to_json`
 
