@@ -24,7 +24,7 @@ const LATE: Duration = Duration::from_millis(2_500);
 impl Gateway {
     /// The upstream refused the token, or wants one: 401, and the way to a new one (STA-01, CHL-01 to 06).
     pub(super) async fn unauthorized(&self, ask: &Ask, server: &PlannedServer, token_sent: bool, said: &HeaderMap) -> Response<Body> {
-        if self.has(Switch::LateRefusal) && ask.refuser.is_none() {
+        if self.has(Switch::LateRefusal) && ask.refuser.is_none() && token_sent {
             tokio::time::sleep(LATE).await;
         }
         if let Some(masked) = self.masked(ask) {

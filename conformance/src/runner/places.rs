@@ -8,6 +8,7 @@
 //! | `{full-key}`, `{admission}` | the key for every server; the bearer that admits |
 //! | `{host}`, `{elsewhere}`, `{page}` | the gateway's host and port; those of an origin that nobody configured; a page that may use the gateway |
 //! | `{credentials}`, `{message}`, `{length}`, `{chunks}` | in bytes: the lines of the step's credentials, its message, the length of that, and it as one chunk |
+//! | `{rest-hex}` | in bytes: the number of those behind its line, as a chunk's size of four digits; they are then followed by the last chunk |
 //! | `{long}`, `{over}`, `{over-length}`, `{over-hex}` | 1 MiB of one letter; as many bytes as are too many for a message, and their number |
 
 use crate::{client::Request, implementation::Layout, plan::Plan};
@@ -65,6 +66,9 @@ impl Places<'_> {
                 text = text.replace(name, &part(name));
             }
         }
+        if let Some((line, rest)) = text.split_once("{rest-hex}\r\n") {
+            text = format!("{line}{:04x}\r\n{rest}\r\n0\r\n\r\n", rest.len());
+        }
         text.into_bytes()
     }
 }
@@ -111,5 +115,8 @@ mod tests {
             String::from_utf8(places.bytes(&lines.map(str::to_owned), &request)).unwrap(),
             "POST /mcp/alpha HTTP/1.1\r\nHost: gw:1\r\na: 1\r\nb: 2\r\n\r\n5\r\nhello\r\n0\r\n\r\n5 xxx 3"
         );
+        let hidden = ["Content-Length: 4", "", "{rest-hex}", "GET / HTTP/1.1", "", ""];
+        let bytes = places.bytes(&hidden.map(str::to_owned), &request);
+        assert_eq!(String::from_utf8(bytes).unwrap(), "Content-Length: 4\r\n\r\n0012\r\nGET / HTTP/1.1\r\n\r\n\r\n0\r\n\r\n");
     }
 }
