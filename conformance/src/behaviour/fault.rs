@@ -28,6 +28,8 @@ pub enum Fault {
     Garbage,
     /// The head, then the body again and again until the peer has gone.
     EndlessBody,
+    /// Whole, but for its end, which comes when the peer has gone.
+    HeldOpen,
     /// 103 first.
     EarlyHints,
     /// As HTTP/1.0, the body ended by the end of the connection.
@@ -58,6 +60,7 @@ impl Fault {
             Self::BadChunk => "bad-chunk",
             Self::Garbage => "garbage",
             Self::EndlessBody => "endless-body",
+            Self::HeldOpen => "held-open",
             Self::EarlyHints => "early-hints",
             Self::Http10 => "http10",
             Self::LowerCase => "lower-case",

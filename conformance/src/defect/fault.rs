@@ -112,6 +112,7 @@ switches! {
     ProbesWithToolsCall = "probes-with-tools-call",
     ProbesTwice = "probes-twice",
     CarelessProbe = "careless-probe",
+    HoldsProbeStream = "holds-probe-stream",
     AnonymousProbe = "anonymous-probe",
     MisreadsRefusedProbe = "misreads-refused-probe",
     RetriesProbe = "retries-probe",

@@ -152,7 +152,12 @@ impl Gateway {
                 tokio::spawn(ending);
             }
         }
-        Probed { outcome, head: answer.into_parts().0.headers }
+        let (head, body) = answer.into_parts();
+        if self.has(Switch::HoldsProbeStream) && outcome == Outcome::GoOn {
+            // Reads on for as long as the upstream cares to say something.
+            tokio::spawn(timeout(Duration::from_secs(60), body.collect()));
+        }
+        Probed { outcome, head: head.headers }
     }
 
     /// Whether a variant was told a moment ago that this server takes this token (PRB-16).

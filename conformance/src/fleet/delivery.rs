@@ -66,6 +66,11 @@ pub(super) async fn deliver(wire: &mut Wire, answer: &Answer, manner: Manner<'_>
             wire.gone().await;
             Ok(After::Close)
         }
+        Some(Fault::HeldOpen) => {
+            wire.write(&[head(answer, manner), chunk(&body)].concat()).await?;
+            wire.gone().await;
+            Ok(After::Close)
+        }
         Some(Fault::ResetAfterHead) => {
             wire.write(&head(answer, manner)).await?;
             Ok(After::Reset)
@@ -150,7 +155,9 @@ fn head(answer: &Answer, manner: Manner<'_>) -> Vec<u8> {
     let mut head = format!("{version} {} {reason}\r\n", answer.status);
     let framing = match (manner.fault, &answer.body) {
         (Some(Fault::Http10), _) | (_, Body::Absent) => None,
-        (Some(Fault::BadChunk | Fault::EndlessBody), _) | (_, Body::Events(_)) => Some(("Transfer-Encoding", "chunked".to_owned())),
+        (Some(Fault::BadChunk | Fault::EndlessBody | Fault::HeldOpen), _) | (_, Body::Events(_)) => {
+            Some(("Transfer-Encoding", "chunked".to_owned()))
+        }
         (_, Body::Sized(body)) => Some(("Content-Length", body.len().to_string())),
     };
     let connection = manner.last.then(|| ("Connection", "close".to_owned()));

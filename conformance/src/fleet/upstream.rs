@@ -131,7 +131,7 @@ fn word(fault: Fault, status: u16) -> Option<String> {
         Fault::StallBody | Fault::ResetAfterHead | Fault::ResetMidBody | Fault::Truncated | Fault::BadChunk | Fault::EndlessBody => {
             Some(format!("{status} {}", fault.as_str()))
         }
-        Fault::EarlyHints | Fault::Http10 | Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress => None,
+        Fault::HeldOpen | Fault::EarlyHints | Fault::Http10 | Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress => None,
     }
 }
 
