@@ -1,7 +1,8 @@
 //! Every cell and every scenario of the matrix, driven through this project's own gateway, each a named test.
 //!
 //! The tests that a filter leaves in are driven together, as `preflight-conformance run` does it, and each one then reads its own
-//! verdicts. `cargo test conformance::seed::deferred` works, and so does `-- --list`.
+//! verdicts. `cargo test conformance::seed::deferred` works, and so does `-- --list`. One test is about the run as a whole: its table of
+//! what judges what has no gap.
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -18,14 +19,17 @@ use mcp_preflight_conformance::{
 
 /// What secrets derive from; any other seed would do.
 const SEED: u64 = 20_261_122;
+/// The test that needs all the others' cases.
+const NO_GAP: &str = "conformance::no_requirement_is_without_its_judge";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let target = Target::resolve(DEFAULT, None).expect("the reference implementation is built in");
     let whole = parts(&target, &Selection::default());
     let names = |part: &Part| names(part).map(|(name, _)| name).collect::<Vec<_>>();
-    let selected: BTreeSet<String> =
-        whole.iter().flat_map(names).filter(|name| !arguments.is_filtered_out(&Trial::test(name.clone(), || Ok(())))).collect();
+    let wanted = |name: &String| !arguments.is_filtered_out(&Trial::test(name.clone(), || Ok(())));
+    let all = wanted(&NO_GAP.to_owned());
+    let selected: BTreeSet<String> = whole.iter().flat_map(names).filter(|name| all || wanted(name)).collect();
     let run = if arguments.list || selected.is_empty() { None } else { Some(Arc::new(driven(&target, &whole, &selected))) };
     let trials = whole.iter().flat_map(|part| {
         let run = run.clone();
@@ -34,7 +38,17 @@ fn main() -> ExitCode {
             Trial::test(name, move || run.map_or(Ok(()), |run| verdict(&run, &about)))
         })
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let no_gap = Trial::test(NO_GAP, {
+        let run = run.clone();
+        move || run.map_or(Ok(()), |run| no_gap(&run))
+    });
+    libtest_mimic::run(&arguments, trials.chain([no_gap]).collect()).exit_code()
+}
+
+/// Every requirement is judged by some case of this run or says why it cannot be, and a defect shows of every MUST that its failure is seen.
+fn no_gap(run: &Run) -> Result<(), Failed> {
+    let gaps = report::gaps(run);
+    if gaps.is_empty() { Ok(()) } else { Err(gaps.join("\n").into()) }
 }
 
 /// Each test of a part with the id by which reports know its case.

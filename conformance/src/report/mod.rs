@@ -17,7 +17,7 @@ mod traceability;
 
 use std::collections::BTreeSet;
 
-pub use self::{curl::curl, failure::in_full, format::Format, terminal::terminal};
+pub use self::{curl::curl, failure::in_full, format::Format, terminal::terminal, traceability::gaps};
 use crate::{
     catalogue::{Catalogue, Requirement},
     judge::{Finding, ProfileResult, RequirementVerdict, Verdict, result, summarise},

@@ -38,29 +38,27 @@ pub(super) fn traceability(run: &Run) -> String {
         let _ = writeln!(text, "\nOnly a part was run: `{}`. Everything else is missing here.", header.filters.join(" "));
     }
     text.push_str("\n| requirement | level | judged by | cases | verdict | noticed with |\n| --- | --- | --- | ---: | --- | --- |\n");
-    let (mut gaps, mut excused) = (Vec::new(), Vec::new());
+    let mut excused = Vec::new();
     for verdict in verdicts(run) {
         let Some(requirement) = Catalogue::embedded().get(&verdict.id) else { continue };
         match requirement.status() {
             Status::Covered => {
                 let by = judged.get(verdict.id.as_str());
                 row(&mut text, requirement, &verdict, by);
-                gaps.extend(gap(requirement, &verdict, header.filters.is_empty()));
             }
-            Status::Excluded(reason) => excused.push((requirement, "cannot be observed", reason)),
-            Status::NotYet(reason) => {
-                gaps.push(format!("{}: not judged yet: {reason}", requirement.id));
-            }
+            Status::Excluded(reason) => excused.push((requirement, reason)),
+            Status::NotYet(_) => {}
         }
     }
     if !excused.is_empty() {
         text.push_str("\n## Not judged, and why\n\n| requirement | level | | why |\n| --- | --- | --- | --- |\n");
-        for (requirement, how, reason) in excused {
+        for (requirement, reason) in excused {
             let Requirement { id, level, statement, .. } = requirement;
-            let _ = writeln!(text, "| {id} | {level} | {} | {how}: {} |", statement.replace('|', "\\|"), escaped(&reason));
+            let _ = writeln!(text, "| {id} | {level} | {} | cannot be observed: {} |", statement.replace('|', "\\|"), escaped(&reason));
         }
     }
     let _ = writeln!(text, "\n## Gaps\n");
+    let gaps = gaps(run);
     if gaps.is_empty() {
         text.push_str("None: every requirement is judged or says why not, and every MUST has a defect that fails it.\n");
     }
@@ -95,14 +93,22 @@ fn killers(id: &str) -> impl Iterator<Item = &'static Fault> {
     defect::all().iter().filter(move |fault| fault.fails.iter().any(|failed| failed == id))
 }
 
-fn gap(requirement: &Requirement, verdict: &RequirementVerdict, whole: bool) -> Option<String> {
-    let id = &requirement.id;
-    if whole && !is_listed(verdict) {
-        return Some(format!("{id}: judged by a rule, and by no case of this run"));
-    }
-    let seen_on_the_wire = requirement.observe.split([' ', ',']).next() != Some("L");
-    if requirement.level.binds() && seen_on_the_wire && killers(id).next().is_none() {
-        return Some(format!("{id}: no defect shows that a failure would be noticed"));
-    }
-    None
+/// What the table has no explanation for: a requirement that no case of the run judged, and a MUST without a defect that would be noticed.
+#[must_use]
+pub fn gaps(run: &Run) -> Vec<String> {
+    let whole = run.header.filters.is_empty();
+    let gap = |verdict: RequirementVerdict| {
+        let requirement = Catalogue::embedded().get(&verdict.id)?;
+        let id = &requirement.id;
+        match requirement.status() {
+            Status::Excluded(_) => None,
+            Status::NotYet(reason) => Some(format!("{id}: not judged yet: {reason}")),
+            Status::Covered if whole && !is_listed(&verdict) => Some(format!("{id}: judged by a rule, and by no case of this run")),
+            Status::Covered if requirement.level.binds() && killers(id).next().is_none() => {
+                Some(format!("{id}: no defect shows that a failure would be noticed"))
+            }
+            Status::Covered => None,
+        }
+    };
+    verdicts(run).into_iter().filter_map(gap).collect()
 }

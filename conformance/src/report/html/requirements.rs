@@ -1,4 +1,5 @@
-//! The list of requirements, by family, each with its verdict, its sources and the first case that decided it.
+//! The list of requirements, what is not met first and the rest by family, each with its verdict, its sources and the first case that
+//! decided it.
 
 use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
@@ -18,14 +19,24 @@ use crate::{
 
 /// The whole list.
 pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) -> Markup {
+    let (mut unmet, met): (Vec<&Row<'_>>, Vec<&Row<'_>>) = rows.iter().partition(|row| is_unmet(row));
+    unmet.sort_by_key(|row| std::cmp::Reverse(row.standing));
     let mut families: IndexMap<&str, Vec<&Row<'_>>> = IndexMap::new();
-    for row in rows {
+    for row in met {
         families.entry(row.family()).or_default().push(row);
     }
     let mut judges: IndexMap<&str, IndexMap<&str, IndexSet<String>>> = IndexMap::new();
     for (about, finding) in run.findings() {
         judges.entry(&finding.requirement).or_default().entry(&finding.rule).or_default().insert(about);
     }
+    let group = |name: &str, title: Option<&str>, rows: &[&Row<'_>]| {
+        html! {
+            div.family {
+                h3 { (name) @if let Some(title) = title { " " span { (title) } } }
+                @for row in rows { (requirement(run, standings, row, judges.get(row.verdict.id.as_str()))) }
+            }
+        }
+    };
     html! {
         section #requirements {
             h2 { "Requirements" }
@@ -34,27 +45,24 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
                 label.check { input #unmet type="checkbox"; " only what is not met" }
                 label.check { input #binding type="checkbox"; " only core" }
             }
-            @for (family, rows) in &families {
-                div.family {
-                    h3 {
-                        (family)
-                        @if let Some(title) = Catalogue::title(family) { " " span { (title) } }
-                    }
-                    @for row in rows { (requirement(run, standings, row, judges.get(row.verdict.id.as_str()))) }
-                }
-            }
+            @if !unmet.is_empty() { (group("Not met", Some("the gravest first"), &unmet)) }
+            @for (family, rows) in &families { (group(family, Catalogue::title(family), rows)) }
             p.nothing #nothing-found hidden { "Nothing is like that." }
         }
     }
 }
 
+/// Whether a reader who looks for what is wrong looks for this row.
+fn is_unmet(row: &Row<'_>) -> bool {
+    row.judged() && row.standing > Standing::Info
+}
+
 fn requirement(run: &Run, standings: &Standings<'_>, row: &Row<'_>, judges: Option<&IndexMap<&str, IndexSet<String>>>) -> Markup {
     let verdict = &row.verdict;
     let Some(requirement) = Catalogue::embedded().get(&verdict.id) else { return html! {} };
-    let unmet = row.judged() && row.standing > Standing::Info;
     let standing = if row.judged() { row.standing } else { Standing::NotApplicable };
     html! {
-        details.requirement #(verdict.id) data-unmet[unmet] data-core[verdict.core] {
+        details.requirement #(verdict.id) data-unmet[is_unmet(row)] data-core[verdict.core] {
             summary {
                 span.chip.(standing) { @if row.judged() { (row.standing) } @else { "not judged" } }
                 b.id { (verdict.id) }
