@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::{IsTerminal as _, stderr},
-    path::PathBuf,
+    io::{self, IsTerminal as _, stderr},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     };
     let mut recorder = match Recorder::start(prepared.header.clone(), file) {
         Ok(recorder) => recorder,
-        Err(error) => return complain(Exit::Harness, &RunError::File(error)),
+        Err(error) => return complain(Exit::Harness, &unwritten(&arguments, &error)),
     };
     let bar = Bar::new();
     let say = |progress: Progress<'_>| bar.hear(progress);
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     bar.clear();
     let run = match recorder.finish(ended.is_none()) {
         Ok(run) => run,
-        Err(error) => return complain(Exit::Harness, &RunError::File(error)),
+        Err(error) => return complain(Exit::Harness, &unwritten(&arguments, &error)),
     };
     let held = match ended {
         Some(Ok(held)) => held,
@@ -87,6 +87,14 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         running.stop().await;
     }
     exit
+}
+
+/// A full disk, most likely: a file that could not be created is an error of usage.
+fn unwritten(arguments: &RunArgs, error: &io::Error) -> String {
+    let place = arguments.output.as_deref().unwrap_or_else(|| Path::new("the run file")).display();
+    format!(
+        "{place} could not be written: {error}\nmake room there, or name another place with --output; what it holds so far is no whole run"
+    )
 }
 
 /// The cases of a run, one on each line, and how many they are.

@@ -45,7 +45,7 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
                 label.check { input #unmet type="checkbox"; " only what is not met" }
                 label.check { input #binding type="checkbox"; " only core" }
             }
-            @if !unmet.is_empty() { (group("Not met", Some("the gravest first"), &unmet)) }
+            @if !unmet.is_empty() { (group("Not met", Some("or not as it was asked for; the gravest first"), &unmet)) }
             @for (family, rows) in &families { (group(family, Catalogue::title(family), rows)) }
             p.nothing #nothing-found hidden { "Nothing is like that." }
         }
