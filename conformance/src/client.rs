@@ -73,15 +73,13 @@ impl Client {
         if url.scheme() != "http" || url.host_str().is_none() {
             return Err(refused());
         }
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .pool_max_idle_per_host(0)
-            .build()?;
+        let http = polite_client().http1_only().build()?;
         Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), http, patience })
+    }
+
+    /// A client for the same gateway that begins with HTTP/2 (RFC 9113 §3.3). What goes over a raw socket is HTTP/1.1 all the same.
+    pub fn over_http2(&self) -> Result<Self, ClientError> {
+        Ok(Self { http: polite_client().http2_prior_knowledge().build()?, ..self.clone() })
     }
 
     /// Where the gateway is, without a slash at the end.
@@ -148,6 +146,12 @@ impl Client {
             }
         }
     }
+}
+
+/// A library that follows nothing, knows no proxy, repeats nothing and keeps nothing.
+fn polite_client() -> reqwest::ClientBuilder {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    client.retry(reqwest::retry::never()).referer(false).pool_max_idle_per_host(0)
 }
 
 /// An answer whose head has been read.

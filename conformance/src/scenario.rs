@@ -77,6 +77,8 @@ pub struct Step {
     pub together: bool,
     /// Whether it goes over the scenario's one raw connection.
     pub wire: bool,
+    /// Whether it goes over HTTP/2.
+    pub http2: bool,
     /// Whether it asks for the document that the challenge before it names; of the rest of the step, only the credentials count then.
     pub follow: bool,
     /// Whether the upstream's events are let go one by one, each when the one before it has arrived.
@@ -133,6 +135,7 @@ impl Default for Step {
             times: 1,
             together: false,
             wire: false,
+            http2: false,
             follow: false,
             paced: false,
             raw: Vec::new(),
@@ -182,6 +185,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("callers.toml", include_str!("../scenarios/callers.toml")),
     ("edges.toml", include_str!("../scenarios/edges.toml")),
     ("framing.toml", include_str!("../scenarios/framing.toml")),
+    ("http2.toml", include_str!("../scenarios/http2.toml")),
     ("gating.toml", include_str!("../scenarios/gating.toml")),
     ("discovery.toml", include_str!("../scenarios/discovery.toml")),
     ("modern.toml", include_str!("../scenarios/modern.toml")),

@@ -178,6 +178,7 @@ impl Target {
     fn variant(name: &str, variant: &Variant) -> Self {
         let mut target = Self::model(name, Some(variant.switch), &variant.profiles);
         target.features.retain(|feature| !variant.lacks.contains(feature));
+        target.features.extend(&variant.has);
         target.ours = false;
         if !target.features.contains(&Feature::PreflightProbe) {
             target.strategies = vec![Strategy::Own];
@@ -192,7 +193,7 @@ impl Target {
             probe_ms: millis(defect::PROBE_DEADLINE),
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
-        let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit | Feature::CommitDeadline);
+        let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit | Feature::CommitDeadline | Feature::Http2);
         let features = Feature::ALL.iter().copied().filter(unseen).collect();
         let (profiles, strategies) = (profiles.to_vec(), vec![Strategy::Probe]);
         let places = Places::of(switch);

@@ -54,6 +54,24 @@ async fn both_faces_tell_the_same_endings_apart() {
 }
 
 #[tokio::test]
+async fn http2_is_spoken_from_the_first_byte_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = |request: http::Request<_>| async move {
+            let spoken = format!("{:?}", request.version());
+            Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(spoken))))
+        };
+        let http = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+        http.serve_connection(hyper_util::rt::TokioIo::new(stream), hyper::service::service_fn(answer)).await
+    });
+    let patience = Patience { head: Duration::from_secs(5), body: Duration::from_secs(5) };
+    let seen = Client::new(&base_url, patience).unwrap().over_http2().unwrap().send(&request(false)).await;
+    assert_eq!((seen.status, seen.body.as_str(), seen.ending), (Some(200), "HTTP/2.0", Ending::Complete));
+}
+
+#[tokio::test]
 async fn an_informational_head_is_not_the_answer() {
     let says = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(exchange(says, false, true).await.status, Some(401));

@@ -183,6 +183,7 @@ switches! {
     BodiesEndByClosing = "bodies-end-by-closing",
     ClosesConnections = "closes-connections",
     TakesItsTime = "takes-its-time",
+    SpeaksHttp2 = "speaks-http2",
     // What a body says, and in which form.
     OtherWords = "other-words",
     PlainText = "plain-text",

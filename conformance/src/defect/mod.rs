@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -101,6 +102,12 @@ pub async fn start(switch: Option<Switch>, plan: &Plan, profile: Profile) -> io:
                     let _ = stream.set_nodelay(true);
                     let gateway = Arc::clone(&gateway);
                     connections.spawn(async move {
+                        if gateway.has(Switch::SpeaksHttp2) {
+                            let wire = TokioIo::new(edge::Wire::new(stream, &gateway));
+                            let service = service_fn(move |request| Arc::clone(&gateway).serve(request));
+                            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(wire, service).await;
+                            return;
+                        }
                         let mut http = http1::Builder::new();
                         http.ignore_invalid_headers(gateway.has(Switch::SkipsOddLines));
                         http.title_case_headers(gateway.has(Switch::TitleCase)).keep_alive(!gateway.has(Switch::ClosesConnections));

@@ -24,6 +24,9 @@ pub struct Variant {
     /// The profiles in which it is driven: those in which it can show.
     #[serde(default = "seed")]
     pub profiles: Vec<Profile>,
+    /// What it has, and the model has not.
+    #[serde(default)]
+    pub has: Vec<Feature>,
     /// What it has not, of all that the model has.
     #[serde(default)]
     pub lacks: Vec<Feature>,

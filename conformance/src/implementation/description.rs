@@ -202,6 +202,8 @@ pub enum Feature {
     Browsers,
     /// Gives clients sessions of the revisions that have them.
     Sessions,
+    /// Speaks HTTP/2, too, to clients that begin with it on its one port (RFC 9113 §3.3).
+    Http2,
     /// Takes a token for one server alone, in the header that `credentials.server-token-header` names.
     ServerTokens,
     /// Takes messages up to the length that `surfaces.message-bytes` names.
@@ -242,6 +244,7 @@ impl Feature {
         Self::BearerAdmission,
         Self::Browsers,
         Self::Sessions,
+        Self::Http2,
         Self::ServerTokens,
         Self::MessageLimit,
         Self::Metrics,

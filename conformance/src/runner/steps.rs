@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cell::Era,
-    client::{Request, unanswered, wire::Connection},
+    client::{Client, Request, unanswered, wire::Connection},
     observe::course::named_metadata,
     plan::Plan,
     request::{Ask, Caller, Case, request},
@@ -28,6 +28,8 @@ impl Stage {
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut connection = None;
         for step in &scenario.steps {
+            let over_http2 = if step.http2 { self.client.over_http2().ok() } else { None };
+            let client = over_http2.as_ref().unwrap_or(&self.client);
             if step.follow {
                 exchanges.extend(self.follow(step, scenario.era, &case, exchanges.last()).await);
                 continue;
@@ -58,13 +60,13 @@ impl Stage {
                     let token = self.token_of(step, &case);
                     self.client.send_bytes(&self.places(server, &token).bytes(&step.raw, &request)).await
                 } else if let Some(leaves) = step.leaves {
-                    self.leaving(&request, leaves, &case).await
+                    self.leaving(client, &request, leaves, &case).await
                 } else if step.wire {
                     self.on_the_wire(&request, &mut connection).await
                 } else if step.paced {
-                    self.paced(&request, &case).await
+                    self.paced(client, &request, &case).await
                 } else {
-                    self.client.send(&request).await
+                    client.send(&request).await
                 });
                 if order.is_some() {
                     self.settled(&case, scenario.opens()).await;
@@ -153,16 +155,16 @@ impl Stage {
     }
 
     /// Sends, and goes away before the answer has come to its end.
-    async fn leaving(&self, request: &Request, leaves: Leaves, case: &Case) -> Exchange {
+    async fn leaving(&self, client: &Client, request: &Request, leaves: Leaves, case: &Case) -> Exchange {
         match leaves {
             Leaves::WhenAsked => tokio::select! {
                 biased;
                 () = self.fleet.record().asked(&case.id) => unanswered(request),
-                exchange = self.client.send(request) => exchange,
+                exchange = client.send(request) => exchange,
             },
             Leaves::AfterAnEvent => {
                 self.fleet.release(&case.id);
-                let mut answer = self.client.open(request).await;
+                let mut answer = client.open(request).await;
                 while events(answer.so_far()) == 0 && answer.part().await {}
                 answer.finish()
             }
@@ -170,9 +172,9 @@ impl Stage {
     }
 
     /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
-    async fn paced(&self, request: &Request, case: &Case) -> Exchange {
+    async fn paced(&self, client: &Client, request: &Request, case: &Case) -> Exchange {
         self.fleet.release(&case.id);
-        let mut answer = self.client.open(request).await;
+        let mut answer = client.open(request).await;
         let mut arrived = 0;
         while answer.part().await {
             let now = events(answer.so_far());
