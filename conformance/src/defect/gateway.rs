@@ -95,7 +95,7 @@ pub(super) enum Credential {
 
 impl Gateway {
     pub(super) fn new(switch: Option<Switch>, profile: Profile, plan: Plan, base_url: String) -> Self {
-        let http = client(switch != Some(Switch::NoPool));
+        let http = client(switch != Some(Switch::NoPool), switch == Some(Switch::TitleCase));
         Self {
             switch,
             places: Places::of(switch),

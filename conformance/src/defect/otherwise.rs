@@ -1,4 +1,5 @@
-//! Writes an answer otherwise than the model does, and as rightly: what the variants do to answers that are decided already.
+//! Writes an answer, or what is asked of an upstream, otherwise than the model does, and as rightly: what the variants do to messages that
+//! are decided already.
 //!
 //! Changes no status and no meaning; what a body says is reworded elsewhere.
 
@@ -8,10 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ALT_SVC, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY, VIA, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALT_SVC, CACHE_CONTROL, FORWARDED, HeaderMap, HeaderName, HeaderValue, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING, VARY, VIA, WWW_AUTHENTICATE,
 };
-use http::{Response, StatusCode, Version};
-use http_body_util::BodyExt;
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Frame};
 use hyper::ext::ReasonPhrase;
 use tokio::time::sleep;
@@ -69,6 +71,24 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// The request to an upstream as this variant writes it.
+    pub(super) fn ask_otherwise(&self, request: &mut Request<Full<Bytes>>) {
+        let has_body = request.body().size_hint().lower() > 0;
+        match self.switch {
+            Some(Switch::ChunksEverything) if has_body => {
+                request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+            Some(Switch::MoreFields) => {
+                for (name, value) in MORE_FIELDS_UPSTREAM {
+                    request.headers_mut().append(name, HeaderValue::from_static(value));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Puts the challenge behind others: in one line with them where an upstream has refused, in a line of its own otherwise.
 fn among_others(headers: &mut HeaderMap) {
     let Some(line) = headers.remove(WWW_AUTHENTICATE) else { return };
@@ -91,6 +111,16 @@ const MORE_FIELDS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-request-id"), "9f1c"),
     (HeaderName::from_static("x-powered-by"), "patience"),
     (SET_COOKIE, "affinity=b2; Path=/; HttpOnly; SameSite=Lax"),
+];
+
+/// What a gateway tells its upstreams of itself and of the connection that it answers.
+const MORE_FIELDS_UPSTREAM: [(HeaderName, &str); 6] = [
+    (VIA, "1.1 gateway"),
+    (FORWARDED, "for=192.0.2.7;proto=http"),
+    (HeaderName::from_static("x-forwarded-for"), "192.0.2.7"),
+    (HeaderName::from_static("x-request-id"), "9f1c"),
+    (HeaderName::from_static("traceparent"), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (ACCEPT_ENCODING, "identity"),
 ];
 
 /// A body whose length nobody knows beforehand, in pieces that are small at its beginning.

@@ -74,19 +74,21 @@ pub(super) fn is_in_the_clear(server: &PlannedServer) -> bool {
 }
 
 /// The client. It sends a request again only where not one byte of it was written, because the pooled connection had ended before.
-pub(super) fn client(pooled: bool) -> Http {
+pub(super) fn client(pooled: bool, title_case: bool) -> Http {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(if pooled { usize::MAX } else { 0 })
         .http1_ignore_invalid_headers_in_responses(true)
+        .http1_title_case_headers(title_case)
         .build(connector)
 }
 
 impl Gateway {
     /// One attempt, until the head is there.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>, within: Duration) -> Result<Response<Incoming>, Trouble> {
+    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>, within: Duration) -> Result<Response<Incoming>, Trouble> {
+        self.ask_otherwise(&mut request);
         let within = if self.has(Switch::NoDeadline) { Duration::from_secs(3600) } else { within };
         let deadline = Instant::now() + within;
         let again = self.has(Switch::FollowsRedirects).then(|| request.clone());
