@@ -207,6 +207,8 @@ enum What {
     Behaviours,
     /// What `run` takes by name.
     Implementations,
+    /// Which sink may see which secret.
+    Taint,
 }
 
 fn strategy(name: &str) -> Result<Strategy, String> {

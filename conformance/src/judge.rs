@@ -13,6 +13,7 @@ use crate::{
     matrix::Axes,
     observe::{Observable, Observation, Subject},
     rule::{Expectation, Need, RuleBook},
+    taint,
 };
 
 /// What became of one expectation. Ordered from harmless to grave.
@@ -111,7 +112,7 @@ pub struct Finding {
     pub seen: String,
 }
 
-/// Judges a cell's trace by every rule that speaks of the cell.
+/// Judges the trace of a cell by every rule that speaks of the cell, and by what holds of any case.
 #[must_use]
 pub fn judge(rules: &RuleBook, cell: &Cell, subject: &Subject<'_>) -> Vec<Finding> {
     let missing = Axes::embedded().missing(cell, &subject.context.features);
@@ -121,7 +122,23 @@ pub fn judge(rules: &RuleBook, cell: &Cell, subject: &Subject<'_>) -> Vec<Findin
             Some(feature) => skip(&rule.id, &rule.expectation, feature),
             None => judge_expectation(&rule.id, &rule.expectation, subject),
         })
+        .chain(if missing.is_none() { taint::judge(subject) } else { Vec::new() })
         .collect()
+}
+
+/// The finding that nothing was expected to be seen, and something was.
+#[must_use]
+pub fn missed(requirement: &str, rule: &str, observable: &str, seen: &str, subject: &Subject<'_>) -> Option<Finding> {
+    let found = Catalogue::embedded().get(requirement)?;
+    let applies = found.applies_to(subject.context.profile, subject.era);
+    Some(Finding {
+        requirement: requirement.to_owned(),
+        rule: rule.to_owned(),
+        verdict: if applies { Verdict::of_miss(found.level) } else { Verdict::NotApplicable },
+        observable: observable.to_owned(),
+        expected: "nothing".to_owned(),
+        seen: seen.to_owned(),
+    })
 }
 
 /// The findings for an expectation that needs a feature which the implementation does not declare.

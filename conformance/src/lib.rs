@@ -33,5 +33,6 @@ pub mod script;
 pub mod selector;
 pub mod self_test;
 pub mod smoke;
+pub mod taint;
 pub mod target;
 pub mod trace;

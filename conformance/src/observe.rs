@@ -16,6 +16,7 @@ use crate::{
     implementation::Surfaces,
     plan::Plan,
     script::Script,
+    taint::{self, Leak, Secrets},
     trace::{Arrival, Exchange, Trace, all_headers, header},
 };
 
@@ -93,6 +94,8 @@ pub struct Subject<'a> {
     pub trace: &'a Trace,
     traffic: OnceCell<Traffic<'a>>,
     seen: RefCell<BTreeMap<&'static str, Observation>>,
+    leaks: OnceCell<Vec<Leak>>,
+    secrets: OnceCell<Secrets>,
 }
 
 impl<'a> Subject<'a> {
@@ -105,7 +108,17 @@ impl<'a> Subject<'a> {
     /// A trace of requests for this server, by a client of this era.
     #[must_use]
     pub fn new(server: &'a str, era: Era, context: &'a Context, trace: &'a Trace) -> Self {
-        Self { server, era, cell: None, context, trace, traffic: OnceCell::new(), seen: RefCell::default() }
+        Self {
+            server,
+            era,
+            cell: None,
+            context,
+            trace,
+            traffic: OnceCell::new(),
+            seen: RefCell::default(),
+            leaks: OnceCell::new(),
+            secrets: OnceCell::new(),
+        }
     }
 
     /// Whose the requests are that the server asked for was sent.
@@ -113,8 +126,18 @@ impl<'a> Subject<'a> {
         self.traffic.get_or_init(|| Traffic::of(self))
     }
 
+    /// The secrets of the case, ready to be looked for.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        self.secrets.get_or_init(|| Secrets::of(&self.context.plan, [self.trace]))
+    }
+
+    /// Every secret in a place where it may not be.
+    pub(crate) fn leaks(&self) -> &[Leak] {
+        self.leaks.get_or_init(|| taint::leaks(self))
+    }
+
     /// Whether the request is meant for this server too.
-    fn means(&self, server: &str) -> bool {
+    pub(crate) fn means(&self, server: &str) -> bool {
         let orders = self.cell.map(crate::matrix::orders_of).unwrap_or_default();
         server == self.server || orders.iter().any(|(meant, _)| *meant == server)
     }

@@ -24,6 +24,8 @@ pub struct Case {
     pub canary: String,
     /// A gateway key that nobody ever issued.
     pub wrong_key: String,
+    /// The same of the token of a second caller, where there is one.
+    pub other_canary: String,
 }
 
 impl Case {
@@ -32,13 +34,19 @@ impl Case {
     pub fn new(seed: u64, number: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed.rotate_left(32) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut word = || -> String { (0..20).map(|_| random.alphanumeric().to_ascii_lowercase()).collect() };
-        Self { id: CaseId(format!("c{number}")), number, canary: word(), wrong_key: format!("sk-wrong-{}", word()) }
+        Self { id: CaseId(format!("c{number}")), number, canary: word(), wrong_key: format!("sk-{}", word()), other_canary: word() }
     }
 
     /// The script of a token of this case.
     #[must_use]
     pub fn script(&self, orders: &[(String, String)]) -> Script {
-        Script { case: self.id.clone(), orders: orders.to_vec(), canary: self.canary.clone() }
+        Script { case: self.id.clone(), orders: orders.to_vec(), canary: self.canary.clone(), end: String::new() }
+    }
+
+    /// The script of a token of the case's other caller.
+    #[must_use]
+    pub fn others_script(&self, orders: &[(String, String)]) -> Script {
+        Script { canary: self.other_canary.clone(), ..self.script(orders) }
     }
 
     /// Everything that must not turn up where it does not belong.
@@ -52,6 +60,7 @@ impl Case {
             // Its signature: the rest of it says nothing that others do not say.
             secret(SecretKind::GatewayKey, plan.admission_bearer.rsplit('.').next().unwrap_or_default()),
             secret(SecretKind::UpstreamToken, &self.canary),
+            secret(SecretKind::UpstreamToken, &self.other_canary),
             secret(SecretKind::StaticToken, &plan.static_token),
             secret(SecretKind::MintedToken, &plan.minted_token),
             secret(SecretKind::ClientSecret, &plan.client_secret),
@@ -121,7 +130,7 @@ fn present(credentials: Credentials, token: &str, case: &Case, layout: &Layout, 
         // Not a b64token (RFC 6750 §2.1): a quote, a blank and a control character.
         Credentials::MalformedToken => vec![key_line(key), token_line(&format!("{token}\" and\u{1}more"))],
         Credentials::EmptyToken => vec![key_line(key), (layout.token_header.clone(), layout.token_prefix.trim_end().to_owned())],
-        Credentials::TwoAuthorizationLines => vec![key_line(key), token_line(token), token_line(&format!("{token}2"))],
+        Credentials::TwoAuthorizationLines => vec![key_line(key), token_line(token), token_line(&format!("{token}.2"))],
     }
 }
 

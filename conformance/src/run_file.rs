@@ -21,13 +21,15 @@ use crate::{
 
 mod evidence;
 
-/// Fingerprint of everything that verdicts come from: the catalogue, the axes, the behaviours, the rules and the scenarios.
+/// Fingerprint of everything that verdicts come from: the catalogue, the axes, the behaviours, the rules, the scenarios and the table
+/// of who may see what.
 #[must_use]
 pub fn fingerprint() -> String {
     let mut hash = Sha256::new();
-    for text in [include_str!("../requirements.toml"), include_str!("../axes.toml"), include_str!("../behaviours.toml")] {
-        hash.update(text);
-    }
+    hash.update(include_str!("../requirements.toml"));
+    hash.update(include_str!("../axes.toml"));
+    hash.update(include_str!("../behaviours.toml"));
+    hash.update(include_str!("../taint.toml"));
     for (_, text) in rule::FILES.iter().chain(scenario::FILES) {
         hash.update(text);
     }

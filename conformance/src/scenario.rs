@@ -13,6 +13,7 @@ use crate::{
     observe::Subject,
     plan::Variant,
     rule::Expectation,
+    taint,
 };
 
 /// The ability, which nobody declares, to be started by the suite as often as it likes.
@@ -252,10 +253,11 @@ impl Scenario {
         self.features.iter().map(ToString::to_string).chain(start).find(|feature| !features.contains(feature))
     }
 
-    /// Holds what it showed against what is expected.
+    /// Holds what it showed against what is expected, and against what is expected of anything.
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>) -> Vec<Finding> {
-        self.expectations.iter().flat_map(|expectation| judge::judge_expectation(&self.id, expectation, subject)).collect()
+        let expected = self.expectations.iter().flat_map(|expectation| judge::judge_expectation(&self.id, expectation, subject));
+        expected.chain(taint::judge(subject)).collect()
     }
 
     /// The findings where it is not played.

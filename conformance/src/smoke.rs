@@ -193,7 +193,7 @@ fn credential(cell: &Cell, arrivals: &[&Arrival], plan: &Plan, layout: &Layout) 
             format!("{} must be sent nothing: forward `Authorization` only to servers of the kind `forwarding`", names::OPEN),
         ),
         _ => (
-            carried.is_some_and(|value| value.contains("pf1.")),
+            carried.is_some_and(|value| value.contains(".pf1.")),
             format!(
                 "the caller's token stays behind: forward `Authorization` to servers of the kind `forwarding`, and check that callers send it as `{}: {}…` (`credentials.token-header`)",
                 layout.token_header, layout.token_prefix
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_call_that_arrives_as_it_should_is_no_trouble() {
         let usual = call(|cell| cell.method == Method::ToolsList);
-        assert_eq!(said(&usual, Some(200), Some(Some("Bearer pf1.c1.200-json.x"))), None);
+        assert_eq!(said(&usual, Some(200), Some(Some("Bearer x.pf1.c1.200-json"))), None);
         let refused = call(|cell| cell.credentials == Credentials::WrongKeyAndToken);
         assert_eq!(said(&refused, Some(401), None), None);
         assert_eq!(said(&call(|cell| cell.server == ServerKind::Open), Some(200), Some(None)), None);
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn each_way_to_go_wrong_says_where_to_look() {
         let usual = call(|cell| cell.method == Method::ToolsList);
-        let token = Some(Some("Bearer pf1.c1.200-json.x"));
+        let token = Some(Some("Bearer x.pf1.c1.200-json"));
         for (cell, status, saw, look) in [
             (&usual, None, None, "nothing answers there"),
             (&usual, Some(401), None, "the caller is turned away"),

@@ -11,6 +11,7 @@ use crate::{
     matrix::{Axes, cells, server_of},
     rule::{Accepted, Expectation, RuleBook},
     scenario::Scenario,
+    taint::table::Table,
 };
 
 /// The verdicts, and what each means to a reader of the report.
@@ -75,6 +76,11 @@ fn of_requirement(requirement: &Requirement) -> String {
             of_expectation(&mut text, expectation);
         }
     }
+    let mut rows = Table::embedded().citing(id).peekable();
+    if rows.peek().is_some() {
+        let _ = writeln!(text, "\n  every case, whatever else it shows (`preflight-conformance list taint`)");
+    }
+    rows.for_each(|row| _ = writeln!(text, "    {row}"));
     text
 }
 

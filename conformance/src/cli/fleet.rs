@@ -45,7 +45,7 @@ fn in_words(plan: &Plan) -> String {
          A bearer in Authorization that admits like the second key, where an implementation admits by bearers:\n\n  {}\n\n\
          An origin whose pages may use it, where it answers browsers:  {}\n\n\
          Then, while this runs:  curl the implementation by hand; a bearer token\n\
-         \n  pf1.CASE.BEHAVIOUR.CANARY\n\n\
+         \n  CANARY.pf1.CASE.BEHAVIOUR\n\n\
          tells the upstreams what to answer (preflight-conformance list behaviours). Ctrl-C ends it.\n",
         plan.full_key,
         plan.limited_key,

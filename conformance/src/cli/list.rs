@@ -12,6 +12,7 @@ use crate::{
     matrix::{Axes, cells},
     rule::RuleBook,
     scenario::Scenario,
+    taint::table::Table,
     target::{DEFAULT, Target},
 };
 
@@ -28,6 +29,7 @@ pub(super) fn list(what: What) -> Exit {
             Behaviours::embedded().all().map(line).collect()
         }
         What::Implementations => implementations(),
+        What::Taint => Table::embedded().rendered(),
     });
     Exit::Expected
 }

@@ -142,6 +142,6 @@ mod tests {
         assert!(!is_b64token("a, Bearer b"));
         assert!(!is_b64token("Bearer a"));
         assert!(!is_b64token("=="));
-        assert!(is_b64token("pf1.c1.401-full+oauth/x~y.abc="));
+        assert!(is_b64token("abc.pf1.c1.401-full+oauth/x~y="));
     }
 }

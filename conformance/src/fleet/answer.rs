@@ -77,7 +77,7 @@ pub(super) fn stated(status: u16, headers: &[(String, String)], body: Option<&Bo
     let place = |name: &str| match name {
         "origin" => Some(places.origin.to_owned()),
         "elsewhere" => Some(places.elsewhere.to_owned()),
-        "case" => places.case.map(|case| Script::everywhere(case.clone(), "200-json", "followed".to_owned()).token()),
+        "case" => places.case.map(|case| Script::everywhere(case.clone(), "200-json", Script::NOBODYS.to_owned()).token()),
         "pad" => Some("x".repeat(64 << 10)),
         _ => None,
     };

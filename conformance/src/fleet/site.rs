@@ -37,7 +37,7 @@ impl Site {
     }
 
     pub(super) fn new_session(&self) -> String {
-        random("fs-", &mut self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
+        random("", &mut self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn elapsed_ms(&self) -> f64 {
@@ -45,7 +45,7 @@ impl Site {
     }
 }
 
-/// A secret that occurs nowhere else, told apart by what it begins with.
+/// A secret that occurs nowhere else, behind what has to stand in front of it.
 pub(super) fn random(prefix: &str, rng: &mut fastrand::Rng) -> String {
     let tail: String = (0..32).map(|_| rng.alphanumeric()).collect();
     format!("{prefix}{tail}")

@@ -112,7 +112,7 @@ fn bearer_upstream(subject: &Subject<'_>) -> Observation {
     let name = |arrival: &Arrival| match all_headers(&arrival.headers, "authorization").collect::<Vec<_>>().as_slice() {
         [] => "nothing",
         [line] => match line.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && token.ends_with(canary) && !token.contains(' ') => {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && token.starts_with(canary) && !token.contains(' ') => {
                 "one-bearer"
             }
             Some(_) | None => "something-else",

@@ -8,7 +8,8 @@ use super::{Observable, Observation, Subject, body::words_of, is_discovery};
 use crate::{
     fleet::ISSUER,
     script::Script,
-    trace::{Arrival, Exchange, Headers, SecretKind, all_headers, header},
+    taint,
+    trace::{Arrival, Exchange, Headers, all_headers, header},
 };
 
 /// What the edges show.
@@ -178,10 +179,8 @@ fn cors(subject: &Subject<'_>) -> Observation {
 
 /// A token that was sent for one server tells by its end for which.
 fn own_token(subject: &Subject<'_>) -> Observation {
-    let canary = subject.trace.secrets.iter().find(|secret| secret.kind == SecretKind::UpstreamToken);
-    let canary = canary.map_or("", |secret| secret.value.as_str());
     let told = |arrival: &Arrival| {
-        let end = Script::find(header(&arrival.headers, "authorization")?)?.canary.strip_prefix(canary)?.to_owned();
+        let end = Script::find(header(&arrival.headers, "authorization")?)?.end;
         Some(if end == arrival.server {
             "own"
         } else if end.is_empty() {
@@ -215,7 +214,7 @@ fn debug_headers(subject: &Subject<'_>) -> Observation {
         if found.peek().is_none() {
             return "absent".into();
         }
-        let told = |value: &str| subject.trace.secrets.iter().any(|secret| super::leak::holds_a_part(value, &secret.value));
+        let told = |value: &str| subject.trace.secrets.iter().any(|secret| taint::holds(value, &secret.value));
         found.find(|(_, value)| told(value)).map_or("masked".into(), |(name, _)| format!("a secret in {name}").into())
     })
 }

@@ -1,14 +1,14 @@
-//! Looks for secrets where they must not be, in the spellings that programs give them: plain, hexadecimal, base64.
+//! Observes where secrets turned up that have no business there, and what else travels that should not.
 //!
-//! Every secret is random and belongs to one case or one run, so that finding it anywhere is proof. Who may see which kind is decided
-//! here, once.
-
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+//! Which sink may see which secret, and how a secret can be spelled, is decided in [`crate::taint`].
 
 use super::{Observable, Observation, Subject};
 use crate::{
-    cell::ServerKind,
-    trace::{Arrival, Exchange, Secret, SecretKind},
+    taint::{
+        Leak,
+        index::{Index, Wanted},
+    },
+    trace::{Arrival, Exchange, SecretKind},
 };
 
 /// Where secrets turned up.
@@ -18,21 +18,24 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "where upstreams were shown a gateway key",
         values: &["nothing", "*"],
         absence: Some("nothing"),
-        look: |subject| upstream_leak(subject, &[SecretKind::GatewayKey]),
+        look: |subject| upstream_leak(subject, &[SecretKind::GatewayKey], Leak::is_key),
     },
     Observable {
         name: "token-leak",
         says: "where the caller's token went that is no business of its",
         values: &["nothing", "*"],
         absence: Some("nothing"),
-        look: |subject| upstream_leak(subject, &[SecretKind::UpstreamToken]),
+        look: |subject| upstream_leak(subject, &[SecretKind::UpstreamToken], Leak::is_token),
     },
     Observable {
         name: "credential-leak",
         says: "where credentials of the gateway's own went that are not meant for there",
         values: &["nothing", "*"],
         absence: Some("nothing"),
-        look: |subject| upstream_leak(subject, &[SecretKind::StaticToken, SecretKind::MintedToken, SecretKind::ClientSecret]),
+        look: |subject| {
+            let own = [SecretKind::StaticToken, SecretKind::MintedToken, SecretKind::ClientSecret];
+            upstream_leak(subject, &own, Leak::is_own_credential)
+        },
     },
     Observable {
         name: "stowaways",
@@ -77,94 +80,15 @@ pub(super) fn authority(url: &str) -> &str {
     &rest[..rest.find('/').unwrap_or(rest.len())]
 }
 
-/// A secret in all its spellings, made once and looked for in many texts.
-struct Needle(Vec<String>);
-
-impl Needle {
-    fn of(secret: &str) -> Self {
-        Self(if secret.is_empty() { Vec::new() } else { spellings(secret) })
-    }
-
-    fn is_in(&self, text: &str) -> bool {
-        self.0.iter().any(|spelling| text.contains(spelling.as_str()))
-    }
-}
-
-/// Whether a text holds a secret in any spelling.
-#[must_use]
-pub fn holds(text: &str, secret: &str) -> bool {
-    Needle::of(secret).is_in(text)
-}
-
-/// Whether a text holds a secret in any spelling, or the first eight characters of one that is long enough to tell it by them.
-#[must_use]
-pub fn holds_a_part(text: &str, secret: &str) -> bool {
-    let start = secret.get(..8).filter(|_| secret.len() >= 16);
-    holds(text, secret) || start.is_some_and(|start| holds(text, start))
-}
-
-/// A secret as programs spell it. In base64 its spelling depends on what stands before it, so there are three; their ends, which
-/// depend on the neighbours, are cut off.
-pub(crate) fn spellings(secret: &str) -> Vec<String> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut spellings = vec![secret.to_owned(), hex.to_uppercase(), hex];
-    for before in 0..3_usize {
-        let encoded = STANDARD_NO_PAD.encode([vec![0; before], secret.as_bytes().to_vec()].concat());
-        let first = (before * 8).div_ceil(6);
-        let last = (before + secret.len()) * 8 / 6;
-        if let Some(core) = encoded.get(first..last).filter(|core| core.len() >= 8) {
-            spellings.extend([core.to_owned(), core.replace('+', "-").replace('/', "_")]);
-        }
-    }
-    spellings
-}
-
-/// Who may be shown which kind of secret.
-fn may_see(subject: &Subject<'_>, arrival: &Arrival, kind: SecretKind) -> bool {
-    let server = subject.context.plan.server(&arrival.server).map(|server| server.kind);
-    match kind {
-        SecretKind::GatewayKey => false,
-        SecretKind::UpstreamToken => subject.means(&arrival.server) && matches!(server, Some(ServerKind::Forwarding)),
-        SecretKind::StaticToken => server == Some(ServerKind::Static),
-        SecretKind::MintedToken => server == Some(ServerKind::ClientCredentials),
-        SecretKind::ClientSecret => arrival.server == "issuer",
-    }
-}
-
-fn upstream_leak(subject: &Subject<'_>, kinds: &[SecretKind]) -> Observation {
-    let secrets: Vec<&Secret> = subject.trace.secrets.iter().filter(|secret| kinds.contains(&secret.kind)).collect();
-    if secrets.is_empty() {
+fn upstream_leak(subject: &Subject<'_>, kinds: &[SecretKind], is_one: impl Fn(&Leak) -> bool) -> Observation {
+    if !subject.trace.secrets.iter().any(|secret| kinds.contains(&secret.kind)) {
         return Observation::NotApplicable;
     }
-    let needles: Vec<(&Secret, Needle)> = secrets.into_iter().map(|secret| (secret, Needle::of(&secret.value))).collect();
-    for arrival in &subject.trace.arrivals {
-        for (secret, needle) in needles.iter().filter(|(secret, _)| !may_see(subject, arrival, secret.kind)) {
-            if let Some(place) = place_in(arrival, needle) {
-                return format!("{} to {} in {place}", name(secret.kind), arrival.server).into();
-            }
-        }
-    }
-    "nothing".into()
+    first(subject, |leak| leak.is_upstream() && is_one(leak)).unwrap_or_else(|| "nothing".into())
 }
 
-const fn name(kind: SecretKind) -> &'static str {
-    match kind {
-        SecretKind::GatewayKey => "gateway key",
-        SecretKind::UpstreamToken => "caller's token",
-        SecretKind::StaticToken => "static token",
-        SecretKind::MintedToken => "minted token",
-        SecretKind::ClientSecret => "client secret",
-    }
-}
-
-fn place_in(arrival: &Arrival, needle: &Needle) -> Option<String> {
-    if let Some((name, _)) = arrival.headers.iter().find(|(_, value)| needle.is_in(value)) {
-        return Some(name.to_ascii_lowercase());
-    }
-    if needle.is_in(&arrival.target) {
-        return Some("the target".to_owned());
-    }
-    needle.is_in(&arrival.body).then(|| "the body".to_owned())
+fn first(subject: &Subject<'_>, is_one: impl Fn(&Leak) -> bool) -> Option<Observation> {
+    subject.leaks().iter().find(|leak| is_one(leak)).map(|leak| leak.to_string().into())
 }
 
 /// Only lines that the client did send are looked for, by name and value: a gateway may well write such lines of its own.
@@ -192,8 +116,11 @@ fn query(subject: &Subject<'_>) -> Observation {
         query.split('&').find_map(|pair| pair.strip_prefix("access_token=")).map(str::to_owned)
     };
     let Some(token) = subject.trace.exchanges.iter().find_map(token) else { return Observation::NotApplicable };
-    let needle = Needle::of(&token);
-    let travelled = |arrival: &Arrival| place_in(arrival, &needle).is_some() || arrival.target.contains("access_token");
+    let index = Index::new([Wanted { value: &token, drawn_here: true }]);
+    let travelled = |arrival: &Arrival| {
+        let texts = arrival.headers.iter().map(|(_, value)| value).chain([&arrival.target, &arrival.body]);
+        arrival.target.contains("access_token") || texts.into_iter().any(|text| index.is_in(text))
+    };
     if subject.trace.arrivals.iter().any(travelled) { "token" } else { "clean" }.into()
 }
 
@@ -202,12 +129,8 @@ fn told(subject: &Subject<'_>) -> Observation {
     if exchange.status.is_none() {
         return Observation::NotApplicable;
     }
-    let texts = || exchange.headers.iter().map(|(_, value)| value.as_str()).chain([exchange.body.as_str()]);
-    if let Some(secret) = subject.trace.secrets.iter().find(|secret| {
-        let needle = Needle::of(&secret.value);
-        texts().any(|text| needle.is_in(text))
-    }) {
-        return name(secret.kind).into();
+    if let Some(told) = first(subject, Leak::is_told) {
+        return told;
     }
     let refusal = matches!(exchange.status, Some(400..=599));
     let inside = |text: &str| subject.context.plan.servers.iter().any(|server| text.contains(authority(&server.url)));
@@ -215,12 +138,10 @@ fn told(subject: &Subject<'_>) -> Observation {
 }
 
 fn logged(subject: &Subject<'_>) -> Observation {
-    let output = &subject.context.output;
-    if output.is_empty() {
+    if subject.context.output.is_empty() {
         return Observation::NotApplicable;
     }
-    let found = subject.trace.secrets.iter().find(|secret| holds_a_part(output, &secret.value));
-    found.map_or("nothing", |secret| name(secret.kind)).into()
+    first(subject, Leak::is_shown).unwrap_or_else(|| "nothing".into())
 }
 
 fn log_noise(subject: &Subject<'_>) -> Observation {

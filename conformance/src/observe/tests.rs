@@ -6,7 +6,7 @@ use crate::{
     trace::{Ending, Headers, Secret, SecretKind},
 };
 
-const TOKEN: &str = "Bearer pf1.c1.200-json.c4n4ryc4n4ryc4n4";
+const TOKEN: &str = "Bearer c4n4ryc4n4ryc4n4.pf1.c1.200-json";
 const CANARY: &str = "c4n4ryc4n4ryc4n4";
 const KEY: &str = "k3yk3yk3yk3yk3yk";
 
@@ -116,8 +116,14 @@ impl Case {
         self
     }
 
-    fn see(&self, observable: &str) -> String {
-        let cell = Cell {
+    /// With a line more in the head of the last request that arrived.
+    fn with_arriving(mut self, name: &str, value: &str) -> Self {
+        self.trace.arrivals.last_mut().unwrap().headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn cell(&self) -> Cell {
+        Cell {
             credentials: Credentials::KeyAndToken,
             server: ServerKind::Forwarding,
             upstream: self.upstream.to_owned(),
@@ -126,7 +132,11 @@ impl Case {
             strategy: Strategy::Probe,
             profile: Profile::Seed,
             era: Era::default(),
-        };
+        }
+    }
+
+    fn see(&self, observable: &str) -> String {
+        let cell = self.cell();
         let seen = Observable::find(observable).unwrap().look(&Subject::of_cell(&cell, &self.context, &self.trace)).to_string();
         let values = Observable::find(observable).unwrap().values;
         let known =

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Observable, Observation, Subject, leak::holds, traffic::session};
-use crate::trace::{Arrival, SecretKind, all_headers, header};
+use super::{Observable, Observation, Subject, traffic::session};
+use crate::{
+    taint::table::Kind,
+    trace::{Arrival, all_headers, header},
+};
 
 /// What the upstreams are told.
 pub(super) const OBSERVABLES: &[Observable] = &[
@@ -149,21 +152,22 @@ fn saw(subject: &Subject<'_>) -> Observation {
 
 /// What each `Authorization` line of a request holds.
 fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static str> {
-    let of_kind = |text: &str, kinds: &[SecretKind]| {
-        subject.trace.secrets.iter().any(|secret| kinds.contains(&secret.kind) && holds(text, &secret.value))
-    };
     let sent = |line: &str| {
         let layout = &subject.context.token_header;
         let exact = |value: &str| if layout == "authorization" { value == line } else { line.ends_with(value) };
         subject.trace.exchanges.iter().any(|exchange| all_headers(&exchange.sent_headers, layout).any(exact))
     };
     let mut found: BTreeSet<&str> = all_headers(&arrival.headers, "authorization")
-        .map(|line| match line {
-            _ if of_kind(line, &[SecretKind::GatewayKey]) => "key",
-            _ if of_kind(line, &[SecretKind::StaticToken, SecretKind::MintedToken]) => "own-credential",
-            _ if sent(line) => "token",
-            _ if of_kind(line, &[SecretKind::UpstreamToken]) => "altered-token",
-            _ => "other",
+        .map(|line| {
+            let kinds = subject.secrets().kinds_in(line);
+            let holds = |some: &[Kind]| some.iter().any(|kind| kinds.contains(kind));
+            match line {
+                _ if holds(&[Kind::GatewayKey, Kind::AdmissionBearer]) => "key",
+                _ if holds(&[Kind::StaticToken, Kind::MintedToken]) => "own-credential",
+                _ if sent(line) => "token",
+                _ if holds(&[Kind::CallersToken]) => "altered-token",
+                _ => "other",
+            }
         })
         .collect();
     if found.is_empty() {

@@ -37,6 +37,7 @@ use crate::{
     rule::RuleBook,
     run_file::{Damage, Evidence, JudgedCell, JudgedScenario, Setup},
     scenario::{SECOND_START, Scenario},
+    taint::Secrets,
     target::{Running, Target, TargetError},
     trace::Trace,
 };
@@ -177,17 +178,15 @@ impl<'a> Runner<'a> {
 
     /// Looks for every secret of the run so far in everything that the running instance wrote, and in its metrics.
     async fn whole_output(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
-        let Some(mut written) = floor.running.as_ref().and_then(Running::output) else { return Ok(()) };
+        let Some(written) = floor.running.as_ref().and_then(Running::output) else { return Ok(()) };
         if !self.takes(WHOLE_OUTPUT, output::REQUIREMENT) {
             return Ok(());
         }
-        if !written.trim().is_empty() {
-            written.push_str(&metrics::of(floor.running.as_ref()).await.unwrap_or_default());
-        }
+        let counted = metrics::of(floor.running.as_ref()).await.unwrap_or_default();
         let traces =
             recorder.run().cells.iter().map(|judged| &judged.trace).chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
-        let secrets = traces.flat_map(|trace| output::distinct(&trace.secrets)).collect();
-        self.of_the_whole(WHOLE_OUTPUT, output::judge(&written, &secrets), floor, recorder)
+        let secrets = Secrets::of(self.fleet.plan(), traces);
+        self.of_the_whole(WHOLE_OUTPUT, output::judge(&written, &counted, &secrets), floor, recorder)
     }
 
     /// Looks for what upstreams were asked on behalf of callers who had long been answered. What is on its way arrives before a call that

@@ -34,7 +34,7 @@ impl Places<'_> {
         let header_of = |server: &str| self.layout.server_token_header.as_deref().unwrap_or_default().replace("{server}", server);
         let text = text.replace("{elsewhere}", self.elsewhere).replace("{narrowing}", self.narrowing);
         let text = each(&text, "{mcp ", |server| self.route.replace("{server}", server));
-        let text = each(&text, "{own ", |server| format!("{}{server}", self.token));
+        let text = each(&text, "{own ", |server| format!("{}.{server}", self.token));
         each(&text, "{header-of ", header_of)
             .replace("{mcp}", self.route)
             .replace("{server}", self.server)
@@ -107,7 +107,7 @@ mod tests {
         let places =
             Places { route, server, token, layout: &layout, plan: &plan, host, elsewhere, narrowing: "x-only", message_bytes: Some(2) };
         assert_eq!(places.fill("{mcp @{elsewhere}} {mcp beta} {narrowing}"), "/mcp/@other:2 /mcp/beta x-only");
-        assert_eq!(places.fill("{header-of beta}: {own beta} {mcp} {page}"), "x-beta-token: tbeta /mcp/alpha https://page");
+        assert_eq!(places.fill("{header-of beta}: {own beta} {mcp} {page}"), "x-beta-token: t.beta /mcp/alpha https://page");
         let headers = vec![("a".into(), "1".into()), ("b".into(), "2".into())];
         let request = Request { method: "POST".into(), path: "/".into(), headers, body: "hello".into(), raw: true };
         let lines = ["POST {mcp} HTTP/1.1", "Host: {host}", "{credentials}", "", "{chunks}{length} {over} {over-length}"];

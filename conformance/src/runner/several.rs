@@ -67,10 +67,8 @@ impl Stage {
 
     fn request_of_several(&self, several: &Several, step: &Step, set: &Set, era: Era, case: &Case, orders: &Orders) -> Request {
         let everywhere = [(String::new(), step.behaviour.clone())];
-        let mut token = case.script(if orders.is_empty() { &everywhere } else { orders }).token();
-        if step.other_caller {
-            token.push_str("other");
-        }
+        let orders = if orders.is_empty() { &everywhere[..] } else { orders };
+        let token = if step.other_caller { case.others_script(orders) } else { case.script(orders) }.token();
         let part = if set.toolset.is_some() { "{toolset}" } else { set.route.as_deref().unwrap_or_default() };
         let route = several.routes.iter().find(|route| route.contains(part)).map_or("/mcp", String::as_str);
         let mut asked = set.servers.clone();

@@ -118,10 +118,10 @@ impl Stage {
         plan
     }
 
-    /// The token that a step presents; the other caller's is known by its end.
+    /// The token that a step presents; the other caller has one of its own.
     fn token_of(&self, step: &Step, case: &Case) -> String {
-        let token = case.script(&[(String::new(), step.behaviour.clone())]).token();
-        if step.other_caller { format!("{token}other") } else { token }
+        let orders = [(String::new(), step.behaviour.clone())];
+        if step.other_caller { case.others_script(&orders) } else { case.script(&orders) }.token()
     }
 
     fn places<'a>(&'a self, server: &'a str, token: &'a str) -> Places<'a> {

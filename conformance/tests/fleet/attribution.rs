@@ -62,7 +62,7 @@ async fn a_leaked_token_is_attributed_wherever_it_lands() {
 async fn servers_of_one_script_differ_and_the_unnamed_are_healthy() {
     let fleet = Fleet::start(1).await.unwrap();
     let orders = vec![("alpha".to_owned(), "401-bare".to_owned()), ("beta".to_owned(), "503".to_owned())];
-    let token = Script { case: case("m"), orders, canary: "x".to_owned() }.token();
+    let token = Script { case: case("m"), orders, canary: "x".to_owned(), end: String::new() }.token();
     for (server, status) in [("alpha", 401), ("beta", 503), ("gamma", 200)] {
         let answer = Client::connect(&fleet, server).await.send(&Call::rpc("ping").bearer(&token)).await;
         assert_eq!(answer.status(), Some(status), "{server}");

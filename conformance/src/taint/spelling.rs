@@ -1,0 +1,146 @@
+//! Spells a secret in the ways in which programs spell it: as it is, percent-encoded, hexadecimal, base64, escaped in JSON.
+//!
+//! Pure, and blind to what is looked for where. A secret inside something larger has the same spelling as alone, but in base64, where it
+//! depends on what stands before it: there are three, and their ends, which depend on the neighbours, are cut off.
+
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+
+/// A way to spell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spelling {
+    /// As it is.
+    Plain,
+    /// Percent-encoded (RFC 3986 §2.1): what must be, or every byte.
+    Percent,
+    /// Two digits for each byte.
+    Hex,
+    /// Base64 (RFC 4648 §4 and §5), wherever in the encoded text it begins.
+    Base64,
+    /// As a JSON string has it: what must be escaped, or every character as `\u` and four digits.
+    Json,
+}
+
+impl Spelling {
+    /// Its name in a finding.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Percent => "percent-encoded",
+            Self::Hex => "hex",
+            Self::Base64 => "base64",
+            Self::Json => "JSON-escaped",
+        }
+    }
+}
+
+/// Every spelling of a text, always as many and in the same order. Each of the start of a text is the start of that of the whole; several
+/// can be alike.
+#[must_use]
+pub fn spellings(text: &str) -> Vec<(Spelling, String)> {
+    let bytes = text.as_bytes();
+    let minimal = serde_json::Value::from(text).to_string();
+    let minimal = minimal.trim_matches('"').to_owned();
+    let mut all = vec![
+        (Spelling::Plain, text.to_owned()),
+        (Spelling::Percent, percent(bytes, UPPER, is_unreserved)),
+        (Spelling::Percent, percent(bytes, LOWER, is_unreserved)),
+        (Spelling::Percent, percent(bytes, UPPER, |_| false)),
+        (Spelling::Percent, percent(bytes, LOWER, |_| false)),
+        (Spelling::Hex, digits(bytes, UPPER, "")),
+        (Spelling::Hex, digits(bytes, LOWER, "")),
+        (Spelling::Json, minimal.replace('/', "\\/")),
+        (Spelling::Json, minimal),
+        (Spelling::Json, escaped(text, UPPER)),
+        (Spelling::Json, escaped(text, LOWER)),
+    ];
+    for before in 0..3_usize {
+        let encoded = STANDARD_NO_PAD.encode([&[0; 2][..before], text.as_bytes()].concat());
+        let (first, last) = ((before * 8).div_ceil(6), (before + text.len()) * 8 / 6);
+        let core = encoded.get(first..last).unwrap_or_default();
+        all.push((Spelling::Base64, core.to_owned()));
+        all.push((Spelling::Base64, core.replace('+', "-").replace('/', "_")));
+    }
+    all
+}
+
+type Digits = &'static [u8; 16];
+const UPPER: Digits = b"0123456789ABCDEF";
+const LOWER: Digits = b"0123456789abcdef";
+
+/// RFC 3986 §2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// Two digits for each byte, behind what stands in front of each.
+fn digits(bytes: &[u8], digits: Digits, before: &str) -> String {
+    let mut spelled = String::with_capacity(bytes.len() * (before.len() + 2));
+    for byte in bytes {
+        spelled.push_str(before);
+        spelled.extend([byte >> 4, byte & 15].map(|digit| char::from(digits[usize::from(digit)])));
+    }
+    spelled
+}
+
+fn percent(bytes: &[u8], of: Digits, stays: impl Fn(u8) -> bool) -> String {
+    let mut spelled = String::with_capacity(bytes.len() * 3);
+    for byte in bytes {
+        if stays(*byte) {
+            spelled.push(char::from(*byte));
+        } else {
+            spelled.push_str(&digits(&[*byte], of, "%"));
+        }
+    }
+    spelled
+}
+
+fn escaped(text: &str, of: Digits) -> String {
+    let unit = |unit: u16| ["\\u", &digits(&unit.to_be_bytes(), of, "")].concat();
+    text.encode_utf16().map(unit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_spelled(text: &str, secret: &str) -> bool {
+        spellings(secret).iter().any(|(_, spelling)| text.contains(spelling.as_str()))
+    }
+
+    proptest! {
+        #[test]
+        fn every_spelling_is_one_of_them_whatever_stands_around(
+            secret in "[!-~]{8,40}",
+            before in "[ -~]{0,9}",
+            after in "[ -~]{0,9}",
+        ) {
+            let whole = format!("{before}{secret}{after}");
+            let hex: String = whole.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let percent: String = whole.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let unicode: String = whole.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            prop_assert!(is_spelled(&whole, &secret));
+            prop_assert!(is_spelled(&hex, &secret) && is_spelled(&hex.to_uppercase(), &secret));
+            prop_assert!(is_spelled(&percent, &secret) && is_spelled(&percent.to_lowercase(), &secret));
+            prop_assert!(is_spelled(&unicode, &secret));
+            prop_assert!(is_spelled(&serde_json::Value::from(whole.as_str()).to_string(), &secret));
+            prop_assert!(is_spelled(&STANDARD.encode(&whole), &secret) && is_spelled(&URL_SAFE.encode(&whole), &secret));
+            // A form also escapes the tilde, and leaves the asterisk.
+            prop_assert!(secret.contains(['~', '*']) || is_spelled(&form, &secret), "{form}");
+        }
+
+        #[test]
+        fn the_start_of_a_text_is_spelled_as_the_start_of_its_spelling(text in "[!-~]{9,40}") {
+            let (starts, wholes) = (spellings(&text[..8]), spellings(&text));
+            prop_assert_eq!(starts.len(), wholes.len());
+            for ((one, start), (other, whole)) in starts.iter().zip(&wholes) {
+                prop_assert!(one == other && whole.starts_with(start.as_str()), "{start} {whole}");
+            }
+        }
+    }
+}
