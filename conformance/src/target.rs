@@ -193,7 +193,7 @@ impl Target {
             probe_ms: millis(defect::PROBE_DEADLINE),
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
-        let unseen = |feature: &Feature| !matches!(feature, Feature::Metrics | Feature::Audit | Feature::CommitDeadline | Feature::Http2);
+        let unseen = |feature: &Feature| !matches!(feature, Feature::CommitDeadline | Feature::Http2);
         let features = Feature::ALL.iter().copied().filter(unseen).collect();
         let (profiles, strategies) = (profiles.to_vec(), vec![Strategy::Probe]);
         let places = Places::of(switch);
@@ -370,7 +370,8 @@ impl Running {
         match self {
             Self::Reference(running) => Some(running.metrics()),
             Self::Described(running) => running.metrics.as_deref(),
-            Self::Model(_) | Self::Url(_) => None,
+            Self::Model(running) => Some(running.metrics()),
+            Self::Url(_) => None,
         }
     }
 
@@ -380,7 +381,8 @@ impl Running {
         match self {
             Self::Reference(running) => Some(running.output()),
             Self::Described(running) => std::fs::read(&running.log).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            Self::Model(_) | Self::Url(_) => None,
+            Self::Model(running) => Some(running.output()),
+            Self::Url(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Collected};
 use serde_json::{Map, Value, json};
@@ -105,6 +105,13 @@ impl Gateway {
         } else {
             error(ask, status, text)
         };
+        if self.has(Switch::TellsTheToken) {
+            let token = ask.headers.get(AUTHORIZATION).and_then(|token| token.to_str().ok()).unwrap_or_default();
+            let escaped: String = token.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            let whole =
+                text_of(ask, &json!({ "error": { "code": i64::from(status.as_u16()) * 100 + 1, "message": format!("{text}: ?") } }));
+            *answer.body_mut() = full(whole.replace(": ?", &format!(": {escaped}")));
+        }
         if self.has(Switch::CutRefusals) {
             answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("4096"));
             answer = answer.map(|body| Later::body(async { body.collect().await.map(Collected::to_bytes) }));
@@ -132,12 +139,16 @@ pub(super) fn success(ask: &Ask, rest: &Value) -> Response<Body> {
     envelope(ask, rest)
 }
 
-fn envelope(ask: &Ask, rest: &Value) -> Response<Body> {
+fn text_of(ask: &Ask, rest: &Value) -> String {
     let mut message = Map::new();
     message.insert("jsonrpc".into(), "2.0".into());
     message.extend(ask.id.clone().map(|id| ("id".to_owned(), id)));
     message.extend(rest.as_object().cloned().unwrap_or_default());
-    let mut answer = Response::new(full(Value::Object(message).to_string()));
+    Value::Object(message).to_string()
+}
+
+fn envelope(ask: &Ask, rest: &Value) -> Response<Body> {
+    let mut answer = Response::new(full(text_of(ask, rest)));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

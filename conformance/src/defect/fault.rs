@@ -163,6 +163,20 @@ switches! {
     TokenToEverySpace = "token-to-every-space",
     PublicParts = "public-parts",
     KeepsMirroredName = "keeps-mirrored-name",
+    // What a secret is written into, and how.
+    LogsTheToken = "logs-the-token",
+    LogsTheKeyEncoded = "logs-the-key-encoded",
+    LogsTheStartOfTheToken = "logs-the-start-of-the-token",
+    TokenInTheTarget = "token-in-the-target",
+    TokenToTheStatic = "token-to-the-static",
+    TellsTheToken = "tells-the-token",
+    // What operators are shown.
+    LogsRefusalsAsErrors = "logs-refusals-as-errors",
+    NamesNoRequest = "names-no-request",
+    CountsByToken = "counts-by-token",
+    CountsAnyName = "counts-any-name",
+    CountsFailuresAsOne = "counts-failures-as-one",
+    TimesProbesWithRequests = "times-probes-with-requests",
     // What an answer that is no verdict becomes.
     FailsClosedOnTimeout = "fails-closed-on-timeout",
     NoDeadline = "no-deadline",

@@ -21,6 +21,7 @@ use super::discovery::RESOURCE;
 use super::edge::{Edge, Sessions};
 use super::fault::Switch;
 use super::modern;
+use super::operators::Shown;
 use super::places::Places;
 use super::relay::{Body, Broken, Later, Relayed, is_stream, media_type, relayed_headers};
 use super::reworded::read_first;
@@ -66,6 +67,8 @@ pub(super) struct Gateway {
     pub(super) accepted: std::sync::Mutex<HashMap<(String, HeaderValue), Instant>>,
     /// The sessions of several servers, by the ids that clients were given.
     pub(super) of_several: std::sync::Mutex<HashMap<HeaderValue, Session>>,
+    /// What operators are shown.
+    pub(super) shown: Shown,
 }
 
 /// A request of a client's, read whole.
@@ -109,6 +112,7 @@ impl Gateway {
             refused: std::sync::Mutex::default(),
             accepted: std::sync::Mutex::default(),
             of_several: std::sync::Mutex::default(),
+            shown: Shown::default(),
         }
     }
 
@@ -119,9 +123,12 @@ impl Gateway {
 
     /// Answers one request, or ends the connection.
     pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
-        let edge = Edge::of(request.method(), request.headers());
+        if let Some(counts) = self.counted(request.method(), request.uri().path()) {
+            return Ok(counts);
+        }
+        let (edge, asked) = (Edge::of(request.method(), request.headers()), self.noted(&request));
         let answering = Arc::clone(&self).answered(request);
-        let answer = if self.has(Switch::IgnoresLeaving) {
+        let mut answer = if self.has(Switch::IgnoresLeaving) {
             // Somebody else's task goes on when nobody waits for it any more.
             tokio::spawn(answering).await?
         } else {
@@ -130,6 +137,7 @@ impl Gateway {
         if answer.status() == StatusCode::PAYLOAD_TOO_LARGE && self.has(Switch::DropsTheOversized) {
             return Err("the message is too large".into());
         }
+        self.concluded(&asked, &mut answer);
         let answer = self.finish(&edge, answer);
         Ok(self.otherwise(&edge, answer).await)
     }
@@ -321,7 +329,16 @@ impl Gateway {
             }
             Credential::None => {}
         }
-        let request = addressed(&server.url, ask.method.clone(), headers, Full::new(ask.body.clone()));
+        let token = ask.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        if self.has(Switch::TokenToTheStatic) && server.kind == ServerKind::Static && !token.ends_with(self.plan.limited_key.as_bytes()) {
+            let hex: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+            headers.extend(HeaderValue::try_from(hex).ok().map(|hex| (HeaderName::from_static("x-trace"), hex)));
+        }
+        let mut url = server.url.clone();
+        if self.has(Switch::TokenInTheTarget) && matches!(credential, Credential::Forwarded(_)) {
+            url.extend(["?session="].into_iter().map(str::to_owned).chain(token.iter().map(|byte| format!("%{byte:02x}"))));
+        }
+        let request = addressed(&url, ask.method.clone(), headers, Full::new(ask.body.clone()));
         self.send(request, REQUEST_DEADLINE).await
     }
 

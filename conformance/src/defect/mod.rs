@@ -29,6 +29,7 @@ mod fault;
 mod gateway;
 mod merge;
 mod modern;
+mod operators;
 mod otherwise;
 mod places;
 mod relay;
@@ -54,6 +55,8 @@ const CLEAN_UP_DEADLINE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct RunningDefect {
     base_url: String,
+    metrics: String,
+    shown: operators::Shown,
     accepting: JoinHandle<()>,
 }
 
@@ -62,6 +65,18 @@ impl RunningDefect {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Where its counts are.
+    #[must_use]
+    pub fn metrics(&self) -> &str {
+        &self.metrics
+    }
+
+    /// Everything that it has logged since it started.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.shown.log()
     }
 
     /// Closes the listener and every connection.
@@ -91,6 +106,7 @@ pub async fn start(switch: Option<Switch>, plan: &Plan, profile: Profile) -> io:
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
     let gateway = Arc::new(gateway::Gateway::new(switch, profile, plan.clone(), base_url.clone()));
+    let shown = gateway.shown.clone();
     let accepting = tokio::spawn(async move {
         // Dropped with this task, and every connection with it.
         let mut connections = JoinSet::new();
@@ -121,5 +137,6 @@ pub async fn start(switch: Option<Switch>, plan: &Plan, profile: Profile) -> io:
             }
         }
     });
-    Ok(RunningDefect { base_url, accepting })
+    let metrics = format!("{base_url}{}", operators::METRICS);
+    Ok(RunningDefect { base_url, metrics, shown, accepting })
 }

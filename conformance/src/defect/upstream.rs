@@ -120,10 +120,18 @@ impl Gateway {
         if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&(server.name.clone(), token.clone())) {
             return Probed { outcome: Outcome::Unauthorized, head: HeaderMap::new() };
         }
+        let since = Instant::now();
         let mut answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
         if self.has(Switch::RetriesProbe) && matches!(answer, Err(Trouble::Unreachable)) {
             answer = self.send(self.probe_request(server, token), PROBE_DEADLINE).await;
         }
+        let open = match &answer {
+            Err(Trouble::TooSlow) => Some("too-slow"),
+            Err(Trouble::Unreachable) => Some("unreachable"),
+            Ok(answer) if answer.status().is_server_error() => Some("5xx"),
+            Ok(_) => None,
+        };
+        self.timed(server, since.elapsed(), open);
         let mut answer = match answer {
             Ok(answer) => answer,
             Err(Trouble::TooSlow) => return Probed { outcome: Outcome::Silent, head: HeaderMap::new() },

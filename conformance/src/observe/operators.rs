@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Observable, Observation, Subject};
 use crate::{
     plan::names,
+    taint::table::Sink,
     trace::{Exchange, header},
 };
 
@@ -122,7 +123,9 @@ fn counted(subject: &Subject<'_>) -> Observation {
         ];
         let lacks = outcomes.iter().find(|(_, words)| !grown.iter().any(|sample| sample.tells(subject.server, words)));
         let foreign = |sample: &Sample<'_>| sample.labels.iter().any(|(_, value)| value.contains(names::UNKNOWN));
+        let secret = subject.leaks().iter().find(|leak| leak.sink == Sink::Metrics);
         match (samples(&metrics.after).find(foreign), lacks) {
+            _ if secret.is_some() => "unbounded: by what is secret".into(),
             (Some(sample), _) => format!("unbounded: {}", sample.name).into(),
             (None, Some((what, _))) => format!("lacks: {what}").into(),
             (None, None) => "by-server-and-outcome".into(),

@@ -184,7 +184,8 @@ fn others_saw(subject: &Subject<'_>) -> Observation {
 
 fn elsewhere(subject: &Subject<'_>) -> Observation {
     let asked: Vec<&Arrival> = subject.trace.arrivals.iter().filter(|arrival| arrival.server == "elsewhere").collect();
-    let moved = |arrival: &Arrival| endpoint(subject).is_some_and(|endpoint| arrival.target != endpoint);
+    let path = |arrival: &Arrival| arrival.target.split('?').next().unwrap_or_default().to_owned();
+    let moved = |arrival: &Arrival| endpoint(subject).is_some_and(|endpoint| path(arrival) != endpoint);
     match asked.as_slice() {
         [] if subject.arrivals().any(moved) => "same-origin",
         [] => "nothing",

@@ -222,11 +222,15 @@ fn is_meant(subject: &Subject<'_>, server: &str) -> bool {
         let path = exchange.path.split('?').next().unwrap_or_default();
         let asked: Vec<String> = parts(path).into_iter().chain(exchange.sent_headers.iter().flat_map(|(_, value)| parts(value))).collect();
         let is_server = |part: &String| subject.context.plan.server(part).is_some();
-        let is_general = |part: &String| ["", "mcp", "toolset"].contains(&part.as_str()) || is_toolset(part);
-        match asked.iter().any(is_server) {
-            true => asked.iter().any(|part| part == server),
-            false => parts(path).iter().all(is_general),
-        }
+        // A route of several has one word, whatever it is, and one of toolsets has theirs.
+        let words: Vec<String> = parts(path).into_iter().filter(|part| !part.is_empty()).collect();
+        // Bytes of the client's own can hide another request in its body.
+        let is_hidden = exchange.sent_body.contains(&format!("/{server}"));
+        is_hidden
+            || match asked.iter().any(is_server) {
+                true => asked.iter().any(|part| part == server),
+                false => words.len() < 2 || words.iter().any(|word| is_toolset(word)),
+            }
     };
     match subject.cell {
         Some(_) => subject.means(server),
