@@ -1,8 +1,8 @@
 //! Every cell and every scenario of the matrix, driven through this project's own gateway, each a named test.
 //!
 //! The tests that a filter leaves in are driven together, as `preflight-conformance run` does it, and each one then reads its own
-//! verdicts. `cargo test conformance::seed::deferred` works, and so does `-- --list`. One test is about the run as a whole: its table of
-//! what judges what has no gap.
+//! verdicts; nothing may be non-strict either. `cargo test conformance::seed::deferred` works, and so does `-- --list`. One test is about
+//! the run as a whole: its table of what judges what has no gap.
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
     cell::{Cell, Start},
     fleet::Fleet,
-    judge::Finding,
+    judge::{Finding, Verdict},
     report,
     run_file::Run,
     runner::{IDLE_GAP, Options, Part, Recorder, Runner, Selection, WHOLE_OUTPUT, parts},
@@ -103,11 +103,12 @@ fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
     {
         return Err(damage.says.clone().into());
     }
-    let cells = run.cells.iter().map(|judged| judged.cell.to_string());
-    let scenarios = run.scenarios.iter().map(|judged| format!("scenario {} / {}", judged.scenario, judged.start));
-    if !cells.chain(scenarios).any(|driven| driven == about) {
-        return Err("was not driven".into());
-    }
-    let failures = report::in_full(run, about);
+    let Some(case) = run.cases().find(|case| case.id == about) else { return Err("was not driven".into()) };
+    // A stranger may do what is not wrong and not what was asked for; ours may not.
+    let lax = case.findings.iter().filter(|finding| finding.verdict == Verdict::NonStrict);
+    let lax = lax.map(|Finding { requirement, rule, observable, expected, seen, .. }| {
+        format!("NON-STRICT  {requirement}  by rule {rule}\nexpected {observable} {expected}\nseen     {observable} {seen}\n")
+    });
+    let failures = report::in_full(run, about) + &lax.collect::<String>();
     if failures.is_empty() { Ok(()) } else { Err(failures.into()) }
 }
