@@ -157,7 +157,9 @@ fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
                 "io.modelcontextprotocol/clientCapabilities": {},
             });
         }
-        json!({"jsonrpc": "2.0", "id": case.number, "method": method, "params": params})
+        // An id is a string or a number: here the one for lists, the other for everything else.
+        let id = if method == "tools/list" { Value::from(case.number.to_string()) } else { Value::from(case.number) };
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
     };
     match ask {
         Ask::Mcp(Method::Initialize) => {
@@ -200,7 +202,8 @@ mod tests {
         let case = Case::new(7, 41);
         for method in Method::ALL {
             let (http_method, _, body) = message(Ask::Mcp(*method), Era::default(), &case);
-            assert_eq!(body.contains("\"id\":41"), http_method == "POST" && *method != Method::Notification, "{method}");
+            let has_id = ["\"id\":41", "\"id\":\"41\""].iter().any(|id| body.contains(id));
+            assert_eq!(has_id, http_method == "POST" && *method != Method::Notification, "{method}");
         }
     }
 }
