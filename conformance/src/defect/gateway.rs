@@ -339,7 +339,9 @@ impl Gateway {
             url.extend(["?session="].into_iter().map(str::to_owned).chain(token.iter().map(|byte| format!("%{byte:02x}"))));
         }
         let request = addressed(&url, ask.method.clone(), headers, Full::new(ask.body.clone()));
-        self.send(request, REQUEST_DEADLINE).await
+        let answer = self.send(request, REQUEST_DEADLINE).await?;
+        self.heard(server, answer.status());
+        Ok(answer)
     }
 
     /// What an upstream's answer to the real request becomes (STA-01 to 13, OPN-01 to 11).

@@ -111,6 +111,11 @@ impl Gateway {
         self.shown.count("model_request_seconds_sum", &format!("server=\"{server}\""), since.elapsed().as_secs_f64());
     }
 
+    /// Counts what an upstream said, whatever the client is told of it.
+    pub(super) fn heard(&self, server: &PlannedServer, said: StatusCode) {
+        self.shown.count("model_upstream_answers_total", &format!("server=\"{}\",status=\"{}\"", server.name, said.as_u16()), 1.0);
+    }
+
     /// Counts a probe that took so long, and why it decided nothing where it did not.
     pub(super) fn timed(&self, server: &PlannedServer, took: Duration, open: Option<&str>) {
         let name = &server.name;

@@ -131,6 +131,9 @@ impl Gateway {
             Ok(answer) if answer.status().is_server_error() => Some("5xx"),
             Ok(_) => None,
         };
+        if let Ok(answer) = &answer {
+            self.heard(server, answer.status());
+        }
         self.timed(server, since.elapsed(), open);
         let mut answer = match answer {
             Ok(answer) => answer,
