@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -34,16 +35,20 @@ fn always(status: &'static str) -> String {
 }
 
 /// A layout with little patience, so that what hangs does not hold the tests up.
-fn like() -> String {
-    let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{server}\"]\n\
+fn like() -> &'static str {
+    // Written once: a file that is being written again is empty for whoever reads it then.
+    static LIKE: LazyLock<String> = LazyLock::new(|| {
+        let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{server}\"]\n\
                 [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n[start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
-    file("like", "implementation.toml", text);
-    folder("like").display().to_string()
+        file("like", "implementation.toml", text);
+        folder("like").display().to_string()
+    });
+    &LIKE
 }
 
 /// What a run of it says; it must be a failure, and nobody else's.
 fn judged(url: &str) -> String {
-    let output = called(&["run", url, "--like", &like()]);
+    let output = called(&["run", url, "--like", like()]);
     assert_eq!(output.status.code(), Some(1), "{}", complained(&output));
     assert!(said(&output).contains("result        failure"), "{}", said(&output));
     said(&output)
@@ -51,7 +56,7 @@ fn judged(url: &str) -> String {
 
 /// What `smoke` says to look at.
 fn diagnosed(url: &str) -> String {
-    let output = called(&["smoke", url, "--like", &like()]);
+    let output = called(&["smoke", url, "--like", like()]);
     assert_eq!(output.status.code(), Some(1), "{}", complained(&output));
     said(&output)
 }
