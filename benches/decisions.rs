@@ -15,23 +15,47 @@ use mcp_preflight::core::{
 
 fn admission(criterion: &mut Criterion) {
     let headers = HeaderMap::from_iter([
-        (HeaderName::from_static("x-litellm-api-key"), HeaderValue::from_static("Bearer sk-7")),
-        (http::header::AUTHORIZATION, HeaderValue::from_static("Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl")),
-        (http::header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream")),
+        (
+            HeaderName::from_static("x-litellm-api-key"),
+            HeaderValue::from_static("Bearer sk-7"),
+        ),
+        (
+            http::header::AUTHORIZATION,
+            HeaderValue::from_static(
+                "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+            ),
+        ),
+        (
+            http::header::ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        ),
     ]);
     for keys in [1_usize, 16, 256] {
-        let digests = (0..keys).map(|n| KeyDigest::of(format!("sk-{}", n + 8 - keys.min(8)).as_bytes())).collect();
-        let keyring = Keyring { header: HeaderName::from_static("x-litellm-api-key"), keys: digests };
+        let digests = (0..keys)
+            .map(|n| KeyDigest::of(format!("sk-{}", n + 8 - keys.min(8)).as_bytes()))
+            .collect();
+        let keyring = Keyring {
+            header: HeaderName::from_static("x-litellm-api-key"),
+            keys: digests,
+        };
         assert!(keyring.admit(&headers).is_ok());
-        criterion.bench_function(&format!("admission/{keys} keys"), |bencher| bencher.iter(|| keyring.admit(black_box(&headers))));
+        criterion.bench_function(&format!("admission/{keys} keys"), |bencher| {
+            bencher.iter(|| keyring.admit(black_box(&headers)))
+        });
     }
 }
 
 fn verdicts(criterion: &mut Criterion) {
-    let outcomes =
-        [Outcome::Accepted, Outcome::Forbidden, Outcome::Inconclusive(Cause::Status(StatusCode::BAD_GATEWAY)), Outcome::Unauthorized];
+    let outcomes = [
+        Outcome::Accepted,
+        Outcome::Forbidden,
+        Outcome::Inconclusive(Cause::Status(StatusCode::BAD_GATEWAY)),
+        Outcome::Unauthorized,
+    ];
     let set: Vec<_> = (0..16).map(ServerId).zip(outcomes.into_iter().cycle()).collect();
-    criterion.bench_function("verdict/16 outcomes", |bencher| bencher.iter(|| verdict(black_box(set.iter().copied()))));
+    criterion.bench_function("verdict/16 outcomes", |bencher| {
+        bencher.iter(|| verdict(black_box(set.iter().copied())))
+    });
 }
 
 fn challenges(criterion: &mut Criterion) {
@@ -39,12 +63,21 @@ fn challenges(criterion: &mut Criterion) {
     criterion.bench_function("challenge/parse", |bencher| bencher.iter(|| parse(black_box(line))));
     let upstream = parse(line);
     let discovery = Discovery {
-        resource_metadata: "https://gateway.example/.well-known/oauth-protected-resource/mcp/alpha".to_owned(),
-        authorization_uri: "https://gateway.example/.well-known/oauth-authorization-server/mcp/alpha".to_owned(),
+        resource_metadata: "https://gateway.example/.well-known/oauth-protected-resource/mcp/alpha"
+            .to_owned(),
+        authorization_uri:
+            "https://gateway.example/.well-known/oauth-authorization-server/mcp/alpha".to_owned(),
     };
     for profile in [Profile::Seed, Profile::Mcp] {
         criterion.bench_function(&format!("challenge/write {profile:?}"), |bencher| {
-            bencher.iter(|| refused(profile, black_box(&discovery), black_box(&upstream), Owner::CallerWithToken));
+            bencher.iter(|| {
+                refused(
+                    profile,
+                    black_box(&discovery),
+                    black_box(&upstream),
+                    Owner::CallerWithToken,
+                )
+            });
         });
     }
 }

@@ -38,8 +38,15 @@ const WAYS: [&str; 5] = ["direct", "deferred", "probe", "deferred as one", "prob
 type Http = Client<HttpConnector, Full<Bytes>>;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args().sample_size(40).measurement_time(Duration::from_secs(4));
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
+    let mut criterion = Criterion::default()
+        .configure_from_args()
+        .sample_size(40)
+        .measurement_time(Duration::from_secs(4));
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
     let mut requests = String::new();
     for delay in DELAYS_MS {
         for count in UPSTREAMS {
@@ -47,11 +54,20 @@ fn main() {
             let mut group = criterion.benchmark_group(group_name(count, delay));
             for way in WAYS {
                 let strategy = way.split(' ').next().filter(|way| *way != "direct");
-                let gateway = strategy.map(|strategy| runtime.block_on(serve(strategy, &upstreams.addresses)));
+                let gateway = strategy
+                    .map(|strategy| runtime.block_on(serve(strategy, &upstreams.addresses)));
                 let urls: Vec<String> = match &gateway {
-                    Some(gateway) if way.ends_with("as one") => vec![format!("http://{}/mcp", gateway.address())],
-                    None => upstreams.addresses.iter().map(|address| format!("http://{address}/mcp")).collect(),
-                    Some(gateway) => (0..count).map(|n| format!("http://{}/mcp/s{n}", gateway.address())).collect(),
+                    Some(gateway) if way.ends_with("as one") => {
+                        vec![format!("http://{}/mcp", gateway.address())]
+                    }
+                    None => upstreams
+                        .addresses
+                        .iter()
+                        .map(|address| format!("http://{address}/mcp"))
+                        .collect(),
+                    Some(gateway) => (0..count)
+                        .map(|n| format!("http://{}/mcp/s{n}", gateway.address()))
+                        .collect(),
                 };
                 let client: Http = Client::builder(TokioExecutor::new()).build_http();
                 runtime.block_on(call_all(&client, &urls));
@@ -65,7 +81,11 @@ fn main() {
                 if calls > 0 {
                     let seen = upstreams.seen.load(Ordering::Relaxed) - before;
                     let per_call = seen as f64 / calls as f64;
-                    let _infallible = writeln!(requests, "  {:24} {way:16} {per_call:.2}", group_name(count, delay));
+                    let _infallible = writeln!(
+                        requests,
+                        "  {:24} {way:16} {per_call:.2}",
+                        group_name(count, delay)
+                    );
                 }
                 if let Some(gateway) = gateway {
                     runtime.block_on(gateway.stop());
@@ -85,13 +105,20 @@ fn group_name(count: usize, delay: u64) -> String {
 /// The medians that criterion has just written, as multiples of the direct one.
 fn ratios() -> String {
     let home = std::env::var_os("CRITERION_HOME").map(PathBuf::from);
-    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from).join("criterion");
+    let target = || {
+        std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| PathBuf::from("target"), PathBuf::from)
+            .join("criterion")
+    };
     let home = home.unwrap_or_else(target);
     let median = |group: &str, way: &str| -> Option<f64> {
-        let text = std::fs::read_to_string(home.join(group).join(way).join("new/estimates.json")).ok()?;
+        let text =
+            std::fs::read_to_string(home.join(group).join(way).join("new/estimates.json")).ok()?;
         serde_json::from_str::<serde_json::Value>(&text).ok()?["median"]["point_estimate"].as_f64()
     };
-    let mut table = "time until the last answer, as a multiple of the direct call (medians of this run)\n".to_owned();
+    let mut table =
+        "time until the last answer, as a multiple of the direct call (medians of this run)\n"
+            .to_owned();
     for delay in DELAYS_MS {
         for count in UPSTREAMS {
             let group = group_name(count, delay);
@@ -115,7 +142,8 @@ async fn serve(strategy: &str, upstreams: &[SocketAddr]) -> gateway::Running {
             "[[server]]\nname = \"s{n}\"\nurl = \"http://{address}/mcp\"\nforward = [\"authorization\"]\nera = \"2026-07-28\"\n"
         );
     }
-    let config = Config::parse("bench", &text, &|_| Some("sk-bench".to_owned())).expect("the configuration is valid");
+    let config = Config::parse("bench", &text, &|_| Some("sk-bench".to_owned()))
+        .expect("the configuration is valid");
     gateway::start(config).await.expect("a loopback port can be bound")
 }
 
@@ -156,17 +184,27 @@ impl Upstreams {
         let seen = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&seen);
         std::thread::spawn(move || {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime can be built");
             runtime.block_on(async move {
                 for _ in 0..count {
-                    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port can be bound");
-                    let _main_waits = send.send(listener.local_addr().expect("a bound socket has an address"));
+                    let listener = TcpListener::bind("127.0.0.1:0")
+                        .await
+                        .expect("a loopback port can be bound");
+                    let _main_waits =
+                        send.send(listener.local_addr().expect("a bound socket has an address"));
                     tokio::spawn(accept(listener, delay, Arc::clone(&counter)));
                 }
                 let _stopped = stopped.await;
             });
         });
-        Self { addresses: receive.iter().take(count).collect(), seen, _stop: stop }
+        Self {
+            addresses: receive.iter().take(count).collect(),
+            seen,
+            _stop: stop,
+        }
     }
 }
 
@@ -182,13 +220,20 @@ async fn accept(listener: TcpListener, delay: Duration, seen: Arc<AtomicU64>) {
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }
-                let body =
-                    Full::<Bytes>::from(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}}"#);
+                let body = Full::<Bytes>::from(
+                    r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}}"#,
+                );
                 Ok::<_, Infallible>(
-                    Response::builder().header("content-type", "application/json").body(body).expect("the response is valid"),
+                    Response::builder()
+                        .header("content-type", "application/json")
+                        .body(body)
+                        .expect("the response is valid"),
                 )
             }
         });
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer),
+        );
     }
 }

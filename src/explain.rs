@@ -46,18 +46,27 @@ pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap
     }
     match route {
         Route::Mcp(place) => serve(&mut said, config, method, place, headers),
-        Route::ProtectedResource(Place::One(endpoint)) | Route::AuthorizationServer(endpoint) => match config.server_named(endpoint.server)
-        {
-            Some(server) => {
-                said.line("server", &config.server(server).name);
-                said.line("answer", "the document that a challenge of this server leads to; anyone may have it");
+        Route::ProtectedResource(Place::One(endpoint)) | Route::AuthorizationServer(endpoint) => {
+            match config.server_named(endpoint.server) {
+                Some(server) => {
+                    said.line("server", &config.server(server).name);
+                    said.line(
+                        "answer",
+                        "the document that a challenge of this server leads to; anyone may have it",
+                    );
+                }
+                None => said.refusal(Failure::NoSuchPath.into()),
             }
-            None => said.refusal(Failure::NoSuchPath.into()),
-        },
-        Route::ProtectedResource(Place::Several(_)) => {
-            said.line("answer", "where the tokens of these servers come from, together; anyone may have it");
         }
-        Route::Health | Route::Ready => said.line("answer", "a word for a load balancer; anyone may have it"),
+        Route::ProtectedResource(Place::Several(_)) => {
+            said.line(
+                "answer",
+                "where the tokens of these servers come from, together; anyone may have it",
+            );
+        }
+        Route::Health | Route::Ready => {
+            said.line("answer", "a word for a load balancer; anyone may have it")
+        }
         Route::Unknown => said.refusal(Failure::NoSuchPath.into()),
     }
     said.0
@@ -65,7 +74,8 @@ pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap
 
 fn serve(said: &mut Said, config: &Config, method: &Method, place: Place<'_>, headers: &HeaderMap) {
     let mut subject = Subject::default();
-    let planned = plan(config, &config.external(config.listen), place, method, headers, &mut subject);
+    let planned =
+        plan(config, &config.external(config.listen), place, method, headers, &mut subject);
     said.line("caller", subject.caller.map_or("nobody", |caller| &config.caller(caller).name));
     if subject.stripped {
         said.line("", "a header for tokens holds a gateway key, which goes no further");
@@ -94,28 +104,45 @@ fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) 
                     said.line("", preflight::message(server.era).1);
                 }
             }
-            Err(_) => said.line("credential", "unusable: what the caller brought is not of a scheme that the server takes"),
+            Err(_) => said.line(
+                "credential",
+                "unusable: what the caller brought is not of a scheme that the server takes",
+            ),
         }
     }
     let answer = match (place, plan.profile(config)) {
         (Place::One(_), _) => "the server's own, judged by its head",
-        (Place::Several(_), Profile::Seed) => "the servers' together; whichever refuses, refuses the request",
-        (Place::Several(_), _) => "the servers' together; those that refuse are named in it, and all of them refuse the request",
+        (Place::Several(_), Profile::Seed) => {
+            "the servers' together; whichever refuses, refuses the request"
+        }
+        (Place::Several(_), _) => {
+            "the servers' together; those that refuse are named in it, and all of them refuse the request"
+        }
     };
     said.line("answer", answer);
     if let Place::Several(_) = place {
-        said.line("", "a message for one of them, as tools/call, is asked of and answered by that one alone");
+        said.line(
+            "",
+            "a message for one of them, as tools/call, is asked of and answered by that one alone",
+        );
     }
 }
 
 fn worded(credential: &Credential, source: &Source) -> String {
     match (credential, source) {
         (Credential::Forwarded(token), _) => {
-            format!("forwarded: the caller's, as it came, … ({} characters)", token.header_value().len())
+            format!(
+                "forwarded: the caller's, as it came, … ({} characters)",
+                token.header_value().len()
+            )
         }
-        (Credential::Missing, _) => "missing: the server is sent none, because the caller sent none for it".to_owned(),
+        (Credential::Missing, _) => {
+            "missing: the server is sent none, because the caller sent none for it".to_owned()
+        }
         (Credential::Static, _) => "static: the bearer of the configuration".to_owned(),
-        (Credential::Minted, Source::ClientCredentials(client)) => format!("minted: a bearer from {}", client.token_url),
+        (Credential::Minted, Source::ClientCredentials(client)) => {
+            format!("minted: a bearer from {}", client.token_url)
+        }
         (Credential::Minted, _) => "minted".to_owned(),
         (Credential::None, _) => "none: the server is sent none".to_owned(),
     }
@@ -123,16 +150,24 @@ fn worded(credential: &Credential, source: &Source) -> String {
 
 fn owner(credential: &Credential) -> &'static str {
     match credential.owner() {
-        Owner::CallerWithToken | Owner::CallerWithoutToken => "the caller, who is told if the server refuses",
+        Owner::CallerWithToken | Owner::CallerWithoutToken => {
+            "the caller, who is told if the server refuses"
+        }
         Owner::Gateway => "the gateway: if the server refuses, the caller is told 502",
     }
 }
 
 fn probe(config: &Config, credential: &Credential) -> String {
     match config.strategy {
-        Strategy::Deferred => "none: strategy \"deferred\" judges the answer to the request itself".to_owned(),
-        Strategy::Probe if credential.forwarded().is_none() => "none: only a caller's own token is asked about".to_owned(),
-        Strategy::Probe => format!("for at most {} ms, with POST", config.deadlines.probe.as_millis()),
+        Strategy::Deferred => {
+            "none: strategy \"deferred\" judges the answer to the request itself".to_owned()
+        }
+        Strategy::Probe if credential.forwarded().is_none() => {
+            "none: only a caller's own token is asked about".to_owned()
+        }
+        Strategy::Probe => {
+            format!("for at most {} ms, with POST", config.deadlines.probe.as_millis())
+        }
     }
 }
 
@@ -153,7 +188,8 @@ impl Said {
         self.line("answer", refusal.failure.message(refusal.named()));
         let response = refusal.response(None);
         for name in [header::WWW_AUTHENTICATE, header::ALLOW] {
-            if let Some(value) = response.headers().get(&name).and_then(|value| value.to_str().ok()) {
+            if let Some(value) = response.headers().get(&name).and_then(|value| value.to_str().ok())
+            {
                 self.line("", format_args!("{name}: {value}"));
             }
         }
@@ -200,24 +236,58 @@ url = "https://secret.example/mcp"
             ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN][..]),
             ("deferred", Method::GET, "/tickets/mcp", &[KEY, TOKEN]),
             ("probe", Method::POST, "/mcp/tickets", &[("authorization", "Bearer sk-canary")]),
-            ("probe", Method::POST, "/mcp/tickets", &[KEY, ("authorization", "Basic dG8tY2FuYXJ5")]),
+            (
+                "probe",
+                Method::POST,
+                "/mcp/tickets",
+                &[KEY, ("authorization", "Basic dG8tY2FuYXJ5")],
+            ),
             ("probe", Method::POST, "/mcp/wiki", &[KEY, TOKEN]),
             ("probe", Method::POST, "/mcp/reports", &[KEY, TOKEN]),
             ("probe", Method::DELETE, "/mcp/clock", &[KEY]),
             ("probe", Method::POST, "/mcp/secret", &[KEY, TOKEN]),
             ("probe", Method::PUT, "/mcp/tickets", &[KEY, TOKEN]),
-            ("probe", Method::POST, "/mcp/tickets", &[("x-litellm-api-key", "sk-canard"), TOKEN]),
+            (
+                "probe",
+                Method::POST,
+                "/mcp/tickets",
+                &[("x-litellm-api-key", "sk-canard"), TOKEN],
+            ),
             ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN, TOKEN]),
-            ("probe", Method::POST, "/mcp/tickets", &[KEY, ("origin", "https://elsewhere.example")]),
-            ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN, ("connection", "close, authorization")]),
+            (
+                "probe",
+                Method::POST,
+                "/mcp/tickets",
+                &[KEY, ("origin", "https://elsewhere.example")],
+            ),
+            (
+                "probe",
+                Method::POST,
+                "/mcp/tickets",
+                &[KEY, TOKEN, ("connection", "close, authorization")],
+            ),
             ("probe", Method::POST, "/mcp/../tickets", &[KEY]),
-            ("probe", Method::POST, "/mcp", &[KEY, TOKEN, ("x-mcp-tickets-authorization", "Digest x")]),
+            (
+                "probe",
+                Method::POST,
+                "/mcp",
+                &[KEY, TOKEN, ("x-mcp-tickets-authorization", "Digest x")],
+            ),
             ("deferred", Method::POST, "/mcp/clock,tickets,clock", &[KEY, TOKEN]),
-            ("deferred", Method::POST, "/mcp", &[KEY, TOKEN, ("x-mcp-servers", "clock, secret")]),
+            (
+                "deferred",
+                Method::POST,
+                "/mcp",
+                &[KEY, TOKEN, ("x-mcp-servers", "clock, secret")],
+            ),
             ("probe", Method::GET, "/.well-known/oauth-protected-resource/mcp/wiki", &[]),
             ("probe", Method::GET, "/healthz", &[]),
         ] {
-            let config = Config::parse("test", &format!("strategy = \"{strategy}\"\n{CONFIG}"), &|_| Some("sk-canary".to_owned())).unwrap();
+            let config =
+                Config::parse("test", &format!("strategy = \"{strategy}\"\n{CONFIG}"), &|_| {
+                    Some("sk-canary".to_owned())
+                })
+                .unwrap();
             let mut headers = HeaderMap::new();
             for (name, value) in lines {
                 headers.append(*name, value.parse().unwrap());

@@ -18,7 +18,10 @@ use tracing_subscriber::EnvFilter;
 
 /// An MCP gateway that surfaces an upstream 401 as a 401 and a 403 as a 403.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 done, 1 the gateway could not be served, 2 the command line or the configuration is wrong.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 the gateway could not be served, 2 the command line or the configuration is wrong."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,26 +73,36 @@ enum LogFormat {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let (Command::Serve { config: path, .. } | Command::Check { config: path } | Command::Explain { config: path, .. }) = &command;
+    let (Command::Serve { config: path, .. }
+    | Command::Check { config: path }
+    | Command::Explain { config: path, .. }) = &command;
     let config = match load(path) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };
     match command {
         Command::Check { .. } => {
-            say(&format!("{}: valid (servers: {}, keys: {})", path.display(), config.servers.len(), config.callers.len()));
+            say(&format!(
+                "{}: valid (servers: {}, keys: {})",
+                path.display(),
+                config.servers.len(),
+                config.callers.len()
+            ));
             ExitCode::SUCCESS
         }
-        Command::Explain { method, path, headers, .. } => match headers.iter().map(|text| field(text)).collect::<Option<HeaderMap>>() {
-            Some(headers) => {
-                say(explain(&config, &method, path.path(), &headers).trim_end());
-                ExitCode::SUCCESS
+        Command::Explain { method, path, headers, .. } => {
+            match headers.iter().map(|text| field(text)).collect::<Option<HeaderMap>>() {
+                Some(headers) => {
+                    say(explain(&config, &method, path.path(), &headers).trim_end());
+                    ExitCode::SUCCESS
+                }
+                // What it holds may be a secret, and is not shown.
+                None => fail(
+                    2,
+                    &"a --header is no header field\nexpected a name and a value, for example  --header \"x-litellm-api-key: $KEY\"",
+                ),
             }
-            // What it holds may be a secret, and is not shown.
-            None => {
-                fail(2, &"a --header is no header field\nexpected a name and a value, for example  --header \"x-litellm-api-key: $KEY\"")
-            }
-        },
+        }
         Command::Serve { log_format, .. } => {
             log(log_format);
             serve(path, config).await
@@ -104,7 +117,8 @@ fn field(text: &str) -> Option<(HeaderName, HeaderValue)> {
 }
 
 async fn serve(path: &Path, config: Config) -> ExitCode {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let signals =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
         return fail(1, &"cannot wait for signals");
     };
@@ -133,7 +147,9 @@ fn reload(running: &gateway::Running, path: &Path) {
     let reloaded = load(path).map_err(|error| error.to_string());
     match reloaded.and_then(|config| running.reload(config).map_err(|error| error.to_string())) {
         Ok(()) => tracing::info!("reloaded"),
-        Err(error) => tracing::error!(%error, "not reloaded; the configuration before stays in force"),
+        Err(error) => {
+            tracing::error!(%error, "not reloaded; the configuration before stays in force")
+        }
     }
 }
 
@@ -145,7 +161,12 @@ fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
-        LogFormat::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        LogFormat::Json => logs
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .init(),
         LogFormat::Text => logs.with_ansi(stderr().is_terminal()).init(),
     }
 }

@@ -92,14 +92,18 @@ fn expected(world: &World, known: bool, token: usize, whom: &Whom) -> (u16, BTre
         }
         Whom::One(server) | Whom::Call(server) => BTreeSet::from([*server]),
         Whom::List(None) => world.granted.clone(),
-        Whom::List(Some(named)) if !named.is_subset(&world.granted) => return (404, BTreeSet::new()),
+        Whom::List(Some(named)) if !named.is_subset(&world.granted) => {
+            return (404, BTreeSet::new());
+        }
         Whom::List(Some(named)) => named.clone(),
     };
     let moods: Vec<Mood> = asked.iter().map(|server| world.moods[token][*server]).collect();
     let any = |mood| moods.contains(&mood);
     let status = match () {
         () if moods.is_empty() => 404,
-        () if any(Mood::Takes) && (world.partial || !any(Mood::Refuses) && !any(Mood::Forbids)) => 200,
+        () if any(Mood::Takes) && (world.partial || !any(Mood::Refuses) && !any(Mood::Forbids)) => {
+            200
+        }
         () if any(Mood::Refuses) => 401,
         () if any(Mood::Forbids) => 403,
         () => 502,
@@ -114,13 +118,23 @@ impl ReferenceStateMachine for Model {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<World> {
-        let world = World { moods: [[Mood::Takes; 3]; TOKENS], granted: (0..3).collect(), partial: false, deferred: false };
+        let world = World {
+            moods: [[Mood::Takes; 3]; TOKENS],
+            granted: (0..3).collect(),
+            partial: false,
+            deferred: false,
+        };
         Just(world).boxed()
     }
 
     fn transitions(_: &World) -> BoxedStrategy<Step> {
         let some = || prop::collection::btree_set(0..3_usize, 0..=3);
-        let mood = prop_oneof![Just(Mood::Takes), Just(Mood::Refuses), Just(Mood::Forbids), Just(Mood::Fails)];
+        let mood = prop_oneof![
+            Just(Mood::Takes),
+            Just(Mood::Refuses),
+            Just(Mood::Forbids),
+            Just(Mood::Fails)
+        ];
         let whom = prop_oneof![
             (0..3_usize).prop_map(Whom::One),
             prop::option::of(prop::collection::btree_set(0..3_usize, 2..=3)).prop_map(Whom::List),
@@ -138,7 +152,12 @@ impl ReferenceStateMachine for Model {
         match step {
             Step::Mood { token, server, mood } => world.moods[*token][*server] = *mood,
             Step::Configure { granted, partial, deferred } => {
-                world = World { granted: granted.clone(), partial: *partial, deferred: *deferred, ..world };
+                world = World {
+                    granted: granted.clone(),
+                    partial: *partial,
+                    deferred: *deferred,
+                    ..world
+                };
             }
             Step::Ask { .. } => {}
         }
@@ -168,7 +187,11 @@ impl StateMachineTest for House {
 
     fn init_test(world: &World) -> Self {
         let runtime = Runtime::new().unwrap();
-        let outside = Arc::new(Mutex::new(Outside { moods: world.moods, heard: BTreeSet::new(), stolen: false }));
+        let outside = Arc::new(Mutex::new(Outside {
+            moods: world.moods,
+            heard: BTreeSet::new(),
+            stolen: false,
+        }));
         let (urls, running) = runtime.block_on(async {
             let mut urls = Vec::new();
             for server in 0..SERVERS.len() {
@@ -186,14 +209,20 @@ impl StateMachineTest for House {
     fn apply(house: Self, world: &World, step: Step) -> Self {
         match step {
             Step::Mood { .. } => house.outside.lock().unwrap().moods = world.moods,
-            Step::Configure { .. } => house.running.reload(configuration(world, &house.urls)).unwrap(),
+            Step::Configure { .. } => {
+                house.running.reload(configuration(world, &house.urls)).unwrap()
+            }
             Step::Ask { known, token, whom } => {
                 house.outside.lock().unwrap().heard.clear();
                 let status = house.runtime.block_on(house.ask(known, token, &whom));
                 let (told, asked) = expected(world, known, token, &whom);
                 assert_eq!(status, told, "{whom:?} with token {token} in {world:?}");
                 let outside = house.outside.lock().unwrap();
-                assert!(outside.heard.is_subset(&asked), "{:?} heard of {whom:?}, and may: {asked:?}", outside.heard);
+                assert!(
+                    outside.heard.is_subset(&asked),
+                    "{:?} heard of {whom:?}, and may: {asked:?}",
+                    outside.heard
+                );
                 assert!(!outside.stolen, "a gateway key has left the gateway");
             }
         }
@@ -215,7 +244,11 @@ impl House {
                 let names: Vec<&str> = named.iter().map(|server| SERVERS[*server]).collect();
                 (format!("/mcp/{}", names.join(",")), "tools/list", json!({}))
             }
-            Whom::Call(server) => ("/mcp".to_owned(), "tools/call", json!({ "name": format!("{}-echo", SERVERS[*server]) })),
+            Whom::Call(server) => (
+                "/mcp".to_owned(),
+                "tools/call",
+                json!({ "name": format!("{}-echo", SERVERS[*server]) }),
+            ),
         };
         let message = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
         let request = Request::post(base + &path)
@@ -226,15 +259,25 @@ impl House {
             .unwrap();
         let response = self.client.request(request).await.unwrap();
         let status = response.status();
-        let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
-        assert!(status != StatusCode::OK || body.get("result").is_some() || body["error"]["code"] == -32602, "{body}");
+        let body: Value =
+            serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes())
+                .unwrap();
+        assert!(
+            status != StatusCode::OK
+                || body.get("result").is_some()
+                || body["error"]["code"] == -32602,
+            "{body}"
+        );
         status.as_u16()
     }
 }
 
 fn configuration(world: &World, urls: &[String]) -> Config {
     let granted: Vec<&str> = world.granted.iter().map(|server| SERVERS[*server]).collect();
-    let (profile, strategy) = (if world.partial { "mcp" } else { "seed" }, if world.deferred { "deferred" } else { "probe" });
+    let (profile, strategy) = (
+        if world.partial { "mcp" } else { "seed" },
+        if world.deferred { "deferred" } else { "probe" },
+    );
     let mut text = format!(
         "listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"\n\
          [[key]]\nname = \"a\"\nvalue = {{ env = \"KEY\" }}\nservers = {granted:?}\n"
@@ -251,15 +294,31 @@ fn configuration(world: &World, urls: &[String]) -> Config {
 async fn serve(listener: TcpListener, server: usize, outside: Arc<Mutex<Outside>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let outside = Arc::clone(&outside);
-        let answer = service_fn(move |request: Request<Incoming>| answer(request, server, Arc::clone(&outside)));
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        let answer = service_fn(move |request: Request<Incoming>| {
+            answer(request, server, Arc::clone(&outside))
+        });
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer),
+        );
     }
 }
 
-async fn answer(request: Request<Incoming>, server: usize, outside: Arc<Mutex<Outside>>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let stolen = request.headers().values().any(|value| value.as_bytes().windows(2).any(|part| part == b"sk"));
-    let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer token-")?.parse().ok());
-    let message: Value = serde_json::from_slice(&request.into_body().collect().await.unwrap().to_bytes()).unwrap();
+async fn answer(
+    request: Request<Incoming>,
+    server: usize,
+    outside: Arc<Mutex<Outside>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let stolen = request
+        .headers()
+        .values()
+        .any(|value| value.as_bytes().windows(2).any(|part| part == b"sk"));
+    let token = request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer token-")?.parse().ok());
+    let message: Value =
+        serde_json::from_slice(&request.into_body().collect().await.unwrap().to_bytes()).unwrap();
     let mood = {
         let mut outside = outside.lock().unwrap();
         outside.heard.insert(server);
@@ -267,7 +326,9 @@ async fn answer(request: Request<Incoming>, server: usize, outside: Arc<Mutex<Ou
         token.map_or(Mood::Refuses, |token: usize| outside.moods[token][server])
     };
     let body = json!({ "jsonrpc": "2.0", "id": message["id"], "result": { "resultType": "complete", "tools": [{ "name": "echo" }] } });
-    let response = Response::builder().status(mood.status()).header("content-type", "application/json");
+    let response = Response::builder()
+        .status(mood.status())
+        .header("content-type", "application/json");
     Ok(response.body(Full::from(body.to_string())).unwrap())
 }
 

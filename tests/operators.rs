@@ -17,7 +17,9 @@ use wiremock::{
 
 /// A configuration with one key, `sk`, for every server.
 fn configuration(settings: &str, servers: &str) -> String {
-    format!("listen = \"127.0.0.1:0\"\n{settings}\n[[key]]\nname = \"alice\"\nvalue = {{ env = \"KEY\" }}\nservers = \"all\"\n{servers}")
+    format!(
+        "listen = \"127.0.0.1:0\"\n{settings}\n[[key]]\nname = \"alice\"\nvalue = {{ env = \"KEY\" }}\nservers = \"all\"\n{servers}"
+    )
 }
 
 fn forwarding(name: &str, url: &str) -> String {
@@ -29,7 +31,9 @@ fn call(address: SocketAddr, path: &str, key: &str, token: &str) -> Request<Full
         .header("x-litellm-api-key", key)
         .header("authorization", token)
         .header("accept", "application/json, text/event-stream")
-        .body(Full::from(json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list" }).to_string()))
+        .body(Full::from(
+            json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list" }).to_string(),
+        ))
         .unwrap()
 }
 
@@ -41,11 +45,24 @@ async fn send(request: Request<Full<Bytes>>) -> (StatusCode, HeaderMap, Bytes) {
 
 async fn upstream() -> MockServer {
     let upstream = MockServer::start().await;
-    let result = ResponseTemplate::new(200).set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} }));
-    Mock::given(header("authorization", "Bearer good")).respond_with(result).mount(&upstream).await;
-    Mock::given(header("authorization", "Bearer expired")).respond_with(ResponseTemplate::new(401)).mount(&upstream).await;
-    Mock::given(header("authorization", "Bearer poor")).respond_with(ResponseTemplate::new(403)).mount(&upstream).await;
-    Mock::given(header("authorization", "Bearer unlucky")).respond_with(ResponseTemplate::new(500)).mount(&upstream).await;
+    let result = ResponseTemplate::new(200)
+        .set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} }));
+    Mock::given(header("authorization", "Bearer good"))
+        .respond_with(result)
+        .mount(&upstream)
+        .await;
+    Mock::given(header("authorization", "Bearer expired"))
+        .respond_with(ResponseTemplate::new(401))
+        .mount(&upstream)
+        .await;
+    Mock::given(header("authorization", "Bearer poor"))
+        .respond_with(ResponseTemplate::new(403))
+        .mount(&upstream)
+        .await;
+    Mock::given(header("authorization", "Bearer unlucky"))
+        .respond_with(ResponseTemplate::new(500))
+        .mount(&upstream)
+        .await;
     upstream
 }
 
@@ -54,7 +71,8 @@ fn environment(_name: &str) -> Option<String> {
 }
 
 fn parse(settings: &str, servers: &str) -> Config {
-    Config::parse("test", &configuration(settings, servers), &environment).unwrap_or_else(|error| panic!("{error}"))
+    Config::parse("test", &configuration(settings, servers), &environment)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn start(settings: &str, servers: &str) -> gateway::Running {
@@ -70,14 +88,18 @@ async fn samples(running: &gateway::Running) -> BTreeMap<String, f64> {
         (StatusCode::OK, Some("application/openmetrics-text"))
     );
     let text = String::from_utf8(text.to_vec()).unwrap();
-    let samples = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap());
+    let samples = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit_once(' ').unwrap());
     samples.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
 }
 
 #[tokio::test]
 async fn requests_outcomes_and_failing_open_are_counted_by_server() {
     let upstream = upstream().await;
-    let running = start("metrics_listen = \"127.0.0.1:0\"", &forwarding("alpha", &upstream.uri())).await;
+    let running =
+        start("metrics_listen = \"127.0.0.1:0\"", &forwarding("alpha", &upstream.uri())).await;
     for (path, token) in [
         ("/mcp/alpha", "Bearer good"),
         ("/mcp/alpha", "Bearer expired"),
@@ -119,26 +141,47 @@ async fn requests_outcomes_and_failing_open_are_counted_by_server() {
 async fn time_spent_probing_is_told_apart_from_the_time_of_the_answer() {
     let upstream = MockServer::start().await;
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_millis(100));
-    Mock::given(body_string_contains("initialize")).respond_with(slow).mount(&upstream).await;
-    let running = start("metrics_listen = \"127.0.0.1:0\"", &forwarding("alpha", &upstream.uri())).await;
+    Mock::given(body_string_contains("initialize"))
+        .respond_with(slow)
+        .mount(&upstream)
+        .await;
+    let running =
+        start("metrics_listen = \"127.0.0.1:0\"", &forwarding("alpha", &upstream.uri())).await;
     let began = tokio::time::Instant::now();
     send(call(running.address(), "/mcp/alpha", "sk", "Bearer good")).await;
     let elapsed = began.elapsed().as_secs_f64();
     let samples = samples(&running).await;
     let probing = samples[r#"preflight_probe_seconds_sum{server="alpha"}"#];
     let answering = samples[r#"preflight_answer_seconds_sum{server="alpha"}"#];
-    assert!(probing >= 0.1 && answering > 0.0 && probing + answering <= elapsed, "{probing} + {answering} of {elapsed}");
+    assert!(
+        probing >= 0.1 && answering > 0.0 && probing + answering <= elapsed,
+        "{probing} + {answering} of {elapsed}"
+    );
 }
 
 #[tokio::test]
 async fn the_metrics_have_their_address_to_themselves() {
     let upstream = upstream().await;
-    let running = start("metrics_listen = \"127.0.0.1:0\"", &forwarding("alpha", &upstream.uri())).await;
+    let running =
+        start("metrics_listen = \"127.0.0.1:0\"", &forwarding("alpha", &upstream.uri())).await;
     let metrics = running.metrics_address().unwrap();
-    for path in ["/", "/mcp/alpha", "/healthz", "/metrics/", "/.well-known/oauth-protected-resource/mcp/alpha"] {
-        assert_eq!(send(call(metrics, path, "sk", "Bearer good")).await.0, StatusCode::NOT_FOUND, "{path}");
+    for path in [
+        "/",
+        "/mcp/alpha",
+        "/healthz",
+        "/metrics/",
+        "/.well-known/oauth-protected-resource/mcp/alpha",
+    ] {
+        assert_eq!(
+            send(call(metrics, path, "sk", "Bearer good")).await.0,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
-    assert_eq!(send(call(metrics, "/metrics", "sk", "Bearer good")).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        send(call(metrics, "/metrics", "sk", "Bearer good")).await.0,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
     let mut request = call(running.address(), "/metrics", "sk", "Bearer good");
     *request.method_mut() = Method::GET;
     assert_eq!(send(request).await.0, StatusCode::NOT_FOUND);
@@ -152,21 +195,33 @@ async fn a_reload_takes_keys_and_servers_and_keeps_the_counts() {
     const METRICS: &str = "metrics_listen = \"127.0.0.1:0\"";
     let upstream = upstream().await;
     let running = start(METRICS, &forwarding("alpha", &upstream.uri())).await;
-    let status = async |path, key| send(call(running.address(), path, key, "Bearer good")).await.0.as_u16();
+    let status =
+        async |path, key| send(call(running.address(), path, key, "Bearer good")).await.0.as_u16();
     assert_eq!((status("/mcp/alpha", "sk").await, status("/mcp/beta", "sk").await), (200, 404));
 
     let rekeyed = configuration(METRICS, &forwarding("beta", &upstream.uri()));
-    running.reload(Config::parse("test", &rekeyed, &|_| Some("sk-new".to_owned())).unwrap()).unwrap();
+    running
+        .reload(Config::parse("test", &rekeyed, &|_| Some("sk-new".to_owned())).unwrap())
+        .unwrap();
     assert_eq!(
-        (status("/mcp/beta", "sk").await, status("/mcp/beta", "sk-new").await, status("/mcp/alpha", "sk-new").await),
+        (
+            status("/mcp/beta", "sk").await,
+            status("/mcp/beta", "sk-new").await,
+            status("/mcp/alpha", "sk-new").await
+        ),
         (401, 200, 404)
     );
 
-    let moved = running.reload(parse("metrics_listen = \"127.0.0.1:1\"", "")).unwrap_err().to_string();
+    let moved = running
+        .reload(parse("metrics_listen = \"127.0.0.1:1\"", ""))
+        .unwrap_err()
+        .to_string();
     assert!(moved.starts_with("`metrics_listen` has changed to 127.0.0.1:1\n"), "{moved}");
     assert_eq!(status("/mcp/beta", "sk-new").await, 200);
     let samples = samples(&running).await;
-    let answered = |server| samples[&format!("preflight_requests_total{{server=\"{server}\",status=\"200\"}}")];
+    let answered = |server| {
+        samples[&format!("preflight_requests_total{{server=\"{server}\",status=\"200\"}}")]
+    };
     assert_eq!((answered("alpha"), answered("beta")), (1.0, 2.0));
     running.stop().await;
 }

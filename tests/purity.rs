@@ -5,8 +5,21 @@
 use std::{fs, path::Path};
 
 /// Crates that the core may name. All of them compute; none of them does anything.
-const ALLOWED: [&str; 13] =
-    ["std", "core", "super", "crate", "self", "base64", "http", "ring", "serde", "serde_json", "sha2", "subtle", "url"];
+const ALLOWED: [&str; 13] = [
+    "std",
+    "core",
+    "super",
+    "crate",
+    "self",
+    "base64",
+    "http",
+    "ring",
+    "serde",
+    "serde_json",
+    "sha2",
+    "subtle",
+    "url",
+];
 /// What it may not name, even fully qualified.
 const FORBIDDEN: [&str; 15] = [
     "ring::rand",
@@ -31,7 +44,9 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_stem().is_none_or(|stem| stem != "tests") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && path.file_stem().is_none_or(|stem| stem != "tests")
+        {
             found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
         }
     }
@@ -55,9 +70,14 @@ fn the_core_is_pure() {
                 .or(line.strip_prefix("pub use "))
                 .map(|path| path.split([':', ';', ' ']).next().unwrap_or_default());
             let own = named.is_none_or(|root| {
-                root.starts_with(char::is_uppercase) || ALLOWED.contains(&root) || text.contains(&format!("mod {root};"))
+                root.starts_with(char::is_uppercase)
+                    || ALLOWED.contains(&root)
+                    || text.contains(&format!("mod {root};"))
             });
-            assert!(own, "{path}: `{line}` uses a crate that the core may not; move the I/O to src/gateway, or argue for it here");
+            assert!(
+                own,
+                "{path}: `{line}` uses a crate that the core may not; move the I/O to src/gateway, or argue for it here"
+            );
             if let Some(forbidden) = FORBIDDEN.iter().find(|forbidden| line.contains(*forbidden)) {
                 panic!("{path}: `{line}` names `{forbidden}`; the core computes and does nothing");
             }

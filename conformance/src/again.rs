@@ -27,9 +27,15 @@ pub enum AgainError {
 pub fn again(run: &Run) -> Result<(Run, Vec<String>), AgainError> {
     let setup = run.setup.as_ref().ok_or(AgainError::NoSetup)?;
     let selection = Selection::of_words(&run.header.filters)?;
-    let keep = |about: &str, findings: &mut Vec<Finding>| findings.retain(|finding| selection.takes_finding(about, &finding.requirement));
+    let keep = |about: &str, findings: &mut Vec<Finding>| {
+        findings.retain(|finding| selection.takes_finding(about, &finding.requirement))
+    };
     let mut judged = Run {
-        header: Header { catalogue: fingerprint(), suite: env!("CARGO_PKG_VERSION").to_owned(), ..run.header.clone() },
+        header: Header {
+            catalogue: fingerprint(),
+            suite: env!("CARGO_PKG_VERSION").to_owned(),
+            ..run.header.clone()
+        },
         ..run.clone()
     };
     let mut carried = Vec::new();
@@ -58,7 +64,10 @@ pub fn again(run: &Run) -> Result<(Run, Vec<String>), AgainError> {
 fn replay(scenario: &Scenario, setup: &Setup, played: &mut crate::run_file::JudgedScenario) {
     let context = setup.context(&played.gateway, &played.evidence);
     let subject = Subject::new(scenario.server(), scenario.era, &context, &played.trace);
-    let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
+    let look = |name: &str| {
+        Observable::find(name)
+            .map(|observable| (name.to_owned(), observable.look(&subject).to_string()))
+    };
     played.observations = scenario.observables().filter_map(look).collect();
     played.findings = match scenario.missing(&setup.features) {
         Some(feature) => scenario.skip(&feature),

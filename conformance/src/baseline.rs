@@ -55,13 +55,19 @@ pub fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
 impl<'de> Deserialize<'de> for Cells {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let pattern = String::deserialize(from)?;
-        glob(&pattern).map(Self).map_err(|error| de::Error::custom(format!("`{pattern}` is not a glob over cell ids: {error}")))
+        glob(&pattern).map(Self).map_err(|error| {
+            de::Error::custom(format!("`{pattern}` is not a glob over cell ids: {error}"))
+        })
     }
 }
 
 fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let reason = String::deserialize(from)?;
-    if reason.trim().is_empty() { Err(de::Error::custom("an entry without a reason, expected what it does instead")) } else { Ok(reason) }
+    if reason.trim().is_empty() {
+        Err(de::Error::custom("an entry without a reason, expected what it does instead"))
+    } else {
+        Ok(reason)
+    }
 }
 
 /// How a run compares with a baseline.
@@ -82,7 +88,11 @@ impl Baseline {
     }
 
     /// Compares a run with it. `failure` says how a finding counts against this implementation, if it does.
-    pub fn assess<'a>(&'a self, run: &'a Run, failure: impl Fn(&Finding) -> Option<Verdict>) -> Assessment<'a> {
+    pub fn assess<'a>(
+        &'a self,
+        run: &'a Run,
+        failure: impl Fn(&Finding) -> Option<Verdict>,
+    ) -> Assessment<'a> {
         let mut used = vec![false; self.known.len()];
         let mut judged = vec![false; self.known.len()];
         let mut assessment = Assessment::default();
@@ -90,9 +100,20 @@ impl Baseline {
             let mut expected = None;
             let failure = failure(finding);
             let verdict = failure.unwrap_or(finding.verdict);
-            for (index, known) in self.known.iter().enumerate().filter(|(_, known)| known.concerns(&about, finding)) {
+            for (index, known) in self
+                .known
+                .iter()
+                .enumerate()
+                .filter(|(_, known)| known.concerns(&about, finding))
+            {
                 // What could not be judged does not show that a failure is gone.
-                let silent = [Verdict::NotApplicable, Verdict::Skip, Verdict::Inconclusive, Verdict::Untestable, Verdict::Error];
+                let silent = [
+                    Verdict::NotApplicable,
+                    Verdict::Skip,
+                    Verdict::Inconclusive,
+                    Verdict::Untestable,
+                    Verdict::Error,
+                ];
                 judged[index] |= !silent.contains(&finding.verdict);
                 if known.verdict == verdict {
                     used[index] = true;
@@ -123,9 +144,18 @@ impl Baseline {
 #[must_use]
 pub fn updated(baseline: &Baseline, text: &str, assessment: &Assessment<'_>) -> String {
     const ENTRY: &str = "\n[[known-failure]]";
-    let is_stale = |at: usize| baseline.known.get(at).is_some_and(|known| assessment.stale.iter().any(|stale| std::ptr::eq(*stale, known)));
+    let is_stale = |at: usize| {
+        baseline
+            .known
+            .get(at)
+            .is_some_and(|known| assessment.stale.iter().any(|stale| std::ptr::eq(*stale, known)))
+    };
     // A comment belongs to the entry below it, so it ends the text of the one before.
-    let comment = |text: &str| text.rfind("\n\n").filter(|at| text[at + 2..].starts_with('#')).unwrap_or(text.len());
+    let comment = |text: &str| {
+        text.rfind("\n\n")
+            .filter(|at| text[at + 2..].starts_with('#'))
+            .unwrap_or(text.len())
+    };
     let text = format!("\n{text}");
     let mut entries = text.split(ENTRY);
     let mut updated = entries.next().unwrap_or_default().to_owned();
@@ -151,21 +181,37 @@ pub fn updated(baseline: &Baseline, text: &str, assessment: &Assessment<'_>) -> 
 fn new(assessment: &Assessment<'_>) -> Vec<String> {
     let mut failures: BTreeMap<(&str, Verdict), Vec<&(String, &Finding)>> = BTreeMap::new();
     for failure in &assessment.unexpected {
-        let verdict = if failure.1.verdict == Verdict::Inconclusive { Verdict::Untestable } else { failure.1.verdict };
+        let verdict = if failure.1.verdict == Verdict::Inconclusive {
+            Verdict::Untestable
+        } else {
+            failure.1.verdict
+        };
         failures.entry((&failure.1.requirement, verdict)).or_default().push(failure);
     }
-    let entry = |((requirement, verdict), failures): ((&str, Verdict), Vec<&(String, &Finding)>)| {
-        let (about, finding) = failures.first()?;
-        let more = if failures.len() > 1 { format!(", and {} more", failures.len() - 1) } else { String::new() };
-        let reason = format!("{}: expected {}, seen {}, in {about}{more}", finding.observable, finding.expected, finding.seen);
-        Some(format!("requirement = \"{requirement}\"\nverdict = \"{verdict}\"\nreason = {}\n", toml::Value::String(reason)))
-    };
+    let entry =
+        |((requirement, verdict), failures): ((&str, Verdict), Vec<&(String, &Finding)>)| {
+            let (about, finding) = failures.first()?;
+            let more = if failures.len() > 1 {
+                format!(", and {} more", failures.len() - 1)
+            } else {
+                String::new()
+            };
+            let reason = format!(
+                "{}: expected {}, seen {}, in {about}{more}",
+                finding.observable, finding.expected, finding.seen
+            );
+            Some(format!(
+                "requirement = \"{requirement}\"\nverdict = \"{verdict}\"\nreason = {}\n",
+                toml::Value::String(reason)
+            ))
+        };
     failures.into_iter().filter_map(entry).collect()
 }
 
 impl Known {
     fn concerns(&self, about: &str, finding: &Finding) -> bool {
-        self.requirement == finding.requirement && self.cells.as_ref().is_none_or(|cells| cells.0.is_match(about))
+        self.requirement == finding.requirement
+            && self.cells.as_ref().is_none_or(|cells| cells.0.is_match(about))
     }
 }
 
@@ -185,8 +231,14 @@ reason = "answers 200 with an empty list"
     fn a_glob_reads_over_slashes_and_takes_braces_as_they_are() {
         let baseline = Baseline::parse(TEXT).unwrap();
         let cells = baseline.known[0].cells.as_ref().unwrap();
-        assert!(cells.0.is_match("key-and-token / forwarding / 401-full+oauth / tools-list / /mcp/{server} / own"));
-        assert!(!cells.0.is_match("key-and-token / forwarding / 403-bare / tools-list / /mcp/{server} / own"));
+        assert!(cells.0.is_match(
+            "key-and-token / forwarding / 401-full+oauth / tools-list / /mcp/{server} / own"
+        ));
+        assert!(
+            !cells.0.is_match(
+                "key-and-token / forwarding / 403-bare / tools-list / /mcp/{server} / own"
+            )
+        );
     }
 
     #[test]
@@ -203,10 +255,15 @@ reason = "answers 200 with an empty list"
 
     #[test]
     fn an_update_leaves_alone_what_somebody_wrote() {
-        let entry = |requirement: &str| format!("[[known-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason = \"r\"\n");
+        let entry = |requirement: &str| {
+            format!(
+                "[[known-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason = \"r\"\n"
+            )
+        };
         let (first, second, third) = (entry("STA-01"), entry("STA-02"), entry("STA-03"));
         let head = "# What it fails:\n#\n#     [[known-failure]]\n\n";
-        let text = format!("{head}{first}\n# about the second\n{second}\n# about the third\n{third}");
+        let text =
+            format!("{head}{first}\n# about the second\n{second}\n# about the third\n{third}");
         let baseline = Baseline::parse(&text).unwrap();
         assert_eq!(updated(&baseline, &text, &Assessment::default()), text);
         let finding = Finding {
@@ -218,11 +275,26 @@ reason = "answers 200 with an empty list"
             seen: "a \"quote\"".into(),
         };
         let unexpected = vec![("a cell".to_owned(), &finding), ("another".to_owned(), &finding)];
-        let assessment = Assessment { unexpected, stale: vec![&baseline.known[1]], ..Assessment::default() };
+        let assessment = Assessment {
+            unexpected,
+            stale: vec![&baseline.known[1]],
+            ..Assessment::default()
+        };
         let updated = updated(&baseline, &text, &assessment);
-        assert!(updated.starts_with(&format!("{head}{first}\n# about the third\n{third}\n[[known-failure]]\n")), "{updated}");
+        assert!(
+            updated.starts_with(&format!(
+                "{head}{first}\n# about the third\n{third}\n[[known-failure]]\n"
+            )),
+            "{updated}"
+        );
         let again = Baseline::parse(&updated).unwrap();
-        assert_eq!(again.known.iter().map(|known| known.requirement.as_str()).collect::<Vec<_>>(), ["STA-01", "STA-03", "STA-05"]);
-        assert_eq!(again.known[2].reason, "status: expected 403, seen a \"quote\", in a cell, and 1 more");
+        assert_eq!(
+            again.known.iter().map(|known| known.requirement.as_str()).collect::<Vec<_>>(),
+            ["STA-01", "STA-03", "STA-05"]
+        );
+        assert_eq!(
+            again.known[2].reason,
+            "status: expected 403, seen a \"quote\", in a cell, and 1 more"
+        );
     }
 }

@@ -105,10 +105,14 @@ impl Behaviour {
     pub fn spellings(&self) -> impl Iterator<Item = String> {
         let bodies = match &self.source {
             Source::Stated { bodies, .. } if bodies.len() > 1 => bodies.as_slice(),
-            Source::Stated { .. } | Source::Healthy(_) | Source::Nothing | Source::Planned(_) => &[],
+            Source::Stated { .. } | Source::Healthy(_) | Source::Nothing | Source::Planned(_) => {
+                &[]
+            }
         };
         let plain = bodies.is_empty().then(|| self.name.clone());
-        plain.into_iter().chain(bodies.iter().map(|body| format!("{}+{body}", self.name)))
+        plain
+            .into_iter()
+            .chain(bodies.iter().map(|body| format!("{}+{body}", self.name)))
     }
 
     /// The planned server that this behaviour is, where it is one.
@@ -150,7 +154,8 @@ pub struct Behaviours {
 }
 
 static EMBEDDED: LazyLock<Behaviours> = LazyLock::new(|| {
-    Behaviours::parse(include_str!("../behaviours.toml")).expect("the embedded behaviours.toml parses, as a test of this module shows")
+    Behaviours::parse(include_str!("../behaviours.toml"))
+        .expect("the embedded behaviours.toml parses, as a test of this module shows")
 });
 
 impl Behaviours {
@@ -177,14 +182,22 @@ impl Behaviours {
         for raw in file.behaviour {
             let behaviour = raw.check(&bodies)?;
             if let Some(twin) = behaviours.insert(behaviour.name.clone(), behaviour) {
-                return Err(BehaviourError::new(&twin.name, "a behaviour of this name exists already"));
+                return Err(BehaviourError::new(
+                    &twin.name,
+                    "a behaviour of this name exists already",
+                ));
             }
         }
         for behaviour in behaviours.values() {
             for target in behaviour.except.values().chain(&behaviour.then) {
-                let ends_there = |target: &Behaviour| target.then.is_none() && target.except.is_empty() && target.server().is_none();
+                let ends_there = |target: &Behaviour| {
+                    target.then.is_none() && target.except.is_empty() && target.server().is_none()
+                };
                 if !behaviours.get(target).is_some_and(ends_there) {
-                    return Err(BehaviourError::new(&behaviour.name, &format!("`{target}` is not a plain behaviour of this file")));
+                    return Err(BehaviourError::new(
+                        &behaviour.name,
+                        &format!("`{target}` is not a plain behaviour of this file"),
+                    ));
                 }
             }
         }
@@ -198,13 +211,16 @@ impl Behaviours {
 
     /// Every spelling that the matrix varies: one for each body of each behaviour that is not for scenarios only.
     pub fn spellings(&self) -> impl Iterator<Item = String> {
-        self.all().filter(|behaviour| !behaviour.scenario).flat_map(Behaviour::spellings)
+        self.all()
+            .filter(|behaviour| !behaviour.scenario)
+            .flat_map(Behaviour::spellings)
     }
 
     /// How the discovery document of that server is answered, where not plainly.
     #[must_use]
     pub fn metadata_of(&self, server: &str) -> Option<(&Behaviour, Option<&BodyText>)> {
-        let found = self.all().find(|behaviour| behaviour.metadata_of.as_deref() == Some(server))?;
+        let found =
+            self.all().find(|behaviour| behaviour.metadata_of.as_deref() == Some(server))?;
         self.resolve(&found.name)
     }
 
@@ -217,14 +233,22 @@ impl Behaviours {
     /// The behaviour of that spelling and, where it states its answer, the body: the first one where the spelling names none.
     #[must_use]
     pub fn resolve(&self, spelling: &str) -> Option<(&Behaviour, Option<&BodyText>)> {
-        let (name, chosen) = spelling.split_once('+').map_or((spelling, None), |(name, body)| (name, Some(body)));
+        let (name, chosen) = spelling
+            .split_once('+')
+            .map_or((spelling, None), |(name, body)| (name, Some(body)));
         let behaviour = self.behaviours.get(name)?;
         match (&behaviour.source, chosen) {
-            (Source::Stated { bodies, .. }, Some(chosen)) => {
-                bodies.iter().find(|body| *body == chosen).and_then(|body| self.bodies.get(body)).map(|body| (behaviour, Some(body)))
+            (Source::Stated { bodies, .. }, Some(chosen)) => bodies
+                .iter()
+                .find(|body| *body == chosen)
+                .and_then(|body| self.bodies.get(body))
+                .map(|body| (behaviour, Some(body))),
+            (Source::Stated { bodies, .. }, None) => {
+                Some((behaviour, bodies.first().and_then(|body| self.bodies.get(body))))
             }
-            (Source::Stated { bodies, .. }, None) => Some((behaviour, bodies.first().and_then(|body| self.bodies.get(body)))),
-            (Source::Healthy(_) | Source::Nothing | Source::Planned(_), None) => Some((behaviour, None)),
+            (Source::Healthy(_) | Source::Nothing | Source::Planned(_), None) => {
+                Some((behaviour, None))
+            }
             (Source::Healthy(_) | Source::Nothing | Source::Planned(_), Some(_)) => None,
         }
     }
@@ -246,7 +270,9 @@ pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         match after.split_once('}') {
-            Some((name, behind)) if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            Some((name, behind))
+                if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()) =>
+            {
                 filled.push_str(&value(name).ok_or_else(|| name.to_owned())?);
                 rest = behind;
             }

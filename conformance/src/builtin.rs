@@ -51,13 +51,18 @@ pub struct Reference {
 /// Says why the configuration was refused, or why it cannot be served.
 pub async fn start(plan: &Plan, start: Start) -> Result<Reference, String> {
     let (text, secrets) = configuration(plan, start);
-    let environment = |name: &str| secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let config = Config::parse("builtin:reference", &text, &environment).map_err(|error| error.to_string())?;
+    let environment = |name: &str| {
+        secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
+    let config = Config::parse("builtin:reference", &text, &environment)
+        .map_err(|error| error.to_string())?;
     let output = Output::shared();
     let since = output.len();
     let running = gateway::start(config).await.map_err(|error| error.to_string())?;
     let base_url = format!("http://{}", running.address());
-    let metrics = running.metrics_address().map_or_else(String::new, |address| format!("http://{address}/metrics"));
+    let metrics = running
+        .metrics_address()
+        .map_or_else(String::new, |address| format!("http://{address}/metrics"));
     Ok(Reference { running, base_url, metrics, output, since })
 }
 
@@ -101,8 +106,11 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
         environment.push((name.to_owned(), value.to_owned()));
         format!("{{ env = \"{name}\" }}")
     };
-    let quoted = |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    let granted = quoted(&mut plan.servers.iter().filter(|server| server.granted).map(|server| &server.name));
+    let quoted = |names: &mut dyn Iterator<Item = &String>| {
+        names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+    };
+    let granted =
+        quoted(&mut plan.servers.iter().filter(|server| server.granted).map(|server| &server.name));
     let toolsets = quoted(&mut plan.toolsets.iter().map(|toolset| &toolset.name));
     let keys = [
         ("full", &plan.full_key, "\"all\"".to_owned()),
@@ -111,13 +119,22 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
     ];
     for (name, key, servers) in keys {
         let value = secret(&format!("KEY_{name}"), key);
-        let _ = write!(text, "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\ntoolsets = [{toolsets}]\n");
+        let _ = write!(
+            text,
+            "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\ntoolsets = [{toolsets}]\n"
+        );
     }
     for toolset in &plan.toolsets {
-        let _ = write!(text, "\n[[toolset]]\nname = \"{}\"\nservers = [{}]\n", toolset.name, quoted(&mut toolset.servers.iter()));
+        let _ = write!(
+            text,
+            "\n[[toolset]]\nname = \"{}\"\nservers = [{}]\n",
+            toolset.name,
+            quoted(&mut toolset.servers.iter())
+        );
     }
     for server in &plan.servers {
-        let _ = write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
+        let _ =
+            write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
         if server.disabled {
             text.push_str("disabled = true\n");
         }
@@ -136,7 +153,8 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
             }
             ServerKind::ClientCredentials => {
                 let client_secret = secret("CLIENT_SECRET", &plan.client_secret);
-                let (token_url, client_id) = (server.token_url.as_deref().unwrap_or_default(), &plan.client_id);
+                let (token_url, client_id) =
+                    (server.token_url.as_deref().unwrap_or_default(), &plan.client_id);
                 let _ = writeln!(
                     text,
                     "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"

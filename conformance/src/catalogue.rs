@@ -31,7 +31,8 @@ pub enum Level {
 
 impl Level {
     /// Every level, the most binding first.
-    pub const ALL: [Self; 5] = [Self::Must, Self::MustNot, Self::Should, Self::ShouldNot, Self::May];
+    pub const ALL: [Self; 5] =
+        [Self::Must, Self::MustNot, Self::Should, Self::ShouldNot, Self::May];
 
     /// The level as standards spell it.
     #[must_use]
@@ -147,7 +148,8 @@ pub struct Catalogue {
 }
 
 static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
-    Catalogue::parse(include_str!("../requirements.toml")).expect("the embedded requirements.toml parses, as a test of this module shows")
+    Catalogue::parse(include_str!("../requirements.toml"))
+        .expect("the embedded requirements.toml parses, as a test of this module shows")
 });
 
 impl Catalogue {
@@ -172,7 +174,10 @@ impl Catalogue {
         for requirement in toml::from_str::<File>(text)?.requirement {
             let id = requirement.id.clone();
             if requirement.not_yet.is_some() && requirement.excluded.is_some() {
-                return Err(CatalogueError::Row { id, why: "is either not yet judged or excluded" });
+                return Err(CatalogueError::Row {
+                    id,
+                    why: "is either not yet judged or excluded",
+                });
             }
             if requirement.sources.is_empty() || requirement.statement.is_empty() {
                 return Err(CatalogueError::Row { id, why: "has neither statement nor source" });
@@ -187,8 +192,13 @@ impl Catalogue {
     /// What the requirements of a family are about, as the file's own headings say: `STA` for `STA-05`.
     #[must_use]
     pub fn title(family: &str) -> Option<&'static str> {
-        let headings = include_str!("../requirements.toml").lines().filter_map(|line| line.strip_prefix("# --- ")?.strip_suffix(" ---"));
-        headings.filter_map(|heading| heading.split_once(": ")).find(|(known, _)| *known == family).map(|(_, title)| title)
+        let headings = include_str!("../requirements.toml")
+            .lines()
+            .filter_map(|line| line.strip_prefix("# --- ")?.strip_suffix(" ---"));
+        headings
+            .filter_map(|heading| heading.split_once(": "))
+            .find(|(known, _)| *known == family)
+            .map(|(_, title)| title)
     }
 
     /// The requirement of that id.
@@ -250,8 +260,12 @@ mod tests {
     fn frozen(requirement: &Requirement) -> String {
         let Requirement { id, level, strength, profile, since, until, .. } = requirement;
         let era = |era: &Option<Era>| era.map_or("-", Era::as_str);
-        let (since, until, profile) = (era(since), era(until), profile.map_or("-", Profile::as_str));
-        format!("{id} {} {strength:?} {profile} {since} {until}\n", level.as_str().replace(' ', "-"))
+        let (since, until, profile) =
+            (era(since), era(until), profile.map_or("-", Profile::as_str));
+        format!(
+            "{id} {} {strength:?} {profile} {since} {until}\n",
+            level.as_str().replace(' ', "-")
+        )
     }
 
     /// FORMATS.md says what this holds. Until a version is released its file may change; `PREFLIGHT_FREEZE=1` writes it.
@@ -260,16 +274,24 @@ mod tests {
         let now: String = Catalogue::embedded().iter().map(frozen).collect();
         let (version, current) = RELEASES[RELEASES.len() - 1];
         if std::env::var_os("PREFLIGHT_FREEZE").is_some() {
-            std::fs::write(format!("{}/releases/{version}.txt", env!("CARGO_MANIFEST_DIR")), &now).unwrap();
+            std::fs::write(format!("{}/releases/{version}.txt", env!("CARGO_MANIFEST_DIR")), &now)
+                .unwrap();
         }
-        assert_eq!(version, env!("CARGO_PKG_VERSION"), "a new version has a file of its own in releases/");
+        assert_eq!(
+            version,
+            env!("CARGO_PKG_VERSION"),
+            "a new version has a file of its own in releases/"
+        );
         assert!(
             current == now,
             "the catalogue of {version} is not what releases/{version}.txt says: if that is meant, run with PREFLIGHT_FREEZE=1"
         );
         for (version, list) in RELEASES {
             for id in list.lines().filter_map(|line| line.split(' ').next()) {
-                assert!(Catalogue::embedded().get(id).is_some(), "{id} was required by {version}: an id is for ever");
+                assert!(
+                    Catalogue::embedded().get(id).is_some(),
+                    "{id} was required by {version}: an id is for ever"
+                );
             }
         }
     }
@@ -277,12 +299,20 @@ mod tests {
     #[test]
     fn a_row_that_contradicts_itself_or_another_is_refused() {
         let row = |id: &str, more: &str| {
-            format!("[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='N'\nstatement='s'\nsources=['x']\nobserve='C'\n{more}\n")
+            format!(
+                "[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='N'\nstatement='s'\nsources=['x']\nobserve='C'\n{more}\n"
+            )
         };
         assert!(Catalogue::parse(&row("A-01", "")).is_ok());
         let refusal = |text: &str| Catalogue::parse(text).unwrap_err().to_string();
-        assert_eq!(refusal(&(row("A-01", "") + &row("A-01", ""))), "requirement A-01 exists already");
-        assert_eq!(refusal(&row("A-01", "not-yet='a'\nexcluded='b'")), "requirement A-01 is either not yet judged or excluded");
+        assert_eq!(
+            refusal(&(row("A-01", "") + &row("A-01", ""))),
+            "requirement A-01 exists already"
+        );
+        assert_eq!(
+            refusal(&row("A-01", "not-yet='a'\nexcluded='b'")),
+            "requirement A-01 is either not yet judged or excluded"
+        );
         assert!(refusal(&row("A-01", "colour='red'")).contains("unknown field `colour`"));
     }
 
@@ -292,8 +322,17 @@ mod tests {
         assert!(catalogue.get("STA-01").unwrap().core());
         assert!(!catalogue.get("CRD-04").unwrap().core());
         let applies = |id: &str, profile, era| catalogue.get(id).unwrap().applies_to(profile, era);
-        assert!(applies("STA-06", Profile::Seed, Era::default()) && !applies("STA-06", Profile::Mcp, Era::default()));
-        assert!(applies("STA-15", Profile::Seed, Era::July2026) && !applies("STA-15", Profile::Seed, Era::November2025));
-        assert!(applies("DSC-07", Profile::Seed, Era::March2025) && !applies("DSC-07", Profile::Seed, Era::June2025));
+        assert!(
+            applies("STA-06", Profile::Seed, Era::default())
+                && !applies("STA-06", Profile::Mcp, Era::default())
+        );
+        assert!(
+            applies("STA-15", Profile::Seed, Era::July2026)
+                && !applies("STA-15", Profile::Seed, Era::November2025)
+        );
+        assert!(
+            applies("DSC-07", Profile::Seed, Era::March2025)
+                && !applies("DSC-07", Profile::Seed, Era::June2025)
+        );
     }
 }

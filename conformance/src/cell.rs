@@ -158,7 +158,9 @@ pub struct Start {
 impl Start {
     /// Every combination.
     pub fn all() -> impl Iterator<Item = Self> {
-        Profile::ALL.iter().flat_map(|&profile| Strategy::ALL.iter().map(move |&strategy| Self { profile, strategy }))
+        Profile::ALL.iter().flat_map(|&profile| {
+            Strategy::ALL.iter().map(move |&strategy| Self { profile, strategy })
+        })
     }
 }
 
@@ -169,7 +171,16 @@ impl fmt::Display for Start {
 }
 
 /// The axes, as data files and filters call them, in the order in which a cell names its values.
-pub const AXES: [&str; 8] = ["credentials", "server", "upstream", "method", "route", "strategy", "profile", "era"];
+pub const AXES: [&str; 8] = [
+    "credentials",
+    "server",
+    "upstream",
+    "method",
+    "route",
+    "strategy",
+    "profile",
+    "era",
+];
 
 /// One combination. Its `Display` form, the values joined by ` / `, is its id: stable, and never an ordinal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -231,7 +242,19 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { credentials, server, upstream, method, route, strategy, profile, era } = self;
-        write!(f, "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / {era}")
+        let Self {
+            credentials,
+            server,
+            upstream,
+            method,
+            route,
+            strategy,
+            profile,
+            era,
+        } = self;
+        write!(
+            f,
+            "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / {era}"
+        )
     }
 }

@@ -63,16 +63,26 @@ impl Challenge {
     /// The first value of that parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters().iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name)).map(|parameter| parameter.value.as_str())
+        self.parameters()
+            .iter()
+            .find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+            .map(|parameter| parameter.value.as_str())
     }
 
     /// A parameter that is there more than once (RFC 9110 §11.2 forbids it).
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
         let parameters = self.parameters();
-        let twin =
-            |(at, parameter): (usize, &Parameter)| parameters[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&parameter.name));
-        parameters.iter().enumerate().find(|(at, parameter)| twin((*at, parameter))).map(|(_, parameter)| parameter.name.as_str())
+        let twin = |(at, parameter): (usize, &Parameter)| {
+            parameters[..at]
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(&parameter.name))
+        };
+        parameters
+            .iter()
+            .enumerate()
+            .find(|(at, parameter)| twin((*at, parameter)))
+            .map(|(_, parameter)| parameter.name.as_str())
     }
 }
 
@@ -137,7 +147,11 @@ impl<'a> Parser<'a> {
                 return Ok(challenges);
             }
             let scheme = self.token("expected a scheme")?.to_owned();
-            let content = if self.rest().starts_with(' ') { self.content()? } else { Content::Parameters(Vec::new()) };
+            let content = if self.rest().starts_with(' ') {
+                self.content()?
+            } else {
+                Content::Parameters(Vec::new())
+            };
             self.end_of_member()?;
             challenges.push(Challenge { scheme, content });
         }
@@ -168,7 +182,9 @@ impl<'a> Parser<'a> {
     /// A token68 ends its list member; anything else that starts like one is a parameter or another challenge.
     fn token68(&mut self) -> Option<&'a str> {
         let rest = self.rest();
-        let body = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/".contains(c))).unwrap_or(rest.len());
+        let body = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/".contains(c)))
+            .unwrap_or(rest.len());
         let padded = rest[body..].find(|c| c != '=').map_or(rest.len(), |padding| body + padding);
         let behind = rest[padded..].trim_start_matches([' ', '\t']);
         if body == 0 || !(behind.is_empty() || behind.starts_with(',')) {
@@ -210,7 +226,9 @@ impl<'a> Parser<'a> {
         for (offset, c) in self.line[open + 1..].char_indices() {
             self.at = open + 1 + offset;
             match c {
-                _ if c.is_ascii_control() && c != '\t' => return self.wants("expected no control character"),
+                _ if c.is_ascii_control() && c != '\t' => {
+                    return self.wants("expected no control character");
+                }
                 _ if escaped => {
                     value.push(c);
                     escaped = false;
@@ -229,7 +247,11 @@ impl<'a> Parser<'a> {
 
     fn end_of_member(&mut self) -> Result<(), Malformed> {
         self.skip(|c| matches!(c, ' ' | '\t'));
-        if self.rest().is_empty() || self.rest().starts_with(',') { Ok(()) } else { self.wants("expected a comma") }
+        if self.rest().is_empty() || self.rest().starts_with(',') {
+            Ok(())
+        } else {
+            self.wants("expected a comma")
+        }
     }
 
     fn token(&mut self, why: &'static str) -> Result<&'a str, Malformed> {

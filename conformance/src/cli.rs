@@ -88,7 +88,14 @@ Examples:
 #[command(name = "preflight-conformance", version, after_help = EXIT_CODES, max_term_width = 120)]
 struct Cli {
     /// When to colour what is printed: auto (on a terminal, unless `NO_COLOR` is set), always or never.
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
     color: colour::When,
     #[command(subcommand)]
     command: Command,
@@ -212,30 +219,43 @@ enum What {
 }
 
 fn strategy(name: &str) -> Result<Strategy, String> {
-    Strategy::ALL.iter().copied().find(|strategy| strategy.as_str() == name).ok_or_else(|| {
-        let known: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.as_str()).collect();
-        format!("expected one of {}", known.join(", "))
-    })
+    Strategy::ALL
+        .iter()
+        .copied()
+        .find(|strategy| strategy.as_str() == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.as_str()).collect();
+            format!("expected one of {}", known.join(", "))
+        })
 }
 
 fn profile(name: &str) -> Result<Profile, String> {
-    Profile::ALL.iter().copied().find(|profile| profile.as_str() == name).ok_or_else(|| {
-        let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
-        format!("expected one of {}", known.join(", "))
-    })
+    Profile::ALL
+        .iter()
+        .copied()
+        .find(|profile| profile.as_str() == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
+            format!("expected one of {}", known.join(", "))
+        })
 }
 
 fn level(name: &str) -> Result<Level, String> {
-    Level::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(name)).ok_or_else(|| {
-        let known: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
-        format!("expected one of {}", known.join(", "))
-    })
+    Level::ALL
+        .into_iter()
+        .find(|level| level.as_str().eq_ignore_ascii_case(name))
+        .ok_or_else(|| {
+            let known: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
+            format!("expected one of {}", known.join(", "))
+        })
 }
 
 /// Does what the command line says.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed =
-        Cli::command().color(colour::of_help()).try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = Cli::command()
+        .color(colour::of_help())
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
@@ -254,7 +274,9 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Baseline(command) => baseline::baseline(&command),
         Command::NewImplementation(arguments) => new_implementation::new_implementation(arguments),
         Command::Schema { format } => schema::schema(format),
-        Command::SelfTest(arguments) => tokio::task::block_in_place(|| self_test::self_test(&arguments)),
+        Command::SelfTest(arguments) => {
+            tokio::task::block_in_place(|| self_test::self_test(&arguments))
+        }
         Command::Completions { shell } => completions::completions(shell),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),
@@ -277,10 +299,13 @@ fn complain(exit: Exit, error: &dyn Display) -> Exit {
 /// Listens for Ctrl-C and SIGTERM from now on; what it returns waits for one of them.
 fn interruption() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let signals = signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    let signals = signal(SignalKind::interrupt())
+        .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
     async move {
         // Without handlers the signals end the process, which is an interruption as well.
-        let Ok((mut interrupt, mut terminate)) = signals else { return std::future::pending().await };
+        let Ok((mut interrupt, mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -302,7 +327,8 @@ mod tests {
     #[test]
     fn every_exit_code_is_documented() {
         use Exit::{Expected, Harness, Interrupted, NotStarted, Nothing, Stale, Unexpected, Usage};
-        for exit in [Expected, Unexpected, Usage, NotStarted, Harness, Stale, Nothing, Interrupted] {
+        for exit in [Expected, Unexpected, Usage, NotStarted, Harness, Stale, Nothing, Interrupted]
+        {
             assert!(EXIT_CODES.contains(&format!("\n  {:<3}  ", exit.code())), "{exit:?}");
         }
     }

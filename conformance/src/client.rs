@@ -74,12 +74,19 @@ impl Client {
             return Err(refused());
         }
         let http = polite_client().http1_only().build()?;
-        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), http, patience })
+        Ok(Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            http,
+            patience,
+        })
     }
 
     /// A client for the same gateway that begins with HTTP/2 (RFC 9113 §3.3). What goes over a raw socket is HTTP/1.1 all the same.
     pub fn over_http2(&self) -> Result<Self, ClientError> {
-        Ok(Self { http: polite_client().http2_prior_knowledge().build()?, ..self.clone() })
+        Ok(Self {
+            http: polite_client().http2_prior_knowledge().build()?,
+            ..self.clone()
+        })
     }
 
     /// Where the gateway is, without a slash at the end.
@@ -114,7 +121,9 @@ impl Client {
     /// too, when this returns.
     pub async fn send_bytes(&self, bytes: &[u8]) -> Exchange {
         let exchange = spelled(bytes);
-        let Ok(mut connection) = wire::Connection::open(self.authority()).await else { return exchange };
+        let Ok(mut connection) = wire::Connection::open(self.authority()).await else {
+            return exchange;
+        };
         let exchange = connection.put(exchange, bytes, self.patience).await;
         connection.end(self.patience).await;
         exchange
@@ -126,8 +135,15 @@ impl Client {
         let started = Instant::now();
         let sent = async {
             let (method, headers) = polite(request)?;
-            let building = self.http.request(method, format!("{}{}", self.base_url, request.path)).headers(headers);
-            let building = if request.body.is_empty() { building } else { building.body(request.body.clone()) };
+            let building = self
+                .http
+                .request(method, format!("{}{}", self.base_url, request.path))
+                .headers(headers);
+            let building = if request.body.is_empty() {
+                building
+            } else {
+                building.body(request.body.clone())
+            };
             building.send().await.ok()
         };
         match timeout_at(started + self.patience.head, sent).await {
@@ -136,13 +152,26 @@ impl Client {
             Ok(Some(response)) => {
                 let exchange = Exchange {
                     status: Some(response.status().as_u16()),
-                    headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+                    headers: response
+                        .headers()
+                        .iter()
+                        .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+                        .collect(),
                     ending: Ending::HungAfterHead,
                     head_after_ms: Some(started.elapsed().as_secs_f64() * 1000.0),
                     ..exchange
                 };
-                let patience = if request.method == "GET" { self.patience.body.min(LISTENING) } else { self.patience.body };
-                Answer { exchange, body: Vec::new(), response: Some(response), until: Instant::now() + patience }
+                let patience = if request.method == "GET" {
+                    self.patience.body.min(LISTENING)
+                } else {
+                    self.patience.body
+                };
+                Answer {
+                    exchange,
+                    body: Vec::new(),
+                    response: Some(response),
+                    until: Instant::now() + patience,
+                }
             }
         }
     }
@@ -150,7 +179,9 @@ impl Client {
 
 /// A library that follows nothing, knows no proxy, repeats nothing and keeps nothing.
 fn polite_client() -> reqwest::ClientBuilder {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
     client.retry(reqwest::retry::never()).referer(false).pool_max_idle_per_host(0)
 }
 
@@ -165,7 +196,12 @@ pub struct Answer {
 
 impl Answer {
     fn over(exchange: Exchange) -> Self {
-        Self { exchange, body: Vec::new(), response: None, until: Instant::now() }
+        Self {
+            exchange,
+            body: Vec::new(),
+            response: None,
+            until: Instant::now(),
+        }
     }
 
     /// Reads the next part of the body; false when there is none any more.
@@ -223,7 +259,10 @@ fn spelled(bytes: &[u8]) -> Exchange {
     let mut words = lines.next().unwrap_or_default().split(' ');
     let mut word = || words.next().unwrap_or_default().to_owned();
     let (method, path) = (word(), word());
-    let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
     unanswered(&Request { method, path, headers, body: body.to_owned(), raw: true })
 }
 
@@ -231,7 +270,10 @@ fn spelled(bytes: &[u8]) -> Exchange {
 fn polite(request: &Request) -> Option<(http::Method, HeaderMap)> {
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
-        headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).ok()?,
+            HeaderValue::from_bytes(value.as_bytes()).ok()?,
+        );
     }
     Some((request.method.parse().ok()?, headers))
 }

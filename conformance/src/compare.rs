@@ -25,7 +25,8 @@ impl Change {
     /// Whether something is worse than it was.
     #[must_use]
     pub fn is_worse(&self) -> bool {
-        self.verdict.1 > self.verdict.0 || self.cases.iter().any(|(_, before, after)| after > before && after.is_red())
+        self.verdict.1 > self.verdict.0
+            || self.cases.iter().any(|(_, before, after)| after > before && after.is_red())
     }
 }
 
@@ -66,7 +67,11 @@ fn cases(run: &Run) -> BTreeMap<Case<'_>, Verdict> {
 }
 
 fn ids(run: &Run) -> BTreeSet<String> {
-    run.cells.iter().map(|judged| judged.cell.to_string()).chain(run.scenarios.iter().map(crate::run_file::JudgedScenario::id)).collect()
+    run.cells
+        .iter()
+        .map(|judged| judged.cell.to_string())
+        .chain(run.scenarios.iter().map(crate::run_file::JudgedScenario::id))
+        .collect()
 }
 
 /// Compares two runs.
@@ -85,7 +90,11 @@ pub fn compare(first: &Run, second: &Run) -> Comparison {
         // What was judged in one run alone is a matter of what was run, and told as such.
         let judged = !was.counts.is_empty() && !is.counts.is_empty();
         if judged && (was.verdict != is.verdict || !cases.is_empty()) {
-            comparison.changes.push(Change { requirement: was.id, verdict: (was.verdict, is.verdict), cases });
+            comparison.changes.push(Change {
+                requirement: was.id,
+                verdict: (was.verdict, is.verdict),
+                cases,
+            });
         } else if judged {
             comparison.alike += 1;
         }
@@ -94,7 +103,11 @@ pub fn compare(first: &Run, second: &Run) -> Comparison {
     comparison.only_first = before.difference(&after).cloned().collect();
     comparison.only_second = after.difference(&before).cloned().collect();
     let known: BTreeSet<&String> = first.damages.iter().flat_map(|damage| &damage.cells).collect();
-    let new = second.damages.iter().filter(|damage| first.damages.is_empty() || damage.cells.iter().any(|cell| !known.contains(cell)));
-    comparison.damage = new.map(|damage| format!("{} after {}", damage.says, damage.cells.join(", "))).collect();
+    let new = second.damages.iter().filter(|damage| {
+        first.damages.is_empty() || damage.cells.iter().any(|cell| !known.contains(cell))
+    });
+    comparison.damage = new
+        .map(|damage| format!("{} after {}", damage.says, damage.cells.join(", ")))
+        .collect();
     comparison
 }

@@ -128,13 +128,23 @@ pub fn judge(rules: &RuleBook, cell: &Cell, subject: &Subject<'_>) -> Vec<Findin
 
 /// The finding that nothing was expected to be seen, and something was.
 #[must_use]
-pub fn missed(requirement: &str, rule: &str, observable: &str, seen: &str, subject: &Subject<'_>) -> Option<Finding> {
+pub fn missed(
+    requirement: &str,
+    rule: &str,
+    observable: &str,
+    seen: &str,
+    subject: &Subject<'_>,
+) -> Option<Finding> {
     let found = Catalogue::embedded().get(requirement)?;
     let applies = found.applies_to(subject.context.profile, subject.era);
     Some(Finding {
         requirement: requirement.to_owned(),
         rule: rule.to_owned(),
-        verdict: if applies { Verdict::of_miss(found.level) } else { Verdict::NotApplicable },
+        verdict: if applies {
+            Verdict::of_miss(found.level)
+        } else {
+            Verdict::NotApplicable
+        },
         observable: observable.to_owned(),
         expected: "nothing".to_owned(),
         seen: seen.to_owned(),
@@ -145,27 +155,42 @@ pub fn missed(requirement: &str, rule: &str, observable: &str, seen: &str, subje
 #[must_use]
 pub fn skip(id: &str, expectation: &Expectation, feature: &str) -> Vec<Finding> {
     let reason = format!("feature `{feature}` is not declared");
-    of_requirements(id, expectation, |_| (Verdict::Skip, String::new(), String::new(), reason.clone()))
+    of_requirements(id, expectation, |_| {
+        (Verdict::Skip, String::new(), String::new(), reason.clone())
+    })
 }
 
 /// Judges a trace by one expectation, of a rule or of a scenario.
 #[must_use]
-pub fn judge_expectation(id: &str, expectation: &Expectation, subject: &Subject<'_>) -> Vec<Finding> {
+pub fn judge_expectation(
+    id: &str,
+    expectation: &Expectation,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
     // How a start went is seen without a request.
     if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start") {
-        let reason = if subject.context.refused { "it did not start as the case has it configured" } else { "no request was sent" };
-        return of_requirements(id, expectation, |_| (Verdict::Error, String::new(), String::new(), reason.to_owned()));
+        let reason = if subject.context.refused {
+            "it did not start as the case has it configured"
+        } else {
+            "no request was sent"
+        };
+        return of_requirements(id, expectation, |_| {
+            (Verdict::Error, String::new(), String::new(), reason.to_owned())
+        });
     }
     for (name, pattern) in &expectation.given {
         match look(name, subject) {
             Observation::Seen(seen) if pattern.matches(&seen) => {}
             Observation::Seen(_) | Observation::NotApplicable => return Vec::new(),
             Observation::Unknown(reason) => {
-                return of_requirements(id, expectation, |_| (Verdict::Untestable, name.clone(), pattern.to_string(), reason.to_owned()));
+                return of_requirements(id, expectation, |_| {
+                    (Verdict::Untestable, name.clone(), pattern.to_string(), reason.to_owned())
+                });
             }
         }
     }
-    let without_upstream = expectation.needs.contains(&Need::Upstream) && look("saw", subject) == Observation::Seen("nothing".to_owned());
+    let without_upstream = expectation.needs.contains(&Need::Upstream)
+        && look("saw", subject) == Observation::Seen("nothing".to_owned());
     let mut findings = Vec::new();
     for (name, pattern) in &expectation.expect {
         let graded = expectation.non_strict.get(name);
@@ -173,7 +198,9 @@ pub fn judge_expectation(id: &str, expectation: &Expectation, subject: &Subject<
         let (outcome, seen) = match &observation {
             Observation::NotApplicable => continue,
             Observation::Unknown(_) => (Outcome::Unknown, observation.to_string()),
-            Observation::Seen(seen) if without_upstream => (Outcome::Mute, format!("{seen}, and the upstream was never asked")),
+            Observation::Seen(seen) if without_upstream => {
+                (Outcome::Mute, format!("{seen}, and the upstream was never asked"))
+            }
             Observation::Seen(seen) if pattern.matches(seen) => {
                 let absence = Observable::find(name).and_then(|observable| observable.absence);
                 if absence == Some(seen.as_str()) && !subject.context.control {
@@ -182,16 +209,24 @@ pub fn judge_expectation(id: &str, expectation: &Expectation, subject: &Subject<
                     (Outcome::Met, seen.clone())
                 }
             }
-            Observation::Seen(seen) if graded.is_some_and(|graded| graded.matches(seen)) => (Outcome::Nearly, seen.clone()),
+            Observation::Seen(seen) if graded.is_some_and(|graded| graded.matches(seen)) => {
+                (Outcome::Nearly, seen.clone())
+            }
             Observation::Seen(seen) => (Outcome::Missed, seen.clone()),
         };
         findings.extend(of_requirements(id, expectation, |requirement| {
-            (outcome.verdict(requirement.level), name.clone(), pattern.to_string(), seen.clone())
+            (
+                outcome.verdict(requirement.level),
+                name.clone(),
+                pattern.to_string(),
+                seen.clone(),
+            )
         }));
     }
     for finding in &mut findings {
-        let applies =
-            Catalogue::embedded().get(&finding.requirement).is_none_or(|found| found.applies_to(subject.context.profile, subject.era));
+        let applies = Catalogue::embedded()
+            .get(&finding.requirement)
+            .is_none_or(|found| found.applies_to(subject.context.profile, subject.era));
         if !applies {
             finding.verdict = Verdict::NotApplicable;
         }
@@ -221,15 +256,33 @@ impl Outcome {
 }
 
 fn look(name: &str, subject: &Subject<'_>) -> Observation {
-    Observable::find(name).map_or(Observation::Unknown("no such observable"), |observable| observable.look(subject))
+    Observable::find(name).map_or(Observation::Unknown("no such observable"), |observable| {
+        observable.look(subject)
+    })
 }
 
-fn of_requirements(id: &str, expectation: &Expectation, say: impl Fn(&Requirement) -> (Verdict, String, String, String)) -> Vec<Finding> {
+fn of_requirements(
+    id: &str,
+    expectation: &Expectation,
+    say: impl Fn(&Requirement) -> (Verdict, String, String, String),
+) -> Vec<Finding> {
     let finding = |requirement: &Requirement| {
         let (verdict, observable, expected, seen) = say(requirement);
-        Finding { requirement: requirement.id.clone(), rule: id.to_owned(), verdict, observable, expected, seen }
+        Finding {
+            requirement: requirement.id.clone(),
+            rule: id.to_owned(),
+            verdict,
+            observable,
+            expected,
+            seen,
+        }
     };
-    expectation.requires.iter().filter_map(|id| Catalogue::embedded().get(id)).map(finding).collect()
+    expectation
+        .requires
+        .iter()
+        .filter_map(|id| Catalogue::embedded().get(id))
+        .map(finding)
+        .collect()
 }
 
 /// What a run says about one requirement.
@@ -254,10 +307,17 @@ pub struct RequirementVerdict {
 /// Sums the findings of a run up: one verdict for every requirement of the catalogue, in its order.
 ///
 /// A requirement without findings is not applicable where the catalogue says that it is not judged, and skipped otherwise.
-pub fn summarise<'a>(catalogue: &Catalogue, findings: impl IntoIterator<Item = &'a Finding>) -> Vec<RequirementVerdict> {
+pub fn summarise<'a>(
+    catalogue: &Catalogue,
+    findings: impl IntoIterator<Item = &'a Finding>,
+) -> Vec<RequirementVerdict> {
     let mut counts: BTreeMap<&str, BTreeMap<Verdict, usize>> = BTreeMap::new();
     for finding in findings {
-        *counts.entry(&finding.requirement).or_default().entry(finding.verdict).or_default() += 1;
+        *counts
+            .entry(&finding.requirement)
+            .or_default()
+            .entry(finding.verdict)
+            .or_default() += 1;
     }
     let sum = |requirement: &Requirement| {
         let counts = counts.remove(requirement.id.as_str()).unwrap_or_default();
@@ -300,7 +360,9 @@ pub enum ProfileResult {
 #[must_use]
 pub fn result(verdicts: &[RequirementVerdict], ours: bool) -> ProfileResult {
     let binds = |verdict: &&RequirementVerdict| ours || verdict.core;
-    let partial = |verdict: &RequirementVerdict| matches!(verdict.verdict, Verdict::Warn | Verdict::NonStrict) || verdict.verdict.is_red();
+    let partial = |verdict: &RequirementVerdict| {
+        matches!(verdict.verdict, Verdict::Warn | Verdict::NonStrict) || verdict.verdict.is_red()
+    };
     if verdicts.iter().filter(binds).any(|verdict| verdict.verdict.is_red()) {
         ProfileResult::Failure
     } else if verdicts.iter().any(partial) {

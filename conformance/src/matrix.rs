@@ -87,8 +87,10 @@ const PLACE: &str = "{server}";
 /// Which of several servers a call is meant for: one with a neighbour on either side.
 const TARGET: usize = 1;
 
-static EMBEDDED: LazyLock<Axes> =
-    LazyLock::new(|| Axes::parse(include_str!("../axes.toml")).expect("the embedded axes.toml parses, as a test of this module shows"));
+static EMBEDDED: LazyLock<Axes> = LazyLock::new(|| {
+    Axes::parse(include_str!("../axes.toml"))
+        .expect("the embedded axes.toml parses, as a test of this module shows")
+});
 
 impl Axes {
     /// The ones that this program was built with.
@@ -126,7 +128,12 @@ impl Axes {
         let mut mixes = vec![String::new()];
         for place in 0..names::SEVERAL.len() {
             let comma = if place == 0 { "" } else { "," };
-            mixes = mixes.iter().flat_map(|mix| self.mixes.every.iter().map(move |one| format!("{mix}{comma}{one}"))).collect();
+            mixes = mixes
+                .iter()
+                .flat_map(|mix| {
+                    self.mixes.every.iter().map(move |one| format!("{mix}{comma}{one}"))
+                })
+                .collect();
         }
         mixes
     }
@@ -151,11 +158,20 @@ impl Axes {
 /// place for its name, and to several where not.
 #[must_use]
 pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Vec<Excluded>) {
-    let (of_several, of_one): (Vec<String>, Vec<String>) = routes.iter().cloned().partition(|route| !route.contains(PLACE));
-    let one = Choice { upstreams: Behaviours::embedded().spellings().collect(), routes: of_one };
+    let (of_several, of_one): (Vec<String>, Vec<String>) =
+        routes.iter().cloned().partition(|route| !route.contains(PLACE));
+    let one = Choice {
+        upstreams: Behaviours::embedded().spellings().collect(),
+        routes: of_one,
+    };
     let several = Choice { upstreams: axes.mixes(), routes: of_several };
     let reductions: Vec<&Reduction> = axes.not_applicable.iter().collect();
-    let mut walk = Walk { one: &one, several: &several, cells: Vec::new(), excluded: vec![0; reductions.len()] };
+    let mut walk = Walk {
+        one: &one,
+        several: &several,
+        cells: Vec::new(),
+        excluded: vec![0; reductions.len()],
+    };
     for start in starts {
         let blank = Cell {
             credentials: Credentials::Nothing,
@@ -167,13 +183,25 @@ pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Ve
             profile: start.profile,
             era: Era::default(),
         };
-        let fits = |reduction: &Reduction| ["strategy", "profile"].iter().all(|axis| reduction.when.fits(axis, blank.value(axis)));
-        let open: Vec<(usize, &Reduction)> = reductions.iter().copied().enumerate().filter(|(_, reduction)| fits(reduction)).collect();
+        let fits = |reduction: &Reduction| {
+            ["strategy", "profile"]
+                .iter()
+                .all(|axis| reduction.when.fits(axis, blank.value(axis)))
+        };
+        let open: Vec<(usize, &Reduction)> = reductions
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(_, reduction)| fits(reduction))
+            .collect();
         walk.from(0, &blank, &open);
     }
     let excluded = reductions.iter().zip(walk.excluded).filter(|(_, count)| *count > 0);
-    let excluded =
-        excluded.map(|(Reduction { says, reason, .. }, count)| Excluded { pattern: says.clone(), reason: reason.clone(), count });
+    let excluded = excluded.map(|(Reduction { says, reason, .. }, count)| Excluded {
+        pattern: says.clone(),
+        reason: reason.clone(),
+        count,
+    });
     (walk.cells, excluded.collect())
 }
 
@@ -201,13 +229,16 @@ impl Walk<'_> {
     /// Goes on at an axis, with the values chosen so far and the reductions that fit them.
     fn from(&mut self, at: usize, chosen: &Cell, open: &[(usize, &Reduction)]) {
         let settled = |reduction: &Reduction| {
-            !Self::OPEN[at..].iter().any(|axis| reduction.when.looks_at(axis)) && (reduction.spelling.is_none() || at == Self::OPEN.len())
+            !Self::OPEN[at..].iter().any(|axis| reduction.when.looks_at(axis))
+                && (reduction.spelling.is_none() || at == Self::OPEN.len())
         };
         if let Some((row, _)) = open.iter().find(|(_, reduction)| settled(reduction)) {
             self.excluded[*row] += self.count(at, chosen);
             return;
         }
-        let Some(axis) = Self::OPEN.get(at) else { return self.cells.push(chosen.clone()) };
+        let Some(axis) = Self::OPEN.get(at) else {
+            return self.cells.push(chosen.clone());
+        };
         for nth in 0..self.width(at, chosen) {
             let mut cell = chosen.clone();
             match *axis {
@@ -220,20 +251,27 @@ impl Walk<'_> {
             }
             let spelling = if nth == 0 { Spelling::First } else { Spelling::Other };
             let fits = |reduction: &Reduction| {
-                reduction.when.fits(axis, cell.value(axis)) && (*axis != "route" || reduction.spelling.is_none_or(|only| only == spelling))
+                reduction.when.fits(axis, cell.value(axis))
+                    && (*axis != "route" || reduction.spelling.is_none_or(|only| only == spelling))
             };
-            let open: Vec<(usize, &Reduction)> = open.iter().copied().filter(|(_, reduction)| fits(reduction)).collect();
+            let open: Vec<(usize, &Reduction)> =
+                open.iter().copied().filter(|(_, reduction)| fits(reduction)).collect();
             self.from(at + 1, &cell, &open);
         }
     }
 
     fn choice(&self, chosen: &Cell) -> &Choice {
-        if chosen.server == ServerKind::Several { self.several } else { self.one }
+        if chosen.server == ServerKind::Several {
+            self.several
+        } else {
+            self.one
+        }
     }
 
     /// How many combinations there are from an axis on.
     fn count(&self, at: usize, chosen: &Cell) -> usize {
-        let behind = |kind: ServerKind| self.count(at + 1, &Cell { server: kind, ..chosen.clone() });
+        let behind =
+            |kind: ServerKind| self.count(at + 1, &Cell { server: kind, ..chosen.clone() });
         match Self::OPEN.get(at) {
             None => 1,
             Some(&"server") => ServerKind::ALL.iter().map(|kind| behind(*kind)).sum(),
@@ -259,11 +297,16 @@ impl Walk<'_> {
 pub fn server_of(cell: &Cell) -> &'static str {
     match cell.server {
         ServerKind::Forwarding => {
-            let is_server = Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
+            let is_server =
+                Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
             if cell.era == Era::July2026 {
                 return is_server.unwrap_or(names::MODERN);
             }
-            let turn = if cell.credentials == Credentials::KeyAndToken { 0 } else { cell.method as usize };
+            let turn = if cell.credentials == Credentials::KeyAndToken {
+                0
+            } else {
+                cell.method as usize
+            };
             is_server.unwrap_or(names::FORWARDING[turn % names::FORWARDING.len()])
         }
         ServerKind::Static => names::STATIC,
@@ -308,9 +351,17 @@ mod tests {
     use crate::cell::{AXES, Profile, Strategy};
 
     fn routes() -> Vec<String> {
-        ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/", "/mcp", "/mcp/{servers}", "/toolset/{toolset}/mcp"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "/mcp/{server}",
+            "/mcp/{server}/",
+            "/{server}/mcp",
+            "/{server}/mcp/",
+            "/mcp",
+            "/mcp/{servers}",
+            "/toolset/{toolset}/mcp",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     #[test]
@@ -320,23 +371,49 @@ mod tests {
             assert!(axis.needs.keys().all(|value| axis.values.contains_key(value)));
             axis.values.keys().cloned().collect()
         };
-        assert_eq!(described("credentials"), Credentials::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(described("server"), ServerKind::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(described("method"), Method::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(described("strategy"), Strategy::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(described("profile"), Profile::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(
+            described("credentials"),
+            Credentials::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("server"),
+            ServerKind::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("method"),
+            Method::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("strategy"),
+            Strategy::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("profile"),
+            Profile::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
         assert_eq!(described("era"), Era::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(Axes::embedded().iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>(), AXES);
+        assert_eq!(
+            Axes::embedded().iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>(),
+            AXES
+        );
     }
 
     #[test]
     fn the_matrix_is_every_combination_less_what_is_set_aside() {
-        let starts = [Strategy::Probe, Strategy::Deferred].map(|strategy| Start { profile: Profile::Seed, strategy });
+        let starts = [Strategy::Probe, Strategy::Deferred]
+            .map(|strategy| Start { profile: Profile::Seed, strategy });
         let (cells, excluded) = cells(Axes::embedded(), &starts, &routes());
         let of_one = (ServerKind::ALL.len() - 1) * Behaviours::embedded().spellings().count() * 4;
         let of_several = Axes::embedded().mixes().len() * 3;
-        let all = Credentials::ALL.len() * (of_one + of_several) * Method::ALL.len() * Era::ALL.len() * starts.len();
-        assert_eq!(cells.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(), all);
+        let all = Credentials::ALL.len()
+            * (of_one + of_several)
+            * Method::ALL.len()
+            * Era::ALL.len()
+            * starts.len();
+        assert_eq!(
+            cells.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(),
+            all
+        );
         assert!((1_500..3_500).contains(&cells.len()), "{}", cells.len());
         let ids: BTreeSet<String> = cells.iter().map(ToString::to_string).collect();
         assert_eq!(ids.len(), cells.len());
@@ -344,10 +421,16 @@ mod tests {
 
     #[test]
     fn every_behaviour_of_the_matrix_meets_a_forwarded_token() {
-        let (cells, _) = cells(Axes::embedded(), &[Start { profile: Profile::Seed, strategy: Strategy::Own }], &routes());
+        let (cells, _) = cells(
+            Axes::embedded(),
+            &[Start { profile: Profile::Seed, strategy: Strategy::Own }],
+            &routes(),
+        );
         for upstream in Behaviours::embedded().spellings() {
             let meets = |cell: &&Cell| {
-                cell.upstream == upstream && cell.credentials == Credentials::KeyAndToken && cell.server == ServerKind::Forwarding
+                cell.upstream == upstream
+                    && cell.credentials == Credentials::KeyAndToken
+                    && cell.server == ServerKind::Forwarding
             };
             assert!(cells.iter().any(|cell| meets(&cell)), "{upstream}");
         }
@@ -356,6 +439,9 @@ mod tests {
     #[test]
     fn a_value_that_no_cell_has_is_a_slip() {
         let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = '418-*' }\nsays = 'teapots'\nreason = 'none'\n";
-        assert_eq!(Axes::parse(text).unwrap_err().to_string(), "`teapots`: no cell has upstream = `418-*`");
+        assert_eq!(
+            Axes::parse(text).unwrap_err().to_string(),
+            "`teapots`: no cell has upstream = `418-*`"
+        );
     }
 }

@@ -102,7 +102,10 @@ impl<'a> Subject<'a> {
     /// A cell's trace.
     #[must_use]
     pub fn of_cell(cell: &'a Cell, context: &'a Context, trace: &'a Trace) -> Self {
-        Self { cell: Some(cell), ..Self::new(crate::matrix::server_of(cell), cell.era, context, trace) }
+        Self {
+            cell: Some(cell),
+            ..Self::new(crate::matrix::server_of(cell), cell.era, context, trace)
+        }
     }
 
     /// A trace of requests for this server, by a client of this era.
@@ -150,13 +153,17 @@ impl<'a> Subject<'a> {
     /// The requests to the MCP endpoint of the server asked for; looking up its metadata is nobody's secret.
     fn arrivals(&self) -> impl Iterator<Item = &'a Arrival> {
         let server = self.server;
-        self.trace.arrivals.iter().filter(move |arrival| arrival.server == server && !is_discovery(arrival))
+        self.trace
+            .arrivals
+            .iter()
+            .filter(move |arrival| arrival.server == server && !is_discovery(arrival))
     }
 
     /// What the server asked for was told to do.
     fn behaviour(&self) -> Option<&'static Behaviour> {
         let scripted = || {
-            let script = Script::find(header(&self.exchange()?.sent_headers, &self.context.token_header)?)?;
+            let script =
+                Script::find(header(&self.exchange()?.sent_headers, &self.context.token_header)?)?;
             script.order(self.server).map(str::to_owned)
         };
         Behaviours::embedded().find(&self.cell.map(|cell| cell.upstream.clone()).or_else(scripted)?)
@@ -164,7 +171,9 @@ impl<'a> Subject<'a> {
 
     /// Every line of a header that the server asked for was told to send, as it sends them.
     fn stated_lines(&self, name: &str) -> Option<Vec<String>> {
-        let Source::Stated { headers, .. } = &self.behaviour()?.source else { return None };
+        let Source::Stated { headers, .. } = &self.behaviour()?.source else {
+            return None;
+        };
         let origin = self.context.plan.server(self.server)?.url.strip_suffix("/mcp")?;
         let place = |placeholder: &str| match placeholder {
             "origin" => Some(origin.to_owned()),

@@ -36,7 +36,9 @@ impl Pattern {
     /// Whether something is meant that has several names.
     #[must_use]
     pub fn matches_one_of(&self, names: &[&str]) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| names.iter().any(|name| wild(pattern, name)));
+        let any = |patterns: &[String]| {
+            patterns.iter().any(|pattern| names.iter().any(|name| wild(pattern, name)))
+        };
         (self.meant.is_empty() || any(&self.meant)) && !any(&self.taken_away)
     }
 
@@ -51,7 +53,9 @@ impl fmt::Display for Pattern {
         match (self.meant.is_empty(), self.taken_away.is_empty()) {
             (false, true) => f.write_str(&self.meant.join(" or ")),
             (true, false) => write!(f, "not {}", self.taken_away.join(" nor ")),
-            (false, false) => write!(f, "{} but not {}", self.meant.join(" or "), self.taken_away.join(" nor ")),
+            (false, false) => {
+                write!(f, "{} but not {}", self.meant.join(" or "), self.taken_away.join(" nor "))
+            }
             (true, true) => f.write_str("anything"),
         }
     }
@@ -92,7 +96,9 @@ impl<'de> Deserialize<'de> for Pattern {
 
 /// Whether `text` is what `pattern` spells, `*` standing for any text.
 pub(crate) fn wild(pattern: &str, text: &str) -> bool {
-    let Some((start, mut pattern)) = pattern.split_once('*') else { return pattern == text };
+    let Some((start, mut pattern)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
     let Some(mut text) = text.strip_prefix(start) else { return false };
     while let Some((part, rest)) = pattern.split_once('*') {
         let Some(at) = text.find(part) else { return false };

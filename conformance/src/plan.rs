@@ -81,8 +81,12 @@ pub mod names {
     /// The toolset of all of [`SEVERAL`].
     pub const TRIO: &str = "trio";
     /// Every toolset, with its servers.
-    pub const TOOLSETS: [(&str, &[&str]); 4] =
-        [(TRIO, &SEVERAL), ("pair", &["alpha", "gamma"]), ("solo", &["alpha"]), ("mixed", &["alpha", RESTRICTED])];
+    pub const TOOLSETS: [(&str, &[&str]); 4] = [
+        (TRIO, &SEVERAL),
+        ("pair", &["alpha", "gamma"]),
+        ("solo", &["alpha"]),
+        ("mixed", &["alpha", RESTRICTED]),
+    ];
     /// A server with a static credential.
     pub const STATIC: &str = "static";
     /// A server whose credential the gateway mints from client credentials.
@@ -116,7 +120,16 @@ impl PlannedServer {
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
         let granted = kind != ServerKind::Ungranted;
-        Self { name: name.to_owned(), kind, url: url.into(), granted, era: Era::default(), disabled: false, token_url: None, space: None }
+        Self {
+            name: name.to_owned(),
+            kind,
+            url: url.into(),
+            granted,
+            era: Era::default(),
+            disabled: false,
+            token_url: None,
+            space: None,
+        }
     }
 }
 
@@ -139,12 +152,18 @@ impl Plan {
         let mut plan = self.clone();
         match variant {
             Variant::NothingForwarded => {
-                for server in plan.servers.iter_mut().filter(|server| server.kind == ServerKind::Forwarding) {
+                for server in
+                    plan.servers.iter_mut().filter(|server| server.kind == ServerKind::Forwarding)
+                {
                     server.kind = ServerKind::Open;
                 }
             }
             Variant::Cleartext => {
-                plan.servers.push(PlannedServer::new("cleartext", ServerKind::Forwarding, "http://mcp.preflight.invalid/mcp"));
+                plan.servers.push(PlannedServer::new(
+                    "cleartext",
+                    ServerKind::Forwarding,
+                    "http://mcp.preflight.invalid/mcp",
+                ));
             }
             Variant::CommitsAtOnce => plan.commits_at_once = true,
         }

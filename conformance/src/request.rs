@@ -32,15 +32,29 @@ impl Case {
     /// The case of that number in a run with that seed.
     #[must_use]
     pub fn new(seed: u64, number: u64) -> Self {
-        let mut random = fastrand::Rng::with_seed(seed.rotate_left(32) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let mut word = || -> String { (0..20).map(|_| random.alphanumeric().to_ascii_lowercase()).collect() };
-        Self { id: CaseId(format!("c{number}")), number, canary: word(), wrong_key: format!("sk-{}", word()), other_canary: word() }
+        let mut random = fastrand::Rng::with_seed(
+            seed.rotate_left(32) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        );
+        let mut word =
+            || -> String { (0..20).map(|_| random.alphanumeric().to_ascii_lowercase()).collect() };
+        Self {
+            id: CaseId(format!("c{number}")),
+            number,
+            canary: word(),
+            wrong_key: format!("sk-{}", word()),
+            other_canary: word(),
+        }
     }
 
     /// The script of a token of this case.
     #[must_use]
     pub fn script(&self, orders: &[(String, String)]) -> Script {
-        Script { case: self.id.clone(), orders: orders.to_vec(), canary: self.canary.clone(), end: String::new() }
+        Script {
+            case: self.id.clone(),
+            orders: orders.to_vec(),
+            canary: self.canary.clone(),
+            end: String::new(),
+        }
     }
 
     /// The script of a token of the case's other caller.
@@ -58,7 +72,10 @@ impl Case {
             secret(SecretKind::GatewayKey, &plan.full_key),
             secret(SecretKind::GatewayKey, &self.wrong_key),
             // Its signature: the rest of it says nothing that others do not say.
-            secret(SecretKind::GatewayKey, plan.admission_bearer.rsplit('.').next().unwrap_or_default()),
+            secret(
+                SecretKind::GatewayKey,
+                plan.admission_bearer.rsplit('.').next().unwrap_or_default(),
+            ),
             secret(SecretKind::UpstreamToken, &self.canary),
             secret(SecretKind::UpstreamToken, &self.other_canary),
             secret(SecretKind::StaticToken, &plan.static_token),
@@ -105,18 +122,34 @@ pub fn carries_script(credentials: Credentials) -> bool {
 
 /// The request of a case. `session` is sent where the method needs one.
 #[must_use]
-pub fn request(ask: Ask<'_>, era: Era, caller: Caller<'_>, path: String, case: &Case, layout: &Layout, plan: &Plan) -> Request {
+pub fn request(
+    ask: Ask<'_>,
+    era: Era,
+    caller: Caller<'_>,
+    path: String,
+    case: &Case,
+    layout: &Layout,
+    plan: &Plan,
+) -> Request {
     let Caller { credentials, token } = caller;
     let (method, mut headers, body) = message(ask, era, case);
     headers.extend(present(credentials, token, case, layout, plan));
-    let raw = matches!(credentials, Credentials::MalformedToken | Credentials::TwoAuthorizationLines);
+    let raw =
+        matches!(credentials, Credentials::MalformedToken | Credentials::TwoAuthorizationLines);
     Request { method, path, headers, body, raw }
 }
 
 /// The header lines that present the caller.
-fn present(credentials: Credentials, token: &str, case: &Case, layout: &Layout, plan: &Plan) -> Headers {
+fn present(
+    credentials: Credentials,
+    token: &str,
+    case: &Case,
+    layout: &Layout,
+    plan: &Plan,
+) -> Headers {
     let key_line = |key: &str| (layout.key_header.clone(), format!("{}{key}", layout.key_prefix));
-    let token_line = |token: &str| (layout.token_header.clone(), format!("{}{token}", layout.token_prefix));
+    let token_line =
+        |token: &str| (layout.token_header.clone(), format!("{}{token}", layout.token_prefix));
     let bearer_line = |key: &str| ("authorization".to_owned(), format!("Bearer {key}"));
     let key = plan.limited_key.as_str();
     match credentials {
@@ -128,9 +161,16 @@ fn present(credentials: Credentials, token: &str, case: &Case, layout: &Layout, 
         Credentials::WrongKeyAndToken => vec![key_line(&case.wrong_key), token_line(token)],
         Credentials::Nothing => Vec::new(),
         // Not a b64token (RFC 6750 §2.1): a quote, a blank and a control character.
-        Credentials::MalformedToken => vec![key_line(key), token_line(&format!("{token}\" and\u{1}more"))],
-        Credentials::EmptyToken => vec![key_line(key), (layout.token_header.clone(), layout.token_prefix.trim_end().to_owned())],
-        Credentials::TwoAuthorizationLines => vec![key_line(key), token_line(token), token_line(&format!("{token}.2"))],
+        Credentials::MalformedToken => {
+            vec![key_line(key), token_line(&format!("{token}\" and\u{1}more"))]
+        }
+        Credentials::EmptyToken => vec![
+            key_line(key),
+            (layout.token_header.clone(), layout.token_prefix.trim_end().to_owned()),
+        ],
+        Credentials::TwoAuthorizationLines => {
+            vec![key_line(key), token_line(token), token_line(&format!("{token}.2"))]
+        }
     }
 }
 
@@ -140,12 +180,19 @@ fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
     // The header came with 2025-06-18.
     let version = || (era > Era::March2025).then(|| line("mcp-protocol-version", era.as_str()));
     let post = |body: Value, revision: bool| {
-        let mut headers = vec![line("content-type", "application/json"), line("accept", "application/json, text/event-stream")];
+        let mut headers = vec![
+            line("content-type", "application/json"),
+            line("accept", "application/json, text/event-stream"),
+        ];
         headers.extend(revision.then(version).flatten());
         if era == Era::July2026 {
             let said = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
             headers.extend(said("/method").map(|method| line("mcp-method", method)));
-            headers.extend(said("/params/name").or_else(|| said("/params/uri")).map(|name| line("mcp-name", name)));
+            headers.extend(
+                said("/params/name")
+                    .or_else(|| said("/params/uri"))
+                    .map(|name| line("mcp-name", name)),
+            );
         }
         ("POST".to_owned(), headers, body.to_string())
     };
@@ -158,29 +205,56 @@ fn message(ask: Ask<'_>, era: Era, case: &Case) -> (String, Headers, String) {
             });
         }
         // An id is a string or a number: here the one for lists, the other for everything else.
-        let id = if method == "tools/list" { Value::from(case.number.to_string()) } else { Value::from(case.number) };
+        let id = if method == "tools/list" {
+            Value::from(case.number.to_string())
+        } else {
+            Value::from(case.number)
+        };
         json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
     };
     match ask {
         Ask::Mcp(Method::Initialize) => {
-            let client = json!({"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")});
-            post(call("initialize", json!({"protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client})), false)
+            let client =
+                json!({"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")});
+            post(
+                call(
+                    "initialize",
+                    json!({"protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client}),
+                ),
+                false,
+            )
         }
         Ask::Mcp(Method::ToolsList) => post(call("tools/list", json!({})), true),
         Ask::Mcp(Method::ToolsCall) => message(Ask::Tool("echo"), era, case),
-        Ask::Tool(name) => post(call("tools/call", json!({"name": name, "arguments": {"text": "hello"}})), true),
+        Ask::Tool(name) => {
+            post(call("tools/call", json!({"name": name, "arguments": {"text": "hello"}})), true)
+        }
         Ask::Mcp(Method::Notification) => {
             let params = json!({"requestId": case.number, "reason": "no longer needed"});
-            post(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}), true)
+            post(
+                json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}),
+                true,
+            )
         }
-        Ask::Mcp(Method::Get) => {
-            ("GET".to_owned(), [line("accept", "text/event-stream")].into_iter().chain(version()).collect(), String::new())
+        Ask::Mcp(Method::Get) => (
+            "GET".to_owned(),
+            [line("accept", "text/event-stream")].into_iter().chain(version()).collect(),
+            String::new(),
+        ),
+        Ask::Mcp(Method::Delete) => {
+            ("DELETE".to_owned(), version().into_iter().collect(), String::new())
         }
-        Ask::Mcp(Method::Delete) => ("DELETE".to_owned(), version().into_iter().collect(), String::new()),
         Ask::Mcp(Method::Discover) => post(call("server/discover", json!({})), true),
-        Ask::Mcp(Method::Listen) => post(call("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})), true),
-        Ask::Mcp(Method::ResourcesRead) => post(call("resources/read", json!({"uri": "fleet://log"})), true),
-        Ask::Mcp(Method::PromptsGet) => post(call("prompts/get", json!({"name": "greeting"})), true),
+        Ask::Mcp(Method::Listen) => post(
+            call("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})),
+            true,
+        ),
+        Ask::Mcp(Method::ResourcesRead) => {
+            post(call("resources/read", json!({"uri": "fleet://log"})), true)
+        }
+        Ask::Mcp(Method::PromptsGet) => {
+            post(call("prompts/get", json!({"name": "greeting"})), true)
+        }
         Ask::Plain(method) => (method.to_owned(), vec![line("accept", "*/*")], String::new()),
     }
 }
@@ -191,7 +265,8 @@ mod tests {
 
     #[test]
     fn cases_of_one_seed_have_secrets_of_their_own() {
-        let words: std::collections::BTreeSet<String> = (0..2_000).map(|number| Case::new(7, number).canary).collect();
+        let words: std::collections::BTreeSet<String> =
+            (0..2_000).map(|number| Case::new(7, number).canary).collect();
         assert_eq!(words.len(), 2_000);
         assert_eq!(Case::new(7, 1), Case::new(7, 1));
         assert_ne!(Case::new(7, 1).canary, Case::new(8, 1).canary);
@@ -203,7 +278,11 @@ mod tests {
         for method in Method::ALL {
             let (http_method, _, body) = message(Ask::Mcp(*method), Era::default(), &case);
             let has_id = ["\"id\":41", "\"id\":\"41\""].iter().any(|id| body.contains(id));
-            assert_eq!(has_id, http_method == "POST" && *method != Method::Notification, "{method}");
+            assert_eq!(
+                has_id,
+                http_method == "POST" && *method != Method::Notification,
+                "{method}"
+            );
         }
     }
 }

@@ -76,8 +76,9 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("modern", include_str!("../rules/modern.toml")),
 ];
 
-static EMBEDDED: LazyLock<RuleBook> =
-    LazyLock::new(|| RuleBook::parse(FILES).expect("the embedded rules parse, as a test of this module shows"));
+static EMBEDDED: LazyLock<RuleBook> = LazyLock::new(|| {
+    RuleBook::parse(FILES).expect("the embedded rules parse, as a test of this module shows")
+});
 
 impl RuleBook {
     /// The ones that this program was built with.
@@ -94,7 +95,8 @@ impl RuleBook {
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, RuleError> {
         let mut rules: Vec<Rule> = Vec::new();
         for (file, text) in files {
-            let parsed: File = toml::from_str(text).map_err(|error| RuleError::Toml { file: (*file).to_owned(), error })?;
+            let parsed: File = toml::from_str(text)
+                .map_err(|error| RuleError::Toml { file: (*file).to_owned(), error })?;
             for written in parsed.rule {
                 let rule = written.into_rule();
                 let wrong = |why: String| Err(RuleError::Rule { id: rule.id.clone(), why });
@@ -125,7 +127,9 @@ impl RuleBook {
 
     /// The rules that cite this requirement.
     pub fn citing<'a>(&'a self, requirement: &'a str) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(move |rule| rule.expectation.requires.iter().any(|id| id == requirement))
+        self.rules
+            .iter()
+            .filter(move |rule| rule.expectation.requires.iter().any(|id| id == requirement))
     }
 }
 
@@ -142,13 +146,20 @@ impl Expectation {
         for id in &self.requires {
             match Catalogue::embedded().get(id).map(Requirement::status) {
                 Some(Status::Covered) => {}
-                Some(_) => return Err(format!("cites {id}, which the catalogue says is not judged")),
+                Some(_) => {
+                    return Err(format!("cites {id}, which the catalogue says is not judged"));
+                }
                 None => return Err(format!("cites {id}, which the catalogue does not have")),
             }
         }
         for (name, pattern) in self.given.iter().chain(&self.expect).chain(&self.non_strict) {
-            let Some(observable) = Observable::find(name) else { return Err(format!("knows no observable `{name}`")) };
-            if let Some(value) = pattern.written().find(|written| !observable.values.iter().any(|value| may_say(value, written))) {
+            let Some(observable) = Observable::find(name) else {
+                return Err(format!("knows no observable `{name}`"));
+            };
+            if let Some(value) = pattern
+                .written()
+                .find(|written| !observable.values.iter().any(|value| may_say(value, written)))
+            {
                 return Err(format!("`{name}` never says `{value}`"));
             }
         }
@@ -163,7 +174,11 @@ impl Expectation {
 fn may_say(value: &str, written: &str) -> bool {
     match value {
         "100..599" => written.len() <= 3 && written.chars().all(|c| c.is_ascii_digit() || c == '*'),
-        _ => wild(written, value) || wild(value, written) || (value.contains('*') && written.contains('*')),
+        _ => {
+            wild(written, value)
+                || wild(value, written)
+                || (value.contains('*') && written.contains('*'))
+        }
     }
 }
 
@@ -191,7 +206,11 @@ struct Written {
 impl Written {
     fn into_rule(self) -> Rule {
         let Self { id, when, requires, given, expect, non_strict, needs } = self;
-        Rule { id, when, expectation: Expectation { requires, given, expect, non_strict, needs } }
+        Rule {
+            id,
+            when,
+            expectation: Expectation { requires, given, expect, non_strict, needs },
+        }
     }
 }
 
@@ -234,10 +253,22 @@ mod tests {
             RuleBook::parse(&[("test", &text)]).unwrap_err().to_string()
         };
         for (rule, why) in [
-            ("when = { upstream = '418' }\nexpect = { status = 401 }", "rule `r` no cell has upstream = `418`"),
-            ("when = {}\nexpect = { stature = 401 }", "rule `r` knows no observable `stature`"),
-            ("when = {}\nexpect = { challenge = 'wellformed' }", "rule `r` `challenge` never says `wellformed`"),
-            ("when = {}\nexpect = { status = 'teapot' }", "rule `r` `status` never says `teapot`"),
+            (
+                "when = { upstream = '418' }\nexpect = { status = 401 }",
+                "rule `r` no cell has upstream = `418`",
+            ),
+            (
+                "when = {}\nexpect = { stature = 401 }",
+                "rule `r` knows no observable `stature`",
+            ),
+            (
+                "when = {}\nexpect = { challenge = 'wellformed' }",
+                "rule `r` `challenge` never says `wellformed`",
+            ),
+            (
+                "when = {}\nexpect = { status = 'teapot' }",
+                "rule `r` `status` never says `teapot`",
+            ),
             (
                 "when = {}\nexpect = { status = 401 }\nnon-strict = { challenge = 'absent' }",
                 "rule `r` grades `challenge`, of which it expects nothing",
@@ -245,9 +276,20 @@ mod tests {
         ] {
             assert_eq!(refusal(rule), why);
         }
-        let cites = |id: &str| RuleBook::parse(&[("t", &format!("[[rule]]\nid='r'\nrequires=['{id}']\nwhen={{}}\nexpect={{status=401}}"))]);
+        let cites = |id: &str| {
+            RuleBook::parse(&[(
+                "t",
+                &format!("[[rule]]\nid='r'\nrequires=['{id}']\nwhen={{}}\nexpect={{status=401}}"),
+            )])
+        };
         assert!(cites("STA-01").is_ok());
-        assert_eq!(cites("STA-99").unwrap_err().to_string(), "rule `r` cites STA-99, which the catalogue does not have");
-        assert_eq!(cites("SEC-14").unwrap_err().to_string(), "rule `r` cites SEC-14, which the catalogue says is not judged");
+        assert_eq!(
+            cites("STA-99").unwrap_err().to_string(),
+            "rule `r` cites STA-99, which the catalogue does not have"
+        );
+        assert_eq!(
+            cites("SEC-14").unwrap_err().to_string(),
+            "rule `r` cites SEC-14, which the catalogue says is not judged"
+        );
     }
 }

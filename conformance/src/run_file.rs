@@ -137,14 +137,34 @@ impl<'a> From<&'a JudgedCell> for JudgedCase<'a> {
     fn from(judged: &'a JudgedCell) -> Self {
         let JudgedCell { cell, gateway, trace, evidence, observations, findings } = judged;
         let id = cell.to_string();
-        Self { only: id.clone(), id, cell: Some(cell), gateway, trace, evidence, observations, findings }
+        Self {
+            only: id.clone(),
+            id,
+            cell: Some(cell),
+            gateway,
+            trace,
+            evidence,
+            observations,
+            findings,
+        }
     }
 }
 
 impl<'a> From<&'a JudgedScenario> for JudgedCase<'a> {
     fn from(judged: &'a JudgedScenario) -> Self {
-        let JudgedScenario { scenario, gateway, trace, evidence, observations, findings, .. } = judged;
-        Self { id: judged.id(), only: scenario.clone(), cell: None, gateway, trace, evidence, observations, findings }
+        let JudgedScenario {
+            scenario, gateway, trace, evidence, observations, findings, ..
+        } = judged;
+        Self {
+            id: judged.id(),
+            only: scenario.clone(),
+            cell: None,
+            gateway,
+            trace,
+            evidence,
+            observations,
+            findings,
+        }
     }
 }
 
@@ -174,7 +194,10 @@ pub struct Footer {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "a line lives as long as it takes to read or write it, and the large one comes once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a line lives as long as it takes to read or write it, and the large one comes once"
+)]
 enum Line<'a> {
     Header(Owned<'a, Header>),
     Setup(Owned<'a, Setup>),
@@ -208,17 +231,29 @@ impl Run {
     /// A run of which nothing has happened yet.
     #[must_use]
     pub fn new(header: Header) -> Self {
-        Self { header, setup: None, cells: Vec::new(), scenarios: Vec::new(), damages: Vec::new(), interrupted: false }
+        Self {
+            header,
+            setup: None,
+            cells: Vec::new(),
+            scenarios: Vec::new(),
+            damages: Vec::new(),
+            interrupted: false,
+        }
     }
 
     /// The findings of all cells and scenarios, each with the id of what it is about.
     pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
-        self.cases().flat_map(|JudgedCase { id, findings, .. }| findings.iter().map(move |finding| (id.clone(), finding)))
+        self.cases().flat_map(|JudgedCase { id, findings, .. }| {
+            findings.iter().map(move |finding| (id.clone(), finding))
+        })
     }
 
     /// The cells, and behind them the scenarios.
     pub fn cases(&self) -> impl Iterator<Item = JudgedCase<'_>> {
-        self.cells.iter().map(JudgedCase::from).chain(self.scenarios.iter().map(JudgedCase::from))
+        self.cells
+            .iter()
+            .map(JudgedCase::from)
+            .chain(self.scenarios.iter().map(JudgedCase::from))
     }
 }
 
@@ -280,7 +315,9 @@ pub enum ReadError {
     #[error("the run file could not be read: {0}")]
     Io(#[from] io::Error),
     /// The first line is not a header.
-    #[error("line 1 is no header: expected a run file written by `preflight-conformance run --output`")]
+    #[error(
+        "line 1 is no header: expected a run file written by `preflight-conformance run --output`"
+    )]
     NoHeader,
     /// Another version wrote it.
     #[error("format {found} is not format {FORMAT}: run the suite again with this version")]
@@ -344,7 +381,9 @@ impl Run {
                     }
                     run = Some(Self::new(header.into_owned()));
                 }
-                (Line::Header(_), Some(_)) => return Err(ReadError::BadLine { line: lines, why: "a second header".into() }),
+                (Line::Header(_), Some(_)) => {
+                    return Err(ReadError::BadLine { line: lines, why: "a second header".into() });
+                }
                 (_, None) => return Err(ReadError::NoHeader),
                 (Line::Setup(setup), Some(run)) => run.setup = Some(setup.into_owned()),
                 (Line::Cell(cell), Some(run)) => run.cells.push(cell.into_owned()),
@@ -356,7 +395,12 @@ impl Run {
         let mut run = run.ok_or(ReadError::NoHeader)?;
         let footer = footer.ok_or(ReadError::Truncated { lines })?;
         run.interrupted = footer.interrupted;
-        let held = Footer { cells: run.cells.len(), scenarios: run.scenarios.len(), damages: run.damages.len(), ..footer.clone() };
+        let held = Footer {
+            cells: run.cells.len(),
+            scenarios: run.scenarios.len(),
+            damages: run.damages.len(),
+            ..footer.clone()
+        };
         if held != footer {
             return Err(ReadError::Miscounted { counted: footer.counts(), held: held.counts() });
         }
@@ -366,7 +410,10 @@ impl Run {
 
 impl Footer {
     fn counts(&self) -> String {
-        format!("{} cells, {} scenarios and {} damages", self.cells, self.scenarios, self.damages)
+        format!(
+            "{} cells, {} scenarios and {} damages",
+            self.cells, self.scenarios, self.damages
+        )
     }
 }
 

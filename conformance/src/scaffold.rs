@@ -49,11 +49,25 @@ impl Sketch {
     }
 
     fn description(&self) -> String {
-        let Self { name, version, homepage, command, key_header, token_header, route, ready, features } = self;
+        let Self {
+            name,
+            version,
+            homepage,
+            command,
+            key_header,
+            token_header,
+            route,
+            ready,
+            features,
+        } = self;
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let words: Vec<String> = words(command).iter().map(|word| quoted(word)).collect();
         let prefix = |header: &str| if header == "authorization" { "Bearer " } else { "" };
-        let token_prefix = if prefix(key_header).is_empty() || token_header != "authorization" { "Bearer " } else { "" };
+        let token_prefix = if prefix(key_header).is_empty() || token_header != "authorization" {
+            "Bearer "
+        } else {
+            ""
+        };
         let feature = |feature: &Feature| {
             let on = features.contains(feature);
             format!("    {}{},\n", if on { "" } else { "# " }, quoted(&feature.to_string()))
@@ -204,15 +218,31 @@ mod tests {
         assert_eq!(description.name, "my-gateway");
         assert_eq!(description.start.command, ["my-gateway", "--config", "{{ run }}/config.json"]);
         assert_eq!(description.features, [Feature::LimitedKeys]);
-        assert_eq!((description.credentials.key_prefix.as_str(), description.credentials.token_prefix.as_str()), ("", "Bearer "));
+        assert_eq!(
+            (
+                description.credentials.key_prefix.as_str(),
+                description.credentials.token_prefix.as_str()
+            ),
+            ("", "Bearer ")
+        );
         assert!(crate::baseline::Baseline::parse(&files[2].1).unwrap().known.is_empty());
     }
 
     #[test]
     fn a_key_in_authorization_is_a_bearer() {
-        let layout = Sketch { key_header: "authorization".into(), token_header: "x-token".into(), ..sketch() };
+        let layout = Sketch {
+            key_header: "authorization".into(),
+            token_header: "x-token".into(),
+            ..sketch()
+        };
         let description = Description::parse("implementation.toml", &layout.description()).unwrap();
-        assert_eq!((description.credentials.key_prefix.as_str(), description.credentials.token_prefix.as_str()), ("Bearer ", "Bearer "));
+        assert_eq!(
+            (
+                description.credentials.key_prefix.as_str(),
+                description.credentials.token_prefix.as_str()
+            ),
+            ("Bearer ", "Bearer ")
+        );
     }
 
     #[test]

@@ -199,9 +199,15 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 ];
 
 static EMBEDDED: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
-    let read = |(name, text): &(&str, &str)| toml::from_str::<File>(text).map_err(|error| format!("scenarios/{name}: {error}"));
+    let read = |(name, text): &(&str, &str)| {
+        toml::from_str::<File>(text).map_err(|error| format!("scenarios/{name}: {error}"))
+    };
     let files: Result<Vec<File>, String> = FILES.iter().map(read).collect();
-    files.expect("the embedded scenarios parse, as a test of this module shows").into_iter().flat_map(|file| file.scenario).collect()
+    files
+        .expect("the embedded scenarios parse, as a test of this module shows")
+        .into_iter()
+        .flat_map(|file| file.scenario)
+        .collect()
 });
 
 impl Scenario {
@@ -219,51 +225,76 @@ impl Scenario {
 
     /// The requirements that it judges.
     pub fn requirements(&self) -> impl Iterator<Item = &str> {
-        self.expectations.iter().flat_map(|expectation| expectation.requires.iter().map(String::as_str))
+        self.expectations
+            .iter()
+            .flat_map(|expectation| expectation.requires.iter().map(String::as_str))
     }
 
     /// The observables that it looks at.
     pub fn observables(&self) -> impl Iterator<Item = &str> {
-        self.expectations.iter().flat_map(|expectation| expectation.given.keys().chain(expectation.expect.keys()).map(String::as_str))
+        self.expectations.iter().flat_map(|expectation| {
+            expectation.given.keys().chain(expectation.expect.keys()).map(String::as_str)
+        })
     }
 
     /// The server that it asks first.
     #[must_use]
     pub fn server(&self) -> &str {
-        self.steps.iter().flat_map(|step| &step.servers).map(String::as_str).next().unwrap_or_default()
+        self.steps
+            .iter()
+            .flat_map(|step| &step.servers)
+            .map(String::as_str)
+            .next()
+            .unwrap_or_default()
     }
 
     /// How many sessions its clients open, and may keep.
     #[must_use]
     pub fn opens(&self) -> usize {
-        let opening = self.steps.iter().filter(|step| step.send == Message::Mcp(Method::Initialize));
-        opening.map(|step| step.times * step.several.as_ref().map_or(&step.servers, |set| &set.servers).len()).sum()
+        let opening =
+            self.steps.iter().filter(|step| step.send == Message::Mcp(Method::Initialize));
+        opening
+            .map(|step| {
+                step.times * step.several.as_ref().map_or(&step.servers, |set| &set.servers).len()
+            })
+            .sum()
     }
 
     /// Whether it makes sense with that start.
     #[must_use]
     pub fn is_for(&self, start: Start) -> bool {
-        (self.strategies.is_empty() || self.strategies.contains(&start.strategy)) && self.profiles.contains(&start.profile)
+        (self.strategies.is_empty() || self.strategies.contains(&start.strategy))
+            && self.profiles.contains(&start.profile)
     }
 
     /// The feature that an implementation lacks for it, if it lacks one.
     #[must_use]
     pub fn missing(&self, features: &BTreeSet<String>) -> Option<String> {
         let start = self.configured.map(|_| SECOND_START.to_owned());
-        self.features.iter().map(ToString::to_string).chain(start).find(|feature| !features.contains(feature))
+        self.features
+            .iter()
+            .map(ToString::to_string)
+            .chain(start)
+            .find(|feature| !features.contains(feature))
     }
 
     /// Holds what it showed against what is expected, and against what is expected of anything.
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>) -> Vec<Finding> {
-        let expected = self.expectations.iter().flat_map(|expectation| judge::judge_expectation(&self.id, expectation, subject));
+        let expected = self
+            .expectations
+            .iter()
+            .flat_map(|expectation| judge::judge_expectation(&self.id, expectation, subject));
         expected.chain(taint::judge(subject)).collect()
     }
 
     /// The findings where it is not played.
     #[must_use]
     pub fn skip(&self, feature: &str) -> Vec<Finding> {
-        self.expectations.iter().flat_map(|expectation| judge::skip(&self.id, expectation, feature)).collect()
+        self.expectations
+            .iter()
+            .flat_map(|expectation| judge::skip(&self.id, expectation, feature))
+            .collect()
     }
 }
 
@@ -275,9 +306,11 @@ mod tests {
     #[test]
     fn every_file_parses() {
         for (name, text) in FILES {
-            toml::from_str::<File>(text).unwrap_or_else(|error| panic!("scenarios/{name}: {error}"));
+            toml::from_str::<File>(text)
+                .unwrap_or_else(|error| panic!("scenarios/{name}: {error}"));
         }
-        let ids: BTreeSet<&str> = Scenario::embedded().iter().map(|scenario| scenario.id.as_str()).collect();
+        let ids: BTreeSet<&str> =
+            Scenario::embedded().iter().map(|scenario| scenario.id.as_str()).collect();
         assert_eq!(ids.len(), Scenario::embedded().len(), "an id occurs twice");
     }
 
@@ -285,11 +318,17 @@ mod tests {
     fn every_name_in_a_scenario_is_known() {
         for scenario in Scenario::embedded() {
             for expectation in &scenario.expectations {
-                expectation.check().unwrap_or_else(|why| panic!("scenario `{}` {why}", scenario.id));
+                expectation
+                    .check()
+                    .unwrap_or_else(|why| panic!("scenario `{}` {why}", scenario.id));
             }
             for step in &scenario.steps {
                 for behaviour in step.behaviour.split(',') {
-                    assert!(Behaviours::embedded().find(behaviour).is_some(), "{}: {behaviour}", scenario.id);
+                    assert!(
+                        Behaviours::embedded().find(behaviour).is_some(),
+                        "{}: {behaviour}",
+                        scenario.id
+                    );
                 }
             }
         }

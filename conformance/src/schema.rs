@@ -30,7 +30,8 @@ impl Published {
             Self::Baseline => include_str!("../schemas/baseline.schema.json"),
             Self::RunFile => include_str!("../schemas/run-file.schema.json"),
         };
-        let mut schema: Value = serde_json::from_str(text).expect("the schemas are JSON, as a test of this module shows");
+        let mut schema: Value = serde_json::from_str(text)
+            .expect("the schemas are JSON, as a test of this module shows");
         if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
             for (name, definition) in closed() {
                 definitions.insert(name.to_owned(), definition);
@@ -43,14 +44,20 @@ impl Published {
 /// The lists that the code closes.
 fn closed() -> [(&'static str, Value); 6] {
     let words = |all: Vec<String>| json!({ "enum": all });
-    let axes: serde_json::Map<String, Value> = AXES.iter().map(|axis| ((*axis).to_owned(), json!({ "type": "string" }))).collect();
+    let axes: serde_json::Map<String, Value> = AXES
+        .iter()
+        .map(|axis| ((*axis).to_owned(), json!({ "type": "string" })))
+        .collect();
     [
         ("feature", words(Feature::ALL.iter().map(ToString::to_string).collect())),
         ("strategy", words(Strategy::ALL.iter().map(ToString::to_string).collect())),
         ("profile", words(Profile::ALL.iter().map(ToString::to_string).collect())),
         ("verdict", words(Verdict::ALL.iter().map(ToString::to_string).collect())),
         ("requirement", json!({ "type": "string", "pattern": "^[A-Z]+-[0-9]{2}$" })),
-        ("axes", json!({ "type": "object", "additionalProperties": false, "required": AXES, "properties": axes })),
+        (
+            "axes",
+            json!({ "type": "object", "additionalProperties": false, "required": AXES, "properties": axes }),
+        ),
     ]
 }
 
@@ -67,13 +74,19 @@ mod tests {
 
     fn complaints(published: Published, toml: &str) -> Vec<String> {
         let document: Value = toml::from_str(toml).expect("it is TOML");
-        validator(published).iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect()
+        validator(published)
+            .iter_errors(&document)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect()
     }
 
     /// The description in the documentation, which shows every section once.
     fn documented() -> &'static str {
         let text = include_str!("../implementations/README.md");
-        text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the documentation shows one")
+        text.split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next())
+            .expect("the documentation shows one")
     }
 
     #[test]
@@ -94,8 +107,16 @@ mod tests {
 
     #[test]
     fn no_surface_is_forgotten() {
-        let keys = |value: &Value| value.as_object().expect("it is an object").keys().cloned().collect::<std::collections::BTreeSet<_>>();
-        let parsed = serde_json::to_value(crate::implementation::Surfaces::default()).expect("it is plain data");
+        let keys = |value: &Value| {
+            value
+                .as_object()
+                .expect("it is an object")
+                .keys()
+                .cloned()
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        let parsed = serde_json::to_value(crate::implementation::Surfaces::default())
+            .expect("it is plain data");
         let schema = Published::Implementation.schema();
         assert_eq!(keys(&schema["properties"]["surfaces"]["properties"]), keys(&parsed));
     }
@@ -116,7 +137,10 @@ mod tests {
             let text = documented().replacen(right, wrong, 1);
             assert_ne!(text, documented(), "{right}");
             assert!(Description::parse("a", &text).is_err(), "the parser takes {wrong}");
-            assert!(!complaints(Published::Implementation, &text).is_empty(), "the schema takes {wrong}");
+            assert!(
+                !complaints(Published::Implementation, &text).is_empty(),
+                "the schema takes {wrong}"
+            );
         }
     }
 
@@ -130,7 +154,11 @@ mod tests {
             "[[known-failure]]\nrequirement = \"STA-01\"\nverdict = \"red\"\nreason = \"r\"\n",
             "known = 1\n",
         ] {
-            assert!(Baseline::parse(wrong).is_err() && !complaints(Published::Baseline, wrong).is_empty(), "{wrong}");
+            assert!(
+                Baseline::parse(wrong).is_err()
+                    && !complaints(Published::Baseline, wrong).is_empty(),
+                "{wrong}"
+            );
         }
     }
 }

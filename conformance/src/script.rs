@@ -13,7 +13,9 @@ use std::fmt;
 const MARK: &str = "pf1";
 
 /// Identifies one case in one run, on every face.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct CaseId(pub String);
 
 impl fmt::Display for CaseId {
@@ -42,13 +44,21 @@ impl Script {
     /// One behaviour for whichever server is asked.
     #[must_use]
     pub fn everywhere(case: CaseId, behaviour: &str, canary: String) -> Self {
-        Self { case, orders: vec![(String::new(), behaviour.to_owned())], canary, end: String::new() }
+        Self {
+            case,
+            orders: vec![(String::new(), behaviour.to_owned())],
+            canary,
+            end: String::new(),
+        }
     }
 
     /// The behaviour ordered of a server, if the script has one for it.
     #[must_use]
     pub fn order(&self, server: &str) -> Option<&str> {
-        self.orders.iter().find(|(name, _)| name.is_empty() || name == server).map(|(_, behaviour)| behaviour.as_str())
+        self.orders
+            .iter()
+            .find(|(name, _)| name.is_empty() || name == server)
+            .map(|(_, behaviour)| behaviour.as_str())
     }
 
     /// The bearer token.
@@ -57,9 +67,19 @@ impl Script {
         let orders: Vec<String> = self
             .orders
             .iter()
-            .map(|(server, behaviour)| if server.is_empty() { behaviour.clone() } else { format!("{server}~{behaviour}") })
+            .map(|(server, behaviour)| {
+                if server.is_empty() {
+                    behaviour.clone()
+                } else {
+                    format!("{server}~{behaviour}")
+                }
+            })
             .collect();
-        let end = if self.end.is_empty() { String::new() } else { format!(".{}", self.end) };
+        let end = if self.end.is_empty() {
+            String::new()
+        } else {
+            format!(".{}", self.end)
+        };
         format!("{}.{MARK}.{}.{}{end}", self.canary, self.case, orders.join("/"))
     }
 
@@ -68,14 +88,27 @@ impl Script {
     pub fn find(text: &str) -> Option<Self> {
         let at = text.find(".pf1.")?;
         let before = text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
-        let rest: String = text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(*c)).collect();
+        let rest: String = text[at..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(*c))
+            .collect();
         let mut parts = rest.split('.').skip(2);
         let (case, orders, end) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
         let orders = orders
             .split('/')
-            .map(|order| order.split_once('~').map_or_else(|| (String::new(), order.to_owned()), |(s, b)| (s.to_owned(), b.to_owned())))
+            .map(|order| {
+                order.split_once('~').map_or_else(
+                    || (String::new(), order.to_owned()),
+                    |(s, b)| (s.to_owned(), b.to_owned()),
+                )
+            })
             .collect();
-        Some(Self { case: CaseId(case.to_owned()), orders, canary: text[before..at].to_owned(), end: end.to_owned() })
+        Some(Self {
+            case: CaseId(case.to_owned()),
+            orders,
+            canary: text[before..at].to_owned(),
+            end: end.to_owned(),
+        })
     }
 }
 

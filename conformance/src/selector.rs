@@ -33,8 +33,11 @@ impl Selector {
     /// Whether this cell is meant. A behaviour goes by its name, with and without its body.
     #[must_use]
     pub fn matches(&self, cell: &Cell) -> bool {
-        let target = |pattern: &Pattern| cell.target().is_some_and(|target| pattern.matches(class_of(target)));
-        AXES.iter().all(|axis| self.fits(axis, cell.value(axis))) && self.target.as_ref().is_none_or(target)
+        let target = |pattern: &Pattern| {
+            cell.target().is_some_and(|target| pattern.matches(class_of(target)))
+        };
+        AXES.iter().all(|axis| self.fits(axis, cell.value(axis)))
+            && self.target.as_ref().is_none_or(target)
     }
 
     /// Whether a cell can be meant that has this value of this axis.
@@ -48,7 +51,10 @@ impl Selector {
             true => pattern.matches(&classes(value.split(','))),
             false => pattern.matches(class_of(value)),
         };
-        self.upstream.as_ref().is_none_or(|pattern| pattern.matches_one_of(&[value, name])) && self.class.as_ref().is_none_or(class)
+        self.upstream
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches_one_of(&[value, name]))
+            && self.class.as_ref().is_none_or(class)
     }
 
     /// Whether it looks at this axis at all.
@@ -74,28 +80,66 @@ impl Selector {
     /// A value that no cell can have, with the name of its axis: a slip of the pen.
     #[must_use]
     pub fn slip(&self) -> Option<(&'static str, String)> {
-        const CLASSES: [Class; 4] = [Class::Accepted, Class::Forbidden, Class::Inconclusive, Class::Unauthorized];
+        const CLASSES: [Class; 4] =
+            [Class::Accepted, Class::Forbidden, Class::Inconclusive, Class::Unauthorized];
         let behaviours = Behaviours::embedded();
         let of_several: Vec<String> = (1_u8..1 << CLASSES.len())
-            .map(|set| CLASSES.iter().enumerate().filter(|(n, _)| set & 1 << n != 0).map(|(_, class)| class.as_str()).collect::<Vec<_>>())
+            .map(|set| {
+                CLASSES
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, _)| set & 1 << n != 0)
+                    .map(|(_, class)| class.as_str())
+                    .collect::<Vec<_>>()
+            })
             .map(|classes| classes.join("+"))
             .collect();
         let mut upstreams: Vec<String> = behaviours.spellings().collect();
-        upstreams.extend(behaviours.all().filter(|behaviour| !behaviour.scenario).map(|behaviour| behaviour.name.clone()));
+        upstreams.extend(
+            behaviours
+                .all()
+                .filter(|behaviour| !behaviour.scenario)
+                .map(|behaviour| behaviour.name.clone()),
+        );
         let of = |values: &[&str], pattern: &Option<Pattern>| unknown(pattern.as_ref()?, values);
         let all = |values: &[&'static str]| values.to_vec();
         let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 9] = [
-            ("credentials", all(&Credentials::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.credentials),
-            ("server", all(&ServerKind::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.server),
+            (
+                "credentials",
+                all(&Credentials::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.credentials,
+            ),
+            (
+                "server",
+                all(&ServerKind::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.server,
+            ),
             ("upstream", upstreams.iter().map(String::as_str).collect(), &self.upstream),
             ("class", of_several.iter().map(String::as_str).collect(), &self.class),
             ("target", CLASSES.iter().map(|class| class.as_str()).collect(), &self.target),
-            ("method", all(&Method::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.method),
-            ("strategy", all(&Strategy::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.strategy),
-            ("profile", all(&Profile::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.profile),
-            ("era", all(&Era::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()), &self.era),
+            (
+                "method",
+                all(&Method::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.method,
+            ),
+            (
+                "strategy",
+                all(&Strategy::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.strategy,
+            ),
+            (
+                "profile",
+                all(&Profile::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.profile,
+            ),
+            (
+                "era",
+                all(&Era::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.era,
+            ),
         ];
-        axes.iter().find_map(|(axis, values, pattern)| of(values, pattern).map(|value| (*axis, value)))
+        axes.iter()
+            .find_map(|(axis, values, pattern)| of(values, pattern).map(|value| (*axis, value)))
     }
 }
 
@@ -106,11 +150,20 @@ fn class_of(behaviour: &str) -> &'static str {
 
 /// The same of several, each thing once.
 fn classes<'a>(behaviours: impl IntoIterator<Item = &'a str>) -> String {
-    behaviours.into_iter().map(class_of).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("+")
+    behaviours
+        .into_iter()
+        .map(class_of)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect::<Vec<_>>()
+        .join("+")
 }
 
 fn unknown(pattern: &Pattern, values: &[&str]) -> Option<String> {
     // Of a mix, each part is a value of its own.
     let known = |part: &str| values.iter().any(|value| crate::pattern::wild(part, value));
-    pattern.written().find(|written| !written.split(',').all(known)).map(str::to_owned)
+    pattern
+        .written()
+        .find(|written| !written.split(',').all(known))
+        .map(str::to_owned)
 }

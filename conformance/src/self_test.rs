@@ -31,7 +31,14 @@ const CELLS: usize = 12;
 pub const GATEWAYS: usize = 8;
 
 /// The upstreams to which a forwarding server's callers send every method; elsewhere `tools/call` speaks for all.
-const WITH_EVERY_METHOD: [&str; 6] = ["200-json", "401-full+json-rpc", "403-bare+json-rpc", "good-then-401", "delete-405", "delete-never"];
+const WITH_EVERY_METHOD: [&str; 6] = [
+    "200-json",
+    "401-full+json-rpc",
+    "403-bare+json-rpc",
+    "good-then-401",
+    "delete-405",
+    "delete-never",
+];
 
 /// One gateway, and the requirements that it is said to fail, were it ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +52,18 @@ pub struct Claim {
 /// The gateway without a fault, every variant, and every one with a fault. Among the variants are the slowest, which begin early for that.
 #[must_use]
 pub fn claims() -> Vec<Claim> {
-    let faults =
-        defect::all().iter().map(|fault| Claim { implementation: format!("builtin:defect/{}", fault.name()), fails: &fault.fails });
-    let variants = defect::variants()
-        .iter()
-        .map(|variant| Claim { implementation: format!("builtin:variant/{}", variant.name()), fails: &variant.forgoes });
-    iter::once(Claim { implementation: "builtin:model".to_owned(), fails: &[] }).chain(variants).chain(faults).collect()
+    let faults = defect::all().iter().map(|fault| Claim {
+        implementation: format!("builtin:defect/{}", fault.name()),
+        fails: &fault.fails,
+    });
+    let variants = defect::variants().iter().map(|variant| Claim {
+        implementation: format!("builtin:variant/{}", variant.name()),
+        fails: &variant.forgoes,
+    });
+    iter::once(Claim { implementation: "builtin:model".to_owned(), fails: &[] })
+        .chain(variants)
+        .chain(faults)
+        .collect()
 }
 
 /// What came of one gateway.
@@ -68,10 +81,17 @@ impl Outcome {
     pub fn differences(&self) -> String {
         let Claim { implementation, fails } = &self.claim;
         let mut text = String::new();
-        for (requirement, says) in self.failed.iter().filter(|(requirement, _)| !fails.contains(requirement)) {
-            let _ = writeln!(text, "{implementation} fails {requirement} and does not claim it\n    {says}");
+        for (requirement, says) in
+            self.failed.iter().filter(|(requirement, _)| !fails.contains(requirement))
+        {
+            let _ = writeln!(
+                text,
+                "{implementation} fails {requirement} and does not claim it\n    {says}"
+            );
         }
-        for requirement in fails.iter().filter(|requirement| !self.failed.contains_key(*requirement)) {
+        for requirement in
+            fails.iter().filter(|requirement| !self.failed.contains_key(*requirement))
+        {
             let _ = writeln!(text, "{implementation} claims {requirement} and does not fail it");
         }
         text
@@ -86,7 +106,11 @@ pub fn drive(claim: Claim) -> io::Result<Outcome> {
 }
 
 /// Drives all of them, so many at once, and tells of each that is through.
-pub fn drive_all(claims: Vec<Claim>, at_once: usize, tell: impl Fn(&io::Result<Outcome>) + Sync) -> Vec<io::Result<Outcome>> {
+pub fn drive_all(
+    claims: Vec<Claim>,
+    at_once: usize,
+    tell: impl Fn(&io::Result<Outcome>) + Sync,
+) -> Vec<io::Result<Outcome>> {
     let (waiting, through) = (Mutex::new(claims.into_iter()), Mutex::new(Vec::new()));
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     thread::scope(|scope| {
@@ -107,9 +131,17 @@ pub fn drive_all(claims: Vec<Claim>, at_once: usize, tell: impl Fn(&io::Result<O
 #[must_use]
 pub fn kill_matrix<'a>(fails: impl Fn(&str) -> Vec<&'a str>) -> String {
     let mut text = String::new();
-    for requirement in Catalogue::embedded().iter().filter(|requirement| matches!(requirement.status(), Status::Covered)) {
+    for requirement in Catalogue::embedded()
+        .iter()
+        .filter(|requirement| matches!(requirement.status(), Status::Covered))
+    {
         let caught = fails(&requirement.id);
-        let _ = writeln!(text, "{:<8} {}", requirement.id, if caught.is_empty() { "-".to_owned() } else { caught.join(" ") });
+        let _ = writeln!(
+            text,
+            "{:<8} {}",
+            requirement.id,
+            if caught.is_empty() { "-".to_owned() } else { caught.join(" ") }
+        );
     }
     text
 }
@@ -119,9 +151,21 @@ async fn failed(implementation: &str) -> io::Result<BTreeMap<String, String>> {
     let usual_route = target.routes.first().cloned().unwrap_or_default();
     let parts: Vec<Part> = parts(&target, &Selection::default())
         .into_iter()
-        .map(|part| Part { cells: part.cells.into_iter().filter(|cell| stands_for_others(cell, &usual_route)).collect(), ..part })
+        .map(|part| Part {
+            cells: part
+                .cells
+                .into_iter()
+                .filter(|cell| stands_for_others(cell, &usual_route))
+                .collect(),
+            ..part
+        })
         .collect();
-    let options = Options { jobs: CELLS, fail_fast: false, cache: PathBuf::new(), selection: Selection::default() };
+    let options = Options {
+        jobs: CELLS,
+        fail_fast: false,
+        cache: PathBuf::new(),
+        selection: Selection::default(),
+    };
     let fleet = Arc::new(Fleet::start(SEED).await?);
     let mut recorder = Recorder::start(target.header(SEED, Vec::new()), None)?;
     // Recommendations, too: what is claimed is claimed to the letter.
@@ -134,7 +178,10 @@ async fn failed(implementation: &str) -> io::Result<BTreeMap<String, String>> {
     let damages = run.damages.iter().map(|damage| ("damage".to_owned(), damage.says.clone()));
     let findings = run.findings().filter(|(_, finding)| counts(finding));
     let findings = findings.map(|(about, finding)| {
-        let says = format!("{about}: {} expected {}, seen {} ({})", finding.observable, finding.expected, finding.seen, finding.rule);
+        let says = format!(
+            "{about}: {} expected {}, seen {} ({})",
+            finding.observable, finding.expected, finding.seen, finding.rule
+        );
         (finding.requirement.clone(), says)
     });
     Ok(findings.chain(damages).collect())
@@ -157,8 +204,12 @@ const LISTED: [&str; 12] = [
     "403-bare,403-bare,late-401",
 ];
 /// And when a tool of the second one is called: it says something else than its neighbours.
-const CALLED: [&str; 4] =
-    ["401-full,200-json,403-bare", "200-json,401-full,200-json", "200-json,403-bare,401-full", "200-json,500,403-bare"];
+const CALLED: [&str; 4] = [
+    "401-full,200-json,403-bare",
+    "200-json,401-full,200-json",
+    "200-json,403-bare,401-full",
+    "200-json,500,403-bare",
+];
 
 /// One body, one spelling of the route and one method stand for all, where nothing depends on them.
 fn stands_for_others(cell: &Cell, usual_route: &str) -> bool {
@@ -171,9 +222,10 @@ fn stands_for_others(cell: &Cell, usual_route: &str) -> bool {
         return mixes.contains(&cell.upstream.as_str()) && !cell.route.contains('{');
     }
     let usual_body = !cell.upstream.ends_with("+oauth") && !cell.upstream.ends_with("+empty");
-    let methods_matter = matches!(cell.credentials, Credentials::KeyAndToken | Credentials::KeyOnly)
-        && cell.server == ServerKind::Forwarding
-        && WITH_EVERY_METHOD.contains(&cell.upstream.as_str());
+    let methods_matter =
+        matches!(cell.credentials, Credentials::KeyAndToken | Credentials::KeyOnly)
+            && cell.server == ServerKind::Forwarding
+            && WITH_EVERY_METHOD.contains(&cell.upstream.as_str());
     usual_body && (cell.method == Method::ToolsCall || methods_matter) && cell.route == usual_route
 }
 
@@ -183,10 +235,18 @@ mod tests {
 
     #[test]
     fn what_differs_is_said_both_ways() {
-        let claim = claims().into_iter().find(|claim| claim.implementation == "builtin:defect/403-as-401").unwrap();
-        let right: BTreeMap<String, String> = claim.fails.iter().map(|id| (id.clone(), "a finding".to_owned())).collect();
+        let claim = claims()
+            .into_iter()
+            .find(|claim| claim.implementation == "builtin:defect/403-as-401")
+            .unwrap();
+        let right: BTreeMap<String, String> =
+            claim.fails.iter().map(|id| (id.clone(), "a finding".to_owned())).collect();
         assert_eq!(Outcome { claim: claim.clone(), failed: right }.differences(), "");
-        let wrong = Outcome { claim, failed: [("STA-01".to_owned(), "a finding".to_owned())].into() }.differences();
+        let wrong = Outcome {
+            claim,
+            failed: [("STA-01".to_owned(), "a finding".to_owned())].into(),
+        }
+        .differences();
         assert!(wrong.contains("fails STA-01 and does not claim it\n    a finding\n"), "{wrong}");
         assert!(wrong.contains("claims STA-05 and does not fail it\n"), "{wrong}");
     }

@@ -15,7 +15,8 @@ use crate::{
 /// The calls that must come through, for one start of an implementation: each kind of server, each route, each feature that it declares.
 #[must_use]
 pub fn calls(target: &Target, start: Start) -> Vec<Cell> {
-    let has = |feature: &str| target.features.iter().any(|declared| declared.to_string() == feature);
+    let has =
+        |feature: &str| target.features.iter().any(|declared| declared.to_string() == feature);
     let route = target.routes.first().cloned().unwrap_or_default();
     let call = |credentials, server, method, route: &str| Cell {
         credentials,
@@ -29,15 +30,30 @@ pub fn calls(target: &Target, start: Start) -> Vec<Cell> {
     };
     let usual = Credentials::KeyAndToken;
     let mut calls = vec![call(usual, ServerKind::Forwarding, Method::Initialize, &route)];
-    calls.extend(target.routes.iter().map(|route| call(usual, ServerKind::Forwarding, Method::ToolsList, route)));
+    calls.extend(
+        target
+            .routes
+            .iter()
+            .map(|route| call(usual, ServerKind::Forwarding, Method::ToolsList, route)),
+    );
     calls.push(call(usual, ServerKind::Forwarding, Method::ToolsCall, &route));
     calls.push(call(usual, ServerKind::Open, Method::ToolsList, &route));
-    calls.push(call(Credentials::WrongKeyAndToken, ServerKind::Forwarding, Method::ToolsList, &route));
+    calls.push(call(
+        Credentials::WrongKeyAndToken,
+        ServerKind::Forwarding,
+        Method::ToolsList,
+        &route,
+    ));
     for (feature, credentials, server, method) in [
         ("static-credential", usual, ServerKind::Static, Method::ToolsList),
         ("client-credentials", usual, ServerKind::ClientCredentials, Method::ToolsList),
         ("limited-keys", usual, ServerKind::Ungranted, Method::ToolsList),
-        ("key-in-authorization", Credentials::KeyInAuthorization, ServerKind::Open, Method::ToolsList),
+        (
+            "key-in-authorization",
+            Credentials::KeyInAuthorization,
+            ServerKind::Open,
+            Method::ToolsList,
+        ),
         ("listening-stream", usual, ServerKind::Forwarding, Method::Get),
         ("session-end", usual, ServerKind::Forwarding, Method::Delete),
     ] {
@@ -74,14 +90,24 @@ pub fn shows(cell: &Cell) -> String {
     };
     let path = cell.route.replace("{server}", server_of(cell));
     match (cell.credentials, cell.server) {
-        (Credentials::WrongKeyAndToken, _) => format!("{asked} at {path} with a key that nobody issued is turned away"),
-        (_, ServerKind::Ungranted) => format!("{asked} at {path}, which the limited key may not use, is turned away"),
-        (Credentials::KeyInAuthorization, _) => format!("{asked} at {path} with the key in Authorization comes through"),
+        (Credentials::WrongKeyAndToken, _) => {
+            format!("{asked} at {path} with a key that nobody issued is turned away")
+        }
+        (_, ServerKind::Ungranted) => {
+            format!("{asked} at {path}, which the limited key may not use, is turned away")
+        }
+        (Credentials::KeyInAuthorization, _) => {
+            format!("{asked} at {path} with the key in Authorization comes through")
+        }
         (_, ServerKind::Static) => format!("{asked} at {path} arrives with the static token"),
-        (_, ServerKind::ClientCredentials) => format!("{asked} at {path} arrives with a minted token"),
+        (_, ServerKind::ClientCredentials) => {
+            format!("{asked} at {path} arrives with a minted token")
+        }
         (_, ServerKind::Open) => format!("{asked} at {path} arrives without any credential"),
         (_, ServerKind::Several) => format!("{asked} at {path} asks every server that it means"),
-        (_, ServerKind::Forwarding | ServerKind::Unknown) => format!("{asked} at {path} arrives with the caller's token"),
+        (_, ServerKind::Forwarding | ServerKind::Unknown) => {
+            format!("{asked} at {path} arrives with the caller's token")
+        }
     }
 }
 
@@ -90,16 +116,37 @@ pub fn shows(cell: &Cell) -> String {
 pub fn diagnose(cell: &Cell, trace: &Trace, plan: &Plan, layout: &Layout) -> Option<Diagnosis> {
     let exchange = trace.exchanges.last()?;
     let server = server_of(cell);
-    let arrivals: Vec<&Arrival> = trace.arrivals.iter().filter(|arrival| arrival.server == server && arrival.method != "DELETE").collect();
-    let refused = cell.credentials == Credentials::WrongKeyAndToken || cell.server == ServerKind::Ungranted;
-    let found = if refused { turned_away(cell, exchange, trace) } else { came_through(cell, exchange, &arrivals, layout) };
-    found.or_else(|| if refused || cell.method == Method::Delete { None } else { credential(cell, &arrivals, plan, layout) })
+    let arrivals: Vec<&Arrival> = trace
+        .arrivals
+        .iter()
+        .filter(|arrival| arrival.server == server && arrival.method != "DELETE")
+        .collect();
+    let refused =
+        cell.credentials == Credentials::WrongKeyAndToken || cell.server == ServerKind::Ungranted;
+    let found = if refused {
+        turned_away(cell, exchange, trace)
+    } else {
+        came_through(cell, exchange, &arrivals, layout)
+    };
+    found.or_else(|| {
+        if refused || cell.method == Method::Delete {
+            None
+        } else {
+            credential(cell, &arrivals, plan, layout)
+        }
+    })
 }
 
 fn said(exchange: &Exchange) -> String {
-    let Some(status) = exchange.status else { return crate::runner::ending_in_words(exchange.ending).to_owned() };
+    let Some(status) = exchange.status else {
+        return crate::runner::ending_in_words(exchange.ending).to_owned();
+    };
     let body: String = exchange.body.chars().take(120).collect();
-    if body.is_empty() { status.to_string() } else { format!("{status} {}", body.replace(char::is_control, " ")) }
+    if body.is_empty() {
+        status.to_string()
+    } else {
+        format!("{status} {}", body.replace(char::is_control, " "))
+    }
 }
 
 fn wrong(exchange: &Exchange, look: impl Into<String>) -> Option<Diagnosis> {
@@ -108,7 +155,9 @@ fn wrong(exchange: &Exchange, look: impl Into<String>) -> Option<Diagnosis> {
 
 /// A call that nothing may come of.
 fn turned_away(cell: &Cell, exchange: &Exchange, trace: &Trace) -> Option<Diagnosis> {
-    if trace.arrivals.is_empty() && exchange.status.is_some_and(|status| (400..500).contains(&status)) {
+    if trace.arrivals.is_empty()
+        && exchange.status.is_some_and(|status| (400..500).contains(&status))
+    {
         return None;
     }
     wrong(
@@ -122,7 +171,12 @@ fn turned_away(cell: &Cell, exchange: &Exchange, trace: &Trace) -> Option<Diagno
 }
 
 /// A call that must arrive and be answered.
-fn came_through(cell: &Cell, exchange: &Exchange, arrivals: &[&Arrival], layout: &Layout) -> Option<Diagnosis> {
+fn came_through(
+    cell: &Cell,
+    exchange: &Exchange,
+    arrivals: &[&Arrival],
+    layout: &Layout,
+) -> Option<Diagnosis> {
     let (server, route) = (server_of(cell), &cell.route);
     let key = format!("{}: {}…", layout.key_header, layout.key_prefix);
     let Some(status) = exchange.status else {
@@ -143,11 +197,14 @@ fn came_through(cell: &Cell, exchange: &Exchange, arrivals: &[&Arrival], layout:
         (200..=299, true) if cell.method == Method::Delete => None,
         (200..=299, true) => wrong(
             exchange,
-            format!("it answers by itself, and {server} never hears of it: does the template give every server the `url` of the plan?"),
+            format!(
+                "it answers by itself, and {server} never hears of it: does the template give every server the `url` of the plan?"
+            ),
         ),
-        (401 | 403, true) if cell.credentials == Credentials::KeyInAuthorization => {
-            wrong(exchange, "it does not take the key in Authorization: do not declare `key-in-authorization`")
-        }
+        (401 | 403, true) if cell.credentials == Credentials::KeyInAuthorization => wrong(
+            exchange,
+            "it does not take the key in Authorization: do not declare `key-in-authorization`",
+        ),
         (401 | 403, true) => wrong(
             exchange,
             format!(
@@ -156,41 +213,67 @@ fn came_through(cell: &Cell, exchange: &Exchange, arrivals: &[&Arrival], layout:
         ),
         (404, _) => wrong(
             exchange,
-            format!("there is nothing at `{route}`: check `routes`, and that the template configures a server called `{server}`"),
+            format!(
+                "there is nothing at `{route}`: check `routes`, and that the template configures a server called `{server}`"
+            ),
         ),
         (405, _) if matches!(cell.method, Method::Get | Method::Delete) => wrong(
             exchange,
             format!(
                 "it does not take {}: do not declare `{}`",
                 if cell.method == Method::Get { "GET" } else { "DELETE" },
-                if cell.method == Method::Get { "listening-stream" } else { "session-end" }
+                if cell.method == Method::Get {
+                    "listening-stream"
+                } else {
+                    "session-end"
+                }
             ),
         ),
         (400, _) if cell.method != Method::Initialize => wrong(
             exchange,
             "it wants a session first, or another form of message: do not declare `sessionless-requests` unless it serves calls without one",
         ),
-        (_, true) => wrong(exchange, format!("{server} never heard of it: can it reach {server} at the `url` of the plan?")),
-        (_, false) => wrong(exchange, format!("{server} answered 200, and the client got something else: look into its log")),
+        (_, true) => wrong(
+            exchange,
+            format!("{server} never heard of it: can it reach {server} at the `url` of the plan?"),
+        ),
+        (_, false) => wrong(
+            exchange,
+            format!("{server} answered 200, and the client got something else: look into its log"),
+        ),
     }
 }
 
 /// Whether the upstream was shown the credential that its kind stands for.
-fn credential(cell: &Cell, arrivals: &[&Arrival], plan: &Plan, layout: &Layout) -> Option<Diagnosis> {
+fn credential(
+    cell: &Cell,
+    arrivals: &[&Arrival],
+    plan: &Plan,
+    layout: &Layout,
+) -> Option<Diagnosis> {
     let server = server_of(cell);
     let carried = arrivals.last().and_then(|arrival| header(&arrival.headers, "authorization"));
     let (right, look) = match cell.server {
         ServerKind::Static => (
             carried.is_some_and(|value| value.contains(&plan.static_token)),
-            format!("{} must be sent `static_token`: check how the template spells a server's own credential", names::STATIC),
+            format!(
+                "{} must be sent `static_token`: check how the template spells a server's own credential",
+                names::STATIC
+            ),
         ),
         ServerKind::ClientCredentials => (
             carried.is_some_and(|value| value.contains(&plan.minted_token)),
-            format!("{} must be sent a token minted at `token_url` with `client_id` and `client_secret`", names::MINTED),
+            format!(
+                "{} must be sent a token minted at `token_url` with `client_id` and `client_secret`",
+                names::MINTED
+            ),
         ),
         ServerKind::Open => (
             carried.is_none(),
-            format!("{} must be sent nothing: forward `Authorization` only to servers of the kind `forwarding`", names::OPEN),
+            format!(
+                "{} must be sent nothing: forward `Authorization` only to servers of the kind `forwarding`",
+                names::OPEN
+            ),
         ),
         _ => (
             carried.is_some_and(|value| value.contains(".pf1.")),
@@ -200,7 +283,10 @@ fn credential(cell: &Cell, arrivals: &[&Arrival], plan: &Plan, layout: &Layout) 
             ),
         ),
     };
-    let seen = carried.map_or_else(|| format!("{server} saw no Authorization"), |_| format!("{server} saw another Authorization"));
+    let seen = carried.map_or_else(
+        || format!("{server} saw no Authorization"),
+        |_| format!("{server} saw another Authorization"),
+    );
     (!right).then_some(Diagnosis { seen, look })
 }
 #[cfg(test)]
@@ -217,7 +303,11 @@ mod tests {
     }
 
     fn plan() -> Plan {
-        Plan { static_token: "static-1".into(), minted_token: "minted-1".into(), ..Plan::default() }
+        Plan {
+            static_token: "static-1".into(),
+            minted_token: "minted-1".into(),
+            ..Plan::default()
+        }
     }
 
     fn target() -> Target {
@@ -252,7 +342,10 @@ mod tests {
             at_ms: 0.0,
             method: "POST".into(),
             target: "/mcp".into(),
-            headers: authorization.iter().map(|value| ("authorization".to_owned(), (*value).to_owned())).collect(),
+            headers: authorization
+                .iter()
+                .map(|value| ("authorization".to_owned(), (*value).to_owned()))
+                .collect(),
             body: String::new(),
             rpc_method: None,
             answered: "200".into(),
@@ -263,7 +356,10 @@ mod tests {
             case: CaseId("c1".into()),
             exchanges: vec![exchange(status)],
             arrivals: saw.map(arrival).into_iter().collect(),
-            secrets: vec![crate::trace::Secret { kind: SecretKind::UpstreamToken, value: "x".into() }],
+            secrets: vec![crate::trace::Secret {
+                kind: SecretKind::UpstreamToken,
+                value: "x".into(),
+            }],
         };
         diagnose(cell, &trace, &plan(), &layout()).map(|diagnosis| diagnosis.look)
     }
@@ -274,7 +370,10 @@ mod tests {
         assert_eq!(said(&usual, Some(200), Some(Some("Bearer x.pf1.c1.200-json"))), None);
         let refused = call(|cell| cell.credentials == Credentials::WrongKeyAndToken);
         assert_eq!(said(&refused, Some(401), None), None);
-        assert_eq!(said(&call(|cell| cell.server == ServerKind::Open), Some(200), Some(None)), None);
+        assert_eq!(
+            said(&call(|cell| cell.server == ServerKind::Open), Some(200), Some(None)),
+            None
+        );
     }
 
     #[test]
@@ -290,14 +389,54 @@ mod tests {
             (&usual, Some(400), token, "it wants a session first"),
             (&usual, Some(500), token, "look into its log"),
             (&usual, Some(200), Some(None), "the caller's token stays behind"),
-            (&call(|cell| cell.method == Method::Get), Some(405), None, "do not declare `listening-stream`"),
-            (&call(|cell| cell.method == Method::Delete), Some(405), None, "do not declare `session-end`"),
-            (&call(|cell| cell.server == ServerKind::Open), Some(200), token, "must be sent nothing"),
-            (&call(|cell| cell.server == ServerKind::Static), Some(200), token, "must be sent `static_token`"),
-            (&call(|cell| cell.server == ServerKind::ClientCredentials), Some(200), Some(None), "minted at `token_url`"),
-            (&call(|cell| cell.server == ServerKind::Ungranted), Some(200), token, "the limited key opens every server"),
-            (&call(|cell| cell.credentials == Credentials::WrongKeyAndToken), Some(200), token, "any key opens it"),
-            (&call(|cell| cell.credentials == Credentials::KeyInAuthorization), Some(401), None, "do not declare `key-in-authorization`"),
+            (
+                &call(|cell| cell.method == Method::Get),
+                Some(405),
+                None,
+                "do not declare `listening-stream`",
+            ),
+            (
+                &call(|cell| cell.method == Method::Delete),
+                Some(405),
+                None,
+                "do not declare `session-end`",
+            ),
+            (
+                &call(|cell| cell.server == ServerKind::Open),
+                Some(200),
+                token,
+                "must be sent nothing",
+            ),
+            (
+                &call(|cell| cell.server == ServerKind::Static),
+                Some(200),
+                token,
+                "must be sent `static_token`",
+            ),
+            (
+                &call(|cell| cell.server == ServerKind::ClientCredentials),
+                Some(200),
+                Some(None),
+                "minted at `token_url`",
+            ),
+            (
+                &call(|cell| cell.server == ServerKind::Ungranted),
+                Some(200),
+                token,
+                "the limited key opens every server",
+            ),
+            (
+                &call(|cell| cell.credentials == Credentials::WrongKeyAndToken),
+                Some(200),
+                token,
+                "any key opens it",
+            ),
+            (
+                &call(|cell| cell.credentials == Credentials::KeyInAuthorization),
+                Some(401),
+                None,
+                "do not declare `key-in-authorization`",
+            ),
         ] {
             let said = said(cell, status, saw).unwrap_or_default();
             assert!(said.contains(look), "{cell}: {status:?} {saw:?}: {said}");
@@ -309,7 +448,11 @@ mod tests {
         let target = target();
         let start = target.starts().next().expect("it can be started");
         let calls = calls(&target, start);
-        assert!(builtin::ROUTES.iter().all(|route| calls.iter().any(|cell| cell.route == *route)));
+        assert!(
+            builtin::ROUTES
+                .iter()
+                .all(|route| calls.iter().any(|cell| cell.route == *route))
+        );
         let mut bare = target;
         bare.features.clear();
         assert!(super::calls(&bare, start).len() < calls.len());

@@ -10,7 +10,10 @@ use crate::{
     cell::{Profile, Start, Strategy},
     client::Patience,
     defect::{self, Fault, Places, RunningDefect, Switch, Variant},
-    implementation::{self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, Several, StartError, Surfaces},
+    implementation::{
+        self, Audit, Deadlines, Description, DescriptionError, Feature, Layout, Several,
+        StartError, Surfaces,
+    },
     plan::Plan,
     run_file::{FORMAT, Header, fingerprint},
 };
@@ -155,8 +158,11 @@ impl Target {
                 ..twin
             });
         }
-        let unknown =
-            |kind, name: &str, known: Vec<&str>| TargetError::UnknownModel { kind, name: name.to_owned(), known: known.join(", ") };
+        let unknown = |kind, name: &str, known: Vec<&str>| TargetError::UnknownModel {
+            kind,
+            name: name.to_owned(),
+            known: known.join(", "),
+        };
         if let Some(fault) = name.strip_prefix("builtin:defect/") {
             let known = || defect::all().iter().map(Fault::name).collect();
             let fault = Fault::find(fault).ok_or_else(|| unknown("defect", fault, known()))?;
@@ -164,7 +170,10 @@ impl Target {
         }
         if let Some(variant) = name.strip_prefix("builtin:variant/") {
             let known = || defect::variants().iter().map(Variant::name).collect();
-            return Ok(Self::variant(name, Variant::find(variant).ok_or_else(|| unknown("variant", variant, known()))?));
+            return Ok(Self::variant(
+                name,
+                Variant::find(variant).ok_or_else(|| unknown("variant", variant, known()))?,
+            ));
         }
         match name.strip_prefix("builtin:") {
             Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
@@ -193,7 +202,8 @@ impl Target {
             probe_ms: millis(defect::PROBE_DEADLINE),
             answer_ms: millis(2 * (defect::PROBE_DEADLINE + defect::REQUEST_DEADLINE)),
         };
-        let unseen = |feature: &Feature| !matches!(feature, Feature::CommitDeadline | Feature::Http2);
+        let unseen =
+            |feature: &Feature| !matches!(feature, Feature::CommitDeadline | Feature::Http2);
         let features = Feature::ALL.iter().copied().filter(unseen).collect();
         let (profiles, strategies) = (profiles.to_vec(), vec![Strategy::Probe]);
         let places = Places::of(switch);
@@ -206,7 +216,12 @@ impl Target {
                 token_prefix: "Bearer ".to_owned(),
                 server_token_header: Some(places.server_token_header.to_owned()),
             },
-            routes: places.routes.iter().map(|route| (*route).to_owned()).chain(of_several.clone()).collect(),
+            routes: places
+                .routes
+                .iter()
+                .map(|route| (*route).to_owned())
+                .chain(of_several.clone())
+                .collect(),
             several: Some(Several {
                 routes: of_several.to_vec(),
                 narrowing_header: places.narrowing_header.to_owned(),
@@ -232,7 +247,11 @@ impl Target {
                 token_prefix: "Bearer ".to_owned(),
                 server_token_header: Some("x-mcp-{server}-authorization".to_owned()),
             },
-            routes: builtin::ROUTES.iter().chain(of_several).map(|route| (*route).to_owned()).collect(),
+            routes: builtin::ROUTES
+                .iter()
+                .chain(of_several)
+                .map(|route| (*route).to_owned())
+                .collect(),
             several: Some(Several {
                 routes: of_several.iter().map(|route| (*route).to_owned()).collect(),
                 narrowing_header: builtin::NARROWING_HEADER.to_owned(),
@@ -250,7 +269,10 @@ impl Target {
                     stripped: "credential_stripped=true".to_owned(),
                 }),
             },
-            deadlines: Deadlines { probe_ms: builtin::PROBE_DEADLINE_MS, answer_ms: builtin::ANSWER_WITHIN_MS },
+            deadlines: Deadlines {
+                probe_ms: builtin::PROBE_DEADLINE_MS,
+                answer_ms: builtin::ANSWER_WITHIN_MS,
+            },
             ours: true,
             baseline: Baseline::default(),
             kind,
@@ -258,14 +280,22 @@ impl Target {
     }
 
     fn described(name: &str, description: Description) -> Result<Self, TargetError> {
-        let wrong = |source| TargetError::Baseline { name: name.to_owned(), source: Box::new(source) };
-        let baseline =
-            description.read("baseline.toml").map_or_else(|| Ok(Baseline::default()), |text| Baseline::parse(&text)).map_err(wrong)?;
+        let wrong =
+            |source| TargetError::Baseline { name: name.to_owned(), source: Box::new(source) };
+        let baseline = description
+            .read("baseline.toml")
+            .map_or_else(|| Ok(Baseline::default()), |text| Baseline::parse(&text))
+            .map_err(wrong)?;
         Ok(Self {
             name: name.to_owned(),
             version: description.version.clone(),
             layout: description.credentials.clone(),
-            routes: description.routes.iter().chain(description.several.iter().flat_map(|several| &several.routes)).cloned().collect(),
+            routes: description
+                .routes
+                .iter()
+                .chain(description.several.iter().flat_map(|several| &several.routes))
+                .cloned()
+                .collect(),
             several: description.several.clone(),
             profiles: description.profiles.clone(),
             strategies: description.strategies.clone(),
@@ -280,7 +310,11 @@ impl Target {
 
     /// Keeps one strategy of those that it has.
     pub fn with_strategy(self, strategy: Strategy) -> Result<Self, TargetError> {
-        self.has("strategy", strategy.as_str(), self.strategies.iter().map(|known| known.as_str()))?;
+        self.has(
+            "strategy",
+            strategy.as_str(),
+            self.strategies.iter().map(|known| known.as_str()),
+        )?;
         Ok(Self { strategies: vec![strategy], ..self })
     }
 
@@ -290,17 +324,29 @@ impl Target {
         Ok(Self { profiles: vec![profile], ..self })
     }
 
-    fn has<'a>(&self, axis: &'static str, value: &'static str, known: impl Iterator<Item = &'a str>) -> Result<(), TargetError> {
+    fn has<'a>(
+        &self,
+        axis: &'static str,
+        value: &'static str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Result<(), TargetError> {
         let known: Vec<&str> = known.collect();
         if known.contains(&value) {
             return Ok(());
         }
-        Err(TargetError::NoSuchStart { name: self.name.clone(), axis, value, known: known.join(", ") })
+        Err(TargetError::NoSuchStart {
+            name: self.name.clone(),
+            axis,
+            value,
+            known: known.join(", "),
+        })
     }
 
     /// How it is started: once for each profile and strategy.
     pub fn starts(&self) -> impl Iterator<Item = Start> {
-        self.profiles.iter().flat_map(|&profile| self.strategies.iter().map(move |&strategy| Start { profile, strategy }))
+        self.profiles.iter().flat_map(|&profile| {
+            self.strategies.iter().map(move |&strategy| Start { profile, strategy })
+        })
     }
 
     /// How long the client waits for it.
@@ -314,7 +360,9 @@ impl Target {
     #[must_use]
     pub fn layout_in_words(&self) -> String {
         let Layout { key_header, key_prefix, token_header, token_prefix, .. } = &self.layout;
-        format!("gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: {token_prefix}…`")
+        format!(
+            "gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: {token_prefix}…`"
+        )
     }
 
     /// Whether it can be stopped and started again.
@@ -324,16 +372,27 @@ impl Target {
     }
 
     /// Starts it and waits until it is ready.
-    pub async fn start(&self, plan: &Plan, start: Start, cache: &Path, say: impl Fn(&str)) -> Result<Running, TargetError> {
-        let failed = |why: io::Error| TargetError::Builtin { name: self.name.clone(), why: why.to_string() };
+    pub async fn start(
+        &self,
+        plan: &Plan,
+        start: Start,
+        cache: &Path,
+        say: impl Fn(&str),
+    ) -> Result<Running, TargetError> {
+        let failed =
+            |why: io::Error| TargetError::Builtin { name: self.name.clone(), why: why.to_string() };
         Ok(match &self.kind {
-            Kind::Reference => {
-                Running::Reference(builtin::start(plan, start).await.map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?)
+            Kind::Reference => Running::Reference(
+                builtin::start(plan, start)
+                    .await
+                    .map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?,
+            ),
+            Kind::Model(switch) => {
+                Running::Model(defect::start(*switch, plan, start.profile).await.map_err(failed)?)
             }
-            Kind::Model(switch) => Running::Model(defect::start(*switch, plan, start.profile).await.map_err(failed)?),
-            Kind::Described(description) => {
-                Running::Described(Box::new(implementation::start(description, plan, start, cache, say).await?))
-            }
+            Kind::Described(description) => Running::Described(Box::new(
+                implementation::start(description, plan, start, cache, say).await?,
+            )),
             Kind::Url(url) => Running::Url(url.trim_end_matches('/').to_owned()),
         })
     }
@@ -380,7 +439,9 @@ impl Running {
     pub fn output(&self) -> Option<String> {
         match self {
             Self::Reference(running) => Some(running.output()),
-            Self::Described(running) => std::fs::read(&running.log).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            Self::Described(running) => std::fs::read(&running.log)
+                .ok()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             Self::Model(running) => Some(running.output()),
             Self::Url(_) => None,
         }

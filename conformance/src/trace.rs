@@ -18,7 +18,10 @@ pub fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
 
 /// Every line of that name, in any case.
 pub fn all_headers<'a>(headers: &'a Headers, name: &str) -> impl Iterator<Item = &'a str> {
-    headers.iter().filter(move |(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .filter(move |(line, _)| line.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 /// Everything recorded of one case.
@@ -131,7 +134,10 @@ mod tests {
 
     #[test]
     fn header_names_match_in_any_case() {
-        let headers = vec![("WWW-authenticate".to_owned(), "a".to_owned()), ("www-Authenticate".to_owned(), "b".to_owned())];
+        let headers = vec![
+            ("WWW-authenticate".to_owned(), "a".to_owned()),
+            ("www-Authenticate".to_owned(), "b".to_owned()),
+        ];
         assert_eq!(header(&headers, "www-authenticate"), Some("a"));
         assert_eq!(all_headers(&headers, "WWW-Authenticate").count(), 2);
     }

@@ -25,8 +25,14 @@ fn description(test: &str, command: &str) -> String {
 /// Ports differ from run to run; secrets do not, because the seed is given.
 fn redacted(text: &str) -> String {
     let (first, rest) = text.split_once("127.0.0.1:").unwrap_or((text, ""));
-    let rest = rest.split("127.0.0.1:").map(|part| format!("127.0.0.1:PORT{}", part.trim_start_matches(|c: char| c.is_ascii_digit())));
-    if text.contains("127.0.0.1:") { first.to_owned() + &rest.collect::<String>() } else { text.to_owned() }
+    let rest = rest.split("127.0.0.1:").map(|part| {
+        format!("127.0.0.1:PORT{}", part.trim_start_matches(|c: char| c.is_ascii_digit()))
+    });
+    if text.contains("127.0.0.1:") {
+        first.to_owned() + &rest.collect::<String>()
+    } else {
+        text.to_owned()
+    }
 }
 
 #[test]
@@ -92,7 +98,16 @@ fn a_run_as_expected_is_0() {
 
 #[test]
 fn a_failure_is_1_and_shown_on_both_faces() {
-    let run = ["run", "builtin:defect/403-as-401", "--seed", "7", "--only", "STA-05", "--where", "method=tools-*"];
+    let run = [
+        "run",
+        "builtin:defect/403-as-401",
+        "--seed",
+        "7",
+        "--only",
+        "STA-05",
+        "--where",
+        "method=tools-*",
+    ];
     let output = called(&run);
     insta::assert_snapshot!("report_of_a_failure", redacted(&said(&output)));
     assert_eq!(output.status.code(), Some(1));
@@ -102,12 +117,22 @@ fn a_failure_is_1_and_shown_on_both_faces() {
 fn a_known_failure_is_0_and_a_stale_entry_is_5() {
     let entry = "[[known-failure]]\nrequirement = \"STA-05\"\nverdict = \"fail\"\nreason = \"turns 403 into 401\"\n";
     let baseline = file("baseline", "baseline.toml", entry);
-    let run = ["run", "builtin:defect/403-as-401", "--only", "STA-05", "--where", "method=tools-list", "--baseline", &baseline];
+    let run = [
+        "run",
+        "builtin:defect/403-as-401",
+        "--only",
+        "STA-05",
+        "--where",
+        "method=tools-list",
+        "--baseline",
+        &baseline,
+    ];
     assert_eq!(code(&run), 0);
     let output = called(&["run", "--strategy", "deferred", "--baseline", &baseline]);
     assert_eq!(output.status.code(), Some(5));
     assert!(said(&output).contains("STALE  STA-05  fail  turns 403 into 401"));
-    let without_reason = file("baseline", "without-reason.toml", &entry.replace("turns 403 into 401", ""));
+    let without_reason =
+        file("baseline", "without-reason.toml", &entry.replace("turns 403 into 401", ""));
     assert_eq!(code(&["run", "--baseline", &without_reason]), 2);
 }
 
@@ -137,7 +162,17 @@ fn server(answer: Option<&'static str>) -> String {
 
 #[test]
 fn a_full_disk_is_the_suite_s_trouble_and_no_verdict() {
-    let part = ["run", "--only", "STA-05", "--where", "method=tools-list", "--strategy", "probe", "--profile", "seed"];
+    let part = [
+        "run",
+        "--only",
+        "STA-05",
+        "--where",
+        "method=tools-list",
+        "--strategy",
+        "probe",
+        "--profile",
+        "seed",
+    ];
     // Every write to it fails for want of space; it is there on Linux alone.
     if !std::path::Path::new("/dev/full").exists() {
         return;
@@ -145,7 +180,11 @@ fn a_full_disk_is_the_suite_s_trouble_and_no_verdict() {
     let output = called(&[&part[..], &["--output", "/dev/full"]].concat());
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(said(&output), "", "nothing is reported of a run that was not kept");
-    assert!(complained(&output).contains("/dev/full could not be written: No space left"), "{}", complained(&output));
+    assert!(
+        complained(&output).contains("/dev/full could not be written: No space left"),
+        "{}",
+        complained(&output)
+    );
     assert!(complained(&output).contains("--output"), "{}", complained(&output));
 }
 
@@ -154,7 +193,12 @@ fn a_server_that_always_says_200_is_not_believed() {
     let says = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
     let output = called(&["run", &server(Some(says)), "--like", "builtin:reference"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("a healthy call was answered 200, and its tools/list never reached alpha"), "{}", said(&output));
+    assert!(
+        said(&output)
+            .contains("a healthy call was answered 200, and its tools/list never reached alpha"),
+        "{}",
+        said(&output)
+    );
     assert!(said(&output).contains("result        failure"));
 }
 
@@ -163,7 +207,11 @@ fn a_server_that_hangs_is_a_failure_and_not_a_hang() {
     let like = description("hangs", "[\"true\"]");
     let output = called(&["run", &server(None), "--like", &like]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("no answer within the suite's deadline"), "{}", said(&output));
+    assert!(
+        said(&output).contains("no answer within the suite's deadline"),
+        "{}",
+        said(&output)
+    );
 }
 
 fn started(arguments: &[&str], piped: impl FnOnce(&mut Command)) -> Child {
@@ -173,7 +221,10 @@ fn started(arguments: &[&str], piped: impl FnOnce(&mut Command)) -> Child {
 }
 
 fn interrupt(child: &Child) {
-    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a running process has an id");
+    let id = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("a running process has an id");
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it is ours");
 }
 
@@ -181,9 +232,14 @@ fn interrupt(child: &Child) {
 fn an_interrupted_run_leaves_a_whole_file_that_says_so() {
     let path = folder("interrupted").join("run.jsonl");
     let path = path.to_str().expect("a plain path");
-    let mut child = started(&["run", "--output", path], |command| _ = command.stderr(Stdio::piped()).stdout(Stdio::null()));
+    let mut child = started(&["run", "--output", path], |command| {
+        _ = command.stderr(Stdio::piped()).stdout(Stdio::null())
+    });
     let stderr = child.stderr.take().expect("it is piped");
-    let begun = BufReader::new(stderr).lines().map_while(Result::ok).find(|line| line.starts_with("strategy "));
+    let begun = BufReader::new(stderr)
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("strategy "));
     assert!(begun.is_some());
     interrupt(&child);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
@@ -210,8 +266,15 @@ fn a_run_file_reports_again_and_a_cut_one_is_refused() {
 fn the_fleet_says_what_to_configure_and_serves_until_interrupted() {
     let mut child = started(&["fleet"], |command| _ = command.stdout(Stdio::piped()));
     let stdout = child.stdout.take().expect("it is piped");
-    let lines: Vec<String> = BufReader::new(stdout).lines().map_while(Result::ok).take_while(|line| !line.contains("Ctrl-C")).collect();
-    assert!(lines.iter().any(|line| line.contains("alpha")) && lines.iter().any(|line| line.contains("minted at http://")));
+    let lines: Vec<String> = BufReader::new(stdout)
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.contains("Ctrl-C"))
+        .collect();
+    assert!(
+        lines.iter().any(|line| line.contains("alpha"))
+            && lines.iter().any(|line| line.contains("minted at http://"))
+    );
     interrupt(&child);
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

@@ -29,8 +29,13 @@ fn main() -> ExitCode {
     let names = |part: &Part| names(part).map(|(name, _)| name).collect::<Vec<_>>();
     let wanted = |name: &String| !arguments.is_filtered_out(&Trial::test(name.clone(), || Ok(())));
     let all = wanted(&NO_GAP.to_owned());
-    let selected: BTreeSet<String> = whole.iter().flat_map(names).filter(|name| all || wanted(name)).collect();
-    let run = if arguments.list || selected.is_empty() { None } else { Some(Arc::new(driven(&target, &whole, &selected))) };
+    let selected: BTreeSet<String> =
+        whole.iter().flat_map(names).filter(|name| all || wanted(name)).collect();
+    let run = if arguments.list || selected.is_empty() {
+        None
+    } else {
+        Some(Arc::new(driven(&target, &whole, &selected)))
+    };
     let trials = whole.iter().flat_map(|part| {
         let run = run.clone();
         names_with_ids(part).map(move |(name, about)| {
@@ -55,8 +60,14 @@ fn no_gap(run: &Run) -> Result<(), Failed> {
 fn names(part: &Part) -> impl Iterator<Item = (String, String)> {
     let cells = part.cells.iter().map(|cell| (name(cell), cell.to_string()));
     let start = part.start;
-    let scenarios = part.scenarios.iter().map(|scenario| scenario.id.as_str()).chain([WHOLE_OUTPUT, IDLE_GAP]);
-    cells.chain(scenarios.map(move |id| (scenario_name(start, id), format!("scenario {id} / {start}"))))
+    let scenarios = part
+        .scenarios
+        .iter()
+        .map(|scenario| scenario.id.as_str())
+        .chain([WHOLE_OUTPUT, IDLE_GAP]);
+    cells.chain(
+        scenarios.map(move |id| (scenario_name(start, id), format!("scenario {id} / {start}"))),
+    )
 }
 
 fn names_with_ids(part: &Part) -> impl Iterator<Item = (String, String)> + use<> {
@@ -64,8 +75,19 @@ fn names_with_ids(part: &Part) -> impl Iterator<Item = (String, String)> + use<>
 }
 
 fn name(cell: &Cell) -> String {
-    let Cell { credentials, server, upstream, method, route, strategy, profile, era } = cell;
-    format!("conformance::{profile}::{strategy}::{era}::{credentials}::{server}::{upstream}::{method}::{route}")
+    let Cell {
+        credentials,
+        server,
+        upstream,
+        method,
+        route,
+        strategy,
+        profile,
+        era,
+    } = cell;
+    format!(
+        "conformance::{profile}::{strategy}::{era}::{credentials}::{server}::{upstream}::{method}::{route}"
+    )
 }
 
 fn scenario_name(Start { profile, strategy }: Start, id: &str) -> String {
@@ -76,20 +98,39 @@ fn scenario_name(Start { profile, strategy }: Start, id: &str) -> String {
 fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     let wanted = |part: &Part| Part {
         start: part.start,
-        cells: part.cells.iter().filter(|cell| selected.contains(&name(cell))).cloned().collect(),
-        scenarios: part.scenarios.iter().filter(|scenario| selected.contains(&scenario_name(part.start, &scenario.id))).copied().collect(),
+        cells: part
+            .cells
+            .iter()
+            .filter(|cell| selected.contains(&name(cell)))
+            .cloned()
+            .collect(),
+        scenarios: part
+            .scenarios
+            .iter()
+            .filter(|scenario| selected.contains(&scenario_name(part.start, &scenario.id)))
+            .copied()
+            .collect(),
     };
     let has_any = |part: &Part| names(part).any(|(name, _)| selected.contains(&name));
     let parts: Vec<Part> = whole.iter().filter(|part| has_any(part)).map(wanted).collect();
     let header = target.header(SEED, Vec::new());
-    let options = Options { jobs: 32, fail_fast: false, cache: PathBuf::new(), selection: Selection::default() };
+    let options = Options {
+        jobs: 32,
+        fail_fast: false,
+        cache: PathBuf::new(),
+        selection: Selection::default(),
+    };
     let runtime = tokio::runtime::Runtime::new().expect("this machine has threads");
     runtime.block_on(async {
         let fleet = Arc::new(Fleet::start(SEED).await.expect("loopback has free ports"));
         let mut recorder = Recorder::start(header, None).expect("nothing is written");
         let counts = |finding: &Finding| report::counts(finding, target.ours);
         let runner = Runner::new(target, fleet, SEED, &options, &|_| {}, &counts);
-        for running in runner.run(&parts, &mut recorder).await.expect("the reference implementation starts") {
+        for running in runner
+            .run(&parts, &mut recorder)
+            .await
+            .expect("the reference implementation starts")
+        {
             running.stop().await;
         }
         recorder.finish(false).expect("nothing is written")
@@ -98,12 +139,14 @@ fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
 
 /// What was found about one cell or scenario.
 fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
-    if let Some(damage) =
-        run.damages.iter().find(|damage| damage.cells.is_empty() || damage.cells.iter().any(|cell| about.contains(cell.as_str())))
-    {
+    if let Some(damage) = run.damages.iter().find(|damage| {
+        damage.cells.is_empty() || damage.cells.iter().any(|cell| about.contains(cell.as_str()))
+    }) {
         return Err(damage.says.clone().into());
     }
-    let Some(case) = run.cases().find(|case| case.id == about) else { return Err("was not driven".into()) };
+    let Some(case) = run.cases().find(|case| case.id == about) else {
+        return Err("was not driven".into());
+    };
     // A stranger may do what is not wrong and not what was asked for; ours may not.
     let lax = case.findings.iter().filter(|finding| finding.verdict == Verdict::NonStrict);
     let lax = lax.map(|Finding { requirement, rule, observable, expected, seen, .. }| {

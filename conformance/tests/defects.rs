@@ -19,7 +19,10 @@ fn main() -> ExitCode {
     let trial = |claim: Claim| Trial::test(claim.implementation.clone(), move || as_claimed(claim));
     let mut trials: Vec<Trial> = claims().into_iter().map(trial).collect();
     trials.push(Trial::test("the_kill_matrix", the_kill_matrix));
-    trials.push(Trial::test("claims_name_covered_requirements", claims_name_covered_requirements));
+    trials.push(Trial::test(
+        "claims_name_covered_requirements",
+        claims_name_covered_requirements,
+    ));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -30,7 +33,13 @@ fn as_claimed(claim: Claim) -> Result<(), Failed> {
 
 /// What the trials show, the other way round.
 fn the_kill_matrix() -> Result<(), Failed> {
-    let caught = |id: &str| defect::all().iter().filter(|fault| fault.fails.iter().any(|failed| failed == id)).map(Fault::name).collect();
+    let caught = |id: &str| {
+        defect::all()
+            .iter()
+            .filter(|fault| fault.fails.iter().any(|failed| failed == id))
+            .map(Fault::name)
+            .collect()
+    };
     insta::assert_snapshot!(kill_matrix(caught));
     Ok(())
 }
@@ -40,7 +49,8 @@ fn claims_name_covered_requirements() -> Result<(), Failed> {
         for id in &fault.fails {
             let requirement = Catalogue::embedded().get(id);
             assert!(
-                requirement.is_some_and(|requirement| matches!(requirement.status(), Status::Covered)),
+                requirement
+                    .is_some_and(|requirement| matches!(requirement.status(), Status::Covered)),
                 "{} claims {id}, which nothing judges",
                 fault.name()
             );

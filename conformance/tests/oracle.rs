@@ -21,31 +21,52 @@ mod table;
 
 /// Statuses that tell accepted sets apart.
 const STATUSES: &[&str] = &[
-    "200", "202", "204", "299", "301", "302", "307", "308", "400", "401", "403", "404", "405", "406", "407", "410", "415", "418", "429",
-    "500", "501", "502", "503", "504", "none",
+    "200", "202", "204", "299", "301", "302", "307", "308", "400", "401", "403", "404", "405",
+    "406", "407", "410", "415", "418", "429", "500", "501", "502", "503", "504", "none",
 ];
 
 /// What is seen where nothing else is wrong, so that a rule which leaves a fault to another one still counts.
-const HONEST: &[(&str, &str)] =
-    &[("elsewhere", "nothing"), ("scheme", "one"), ("answered", "in-time"), ("ending", "complete"), ("key-leak", "nothing")];
+const HONEST: &[(&str, &str)] = &[
+    ("elsewhere", "nothing"),
+    ("scheme", "one"),
+    ("answered", "in-time"),
+    ("ending", "complete"),
+    ("key-leak", "nothing"),
+];
 
 static CELLS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
-    let routes = ["/mcp/{server}", "/mcp/{server}/", "/{server}/mcp", "/{server}/mcp/", "/mcp", "/mcp/{servers}"].map(str::to_owned);
+    let routes = [
+        "/mcp/{server}",
+        "/mcp/{server}/",
+        "/{server}/mcp",
+        "/{server}/mcp/",
+        "/mcp",
+        "/mcp/{servers}",
+    ]
+    .map(str::to_owned);
     matrix::cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
 });
 
 fn is_honest(given: &Accepted) -> bool {
-    given.iter().all(|(name, pattern)| HONEST.iter().any(|(honest, value)| honest == name && pattern.matches(value)))
+    given.iter().all(|(name, pattern)| {
+        HONEST.iter().any(|(honest, value)| honest == name && pattern.matches(value))
+    })
 }
 
 /// The rules that bind a cell whatever else is seen.
 fn binding(cell: &Cell) -> impl Iterator<Item = &'static Rule> {
-    let rules: Vec<&'static Rule> = RuleBook::embedded().iter().filter(|rule| rule.when.matches(cell)).collect();
+    let rules: Vec<&'static Rule> =
+        RuleBook::embedded().iter().filter(|rule| rule.when.matches(cell)).collect();
     rules.into_iter().filter(|rule| is_honest(&rule.expectation.given))
 }
 
 /// The values of an observable that every binding rule accepts; with those that are merely not wrong, if `graded`.
-fn accepted<'v>(cell: &Cell, observable: &str, values: &[&'v str], graded: bool) -> BTreeSet<&'v str> {
+fn accepted<'v>(
+    cell: &Cell,
+    observable: &str,
+    values: &[&'v str],
+    graded: bool,
+) -> BTreeSet<&'v str> {
     let patterns: Vec<(&Pattern, Option<&Pattern>)> = binding(cell)
         .filter_map(|rule| {
             let strict = rule.expectation.expect.get(observable)?;
@@ -53,46 +74,73 @@ fn accepted<'v>(cell: &Cell, observable: &str, values: &[&'v str], graded: bool)
         })
         .collect();
     let fits = |value: &str| {
-        patterns.iter().all(|(strict, loose)| strict.matches(value) || graded && loose.is_some_and(|loose| loose.matches(value)))
+        patterns.iter().all(|(strict, loose)| {
+            strict.matches(value) || graded && loose.is_some_and(|loose| loose.matches(value))
+        })
     };
-    if patterns.is_empty() { BTreeSet::new() } else { values.iter().copied().filter(|value| fits(value)).collect() }
+    if patterns.is_empty() {
+        BTreeSet::new()
+    } else {
+        values.iter().copied().filter(|value| fits(value)).collect()
+    }
 }
 
 /// Values that an observable can have: its words, and what the rules write of those with a detail.
 fn values_of(observable: &str) -> Vec<String> {
-    let vocabulary = Observable::find(observable).expect("rules are checked for such names when they are read").values;
+    let vocabulary = Observable::find(observable)
+        .expect("rules are checked for such names when they are read")
+        .values;
     if vocabulary.contains(&"100..599") {
         return STATUSES.iter().map(ToString::to_string).collect();
     }
     let expectations = || RuleBook::embedded().iter().map(|rule| &rule.expectation);
-    let written = expectations().flat_map(|expectation| expectation.expect.get(observable)).flat_map(Pattern::written);
-    vocabulary.iter().copied().chain(written).map(|value| value.replace('*', "")).collect()
+    let written = expectations()
+        .flat_map(|expectation| expectation.expect.get(observable))
+        .flat_map(Pattern::written);
+    vocabulary
+        .iter()
+        .copied()
+        .chain(written)
+        .map(|value| value.replace('*', ""))
+        .collect()
 }
 
 #[test]
 fn every_cell_has_a_status_rule() {
     for cell in CELLS.iter() {
-        assert!(binding(cell).any(|rule| rule.expectation.expect.contains_key("status")), "{cell}");
+        assert!(
+            binding(cell).any(|rule| rule.expectation.expect.contains_key("status")),
+            "{cell}"
+        );
     }
 }
 
 #[test]
 fn no_two_rules_contradict() {
-    for cell in CELLS.iter().filter(|cell| ["/mcp/{server}", "/mcp"].contains(&cell.route.as_str())) {
+    for cell in CELLS
+        .iter()
+        .filter(|cell| ["/mcp/{server}", "/mcp"].contains(&cell.route.as_str()))
+    {
         let rules: Vec<&Rule> = RuleBook::embedded().of(cell).collect();
-        let observables: BTreeSet<&String> = rules.iter().flat_map(|rule| rule.expectation.expect.keys()).collect();
+        let observables: BTreeSet<&String> =
+            rules.iter().flat_map(|rule| rule.expectation.expect.keys()).collect();
         for observable in observables {
             let values = values_of(observable);
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             let bound = accepted(cell, observable, &values, false);
             assert!(
-                !bound.is_empty() || !binding(cell).any(|rule| rule.expectation.expect.contains_key(observable)),
+                !bound.is_empty()
+                    || !binding(cell).any(|rule| rule.expectation.expect.contains_key(observable)),
                 "{cell}: {observable}"
             );
             // What holds only where something else is seen leaves something over, too.
             for rule in rules.iter().filter(|rule| !is_honest(&rule.expectation.given)) {
-                let Some(pattern) = rule.expectation.expect.get(observable) else { continue };
-                let left = |value: &&str| pattern.matches(value) && (bound.is_empty() || bound.contains(value));
+                let Some(pattern) = rule.expectation.expect.get(observable) else {
+                    continue;
+                };
+                let left = |value: &&str| {
+                    pattern.matches(value) && (bound.is_empty() || bound.contains(value))
+                };
                 assert!(values.iter().any(left), "{cell}: {observable} by {}", rule.id);
             }
         }
@@ -110,7 +158,9 @@ fn every_rule_speaks_of_some_cell() {
 fn cited(value: &toml::Value, ids: &mut BTreeSet<String>) {
     match value {
         toml::Value::Table(table) => table.iter().for_each(|(key, value)| match value.as_array() {
-            Some(list) if key == "requires" => ids.extend(list.iter().filter_map(|id| id.as_str().map(str::to_owned))),
+            Some(list) if key == "requires" => {
+                ids.extend(list.iter().filter_map(|id| id.as_str().map(str::to_owned)))
+            }
             _ => cited(value, ids),
         }),
         toml::Value::Array(list) => list.iter().for_each(|value| cited(value, ids)),
@@ -120,7 +170,10 @@ fn cited(value: &toml::Value, ids: &mut BTreeSet<String>) {
 
 #[test]
 fn what_is_judged_is_cited_and_nothing_else() {
-    let mut ids: BTreeSet<String> = RuleBook::embedded().iter().flat_map(|rule| rule.expectation.requires.clone()).collect();
+    let mut ids: BTreeSet<String> = RuleBook::embedded()
+        .iter()
+        .flat_map(|rule| rule.expectation.requires.clone())
+        .collect();
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
@@ -129,7 +182,12 @@ fn what_is_judged_is_cited_and_nothing_else() {
     }
     for requirement in Catalogue::embedded().iter() {
         let judged = requirement.status() == Status::Covered;
-        assert_eq!(ids.remove(&requirement.id), judged, "{} is cited, or judged, but not both", requirement.id);
+        assert_eq!(
+            ids.remove(&requirement.id),
+            judged,
+            "{} is cited, or judged, but not both",
+            requirement.id
+        );
     }
     assert_eq!(ids, BTreeSet::new());
 }
@@ -145,7 +203,15 @@ fn compare(cell: &Cell) -> Result<(), TestCaseError> {
     let (statuses, saw) = reference::decide(cell);
     let rules = accepted(cell, "status", STATUSES, false);
     prop_assert_eq!(rules, statuses.into_iter().collect::<BTreeSet<_>>(), "status of {}", cell);
-    let simple = ["nothing", "token", "no-credential", "own-credential", "key", "altered-token", "other"];
+    let simple = [
+        "nothing",
+        "token",
+        "no-credential",
+        "own-credential",
+        "key",
+        "altered-token",
+        "other",
+    ];
     let rules = accepted(cell, "saw", &simple, false);
     prop_assert_eq!(rules, saw.into_iter().collect::<BTreeSet<_>>(), "credential in {}", cell);
     Ok(())
@@ -202,25 +268,47 @@ fn decision_table() {
 /// What is accepted of a cell, as a line of the table.
 fn expectation(cell: &Cell) -> String {
     let strict = accepted(cell, "status", STATUSES, false);
-    let graded: Vec<&str> = accepted(cell, "status", STATUSES, true).difference(&strict).copied().collect();
+    let graded: Vec<&str> =
+        accepted(cell, "status", STATUSES, true).difference(&strict).copied().collect();
     let mut line = format!("{:<24}", table::statuses(&strict.into_iter().collect::<Vec<_>>()));
-    line.push_str(&format!("{:<20}", if graded.is_empty() { String::new() } else { format!("or {}", table::statuses(&graded)) }));
-    let saw = accepted(cell, "saw", &["nothing", "token", "no-credential", "own-credential"], false);
+    line.push_str(&format!(
+        "{:<20}",
+        if graded.is_empty() {
+            String::new()
+        } else {
+            format!("or {}", table::statuses(&graded))
+        }
+    ));
+    let saw =
+        accepted(cell, "saw", &["nothing", "token", "no-credential", "own-credential"], false);
     line.push_str(&format!("{:<16}", saw.into_iter().collect::<Vec<_>>().join(" ")));
     let answer = accepted(cell, "status", STATUSES, false);
-    let told: Vec<&str> =
-        ["401", "403"].into_iter().filter(|status| answer.contains(status)).flat_map(|status| challenge(cell, status)).collect();
+    let told: Vec<&str> = ["401", "403"]
+        .into_iter()
+        .filter(|status| answer.contains(status))
+        .flat_map(|status| challenge(cell, status))
+        .collect();
     line.push_str(&told.join(" "));
     line.trim_end().to_owned()
 }
 
 /// What a challenge may be where the answer has this status.
 fn challenge(cell: &Cell, status: &str) -> Vec<&'static str> {
-    let speaks = |rule: &&Rule| rule.expectation.given.get("status").is_some_and(|given| given.matches(status));
-    let patterns: Vec<&Pattern> =
-        RuleBook::embedded().of(cell).filter(speaks).filter_map(|rule| rule.expectation.expect.get("challenge")).collect();
-    let fits = |value: &&str| !patterns.is_empty() && patterns.iter().all(|pattern| pattern.matches(value));
-    ["well-formed", "unquoted", "malformed: x", "absent"].into_iter().filter(fits).collect()
+    let speaks = |rule: &&Rule| {
+        rule.expectation.given.get("status").is_some_and(|given| given.matches(status))
+    };
+    let patterns: Vec<&Pattern> = RuleBook::embedded()
+        .of(cell)
+        .filter(speaks)
+        .filter_map(|rule| rule.expectation.expect.get("challenge"))
+        .collect();
+    let fits = |value: &&str| {
+        !patterns.is_empty() && patterns.iter().all(|pattern| pattern.matches(value))
+    };
+    ["well-formed", "unquoted", "malformed: x", "absent"]
+        .into_iter()
+        .filter(fits)
+        .collect()
 }
 
 /// The methods of a cell's group, as the table names them.

@@ -17,8 +17,16 @@ fn folder() -> PathBuf {
 }
 
 fn browser() -> Option<&'static str> {
-    let found = BROWSERS.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()));
-    assert!(found.is_some() || std::env::var_os("CI").is_none(), "no Chromium, which .ci/run installs");
+    let found = BROWSERS.into_iter().find(|name| {
+        Command::new(name)
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    assert!(
+        found.is_some() || std::env::var_os("CI").is_none(),
+        "no Chromium, which .ci/run installs"
+    );
     if found.is_none() {
         eprintln!("no Chromium on this machine: the page is not looked at");
     }
@@ -30,7 +38,18 @@ fn page(name: &str, implementation: &str) -> PathBuf {
     let path = folder().join(name);
     let report = format!("html={}", path.display());
     let output = Command::new(env!("CARGO_BIN_EXE_preflight-conformance"))
-        .args(["run", implementation, "--only", "STA-0*", "--where", "method=tools-*", "--strategy", "probe", "--profile", "seed"])
+        .args([
+            "run",
+            implementation,
+            "--only",
+            "STA-0*",
+            "--where",
+            "method=tools-*",
+            "--strategy",
+            "probe",
+            "--profile",
+            "seed",
+        ])
         .args(["--seed", "7", "--report", &report])
         .output()
         .expect("the binary runs");
@@ -42,8 +61,21 @@ fn page(name: &str, implementation: &str) -> PathBuf {
 fn rendered(browser: &str, page: &Path, at: &str) -> String {
     let profile = tempfile::tempdir().expect("there is room for a profile");
     let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"])
-        .args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=20000", "--dump-dom", "--enable-logging=stderr"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+        ])
+        .args([
+            "--disable-component-update",
+            "--disable-sync",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            "--enable-logging=stderr",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}#{at}", page.display()))
         .output()
@@ -59,7 +91,11 @@ fn a_case_opens_with_both_faces_its_expectation_and_its_source() {
     let Some(browser) = browser() else { return };
     let page = page("case.html", "builtin:defect/403-as-401");
     let cell = "key-and-token / forwarding / 403-bare+json-rpc / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
-    let shown = rendered(browser, &page, &format!("case={}", cell.replace(' ', "%20").replace('/', "%2F").replace('+', "%2B")));
+    let shown = rendered(
+        browser,
+        &page,
+        &format!("case={}", cell.replace(' ', "%20").replace('/', "%2F").replace('+', "%2B")),
+    );
     assert!(shown.contains("data-ready=\"yes\""), "its script came to its end");
     let (_, dialog) = shown.split_once("<dialog").expect("there is a dialog");
     let (dialog, _) = dialog.split_once("</dialog>").expect("it ends");
@@ -85,9 +121,25 @@ fn the_matrix_shows_one_requirement_where_it_is_asked_to() {
     let page = page("matrix.html", "builtin:defect/403-as-401");
     let all = rendered(browser, &page, "");
     let one = rendered(browser, &page, "show=STA-05");
-    let squares = |shown: &str, class: &str| shown.matches(&format!("<button class=\"sq {class}\"")).count();
+    let squares =
+        |shown: &str, class: &str| shown.matches(&format!("<button class=\"sq {class}\"")).count();
     assert!(squares(&all, "pass") > squares(&all, "fail") && squares(&all, "none off") == 0);
-    assert!(squares(&one, "fail") == squares(&all, "fail") && squares(&one, "none off") > 0 && squares(&one, "pass") == 0);
-    let count = one.split("id=\"shown\">").nth(1).and_then(|rest| rest.split('<').next()).expect("it says how many");
-    assert_eq!(count, format!("{} of {} cells", squares(&one, "fail"), squares(&all, "fail") + squares(&all, "pass")));
+    assert!(
+        squares(&one, "fail") == squares(&all, "fail")
+            && squares(&one, "none off") > 0
+            && squares(&one, "pass") == 0
+    );
+    let count = one
+        .split("id=\"shown\">")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next())
+        .expect("it says how many");
+    assert_eq!(
+        count,
+        format!(
+            "{} of {} cells",
+            squares(&one, "fail"),
+            squares(&all, "fail") + squares(&all, "pass")
+        )
+    );
 }

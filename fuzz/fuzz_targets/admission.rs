@@ -14,7 +14,10 @@ use mcp_preflight::core::{
 const KEYS: [&[u8]; 2] = [b"sk-alice", b"sk-bob"];
 
 fuzz_target!(|bytes: &[u8]| {
-    let keyring = Keyring { header: HeaderName::from_static("x-key"), keys: KEYS.map(KeyDigest::of).into() };
+    let keyring = Keyring {
+        header: HeaderName::from_static("x-key"),
+        keys: KEYS.map(KeyDigest::of).into(),
+    };
     let mut headers = HeaderMap::new();
     for (n, line) in bytes.split(|byte| *byte == b'\n').take(6).enumerate() {
         let name = if n % 2 == 0 { keyring.header.clone() } else { AUTHORIZATION };
@@ -25,12 +28,18 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(admitted) = keyring.admit(&headers) else { return };
     assert!(usize::from(admitted.caller.0) < KEYS.len());
     for kind in [Kind::Static, Kind::ClientCredentials, Kind::Open] {
-        assert!(assign(kind, &admitted.authorization).is_ok_and(|credential| credential.forwarded().is_none()));
+        assert!(
+            assign(kind, &admitted.authorization)
+                .is_ok_and(|credential| credential.forwarded().is_none())
+        );
     }
     if let Authorization::Token(token) = &admitted.authorization {
         let sent = token.header_value();
         assert!(sent.is_sensitive());
-        assert!(sent.as_bytes().split(|byte| *byte == b' ').all(|part| !KEYS.contains(&part)), "a key was forwarded");
+        assert!(
+            sent.as_bytes().split(|byte| *byte == b' ').all(|part| !KEYS.contains(&part)),
+            "a key was forwarded"
+        );
         assert_eq!(headers.get_all(AUTHORIZATION).iter().count(), 1);
     }
 });

@@ -9,7 +9,10 @@ use mcp_preflight::core::{
 };
 
 fuzz_target!(|bytes: &[u8]| {
-    let discovery = Discovery { resource_metadata: "https://gw.test/prm".into(), authorization_uri: "https://gw.test/as".into() };
+    let discovery = Discovery {
+        resource_metadata: "https://gw.test/prm".into(),
+        authorization_uri: "https://gw.test/as".into(),
+    };
     let upstream = parse(bytes);
     for profile in [Profile::Seed, Profile::Mcp] {
         let lines = [
@@ -20,12 +23,19 @@ fuzz_target!(|bytes: &[u8]| {
         for line in lines.into_iter().flatten() {
             let text = line.to_str().expect("a challenge is visible ASCII");
             let read = parse(text.as_bytes());
-            let [challenge] = &read[..] else { panic!("{} challenges in {text}", read.len()) };
+            let [challenge] = &read[..] else {
+                panic!("{} challenges in {text}", read.len())
+            };
             assert!(challenge.is_bearer());
             assert_eq!(challenge.parameter("resource_metadata"), Some("https://gw.test/prm"));
-            let Parameters::List(list) = &challenge.parameters else { panic!("no parameters in {text}") };
+            let Parameters::List(list) = &challenge.parameters else {
+                panic!("no parameters in {text}")
+            };
             for (n, (name, _)) in list.iter().enumerate() {
-                assert!(!list[..n].iter().any(|(earlier, _)| earlier == name), "{name} twice in {text}");
+                assert!(
+                    !list[..n].iter().any(|(earlier, _)| earlier == name),
+                    "{name} twice in {text}"
+                );
             }
         }
     }

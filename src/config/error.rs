@@ -18,8 +18,17 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn at(at: Range<usize>, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { at: Some(at), found: found.into(), expected: expected.into(), hush: false }
+    pub(super) fn at(
+        at: Range<usize>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            at: Some(at),
+            found: found.into(),
+            expected: expected.into(),
+            hush: false,
+        }
     }
 }
 
@@ -29,12 +38,17 @@ pub struct ConfigError(String);
 
 impl ConfigError {
     pub(super) fn unreadable(name: &str, error: &io::Error) -> Self {
-        Self(format!("{name}: cannot be read: {}\nexpected a TOML file; an example is preflight.example.toml", error.kind()))
+        Self(format!(
+            "{name}: cannot be read: {}\nexpected a TOML file; an example is preflight.example.toml",
+            error.kind()
+        ))
     }
 
     pub(super) fn located(name: &str, text: &str, fault: Fault) -> Self {
         let Fault { at, found, expected, hush } = fault;
-        let Some(at) = at else { return Self(format!("{name}: {found}\n{expected}")) };
+        let Some(at) = at else {
+            return Self(format!("{name}: {found}\n{expected}"));
+        };
         let start = at.start.min(text.len());
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
@@ -44,7 +58,12 @@ impl ConfigError {
         if !hush {
             let line = text[line_start..line_end].trim_end();
             let width = text[start..at.end.clamp(start, line_end)].chars().count().max(1);
-            message += &format!("{number:5} | {line}\n      | {:pad$}{}\n", "", "^".repeat(width), pad = column - 1);
+            message += &format!(
+                "{number:5} | {line}\n      | {:pad$}{}\n",
+                "",
+                "^".repeat(width),
+                pad = column - 1
+            );
         }
         Self(message + &expected)
     }

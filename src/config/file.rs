@@ -152,22 +152,45 @@ fn default_era() -> Era {
 
 pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, Fault> {
     let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
-    let servers = file.server.iter().map(|entry| server(entry, environment)).collect::<Result<Vec<_>, _>>()?;
+    let servers = file
+        .server
+        .iter()
+        .map(|entry| server(entry, environment))
+        .collect::<Result<Vec<_>, _>>()?;
     if servers.len() > usize::from(u16::MAX) {
-        return Err(Fault { at: None, found: "too many servers".to_owned(), expected: "expected at most 65535".to_owned(), hush: false });
+        return Err(Fault {
+            at: None,
+            found: "too many servers".to_owned(),
+            expected: "expected at most 65535".to_owned(),
+            hush: false,
+        });
     }
     unique(file.server.iter().map(|entry| &entry.name), "server")?;
     unique(file.key.iter().map(|entry| &entry.name), "key")?;
     if file.key.is_empty() {
-        let expected = format!("expected at least one, for example\n[[key]]\nname = \"alice\"\n{}\nservers = \"all\"", example("value"));
-        return Err(Fault { at: None, found: "no gateway key".to_owned(), expected, hush: false });
+        let expected = format!(
+            "expected at least one, for example\n[[key]]\nname = \"alice\"\n{}\nservers = \"all\"",
+            example("value")
+        );
+        return Err(Fault {
+            at: None,
+            found: "no gateway key".to_owned(),
+            expected,
+            hush: false,
+        });
     }
     unique(file.toolset.iter().map(|entry| &entry.name), "toolset")?;
-    let toolsets = file.toolset.iter().map(|entry| toolset(entry, &servers)).collect::<Result<Vec<_>, _>>()?;
+    let toolsets = file
+        .toolset
+        .iter()
+        .map(|entry| toolset(entry, &servers))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut callers = Vec::new();
     let mut digests = Vec::new();
     for entry in &file.key {
-        let toolsets = entry.toolsets.iter().map(|name| position(name, "toolset", toolsets.iter().map(|toolset| toolset.name.as_str())));
+        let toolsets = entry.toolsets.iter().map(|name| {
+            position(name, "toolset", toolsets.iter().map(|toolset| toolset.name.as_str()))
+        });
         callers.push(Caller {
             name: entry.name.get_ref().clone(),
             grant: grant(&entry.servers, &servers)?,
@@ -175,16 +198,31 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         });
         digests.push(key(entry, environment)?);
     }
-    let key_header = file.key_header.as_ref().map_or(Ok(HeaderName::from_static("x-litellm-api-key")), |name| {
-        let usable = name.get_ref().parse().ok().filter(|name| name != http::header::AUTHORIZATION && server_of(name).is_none());
-        usable
-            .ok_or_else(|| Fault::at(name.span(), "not a name for the key's own header", format!("for example  {}", example("key_header"))))
-    })?;
+    let key_header = file.key_header.as_ref().map_or(
+        Ok(HeaderName::from_static("x-litellm-api-key")),
+        |name| {
+            let usable =
+                name.get_ref().parse().ok().filter(|name| {
+                    name != http::header::AUTHORIZATION && server_of(name).is_none()
+                });
+            usable.ok_or_else(|| {
+                Fault::at(
+                    name.span(),
+                    "not a name for the key's own header",
+                    format!("for example  {}", example("key_header")),
+                )
+            })
+        },
+    )?;
     let name_separator = separator(file.name_separator.as_ref(), &file.server)?;
     let probe = milliseconds(file.probe_deadline_ms.as_ref(), 5_000)?;
     Ok(Config {
         listen: address(&file.listen, "listen")?,
-        metrics_listen: file.metrics_listen.as_ref().map(|text| address(text, "metrics_listen")).transpose()?,
+        metrics_listen: file
+            .metrics_listen
+            .as_ref()
+            .map(|text| address(text, "metrics_listen"))
+            .transpose()?,
         external_url: file.external_url.as_ref().map(external).transpose()?,
         allowed_origins: file.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?,
         profile: file.profile,
@@ -192,16 +230,27 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
         keyring: Keyring { header: key_header, keys: digests },
         callers,
         servers,
-        session_secret: file.session_secret.as_ref().map(|place| session_secret(place, environment)).transpose()?,
+        session_secret: file
+            .session_secret
+            .as_ref()
+            .map(|place| session_secret(place, environment))
+            .transpose()?,
         toolsets,
         name_separator,
         deadlines: Deadlines {
             probe,
-            commit: file.commit_deadline_ms.as_ref().map_or(Ok(probe), |set| within(0, Some(set), 0))?,
+            commit: file
+                .commit_deadline_ms
+                .as_ref()
+                .map_or(Ok(probe), |set| within(0, Some(set), 0))?,
             request: milliseconds(file.request_deadline_ms.as_ref(), 60_000)?,
             shutdown: milliseconds(file.shutdown_deadline_ms.as_ref(), 10_000)?,
         },
-        probe_reuse: file.probe_reuse_ms.as_ref().map(|set| milliseconds(Some(set), 0)).transpose()?,
+        probe_reuse: file
+            .probe_reuse_ms
+            .as_ref()
+            .map(|set| milliseconds(Some(set), 0))
+            .transpose()?,
         max_message_bytes: file.max_message_bytes.unwrap_or(4 * 1024 * 1024),
         trusted_certificates: certificates(&file.trusted_certificates)?,
     })
@@ -211,11 +260,23 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
 fn syntax(text: &str, error: &toml::de::Error) -> Fault {
     let message = error.message().trim();
     if message.contains(HUSH) {
-        let expected = "expected where it is, for example  { env = \"NAME\" }  or  { file = \"path\" }".to_owned();
-        return Fault { at: error.span(), found: HUSH.to_owned(), expected, hush: true };
+        let expected =
+            "expected where it is, for example  { env = \"NAME\" }  or  { file = \"path\" }"
+                .to_owned();
+        return Fault {
+            at: error.span(),
+            found: HUSH.to_owned(),
+            expected,
+            hush: true,
+        };
     }
-    let message = message.replace("unknown variant", "unknown value").replace("a sequence", "a list").replace("u64", "a whole number");
-    let (found, expected) = message.split_once(", expected ").map_or((message.as_str(), None), |(found, expected)| (found, Some(expected)));
+    let message = message
+        .replace("unknown variant", "unknown value")
+        .replace("a sequence", "a list")
+        .replace("u64", "a whole number");
+    let (found, expected) = message
+        .split_once(", expected ")
+        .map_or((message.as_str(), None), |(found, expected)| (found, Some(expected)));
     let unknown = found.strip_prefix("unknown field `").and_then(|rest| rest.strip_suffix('`'));
     let key = error.span().map(|span| key_of_line(text, span.start)).unwrap_or_default();
     let meant = unknown.and_then(|unknown| closest(unknown, expected.unwrap_or_default()));
@@ -228,7 +289,12 @@ fn syntax(text: &str, error: &toml::de::Error) -> Fault {
     if !line.is_empty() {
         advice += &format!("; for example  {line}");
     }
-    Fault { at: error.span(), found: found.replace('\n', " "), expected: advice, hush: false }
+    Fault {
+        at: error.span(),
+        found: found.replace('\n', " "),
+        expected: advice,
+        hush: false,
+    }
 }
 
 /// The key of the line that holds a position.
@@ -239,8 +305,15 @@ fn key_of_line(text: &str, at: usize) -> &str {
 
 /// The name that was most likely meant, out of serde's list of names in backticks.
 fn closest<'n>(unknown: &str, names: &'n str) -> Option<&'n str> {
-    let scored = names.split('`').skip(1).step_by(2).map(|name| (strsim::jaro_winkler(unknown, name), name));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+    let scored = names
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(|name| (strsim::jaro_winkler(unknown, name), name));
+    scored
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
 }
 
 fn unique<'f>(names: impl Iterator<Item = &'f Spanned<String>>, what: &str) -> Result<(), Fault> {
@@ -266,8 +339,14 @@ fn milliseconds(set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fa
 fn within(least: u64, set: Option<&Spanned<u64>>, default: u64) -> Result<Duration, Fault> {
     match set {
         None => Ok(Duration::from_millis(default)),
-        Some(set) if (least..=3_600_000).contains(set.get_ref()) => Ok(Duration::from_millis(*set.get_ref())),
-        Some(set) => Err(Fault::at(set.span(), "a deadline out of range", format!("expected {least} to 3600000 milliseconds"))),
+        Some(set) if (least..=3_600_000).contains(set.get_ref()) => {
+            Ok(Duration::from_millis(*set.get_ref()))
+        }
+        Some(set) => Err(Fault::at(
+            set.span(),
+            "a deadline out of range",
+            format!("expected {least} to 3600000 milliseconds"),
+        )),
     }
 }
 
@@ -275,22 +354,37 @@ fn key(entry: &KeyEntry, environment: Environment<'_>) -> Result<KeyDigest, Faul
     match entry.value.get_ref() {
         Place::Sha256(digest) => Ok(KeyDigest(*digest)),
         place => {
-            let secret = place.read(environment).map_err(|found| missing(entry.value.span(), found))?;
+            let secret =
+                place.read(environment).map_err(|found| missing(entry.value.span(), found))?;
             Ok(KeyDigest::of(secret.expose_secret().as_bytes()))
         }
     }
 }
 
 /// A secret that cannot be guessed by whoever was given a sealed id, and so can try.
-fn session_secret(place: &Spanned<Place>, environment: Environment<'_>) -> Result<SecretString, Fault> {
-    let secret = place.get_ref().read(environment).map_err(|found| missing(place.span(), found))?;
+fn session_secret(
+    place: &Spanned<Place>,
+    environment: Environment<'_>,
+) -> Result<SecretString, Fault> {
+    let secret = place
+        .get_ref()
+        .read(environment)
+        .map_err(|found| missing(place.span(), found))?;
     let long = secret.expose_secret().len() >= 32;
     let expected = "expected at least 32 characters, for example from  openssl rand -hex 32";
-    if long { Ok(secret) } else { Err(Fault::at(place.span(), "a session secret that could be guessed", expected)) }
+    if long {
+        Ok(secret)
+    } else {
+        Err(Fault::at(place.span(), "a session secret that could be guessed", expected))
+    }
 }
 
 fn missing(at: Range<usize>, found: String) -> Fault {
-    Fault::at(at, found, "expected a secret of visible ASCII characters in the variable or file that is named here")
+    Fault::at(
+        at,
+        found,
+        "expected a secret of visible ASCII characters in the variable or file that is named here",
+    )
 }
 
 fn grant(list: &Spanned<ServerList>, servers: &[Server]) -> Result<Grant, Fault> {
@@ -305,16 +399,24 @@ fn grant(list: &Spanned<ServerList>, servers: &[Server]) -> Result<Grant, Fault>
         }
         ServerList::Names(names) => names,
     };
-    Ok(Grant::Servers(names.iter().map(|name| server_id(name, servers)).collect::<Result<_, _>>()?))
+    Ok(Grant::Servers(
+        names.iter().map(|name| server_id(name, servers)).collect::<Result<_, _>>()?,
+    ))
 }
 
 fn server_id(name: &Spanned<String>, servers: &[Server]) -> Result<ServerId, Fault> {
     let position = position(name, "server", servers.iter().map(|server| server.name.as_str()))?;
-    Ok(ServerId(u16::try_from(position).expect("a configuration has at most 65535 servers, checked before any name is looked up")))
+    Ok(ServerId(u16::try_from(position).expect(
+        "a configuration has at most 65535 servers, checked before any name is looked up",
+    )))
 }
 
 /// The position of a name among those that there are.
-fn position<'k>(name: &Spanned<String>, what: &str, known: impl Iterator<Item = &'k str> + Clone) -> Result<usize, Fault> {
+fn position<'k>(
+    name: &Spanned<String>,
+    what: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+) -> Result<usize, Fault> {
     let found = known.clone().position(|known| known == name.get_ref());
     found.ok_or_else(|| {
         let known: Vec<&str> = known.collect();
@@ -330,11 +432,19 @@ fn toolset(entry: &ToolsetEntry, servers: &[Server]) -> Result<Toolset, Fault> {
     let name = entry.name.get_ref();
     if !is_name(name) {
         let found = format!("not a name for a toolset: `{}`", name.escape_debug());
-        return Err(Fault::at(entry.name.span(), found, "expected 1 to 64 letters, digits, `-`, `_`, `.`"));
+        return Err(Fault::at(
+            entry.name.span(),
+            found,
+            "expected 1 to 64 letters, digits, `-`, `_`, `.`",
+        ));
     }
     Ok(Toolset {
         name: name.clone(),
-        servers: entry.servers.iter().map(|name| server_id(name, servers)).collect::<Result<_, _>>()?,
+        servers: entry
+            .servers
+            .iter()
+            .map(|name| server_id(name, servers))
+            .collect::<Result<_, _>>()?,
         tools: entry.tools.as_ref().map(|tools| tools.iter().cloned().collect()),
     })
 }
@@ -342,21 +452,33 @@ fn toolset(entry: &ToolsetEntry, servers: &[Server]) -> Result<Toolset, Fault> {
 /// The separator of names on an aggregate, in front of which every server's name reads one way.
 fn separator(set: Option<&Spanned<String>>, servers: &[ServerEntry]) -> Result<String, Fault> {
     let separator = set.map_or("-", |set| set.get_ref().as_str());
-    let usable = (1..=4).contains(&separator.len()) && separator.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    let usable = (1..=4).contains(&separator.len())
+        && separator.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
     if let (false, Some(set)) = (usable, set) {
         return Err(Fault::at(
             set.span(),
             "not a separator of names",
-            format!("expected 1 to 4 of letters, digits, - _ . /; for example  {}", example("name_separator")),
+            format!(
+                "expected 1 to 4 of letters, digits, - _ . /; for example  {}",
+                example("name_separator")
+            ),
         ));
     }
     let names: Vec<&str> = servers.iter().map(|entry| entry.name.get_ref().as_str()).collect();
     match naming::ambiguous(&names, separator) {
         None => Ok(separator.to_owned()),
         Some((short, long)) => {
-            let at = servers.iter().find(|entry| entry.name.get_ref() == long).map(|entry| entry.name.span());
-            let found = format!("`{long}` and `{short}` cannot be told apart before `{separator}` in the name of a tool");
-            let expected = format!("expected another name, or another separator, for example  {}", example("name_separator"));
+            let at = servers
+                .iter()
+                .find(|entry| entry.name.get_ref() == long)
+                .map(|entry| entry.name.span());
+            let found = format!(
+                "`{long}` and `{short}` cannot be told apart before `{separator}` in the name of a tool"
+            );
+            let expected = format!(
+                "expected another name, or another separator, for example  {}",
+                example("name_separator")
+            );
             Err(Fault { at, found, expected, hush: false })
         }
     }
@@ -365,15 +487,26 @@ fn separator(set: Option<&Spanned<String>>, servers: &[ServerEntry]) -> Result<S
 fn server(entry: &ServerEntry, environment: Environment<'_>) -> Result<Server, Fault> {
     let name = entry.name.get_ref();
     if !is_name(name) || RESERVED.contains(&name.as_str()) {
-        let expected = format!("expected 1 to 64 letters, digits, `-`, `_`, `.`, and none of: {}", RESERVED.join(", "));
-        return Err(Fault::at(entry.name.span(), format!("not a name for a server: `{}`", name.escape_debug()), expected));
+        let expected = format!(
+            "expected 1 to 64 letters, digits, `-`, `_`, `.`, and none of: {}",
+            RESERVED.join(", ")
+        );
+        return Err(Fault::at(
+            entry.name.span(),
+            format!("not a name for a server: `{}`", name.escape_debug()),
+            expected,
+        ));
     }
     Ok(Server {
         name: name.clone(),
         url: upstream_url(&entry.url, entry.allow_cleartext)?,
         credential: credential(entry, environment)?,
         era: entry.era,
-        authorization_servers: entry.authorization_servers.iter().map(issuer).collect::<Result<_, _>>()?,
+        authorization_servers: entry
+            .authorization_servers
+            .iter()
+            .map(issuer)
+            .collect::<Result<_, _>>()?,
         disabled: entry.disabled,
         protection_space: protection_space(entry)?,
     })
@@ -384,7 +517,11 @@ fn protection_space(entry: &ServerEntry) -> Result<Option<String>, Fault> {
     match &entry.protection_space {
         Some(space) if entry.forward.is_empty() => {
             let expected = format!("expected only beside  {}", example("forward"));
-            Err(Fault::at(space.span(), "a protection space, and no token that would be forwarded", expected))
+            Err(Fault::at(
+                space.span(),
+                "a protection space, and no token that would be forwarded",
+                expected,
+            ))
         }
         space => Ok(space.as_ref().map(|space| space.get_ref().clone())),
     }
@@ -394,7 +531,11 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
     for header in &entry.forward {
         if !header.get_ref().eq_ignore_ascii_case("authorization") {
             let expected = format!("expected only authorization: {}", example("forward"));
-            return Err(Fault::at(header.span(), format!("`{}` is not forwarded", header.get_ref().escape_debug()), expected));
+            return Err(Fault::at(
+                header.span(),
+                format!("`{}` is not forwarded", header.get_ref().escape_debug()),
+                expected,
+            ));
         }
     }
     let schemes = match &entry.schemes {
@@ -405,18 +546,30 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
         }
         Some(schemes) => schemes.get_ref().clone(),
     };
-    let several = |at| Err(Fault::at(at, "a second credential for this server", "expected one of: forward, bearer, client_credentials"));
+    let several = |at| {
+        Err(Fault::at(
+            at,
+            "a second credential for this server",
+            "expected one of: forward, bearer, client_credentials",
+        ))
+    };
     match (entry.forward.is_empty(), &entry.bearer, &entry.client_credentials) {
         (false, None, None) => Ok(Source::Forwarding(schemes)),
         (true, None, None) => Ok(Source::Open),
-        (true, Some(place), None) => Ok(Source::Static(place.get_ref().read(environment).map_err(|found| missing(place.span(), found))?)),
+        (true, Some(place), None) => Ok(Source::Static(
+            place
+                .get_ref()
+                .read(environment)
+                .map_err(|found| missing(place.span(), found))?,
+        )),
         (true, None, Some(client)) => {
             let client = client.get_ref();
             let secret = client.client_secret.get_ref().read(environment);
             Ok(Source::ClientCredentials(ClientCredentials {
                 token_url: upstream_url(&client.token_url, entry.allow_cleartext)?,
                 client_id: client.client_id.clone(),
-                client_secret: secret.map_err(|found| missing(client.client_secret.span(), found))?,
+                client_secret: secret
+                    .map_err(|found| missing(client.client_secret.span(), found))?,
                 scope: client.scope.clone(),
             }))
         }

@@ -163,7 +163,8 @@ impl Config {
     /// See [`Config::parse`]; also where the file cannot be read.
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(&name, &error))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::unreadable(&name, &error))?;
         Self::parse(&name, &text, environment)
     }
 
@@ -189,7 +190,11 @@ impl Config {
     ///
     /// # Errors
     /// The first thing that is wrong: where it stands, what was found, what was expected and what to write. Never a secret.
-    pub fn parse(name: &str, text: &str, environment: Environment<'_>) -> Result<Self, ConfigError> {
+    pub fn parse(
+        name: &str,
+        text: &str,
+        environment: Environment<'_>,
+    ) -> Result<Self, ConfigError> {
         file::read(text, environment).map_err(|fault| ConfigError::located(name, text, fault))
     }
 
@@ -213,7 +218,9 @@ impl Config {
     /// The URL that clients know a gateway by that listens on this address.
     #[must_use]
     pub fn external(&self, address: SocketAddr) -> ExternalUrl {
-        self.external_url.clone().unwrap_or_else(|| ExternalUrl(format!("http://{address}")))
+        self.external_url
+            .clone()
+            .unwrap_or_else(|| ExternalUrl(format!("http://{address}")))
     }
 
     /// The server at a position.

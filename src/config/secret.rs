@@ -28,15 +28,21 @@ impl Place {
     /// The secret itself.
     pub(super) fn read(&self, environment: Environment<'_>) -> Result<SecretString, String> {
         let secret = match self {
-            Self::Env(name) => environment(name).ok_or_else(|| format!("the environment variable `{name}` is not set"))?,
-            Self::File(path) => {
-                std::fs::read_to_string(path).map_err(|error| format!("the secret file `{path}` cannot be read: {}", error.kind()))?
-            }
+            Self::Env(name) => environment(name)
+                .ok_or_else(|| format!("the environment variable `{name}` is not set"))?,
+            Self::File(path) => std::fs::read_to_string(path).map_err(|error| {
+                format!("the secret file `{path}` cannot be read: {}", error.kind())
+            })?,
             Self::Sha256(_) => return Err("a digest does not give back the secret".to_owned()),
         };
         let secret = SecretString::from(secret.trim());
-        let usable = !secret.expose_secret().is_empty() && secret.expose_secret().bytes().all(|b| b.is_ascii_graphic());
-        if usable { Ok(secret) } else { Err("the secret is empty, or has other characters than visible ASCII".to_owned()) }
+        let usable = !secret.expose_secret().is_empty()
+            && secret.expose_secret().bytes().all(|b| b.is_ascii_graphic());
+        if usable {
+            Ok(secret)
+        } else {
+            Err("the secret is empty, or has other characters than visible ASCII".to_owned())
+        }
     }
 }
 
@@ -65,7 +71,10 @@ impl<'de> Visitor<'de> for PlaceVisitor {
             let next = match name.as_str() {
                 "env" => Place::Env(value),
                 "file" => Place::File(value),
-                "sha256" => Place::Sha256(hex(&value).ok_or_else(|| A::Error::custom("`sha256` is not 64 hexadecimal digits"))?),
+                "sha256" => Place::Sha256(
+                    hex(&value)
+                        .ok_or_else(|| A::Error::custom("`sha256` is not 64 hexadecimal digits"))?,
+                ),
                 _ => return Err(A::Error::unknown_field(&name, &["env", "file", "sha256"])),
             };
             if place.replace(next).is_some() {

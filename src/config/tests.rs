@@ -20,7 +20,10 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 fn the_defaults_are_the_seeds() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!((config.profile, config.strategy), (Profile::Seed, Strategy::Probe));
-    assert_eq!((config.deadlines.probe, config.deadlines.commit), (Duration::from_secs(5), Duration::from_secs(5)));
+    assert_eq!(
+        (config.deadlines.probe, config.deadlines.commit),
+        (Duration::from_secs(5), Duration::from_secs(5))
+    );
     assert_eq!(config.keyring.header, "x-litellm-api-key");
     assert_eq!(config.callers[0].grant, Grant::Servers([ServerId(0)].into()));
     assert!(config.callers[0].grant.covers(config.server_named("alpha").unwrap()));
@@ -29,10 +32,20 @@ fn the_defaults_are_the_seeds() {
 #[test]
 fn the_example_is_a_configuration() {
     let text = include_str!("../../preflight.example.toml");
-    let config = Config::parse("preflight.example.toml", text, &|_| Some("a secret of at least 32 characters".replace(' ', "-")))
-        .unwrap_or_else(|error| panic!("{error}"));
+    let config = Config::parse("preflight.example.toml", text, &|_| {
+        Some("a secret of at least 32 characters".replace(' ', "-"))
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
     let kinds: Vec<Kind> = config.servers.iter().map(|server| server.credential.kind()).collect();
-    assert_eq!(kinds, [Kind::Forwarding(&[Scheme::Bearer]), Kind::Static, Kind::ClientCredentials, Kind::Open]);
+    assert_eq!(
+        kinds,
+        [
+            Kind::Forwarding(&[Scheme::Bearer]),
+            Kind::Static,
+            Kind::ClientCredentials,
+            Kind::Open
+        ]
+    );
 }
 
 #[test]
@@ -48,13 +61,22 @@ fn what_an_operator_reads() {
         ("forward = [\"authorization\"]", "forwards = [\"authorization\"]"),
         ("forward = [\"authorization\"]", "forward = \"forwarding\""),
         ("forward = [\"authorization\"]", "forward = [\"cookie\"]"),
-        ("forward = [\"authorization\"]", "forward = [\"authorization\"]\nbearer = { env = \"KEY\" }"),
-        ("forward = [\"authorization\"]", "forward = [\"authorization\"]\nschemes = [\"digest\"]"),
+        (
+            "forward = [\"authorization\"]",
+            "forward = [\"authorization\"]\nbearer = { env = \"KEY\" }",
+        ),
+        (
+            "forward = [\"authorization\"]",
+            "forward = [\"authorization\"]\nschemes = [\"digest\"]",
+        ),
         ("forward = [\"authorization\"]", "schemes = [\"bearer\"]"),
         ("forward = [\"authorization\"]", "bearer = \"hush-hush\""),
         ("forward = [\"authorization\"]", "bearer = { env = \"UNSET\" }"),
         ("forward = [\"authorization\"]", "bearer = { vault = \"x\" }"),
-        ("forward = [\"authorization\"]", "client_credentials = { token_url = \"https://as.example/token\" }"),
+        (
+            "forward = [\"authorization\"]",
+            "client_credentials = { token_url = \"https://as.example/token\" }",
+        ),
         ("forward = [\"authorization\"]", "era = \"2024-11-05\""),
         ("value = { env = \"KEY\" }", "value = { sha256 = \"abc\" }"),
         ("value = { env = \"KEY\" }", "value = { file = \"/nowhere/at/all\" }"),
@@ -77,8 +99,14 @@ fn what_an_operator_reads() {
         ("\n[[key]]", "\nlisten = \"localhost\"\n[[key]]"),
         ("\n[[key]]", "\nmetrics_listen = 9090\n[[key]]"),
         ("\n[[key]]", "\nmetrics_listen = \":9090\"\n[[key]]"),
-        ("[[server]]", "[[server]]\nname = \"alpha\"\nurl = \"https://b.example\"\n\n[[server]]"),
-        ("[[server]]", "[[server]]\nname = \"Alpha\"\nurl = \"https://b.example\"\n\n[[server]]"),
+        (
+            "[[server]]",
+            "[[server]]\nname = \"alpha\"\nurl = \"https://b.example\"\n\n[[server]]",
+        ),
+        (
+            "[[server]]",
+            "[[server]]\nname = \"Alpha\"\nurl = \"https://b.example\"\n\n[[server]]",
+        ),
         ("[[server]]", "[[server"),
     ];
     let mut read = Vec::new();

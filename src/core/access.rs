@@ -55,7 +55,9 @@ pub fn select(
     within: Option<&BTreeSet<ServerId>>,
     named: Option<&[Option<ServerId>]>,
 ) -> Option<Vec<ServerId>> {
-    let allowed = |server: &ServerId| grant.covers(*server) && within.is_none_or(|within| within.contains(server));
+    let allowed = |server: &ServerId| {
+        grant.covers(*server) && within.is_none_or(|within| within.contains(server))
+    };
     let selected: BTreeSet<ServerId> = match named {
         None => known.into_iter().filter(allowed).collect(),
         Some(named) => named.iter().map(|server| server.filter(allowed)).collect::<Option<_>>()?,
@@ -68,7 +70,9 @@ pub fn select(
 pub fn asked_for(headers: &HeaderMap) -> Option<Vec<&str>> {
     let lines = headers.get_all("x-mcp-servers");
     // Bytes that are no text are no server's name either.
-    let names = lines.iter().flat_map(|line| line.to_str().unwrap_or("?").split(',').map(str::trim));
+    let names = lines
+        .iter()
+        .flat_map(|line| line.to_str().unwrap_or("?").split(',').map(str::trim));
     lines.iter().next().map(|_| names.collect())
 }
 
@@ -93,8 +97,12 @@ mod tests {
     #[test]
     fn names_are_taken_from_every_line_of_the_field() {
         assert_eq!(asked_for(&HeaderMap::new()), None);
-        let lines = [&b"a, b"[..], b"", b"\xe9"].map(|line| http::HeaderValue::from_bytes(line).unwrap());
-        let headers = lines.into_iter().map(|line| (http::HeaderName::from_static("x-mcp-servers"), line)).collect();
+        let lines =
+            [&b"a, b"[..], b"", b"\xe9"].map(|line| http::HeaderValue::from_bytes(line).unwrap());
+        let headers = lines
+            .into_iter()
+            .map(|line| (http::HeaderName::from_static("x-mcp-servers"), line))
+            .collect();
         assert_eq!(asked_for(&headers), Some(vec!["a", "b", "", "?"]));
     }
 

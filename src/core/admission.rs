@@ -143,18 +143,33 @@ impl Keyring {
         if keys.iter().any(|other| *other != caller) {
             return Err(Rejection::ConflictingKeys);
         }
-        Ok(Admitted { caller, authorization, for_server, stripped: !keys.is_empty() })
+        Ok(Admitted {
+            caller,
+            authorization,
+            for_server,
+            stripped: !keys.is_empty(),
+        })
     }
 
     /// What a credential header holds; a gateway key in it is put aside.
-    fn credential(&self, headers: &HeaderMap, name: &HeaderName, keys: &mut Vec<CallerId>) -> Result<Authorization, Rejection> {
-        let Some(value) = single(headers, name).ok_or(Rejection::SeveralAuthorizations)? else { return Ok(Authorization::Absent) };
+    fn credential(
+        &self,
+        headers: &HeaderMap,
+        name: &HeaderName,
+        keys: &mut Vec<CallerId>,
+    ) -> Result<Authorization, Rejection> {
+        let Some(value) = single(headers, name).ok_or(Rejection::SeveralAuthorizations)? else {
+            return Ok(Authorization::Absent);
+        };
         let read = parse(value).ok_or(Rejection::MalformedAuthorization)?;
         let key = self.caller(after_bearer(value.as_bytes())).or_else(|| {
             // A key could hide behind the other scheme: as it stands, or as the name or the password.
             let hidden = value.as_bytes().get(6..)?.trim_ascii();
             let decoded = BASE64_STANDARD.decode(hidden).unwrap_or_default();
-            [hidden].into_iter().chain(decoded.splitn(2, |byte| *byte == b':')).find_map(|part| self.caller(part))
+            [hidden]
+                .into_iter()
+                .chain(decoded.splitn(2, |byte| *byte == b':'))
+                .find_map(|part| self.caller(part))
         });
         keys.extend(key);
         Ok(if key.is_some() { Authorization::Absent } else { read })
@@ -188,7 +203,9 @@ fn parse(value: &HeaderValue) -> Option<Authorization> {
     let text = value.to_str().ok()?;
     let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
     let credential = credential.trim_start_matches(' ');
-    let scheme_is_token = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let scheme_is_token = scheme
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "bearer" => Scheme::Bearer,
         "basic" => Scheme::Basic,
@@ -208,7 +225,9 @@ fn parse(value: &HeaderValue) -> Option<Authorization> {
 
 /// What follows a `Bearer ` prefix, in any case, or the whole of it where there is none.
 fn after_bearer(value: &[u8]) -> &[u8] {
-    let scheme = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    let scheme = value
+        .split_at_checked(7)
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     scheme.map_or(value, |(_, rest)| rest.trim_ascii())
 }
 
@@ -220,7 +239,10 @@ mod tests {
     const KEYS: [&str; 2] = ["sk-alice", "sk-bob"];
 
     fn keyring() -> Keyring {
-        Keyring { header: HeaderName::from_static("x-key"), keys: KEYS.iter().map(|key| KeyDigest::of(key.as_bytes())).collect() }
+        Keyring {
+            header: HeaderName::from_static("x-key"),
+            keys: KEYS.iter().map(|key| KeyDigest::of(key.as_bytes())).collect(),
+        }
     }
 
     fn admit(lines: &[(&'static str, &str)]) -> Result<Admitted, Rejection> {
@@ -258,28 +280,53 @@ mod tests {
             &[("x-key", "sk-alice"), ("authorization", "Basic YW55Ym9keTpzay1hbGljZQ==")],
         ] {
             let admitted = admit(lines).unwrap();
-            assert_eq!((admitted.caller, &admitted.authorization), (CallerId(0), &Authorization::Absent), "{lines:?}");
+            assert_eq!(
+                (admitted.caller, &admitted.authorization),
+                (CallerId(0), &Authorization::Absent),
+                "{lines:?}"
+            );
             assert!(admitted.stripped);
         }
     }
 
     #[test]
     fn a_credential_for_one_server_wins_there_and_is_seen_nowhere_else() {
-        let lines =
-            [("authorization", "Bearer sk-alice"), ("x-mcp-a.b-authorization", "Bearer one"), ("x-mcp-c-authorization", "Basic eDp5")];
+        let lines = [
+            ("authorization", "Bearer sk-alice"),
+            ("x-mcp-a.b-authorization", "Bearer one"),
+            ("x-mcp-c-authorization", "Basic eDp5"),
+        ];
         let admitted = admit(&lines).unwrap();
         assert_eq!(admitted.for_one("A.b").and_then(forwarded), Some(&b"Bearer one"[..]));
-        assert!(matches!(admitted.for_one("c"), Some(Authorization::Token(token)) if token.scheme == Scheme::Basic));
+        assert!(
+            matches!(admitted.for_one("c"), Some(Authorization::Token(token)) if token.scheme == Scheme::Basic)
+        );
         assert_eq!(
             admitted.for_one("b").unwrap_or(&admitted.authorization),
             &Authorization::Absent,
             "the key does not stand in for a token"
         );
 
-        let admitted = admit(&[("x-key", "sk-bob"), ("authorization", "Bearer all"), ("x-mcp-a-authorization", "Bearer")]).unwrap();
-        assert_eq!(admitted.for_one("a"), Some(&Authorization::Unusable), "a mistake there is not covered up");
-        assert_eq!((admitted.for_one("b"), forwarded(&admitted.authorization)), (None, Some(&b"Bearer all"[..])));
-        let twice = [("x-key", "sk-bob"), ("x-mcp-a-authorization", "Bearer 1"), ("x-mcp-a-authorization", "Bearer 2")];
+        let admitted = admit(&[
+            ("x-key", "sk-bob"),
+            ("authorization", "Bearer all"),
+            ("x-mcp-a-authorization", "Bearer"),
+        ])
+        .unwrap();
+        assert_eq!(
+            admitted.for_one("a"),
+            Some(&Authorization::Unusable),
+            "a mistake there is not covered up"
+        );
+        assert_eq!(
+            (admitted.for_one("b"), forwarded(&admitted.authorization)),
+            (None, Some(&b"Bearer all"[..]))
+        );
+        let twice = [
+            ("x-key", "sk-bob"),
+            ("x-mcp-a-authorization", "Bearer 1"),
+            ("x-mcp-a-authorization", "Bearer 2"),
+        ];
         assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
     }
 
@@ -299,17 +346,41 @@ mod tests {
     fn strangers_stay_out() {
         assert_eq!(admit(&[]), Err(Rejection::NoKey));
         assert_eq!(admit(&[("authorization", "Bearer eyJ")]), Err(Rejection::UnknownKey));
-        assert_eq!(admit(&[("x-key", "sk-eve"), ("authorization", "Bearer sk-alice")]), Err(Rejection::UnknownKey));
-        assert_eq!(admit(&[("x-key", ""), ("authorization", "Bearer eyJ")]), Err(Rejection::UnknownKey));
+        assert_eq!(
+            admit(&[("x-key", "sk-eve"), ("authorization", "Bearer sk-alice")]),
+            Err(Rejection::UnknownKey)
+        );
+        assert_eq!(
+            admit(&[("x-key", ""), ("authorization", "Bearer eyJ")]),
+            Err(Rejection::UnknownKey)
+        );
     }
 
     #[test]
     fn two_credentials_in_one_place_are_nobodys() {
-        let twice = [("x-key", "sk-alice"), ("authorization", "Bearer a"), ("authorization", "Bearer b")];
+        let twice = [
+            ("x-key", "sk-alice"),
+            ("authorization", "Bearer a"),
+            ("authorization", "Bearer b"),
+        ];
         assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
-        assert_eq!(admit(&[("x-key", "sk-alice"), ("x-key", "sk-alice")]), Err(Rejection::SeveralKeys));
-        for joined in ["Bearer a, Bearer b", "Bearer Bearer a", "Bearer a b", "Bearer a\tb", "Bearer \u{e9}", "Bearer \"a\""] {
-            assert_eq!(admit(&[("x-key", "sk-alice"), ("authorization", joined)]), Err(Rejection::MalformedAuthorization), "{joined}");
+        assert_eq!(
+            admit(&[("x-key", "sk-alice"), ("x-key", "sk-alice")]),
+            Err(Rejection::SeveralKeys)
+        );
+        for joined in [
+            "Bearer a, Bearer b",
+            "Bearer Bearer a",
+            "Bearer a b",
+            "Bearer a\tb",
+            "Bearer \u{e9}",
+            "Bearer \"a\"",
+        ] {
+            assert_eq!(
+                admit(&[("x-key", "sk-alice"), ("authorization", joined)]),
+                Err(Rejection::MalformedAuthorization),
+                "{joined}"
+            );
         }
     }
 
@@ -323,9 +394,17 @@ mod tests {
 
     fn value() -> impl Strategy<Value = String> {
         let key = prop::sample::select(KEYS.to_vec());
-        let scheme = prop::sample::select(vec!["", "Bearer ", "bearer  ", "BEARER ", "Basic ", "Bearer Bearer "]);
+        let scheme = prop::sample::select(vec![
+            "",
+            "Bearer ",
+            "bearer  ",
+            "BEARER ",
+            "Basic ",
+            "Bearer Bearer ",
+        ]);
         let credential = prop_oneof![key.prop_map(str::to_owned), "[!-~]{0,12}", "[ -~]{0,12}"];
-        (scheme, credential).prop_map(|(scheme, credential)| format!("{scheme}{credential}").trim().to_owned())
+        (scheme, credential)
+            .prop_map(|(scheme, credential)| format!("{scheme}{credential}").trim().to_owned())
     }
 
     proptest! {

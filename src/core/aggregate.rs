@@ -130,9 +130,15 @@ impl Refused {
     #[must_use]
     pub const fn message(self) -> &'static str {
         match self {
-            Self::NoMeaning => "this method has no meaning across several servers; use one server's own route",
-            Self::UnknownName => "no server here has this name; use one from a list of this endpoint",
-            Self::UnknownCursor => "this cursor is not from a list of this endpoint; begin without one",
+            Self::NoMeaning => {
+                "this method has no meaning across several servers; use one server's own route"
+            }
+            Self::UnknownName => {
+                "no server here has this name; use one from a list of this endpoint"
+            }
+            Self::UnknownCursor => {
+                "this cursor is not from a list of this endpoint; begin without one"
+            }
         }
     }
 }
@@ -142,7 +148,9 @@ impl Plan {
     #[must_use]
     pub fn asked(&self, scope: Scope<'_>) -> Vec<ServerId> {
         match self {
-            Self::Open | Self::Discover | Self::Ping | Self::All => scope.servers.iter().map(|(server, _)| *server).collect(),
+            Self::Open | Self::Discover | Self::Ping | Self::All => {
+                scope.servers.iter().map(|(server, _)| *server).collect()
+            }
             Self::List(_, asked) => asked.iter().map(|(server, _)| *server).collect(),
             Self::One(server, _) => vec![*server],
             Self::Refused(_) => Vec::new(),
@@ -159,13 +167,17 @@ pub fn plan(message: &Message, scope: Scope<'_>) -> Plan {
     };
     let Some(method) = message.method() else {
         // An answer to an upstream's request: whose it is can be told only where there is one.
-        return only.map_or(Plan::Refused(Refused::NoMeaning), |server| Plan::One(server, message.clone()));
+        return only.map_or(Plan::Refused(Refused::NoMeaning), |server| {
+            Plan::One(server, message.clone())
+        });
     };
     if let Some(listed) = Listed::of(&method) {
         return list(listed, message, scope);
     }
     let named = |name: Option<(ServerId, Message)>| {
-        name.map_or(Plan::Refused(Refused::UnknownName), |(server, message)| Plan::One(server, message))
+        name.map_or(Plan::Refused(Refused::UnknownName), |(server, message)| {
+            Plan::One(server, message)
+        })
     };
     match method.as_str() {
         "initialize" => Plan::Open,
@@ -177,7 +189,8 @@ pub fn plan(message: &Message, scope: Scope<'_>) -> Plan {
         "resources/read" => named(by_uri(message, scope)),
         "completion/complete" => named(by_reference(message, scope)),
         _ if message.id().is_none() => Plan::All,
-        _ => only.map_or(Plan::Refused(Refused::NoMeaning), |server| Plan::One(server, message.clone())),
+        _ => only
+            .map_or(Plan::Refused(Refused::NoMeaning), |server| Plan::One(server, message.clone())),
     }
 }
 
@@ -187,7 +200,8 @@ impl Scope<'_> {
     }
 
     fn by_name(&self, name: &str) -> Option<(ServerId, String)> {
-        let (server, own) = naming::split(name, self.separator, self.servers.iter().map(|(_, name)| *name))?;
+        let (server, own) =
+            naming::split(name, self.separator, self.servers.iter().map(|(_, name)| *name))?;
         Some((self.id(server)?, own.to_owned()))
     }
 
@@ -212,7 +226,8 @@ fn by_uri(message: &Message, scope: Scope<'_>) -> Option<(ServerId, Message)> {
 }
 
 fn by_reference(message: &Message, scope: Scope<'_>) -> Option<(ServerId, Message)> {
-    let mut reference: Map<String, Value> = serde_json::from_str(message.param("ref")?.get()).ok()?;
+    let mut reference: Map<String, Value> =
+        serde_json::from_str(message.param("ref")?.get()).ok()?;
     let (member, found) = match reference.get("type")?.as_str()? {
         "ref/prompt" => ("name", scope.by_name(reference.get("name")?.as_str()?)),
         "ref/resource" => ("uri", scope.by_uri(reference.get("uri")?.as_str()?)),
@@ -228,11 +243,19 @@ type Cursors = BTreeMap<String, String>;
 
 fn list(listed: Listed, message: &Message, scope: Scope<'_>) -> Plan {
     let Some(cursor) = message.param("cursor") else {
-        return Plan::List(listed, scope.servers.iter().map(|(server, _)| (*server, message.clone())).collect());
+        return Plan::List(
+            listed,
+            scope.servers.iter().map(|(server, _)| (*server, message.clone())).collect(),
+        );
     };
-    let cursors: Option<Cursors> = serde_json::from_str::<String>(cursor.get()).ok().and_then(|text| serde_json::from_str(&text).ok());
+    let cursors: Option<Cursors> = serde_json::from_str::<String>(cursor.get())
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok());
     let asked = cursors.filter(|cursors| !cursors.is_empty()).and_then(|cursors| {
-        cursors.iter().map(|(name, cursor)| Some((scope.id(name)?, message.with("cursor", cursor)))).collect::<Option<Vec<_>>>()
+        cursors
+            .iter()
+            .map(|(name, cursor)| Some((scope.id(name)?, message.with("cursor", cursor))))
+            .collect::<Option<Vec<_>>>()
     });
     asked.map_or(Plan::Refused(Refused::UnknownCursor), |asked| Plan::List(listed, asked))
 }
@@ -241,29 +264,46 @@ fn list(listed: Listed, message: &Message, scope: Scope<'_>) -> Plan {
 ///
 /// Items keep every member but the one that a client asks by. A result that cannot be read counts as one that is not there.
 #[must_use]
-pub fn merge_lists(listed: Listed, parts: &[(&str, Box<RawValue>)], failed: &[Failed<'_>], scope: Scope<'_>, era: Era) -> String {
+pub fn merge_lists(
+    listed: Listed,
+    parts: &[(&str, Box<RawValue>)],
+    failed: &[Failed<'_>],
+    scope: Scope<'_>,
+    era: Era,
+) -> String {
     let (handle, is_uri) = listed.handle();
     let mut items: Vec<Members> = Vec::new();
     let mut cursors = Cursors::new();
     let mut failed = failed.to_vec();
     for (server, result) in parts {
         let page: Members = serde_json::from_str(result.get()).unwrap_or_default();
-        let own: Option<Vec<Members>> = page.get(listed.member()).and_then(|own| serde_json::from_str(own.get()).ok());
+        let own: Option<Vec<Members>> =
+            page.get(listed.member()).and_then(|own| serde_json::from_str(own.get()).ok());
         let Some(own) = own else {
             failed.push(Failed { server, failure: Failure::NotMcp, resource_metadata: None });
             continue;
         };
         for mut item in own {
             // An item without a name could not be asked for.
-            let Some(own) = item.get(handle).and_then(|own| serde_json::from_str::<String>(own.get()).ok()) else { continue };
-            let given = if is_uri { naming::prefixed_uri(server, &own) } else { naming::prefixed(server, scope.separator, &own) };
+            let Some(own) =
+                item.get(handle).and_then(|own| serde_json::from_str::<String>(own.get()).ok())
+            else {
+                continue;
+            };
+            let given = if is_uri {
+                naming::prefixed_uri(server, &own)
+            } else {
+                naming::prefixed(server, scope.separator, &own)
+            };
             if listed == Listed::Tools && !scope.has_tool(Some(&given)) {
                 continue;
             }
             item.insert(handle.to_owned(), raw(&given));
             items.push(item);
         }
-        let next = page.get("nextCursor").and_then(|next| serde_json::from_str::<String>(next.get()).ok());
+        let next = page
+            .get("nextCursor")
+            .and_then(|next| serde_json::from_str::<String>(next.get()).ok());
         cursors.extend(next.map(|next| ((*server).to_owned(), next)));
     }
     let mut result = Members::new();
@@ -283,15 +323,22 @@ pub fn merge_lists(listed: Listed, parts: &[(&str, Box<RawValue>)], failed: &[Fa
 #[must_use]
 pub fn merge_capabilities(parts: &[(&str, Value)]) -> Value {
     let carried = ["tools", "prompts", "resources", "completions"].into_iter();
-    let offered = carried.filter(|capability| parts.iter().any(|(_, capabilities)| capabilities.get(capability).is_some()));
+    let offered = carried.filter(|capability| {
+        parts.iter().any(|(_, capabilities)| capabilities.get(capability).is_some())
+    });
     Value::Object(offered.map(|capability| (capability.to_owned(), json!({}))).collect())
 }
 
 /// The result of `initialize`, or of `server/discover` in an era that has it.
 #[must_use]
 pub fn opened(era: Era, parts: &[(&str, Value)], failed: &[Failed<'_>]) -> String {
-    let capabilities: Vec<(&str, Value)> = parts.iter().map(|(server, result)| (*server, result["capabilities"].clone())).collect();
-    let said = parts.iter().filter_map(|(server, result)| Some(format!("{server}: {}", result["instructions"].as_str()?)));
+    let capabilities: Vec<(&str, Value)> = parts
+        .iter()
+        .map(|(server, result)| (*server, result["capabilities"].clone()))
+        .collect();
+    let said = parts.iter().filter_map(|(server, result)| {
+        Some(format!("{server}: {}", result["instructions"].as_str()?))
+    });
     let instructions: Vec<String> = said.collect();
     let gateway = gateway_info();
     let mut meta = Map::new();
@@ -344,9 +391,10 @@ fn outcomes(failed: &[Failed<'_>]) -> Value {
             Outcome::Forbidden => "forbidden",
             Outcome::Accepted | Outcome::Inconclusive(_) => "unavailable",
         };
-        let mut told =
-            json!({ "outcome": word, "code": failed.failure.answer().code, "message": failed.failure.message(Some(failed.server)) });
-        if let (Outcome::Unauthorized, Some(url)) = (failed.failure.outcome(), failed.resource_metadata) {
+        let mut told = json!({ "outcome": word, "code": failed.failure.answer().code, "message": failed.failure.message(Some(failed.server)) });
+        if let (Outcome::Unauthorized, Some(url)) =
+            (failed.failure.outcome(), failed.resource_metadata)
+        {
             told["resource_metadata"] = url.into();
         }
         (failed.server.to_owned(), told)
@@ -355,7 +403,8 @@ fn outcomes(failed: &[Failed<'_>]) -> Value {
 }
 
 fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).expect("strings, numbers, and maps and lists of JSON values are JSON")
+    serde_json::value::to_raw_value(value)
+        .expect("strings, numbers, and maps and lists of JSON values are JSON")
 }
 
 fn written(result: &Members) -> String {

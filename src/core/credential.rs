@@ -49,7 +49,9 @@ pub struct Unusable;
 /// mistake (CRD-14).
 pub fn assign(kind: Kind<'_>, authorization: &Authorization) -> Result<Credential, Unusable> {
     match (kind, authorization) {
-        (Kind::Forwarding(schemes), Authorization::Token(token)) if schemes.contains(&token.scheme) => {
+        (Kind::Forwarding(schemes), Authorization::Token(token))
+            if schemes.contains(&token.scheme) =>
+        {
             Ok(Credential::Forwarded(token.clone()))
         }
         (Kind::Forwarding(_), Authorization::Absent) => Ok(Credential::Missing),
@@ -137,9 +139,12 @@ mod tests {
     #[test]
     fn tokens_are_shared_within_a_space_that_both_are_declared_to_be_in() {
         let [one, other] = [ServerId(0), ServerId(1)];
-        for (ours, theirs, shared) in
-            [(None, None, false), (Some("corp"), None, false), (Some("corp"), Some("lab"), false), (Some("corp"), Some("corp"), true)]
-        {
+        for (ours, theirs, shared) in [
+            (None, None, false),
+            (Some("corp"), None, false),
+            (Some("corp"), Some("lab"), false),
+            (Some("corp"), Some("corp"), true),
+        ] {
             assert_eq!(share_tokens((one, ours), (other, theirs)), shared, "{ours:?} {theirs:?}");
             assert_eq!(share_tokens((other, theirs), (one, ours)), shared, "{theirs:?} {ours:?}");
         }

@@ -57,8 +57,10 @@ pub struct UpstreamMetadata {
 impl UpstreamMetadata {
     /// Adds what another server says, as far as it is new.
     pub fn extend(&mut self, other: &Self) {
-        let lists =
-            [(&mut self.authorization_servers, &other.authorization_servers), (&mut self.scopes_supported, &other.scopes_supported)];
+        let lists = [
+            (&mut self.authorization_servers, &other.authorization_servers),
+            (&mut self.scopes_supported, &other.scopes_supported),
+        ];
         for (own, others) in lists {
             for new in others {
                 if !own.contains(new) {
@@ -72,7 +74,11 @@ impl UpstreamMetadata {
 /// The protected-resource metadata of an endpoint (RFC 9728 §2), or `None` where no authorization server is known: a document
 /// without one would send a client nowhere (DSC-03).
 #[must_use]
-pub fn protected_resource(external: &ExternalUrl, place: &Place<'_>, upstream: &UpstreamMetadata) -> Option<String> {
+pub fn protected_resource(
+    external: &ExternalUrl,
+    place: &Place<'_>,
+    upstream: &UpstreamMetadata,
+) -> Option<String> {
     if upstream.authorization_servers.is_empty() {
         return None;
     }
@@ -86,7 +92,11 @@ pub fn protected_resource(external: &ExternalUrl, place: &Place<'_>, upstream: &
         },
     });
     // A refresh is between client and authorization server; a resource has no scope for it (DSC-06).
-    let scopes: Vec<&String> = upstream.scopes_supported.iter().filter(|scope| *scope != "offline_access").collect();
+    let scopes: Vec<&String> = upstream
+        .scopes_supported
+        .iter()
+        .filter(|scope| *scope != "offline_access")
+        .collect();
     if !scopes.is_empty() {
         document["scopes_supported"] = serde_json::json!(scopes);
     }
@@ -118,7 +128,8 @@ pub fn well_known(suffix: &str, about: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const ENDPOINT: Place<'static> = Place::One(Endpoint { server: "alpha", server_first: true, slash: true });
+    const ENDPOINT: Place<'static> =
+        Place::One(Endpoint { server: "alpha", server_first: true, slash: true });
 
     #[test]
     fn the_resource_is_the_url_the_client_used() {
@@ -127,7 +138,9 @@ mod tests {
             scopes_supported: vec!["tools".into(), "offline_access".into()],
         };
         let external = ExternalUrl("https://gw.test".into());
-        let document: serde_json::Value = serde_json::from_str(&protected_resource(&external, &ENDPOINT, &upstream).unwrap()).unwrap();
+        let document: serde_json::Value =
+            serde_json::from_str(&protected_resource(&external, &ENDPOINT, &upstream).unwrap())
+                .unwrap();
         assert_eq!(document["resource"], "https://gw.test/alpha/mcp/");
         assert_eq!(document["scopes_supported"], serde_json::json!(["tools"]));
         assert_eq!(protected_resource(&external, &ENDPOINT, &UpstreamMetadata::default()), None);
@@ -137,8 +150,14 @@ mod tests {
     fn a_challenge_of_several_leads_to_the_one_that_refused() {
         let aggregate = Aggregate::of("/mcp/a,b").unwrap();
         let discovery = ExternalUrl("https://gw.test".into()).discovery_among(&aggregate, "b");
-        assert_eq!(discovery.resource_metadata, "https://gw.test/.well-known/oauth-protected-resource/mcp/b?resource=/mcp/a,b");
-        assert_eq!(discovery.authorization_uri, "https://gw.test/.well-known/oauth-authorization-server/mcp/b");
+        assert_eq!(
+            discovery.resource_metadata,
+            "https://gw.test/.well-known/oauth-protected-resource/mcp/b?resource=/mcp/a,b"
+        );
+        assert_eq!(
+            discovery.authorization_uri,
+            "https://gw.test/.well-known/oauth-authorization-server/mcp/b"
+        );
     }
 
     #[test]
@@ -155,16 +174,33 @@ mod tests {
     #[test]
     fn this_machine_has_three_kinds_of_names() {
         let is = |text: &str| is_loopback(&url::Url::parse(text).unwrap());
-        assert!(["http://localhost:1/", "http://127.8.0.1/", "http://[::1]/"].into_iter().all(is));
-        assert!(!["http://localhost.test/", "http://128.0.0.1/", "http://[::2]/", "unix:/run/x"].into_iter().any(is));
+        assert!(
+            ["http://localhost:1/", "http://127.8.0.1/", "http://[::1]/"]
+                .into_iter()
+                .all(is)
+        );
+        assert!(
+            !["http://localhost.test/", "http://128.0.0.1/", "http://[::2]/", "unix:/run/x"]
+                .into_iter()
+                .any(is)
+        );
     }
 
     #[test]
     fn the_suffix_goes_between_authority_and_path() {
         let at = |about| well_known("oauth-authorization-server", about);
-        assert_eq!(at("https://as.test/"), Some("https://as.test/.well-known/oauth-authorization-server".into()));
-        assert_eq!(at("https://as.test:8443/a/b"), Some("https://as.test:8443/.well-known/oauth-authorization-server/a/b".into()));
-        assert_eq!(at("https://user:pw@as.test/a?x#y"), Some("https://as.test/.well-known/oauth-authorization-server/a".into()));
+        assert_eq!(
+            at("https://as.test/"),
+            Some("https://as.test/.well-known/oauth-authorization-server".into())
+        );
+        assert_eq!(
+            at("https://as.test:8443/a/b"),
+            Some("https://as.test:8443/.well-known/oauth-authorization-server/a/b".into())
+        );
+        assert_eq!(
+            at("https://user:pw@as.test/a?x#y"),
+            Some("https://as.test/.well-known/oauth-authorization-server/a".into())
+        );
         assert_eq!(at("mailto:a@b"), None);
         assert_eq!(at("nonsense"), None);
     }

@@ -67,7 +67,9 @@ impl<'de> Visitor<'de> for Peek<'_> {
             match name.as_ref() {
                 "id" => {
                     let id: Box<RawValue> = members.next_value()?;
-                    self.0.id = Some(id).filter(|id| id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()));
+                    self.0.id = Some(id).filter(|id| {
+                        id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
+                    });
                 }
                 "method" => self.0.method = Some(members.next_value()?),
                 _ => drop(members.next_value::<IgnoredAny>()?),
@@ -103,14 +105,28 @@ impl Message {
     /// # Errors
     /// Says whether it was JSON at all.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let mut members: Members = serde_json::from_slice(bytes).map_err(|_| match serde_json::from_slice::<IgnoredAny>(bytes) {
-            Ok(_) => Unreadable::NotAMessage,
-            Err(_) => Unreadable::NotJson,
+        let mut members: Members = serde_json::from_slice(bytes).map_err(|_| {
+            match serde_json::from_slice::<IgnoredAny>(bytes) {
+                Ok(_) => Unreadable::NotAMessage,
+                Err(_) => Unreadable::NotJson,
+            }
         })?;
-        let params = members.shift_remove("params").map(|params| serde_json::from_str(params.get())).transpose();
-        let message = Self { members, params: params.map_err(|_| Unreadable::NotAMessage)? };
-        let says_something = ["method", "result", "error"].iter().any(|member| message.members.contains_key(*member));
-        if says_something { Ok(message) } else { Err(Unreadable::NotAMessage) }
+        let params = members
+            .shift_remove("params")
+            .map(|params| serde_json::from_str(params.get()))
+            .transpose();
+        let message = Self {
+            members,
+            params: params.map_err(|_| Unreadable::NotAMessage)?,
+        };
+        let says_something = ["method", "result", "error"]
+            .iter()
+            .any(|member| message.members.contains_key(*member));
+        if says_something {
+            Ok(message)
+        } else {
+            Err(Unreadable::NotAMessage)
+        }
     }
 
     /// The id as it was written; absent in a notification.
@@ -141,7 +157,8 @@ impl Message {
     #[must_use]
     pub fn with(&self, name: &str, value: impl Serialize) -> Self {
         let mut changed = self.clone();
-        let value = serde_json::value::to_raw_value(&value).expect("strings, numbers and maps of them are JSON");
+        let value = serde_json::value::to_raw_value(&value)
+            .expect("strings, numbers and maps of them are JSON");
         changed.params.get_or_insert_default().insert(name.to_owned(), value);
         changed
     }
@@ -172,13 +189,25 @@ mod tests {
     #[test]
     fn ids_are_kept_as_they_were_written() {
         for id in ["1", "-7", "1.50", "12345678901234567890123", "\"a\\u0041\""] {
-            assert_eq!(read(&format!(r#"{{"params":{{"id":2}},"id":{id}}}"#)).0.as_deref(), Some(id));
+            assert_eq!(
+                read(&format!(r#"{{"params":{{"id":2}},"id":{id}}}"#)).0.as_deref(),
+                Some(id)
+            );
         }
     }
 
     #[test]
     fn what_is_no_id_is_none() {
-        for text in [r#"{"id":null}"#, r#"{"id":{}}"#, r#"{"id":[1]}"#, r#"{"id":true}"#, r#"[{"id":1}]"#, "", "hello", "{\"id\""] {
+        for text in [
+            r#"{"id":null}"#,
+            r#"{"id":{}}"#,
+            r#"{"id":[1]}"#,
+            r#"{"id":true}"#,
+            r#"[{"id":1}]"#,
+            "",
+            "hello",
+            "{\"id\"",
+        ] {
             assert_eq!(read(text).0, None, "{text}");
         }
     }
@@ -196,9 +225,12 @@ mod tests {
 
     #[test]
     fn what_is_no_message_says_how() {
-        for (text, unreadable) in
-            [("", Unreadable::NotJson), ("{", Unreadable::NotJson), ("[]", Unreadable::NotAMessage), ("{}", Unreadable::NotAMessage)]
-        {
+        for (text, unreadable) in [
+            ("", Unreadable::NotJson),
+            ("{", Unreadable::NotJson),
+            ("[]", Unreadable::NotAMessage),
+            ("{}", Unreadable::NotAMessage),
+        ] {
             assert_eq!(Message::read(text.as_bytes()).unwrap_err(), unreadable, "{text}");
         }
     }

@@ -56,7 +56,12 @@ pub fn upwards(client: &HeaderMap) -> HeaderMap {
         }
     }
     // Parameters that a tool wants mirrored: who does not know them has to hand them on (MCP 2026-07-28, "Custom Headers").
-    up.extend(client.iter().filter(|(name, _)| name.as_str().starts_with("mcp-param-")).map(|(name, value)| (name.clone(), value.clone())));
+    up.extend(
+        client
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("mcp-param-"))
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     up
 }
 
@@ -67,9 +72,15 @@ pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
     let crosses = |name: &HeaderName| {
         let name = name.as_str();
         // Which pages may read an answer is the gateway's to say, for its own origin.
-        !NOT_DOWNWARDS.contains(&name) && !name.starts_with("access-control-") && !named.iter().any(|hop| hop == name)
+        !NOT_DOWNWARDS.contains(&name)
+            && !name.starts_with("access-control-")
+            && !named.iter().any(|hop| hop == name)
     };
-    upstream.iter().filter(|(name, _)| crosses(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    upstream
+        .iter()
+        .filter(|(name, _)| crosses(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Whether `Connection` declares a credential, or a field that says what a message is, to be for this hop only: to take it out would
@@ -77,13 +88,20 @@ pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
 #[must_use]
 pub fn hidden(client: &HeaderMap, key_header: &HeaderName) -> bool {
     let told = |name: &String| name == "authorization" || name == key_header.as_str();
-    named_by_connection(client).iter().any(|name| told(name) || name.starts_with("mcp-") || name.starts_with("x-mcp-"))
+    named_by_connection(client)
+        .iter()
+        .any(|name| told(name) || name.starts_with("mcp-") || name.starts_with("x-mcp-"))
 }
 
 /// The fields that `Connection` declares to be for this hop only.
 fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    lines.map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase()).collect()
+    let lines = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    lines
+        .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
+        .collect()
 }
 
 #[cfg(test)]
@@ -93,7 +111,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -133,8 +154,17 @@ mod tests {
     #[test]
     fn a_credential_is_not_for_one_hop() {
         let key = HeaderName::from_static("x-key");
-        for named in ["authorization", "close, X-Key", "\u{e9},Mcp-Session-Id", "x-mcp-a-authorization", "mcp-param-region"] {
-            let headers = HeaderMap::from_iter([(header::CONNECTION, HeaderValue::from_bytes(named.as_bytes()).unwrap())]);
+        for named in [
+            "authorization",
+            "close, X-Key",
+            "\u{e9},Mcp-Session-Id",
+            "x-mcp-a-authorization",
+            "mcp-param-region",
+        ] {
+            let headers = HeaderMap::from_iter([(
+                header::CONNECTION,
+                HeaderValue::from_bytes(named.as_bytes()).unwrap(),
+            )]);
             assert!(hidden(&headers, &key), "{named}");
         }
         assert!(!hidden(&map(&[("connection", "keep-alive, upgrade, x-hop")]), &key));

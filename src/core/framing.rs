@@ -59,7 +59,10 @@ impl Framing {
                     }
                 }
                 At::Head | At::Size | At::Trailer => {
-                    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |newline| newline + 1);
+                    let end = bytes
+                        .iter()
+                        .position(|byte| *byte == b'\n')
+                        .map_or(bytes.len(), |newline| newline + 1);
                     self.line.extend_from_slice(&bytes[..end]);
                     bytes = &bytes[end..];
                     if self.line.ends_with(b"\n") {
@@ -92,19 +95,24 @@ impl Framing {
         let Some(text) = text else { return self.lost() };
         match self.at {
             At::Head if !self.head.begun && text == b"PRI * HTTP/2.0" => At::Http2,
-            At::Head if text.is_empty() && self.head.begun => match std::mem::take(&mut self.head) {
-                Head { length: Some(_), chunked: true, .. } => self.lost(),
-                Head { chunked: true, .. } => At::Size,
-                Head { length: Some(length @ 1..), .. } => At::Body(length),
-                Head { .. } => At::Head,
-            },
+            At::Head if text.is_empty() && self.head.begun => {
+                match std::mem::take(&mut self.head) {
+                    Head { length: Some(_), chunked: true, .. } => self.lost(),
+                    Head { chunked: true, .. } => At::Size,
+                    Head { length: Some(length @ 1..), .. } => At::Body(length),
+                    Head { .. } => At::Head,
+                }
+            }
             At::Head if self.head.begun => self.field(text),
             At::Head => {
                 self.head.begun = !text.is_empty();
                 At::Head
             }
             At::Size => {
-                let digits = text.split(|byte| *byte == b';').next().and_then(|digits| std::str::from_utf8(digits).ok());
+                let digits = text
+                    .split(|byte| *byte == b';')
+                    .next()
+                    .and_then(|digits| std::str::from_utf8(digits).ok());
                 match digits.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()) {
                     Some(0) => At::Trailer,
                     Some(size) => At::Chunk(size.saturating_add(2)),
@@ -118,7 +126,8 @@ impl Framing {
 
     /// Reads a line of a head that may say how long the body is.
     fn field(&mut self, line: &[u8]) -> At {
-        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len()));
+        let (name, value) =
+            line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len()));
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         if name.eq_ignore_ascii_case(b"content-length") {
             let length = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
@@ -160,7 +169,10 @@ mod tests {
             "a: b\n\r\n",
             "a: b\rc: d\r\n\r\n",
         ] {
-            assert!(framing(format!("POST / HTTP/1.1\r\n{head}").as_bytes()).is_ambiguous(), "{head:?}");
+            assert!(
+                framing(format!("POST / HTTP/1.1\r\n{head}").as_bytes()).is_ambiguous(),
+                "{head:?}"
+            );
         }
         assert!(!framing(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\r\n\n").is_ambiguous());
     }
@@ -168,27 +180,54 @@ mod tests {
     #[test]
     fn a_line_is_followed_as_far_as_the_library_takes_one() {
         for (length, followed) in [(65_536, true), (65_537, false)] {
-            let mut framing = framing(&[&b"GET / HTTP/1.1\r\na:"[..], &vec![b'x'; length - 2]].concat());
+            let mut framing =
+                framing(&[&b"GET / HTTP/1.1\r\na:"[..], &vec![b'x'; length - 2]].concat());
             framing.read(b"\r\n\r\n");
-            assert_eq!((framing.is_at_rest(), framing.is_ambiguous()), (followed, false), "{length}");
+            assert_eq!(
+                (framing.is_at_rest(), framing.is_ambiguous()),
+                (followed, false),
+                "{length}"
+            );
         }
     }
 
     fn request() -> impl Strategy<Value = (Vec<u8>, bool)> {
         let body = prop::collection::vec(prop::sample::select(b"\r\n:5ct\0".to_vec()), 0..20);
-        let sized = body.clone().prop_map(|body| (format!("content-length: {}\r\n\r\n", body.len()).into_bytes(), body, false));
-        // Behind the last chunk a field says nothing of any body.
-        let trailers =
-            prop::collection::vec(prop::sample::select(vec!["t: u\r\n", "content-length: 5\r\n", "transfer-encoding: chunked\r\n"]), 0..4);
-        let chunked = (prop::collection::vec(body.clone(), 0..3), trailers).prop_map(|(chunks, trailers)| {
-            let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty());
-            let sent = chunks.flat_map(|chunk| [format!("{:x};x=y\r\n", chunk.len()).into_bytes(), chunk, b"\r\n".to_vec()].concat());
-            let sent = sent.collect::<Vec<u8>>();
-            (b"Transfer-Encoding: Chunked\r\n\r\n".to_vec(), [&sent[..], b"0\r\n", trailers.concat().as_bytes(), b"\r\n"].concat(), false)
+        let sized = body.clone().prop_map(|body| {
+            (format!("content-length: {}\r\n\r\n", body.len()).into_bytes(), body, false)
         });
-        let both = body.prop_map(|body| (b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(), body, true));
-        prop_oneof![4 => sized, 4 => chunked, 1 => both]
-            .prop_map(|(head, body, ambiguous)| ([b"\r\nPOST / HTTP/1.1\r\nhost: gw\r\n", &head[..], &body[..]].concat(), ambiguous))
+        // Behind the last chunk a field says nothing of any body.
+        let trailers = prop::collection::vec(
+            prop::sample::select(vec![
+                "t: u\r\n",
+                "content-length: 5\r\n",
+                "transfer-encoding: chunked\r\n",
+            ]),
+            0..4,
+        );
+        let chunked =
+            (prop::collection::vec(body.clone(), 0..3), trailers).prop_map(|(chunks, trailers)| {
+                let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty());
+                let sent = chunks.flat_map(|chunk| {
+                    [format!("{:x};x=y\r\n", chunk.len()).into_bytes(), chunk, b"\r\n".to_vec()]
+                        .concat()
+                });
+                let sent = sent.collect::<Vec<u8>>();
+                (
+                    b"Transfer-Encoding: Chunked\r\n\r\n".to_vec(),
+                    [&sent[..], b"0\r\n", trailers.concat().as_bytes(), b"\r\n"].concat(),
+                    false,
+                )
+            });
+        let both = body.prop_map(|body| {
+            (b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(), body, true)
+        });
+        prop_oneof![4 => sized, 4 => chunked, 1 => both].prop_map(|(head, body, ambiguous)| {
+            (
+                [b"\r\nPOST / HTTP/1.1\r\nhost: gw\r\n", &head[..], &body[..]].concat(),
+                ambiguous,
+            )
+        })
     }
 
     proptest! {

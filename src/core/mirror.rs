@@ -50,8 +50,14 @@ pub struct Mismatch;
 /// A field is missing, is there twice, or does not say what the body says.
 pub fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
     let modern = Era::July2026.is_named(headers);
-    let read = body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice::<Message<'_>>(body).ok()).flatten();
-    let Some(message) = read else { return if modern { Err(Mismatch) } else { Ok(()) } };
+    let read = body
+        .trim_ascii_start()
+        .starts_with(b"{")
+        .then(|| serde_json::from_slice::<Message<'_>>(body).ok())
+        .flatten();
+    let Some(message) = read else {
+        return if modern { Err(Mismatch) } else { Ok(()) };
+    };
     let params = message.params.unwrap_or_default();
 
     let stated = params.meta.and_then(|meta| meta.version);
@@ -80,7 +86,11 @@ pub fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
 }
 
 fn same(written: Option<&str>, meant: Option<&str>) -> Result<(), Mismatch> {
-    if written.is_some() && written == meant { Ok(()) } else { Err(Mismatch) }
+    if written.is_some() && written == meant {
+        Ok(())
+    } else {
+        Err(Mismatch)
+    }
 }
 
 /// The one line of a field.
@@ -92,7 +102,10 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Mis
 
 /// What a field says that may be written in the Base64 form, as everything is that a field cannot hold as it stands.
 fn decoded(written: &str) -> Result<Cow<'_, str>, Mismatch> {
-    let Some(encoded) = written.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else { return Ok(written.into()) };
+    let Some(encoded) = written.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="))
+    else {
+        return Ok(written.into());
+    };
     let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| Mismatch)?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Mismatch)
 }
@@ -106,13 +119,17 @@ mod tests {
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         headers
     }
 
     const VERSION: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
-    const CALL: &str = r#"{"id":1,"method":"tools/call","params":{"arguments":{"name":"x"},"name":"echo"}}"#;
+    const CALL: &str =
+        r#"{"id":1,"method":"tools/call","params":{"arguments":{"name":"x"},"name":"echo"}}"#;
 
     fn checked(lines: &[(&'static str, &str)], body: &str) -> bool {
         check(&headers(&[&[VERSION], lines].concat()), body.as_bytes()).is_ok()
@@ -126,7 +143,9 @@ mod tests {
         assert!(checked(&[("mcp-method", "ping")], r#"{"id":1,"method":"ping"}"#));
         assert!(checked(
             &[("mcp-method", "resources/read"), ("mcp-name", "a://b")],
-            &CALL.replace("tools/call", "resources/read").replace(r#""name":"echo""#, r#""uri":"a://b""#)
+            &CALL
+                .replace("tools/call", "resources/read")
+                .replace(r#""name":"echo""#, r#""uri":"a://b""#)
         ));
         assert!(checked(&[], r#"{"method":"notifications/progress"}"#));
         assert!(checked(&[call], r#"{"method":"tools/call","params":{"name":"echo"}}"#));
@@ -173,12 +192,28 @@ mod tests {
 
     #[test]
     fn earlier_revisions_mirror_nothing() {
-        for body in [CALL, "", "[]", r#"{"id":1,"method":"x","params":[1]}"#, r#"{"id":1,"method":"x","params":{"name":7}}"#] {
-            assert_eq!(check(&headers(&[("mcp-protocol-version", "2025-11-25"), ("mcp-method", "other")]), body.as_bytes()), Ok(()));
+        for body in [
+            CALL,
+            "",
+            "[]",
+            r#"{"id":1,"method":"x","params":[1]}"#,
+            r#"{"id":1,"method":"x","params":{"name":7}}"#,
+        ] {
+            assert_eq!(
+                check(
+                    &headers(&[("mcp-protocol-version", "2025-11-25"), ("mcp-method", "other")]),
+                    body.as_bytes()
+                ),
+                Ok(())
+            );
             assert_eq!(check(&headers(&[]), body.as_bytes()), Ok(()));
         }
         let modern = r#"{"id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
-        assert_eq!(check(&headers(&[]), modern.as_bytes()), Err(Mismatch), "the body alone cannot name the revision");
+        assert_eq!(
+            check(&headers(&[]), modern.as_bytes()),
+            Err(Mismatch),
+            "the body alone cannot name the revision"
+        );
     }
 
     proptest! {

@@ -23,15 +23,25 @@ pub fn prefixed(server: &str, separator: &str, name: &str) -> String {
 
 /// Whose a name is, and what its server calls it. At most one server fits where [`ambiguous`] finds no pair.
 #[must_use]
-pub fn split<'s, 'n>(name: &'n str, separator: &str, servers: impl IntoIterator<Item = &'s str>) -> Option<(&'s str, &'n str)> {
-    servers.into_iter().find_map(|server| Some((server, name.strip_prefix(server)?.strip_prefix(separator)?)))
+pub fn split<'s, 'n>(
+    name: &'n str,
+    separator: &str,
+    servers: impl IntoIterator<Item = &'s str>,
+) -> Option<(&'s str, &'n str)> {
+    servers
+        .into_iter()
+        .find_map(|server| Some((server, name.strip_prefix(server)?.strip_prefix(separator)?)))
 }
 
 /// Two servers whose names could not be told apart in front of the separator, as `a` and `a-b` before `-`.
 #[must_use]
 pub fn ambiguous<'s>(servers: &[&'s str], separator: &str) -> Option<(&'s str, &'s str)> {
-    let clash = |a: &str, b: &str| a != b && b.strip_prefix(a).is_some_and(|rest| rest.starts_with(separator));
-    servers.iter().find_map(|a| servers.iter().find(|b| clash(a, b)).map(|b| (*a, *b)))
+    let clash = |a: &str, b: &str| {
+        a != b && b.strip_prefix(a).is_some_and(|rest| rest.starts_with(separator))
+    };
+    servers
+        .iter()
+        .find_map(|a| servers.iter().find(|b| clash(a, b)).map(|b| (*a, *b)))
 }
 
 /// The URI of a resource, or of a template of resources, on an aggregate.

@@ -6,8 +6,10 @@
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{
-        ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ORIGIN, VARY,
+        ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
+        ORIGIN, VARY,
     },
 };
 
@@ -36,15 +38,23 @@ impl Origin {
             _ => "",
         };
         let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-        let all = |text: &str, marks: &[u8]| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || marks.contains(&b));
-        (all(scheme, b"+-.") && all(authority, b"-._:[]")).then(|| Self(format!("{scheme}://{authority}")))
+        let all = |text: &str, marks: &[u8]| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || marks.contains(&b))
+        };
+        (all(scheme, b"+-.") && all(authority, b"-._:[]"))
+            .then(|| Self(format!("{scheme}://{authority}")))
     }
 
     /// Whether it is on the machine of whoever looks at it.
     fn is_loopback(&self) -> bool {
         let authority = self.0.split_once("://").map_or("", |(_, authority)| authority);
-        let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
-        let in_127 = host.starts_with("127.") && host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let host = authority
+            .rsplit_once(':')
+            .filter(|(_, port)| !port.contains(']'))
+            .map_or(authority, |(host, _)| host);
+        let in_127 =
+            host.starts_with("127.") && host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         in_127 || host == "localhost" || host == "[::1]"
     }
 }
@@ -86,8 +96,14 @@ impl Origins {
         let mut lines = headers.get_all(ORIGIN).iter();
         let Some(line) = lines.next() else { return Some(Page::None) };
         let origin = line.to_str().ok().and_then(Origin::read).filter(|_| lines.next().is_none());
-        let both_loopback = |origin: &Origin| origin.is_loopback() && self.own.as_ref().is_some_and(Origin::is_loopback);
-        let known = |origin: &Origin| self.own.as_ref() == Some(origin) || self.allowed.contains(origin) || both_loopback(origin);
+        let both_loopback = |origin: &Origin| {
+            origin.is_loopback() && self.own.as_ref().is_some_and(Origin::is_loopback)
+        };
+        let known = |origin: &Origin| {
+            self.own.as_ref() == Some(origin)
+                || self.allowed.contains(origin)
+                || both_loopback(origin)
+        };
         origin.filter(known).map(|_| Page::Allowed(line.clone()))
     }
 }
@@ -96,18 +112,36 @@ impl Page {
     /// What to answer where a browser asks before it lets the page send a request, and `None` where this is no such question. Of the
     /// fields asked for it names those that the gateway reads, so that no list of servers has to be told.
     #[must_use]
-    pub fn preflight(&self, method: &Method, headers: &HeaderMap, key_header: &HeaderName) -> Option<HeaderMap> {
+    pub fn preflight(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        key_header: &HeaderName,
+    ) -> Option<HeaderMap> {
         let asks = method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if !asks || *self == Self::None {
             return None;
         }
         let reads = |name: &&str| {
-            let known = [AUTHORIZATION.as_str(), CONTENT_TYPE.as_str(), ACCEPT.as_str(), key_header.as_str()];
+            let known = [
+                AUTHORIZATION.as_str(),
+                CONTENT_TYPE.as_str(),
+                ACCEPT.as_str(),
+                key_header.as_str(),
+            ];
             let family = ["mcp-", "x-mcp-"].iter().any(|prefix| name.starts_with(prefix));
-            known.contains(name) || family || ["last-event-id", "traceparent", "tracestate"].contains(name)
+            known.contains(name)
+                || family
+                || ["last-event-id", "traceparent", "tracestate"].contains(name)
         };
-        let asked = headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|line| line.to_str().ok());
-        let asked = asked.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+        let asked = headers
+            .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        let asked = asked
+            .flat_map(|line| line.split(','))
+            .map(|name| name.trim().to_ascii_lowercase())
+            .collect::<Vec<_>>();
         let names = asked.iter().map(String::as_str).filter(reads).collect::<Vec<_>>().join(", ");
         let names = HeaderValue::try_from(names).unwrap_or(HeaderValue::from_static(""));
         Some(HeaderMap::from_iter([
@@ -128,8 +162,10 @@ impl Page {
             }
         };
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response
-            .insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("www-authenticate, mcp-session-id, retry-after, x-request-id"));
+        response.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("www-authenticate, mcp-session-id, retry-after, x-request-id"),
+        );
     }
 }
 
@@ -141,19 +177,39 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    const SERVER: Route<'static> = Route::Mcp(Place::One(Endpoint { server: "a", server_first: false, slash: false }));
+    const SERVER: Route<'static> =
+        Route::Mcp(Place::One(Endpoint { server: "a", server_first: false, slash: false }));
 
     fn page(own: &str, lines: &[&str]) -> Option<Page> {
-        let origins = Origins::new(&ExternalUrl(own.to_owned()), &[Origin::read("https://app.example").unwrap()]);
-        origins.page(&SERVER, &lines.iter().map(|line| (ORIGIN, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect())
+        let origins = Origins::new(
+            &ExternalUrl(own.to_owned()),
+            &[Origin::read("https://app.example").unwrap()],
+        );
+        origins.page(
+            &SERVER,
+            &lines
+                .iter()
+                .map(|line| (ORIGIN, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+                .collect(),
+        )
     }
 
     #[test]
     fn an_origin_is_a_scheme_and_an_authority_and_nothing_else() {
-        for (text, without_port) in [("HTTP://App.example:80", "http://app.example"), ("https://app.example:443", "https://app.example")] {
+        for (text, without_port) in [
+            ("HTTP://App.example:80", "http://app.example"),
+            ("https://app.example:443", "https://app.example"),
+        ] {
             assert_eq!(Origin::read(text), Some(Origin(without_port.to_owned())));
         }
-        for text in ["https://", "://app.example", "h_p://app.example", "https://app.example/", "https://app.example?", "null"] {
+        for text in [
+            "https://",
+            "://app.example",
+            "h_p://app.example",
+            "https://app.example/",
+            "https://app.example?",
+            "null",
+        ] {
             assert_eq!(Origin::read(text), None, "{text}");
         }
     }
@@ -163,11 +219,23 @@ mod tests {
         let public = "https://gw.example";
         assert_eq!(page(public, &[]), Some(Page::None));
         for origin in [public, "https://app.example", "https://app.example:443"] {
-            assert_eq!(page(public, &[origin]), Some(Page::Allowed(HeaderValue::from_str(origin).unwrap())));
+            assert_eq!(
+                page(public, &[origin]),
+                Some(Page::Allowed(HeaderValue::from_str(origin).unwrap()))
+            );
         }
-        for origin in ["http://localhost:6274", "http://127.0.0.1", "https://[::1]:8443", "http://127.9.8.7:1"] {
+        for origin in [
+            "http://localhost:6274",
+            "http://127.0.0.1",
+            "https://[::1]:8443",
+            "http://127.9.8.7:1",
+        ] {
             assert_ne!(page("http://127.0.0.1:8080", &[origin]), None, "{origin}");
-            assert_eq!(page(public, &[origin]), None, "{origin} is another machine to a public gateway");
+            assert_eq!(
+                page(public, &[origin]),
+                None,
+                "{origin} is another machine to a public gateway"
+            );
         }
     }
 
@@ -202,12 +270,17 @@ mod tests {
             (ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST")),
             (
                 ACCESS_CONTROL_REQUEST_HEADERS,
-                HeaderValue::from_static("Authorization,x-key, mcp-param-region,x-mcp-a-authorization,cookie"),
+                HeaderValue::from_static(
+                    "Authorization,x-key, mcp-param-region,x-mcp-a-authorization,cookie",
+                ),
             ),
         ]);
         let key = HeaderName::from_static("x-key");
         let told = Page::Any.preflight(&Method::OPTIONS, &headers, &key).unwrap();
-        assert_eq!(told[ACCESS_CONTROL_ALLOW_HEADERS], "authorization, x-key, mcp-param-region, x-mcp-a-authorization");
+        assert_eq!(
+            told[ACCESS_CONTROL_ALLOW_HEADERS],
+            "authorization, x-key, mcp-param-region, x-mcp-a-authorization"
+        );
         assert_eq!(Page::None.preflight(&Method::OPTIONS, &headers, &key), None);
         assert_eq!(Page::Any.preflight(&Method::POST, &headers, &key), None);
         assert_eq!(Page::Any.preflight(&Method::OPTIONS, &HeaderMap::new(), &key), None);
@@ -218,13 +291,23 @@ mod tests {
         let told = |page: Page| {
             let mut response = HeaderMap::from_iter([(VARY, HeaderValue::from_static("accept"))]);
             page.share(&mut response);
-            let all = |name| response.get_all(name).iter().map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(", ");
+            let all = |name| {
+                response
+                    .get_all(name)
+                    .iter()
+                    .map(|line| line.to_str().unwrap().to_owned())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
             [all(ACCESS_CONTROL_ALLOW_ORIGIN), all(VARY), all(ACCESS_CONTROL_EXPOSE_HEADERS)]
         };
         let led = "www-authenticate, mcp-session-id, retry-after, x-request-id";
         assert_eq!(told(Page::None), ["", "accept", ""]);
         assert_eq!(told(Page::Any), ["*", "accept", led]);
-        assert_eq!(told(Page::Allowed(HeaderValue::from_static("https://app.example"))), ["https://app.example", "accept, origin", led]);
+        assert_eq!(
+            told(Page::Allowed(HeaderValue::from_static("https://app.example"))),
+            ["https://app.example", "accept, origin", led]
+        );
     }
 
     proptest! {

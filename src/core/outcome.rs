@@ -76,11 +76,24 @@ mod tests {
     #[test]
     fn every_outcome_has_a_word_that_can_be_counted() {
         use Cause::{Broken, Status, TimedOut, Tls, Unreachable};
-        let open = [Unreachable, Tls, Broken, TimedOut, Status(StatusCode::SERVICE_UNAVAILABLE)].map(Outcome::Inconclusive);
-        let words = [Outcome::Accepted, Outcome::Unauthorized, Outcome::Forbidden].iter().chain(&open).map(ToString::to_string);
+        let open = [Unreachable, Tls, Broken, TimedOut, Status(StatusCode::SERVICE_UNAVAILABLE)]
+            .map(Outcome::Inconclusive);
+        let words = [Outcome::Accepted, Outcome::Unauthorized, Outcome::Forbidden]
+            .iter()
+            .chain(&open)
+            .map(ToString::to_string);
         assert_eq!(
             words.collect::<Vec<_>>(),
-            ["accepted", "unauthorized", "forbidden", "open-unreachable", "open-tls", "open-broken", "open-timed-out", "open-503"]
+            [
+                "accepted",
+                "unauthorized",
+                "forbidden",
+                "open-unreachable",
+                "open-tls",
+                "open-broken",
+                "open-timed-out",
+                "open-503"
+            ]
         );
     }
 

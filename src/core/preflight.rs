@@ -28,11 +28,15 @@ impl Era {
     /// Whether a request says that it is of this revision.
     #[must_use]
     pub fn is_named(self, headers: &HeaderMap) -> bool {
-        headers.get_all("mcp-protocol-version").iter().any(|version| version == self.as_str())
+        headers
+            .get_all("mcp-protocol-version")
+            .iter()
+            .any(|version| version == self.as_str())
     }
 
     /// Every revision that the gateway knows, the newest first.
-    pub const ALL: [Self; 4] = [Self::July2026, Self::November2025, Self::June2025, Self::March2025];
+    pub const ALL: [Self; 4] =
+        [Self::July2026, Self::November2025, Self::June2025, Self::March2025];
 
     /// The revision of that name.
     #[must_use]
@@ -106,8 +110,14 @@ pub fn message(era: Era) -> (HeaderMap, String) {
     let client = gateway_info();
     let (method, params) = match era {
         Era::July2026 => {
-            headers.insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
-            headers.insert(HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static(Era::July2026.as_str()));
+            headers.insert(
+                HeaderName::from_static("mcp-method"),
+                HeaderValue::from_static("server/discover"),
+            );
+            headers.insert(
+                HeaderName::from_static("mcp-protocol-version"),
+                HeaderValue::from_static(Era::July2026.as_str()),
+            );
             let meta = serde_json::json!({
                 "io.modelcontextprotocol/protocolVersion": era.as_str(),
                 "io.modelcontextprotocol/clientInfo": client,
@@ -115,9 +125,10 @@ pub fn message(era: Era) -> (HeaderMap, String) {
             });
             ("server/discover", serde_json::json!({ "_meta": meta }))
         }
-        Era::March2025 | Era::June2025 | Era::November2025 => {
-            ("initialize", serde_json::json!({ "protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client }))
-        }
+        Era::March2025 | Era::June2025 | Era::November2025 => (
+            "initialize",
+            serde_json::json!({ "protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client }),
+        ),
     };
     (headers, serde_json::json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params }).to_string())
 }
@@ -132,13 +143,24 @@ mod tests {
     #[test]
     fn a_server_that_would_be_handed_the_callers_token_is_asked_once() {
         let lines = [("x-key", "k"), ("authorization", "Bearer eyJ")];
-        let headers = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).into_iter().collect();
-        let keyring = Keyring { header: HeaderName::from_static("x-key"), keys: vec![KeyDigest::of(b"k")] };
-        let Authorization::Token(token) = keyring.admit(&headers).unwrap().authorization else { panic!() };
+        let headers = lines
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .into_iter()
+            .collect();
+        let keyring = Keyring {
+            header: HeaderName::from_static("x-key"),
+            keys: vec![KeyDigest::of(b"k")],
+        };
+        let Authorization::Token(token) = keyring.admit(&headers).unwrap().authorization else {
+            panic!()
+        };
         let credential = Credential::Forwarded(token);
         let asked = targets([3, 1, 3].map(|id| (ServerId(id), &credential)));
         let authorization = HeaderValue::from_static("Bearer eyJ");
-        assert_eq!(asked, [3, 1].map(|id| Target { server: ServerId(id), authorization: authorization.clone() }));
+        assert_eq!(
+            asked,
+            [3, 1].map(|id| Target { server: ServerId(id), authorization: authorization.clone() })
+        );
     }
 
     #[test]
@@ -160,7 +182,10 @@ mod tests {
     fn the_message_is_one_a_client_would_open_with() {
         let (headers, body) = message(Era::November2025);
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((&body["method"], &body["params"]["protocolVersion"]), (&"initialize".into(), &"2025-11-25".into()));
+        assert_eq!(
+            (&body["method"], &body["params"]["protocolVersion"]),
+            (&"initialize".into(), &"2025-11-25".into())
+        );
         assert_eq!(body["params"]["clientInfo"]["name"], "mcp-preflight");
         assert!(headers.get("mcp-protocol-version").is_none());
 

@@ -37,7 +37,10 @@ impl Media {
     /// Reads `Content-Type`, in any case and whatever its parameters (RFC 9110 §8.3.1).
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map_or(Self::Unsaid, Self::written)
+        headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map_or(Self::Unsaid, Self::written)
     }
 
     fn written(content_type: &str) -> Self {
@@ -75,7 +78,12 @@ pub fn judge(head: Head, awaited: Awaited, owner: Owner) -> Result<(), Failure> 
         403 => Err(Failure::Forbidden),
         300..=399 => Err(Failure::Redirected),
         // A message that the client can read stays the upstream's (STA-15); a page of HTML does not.
-        400..=499 if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED && (head.media == Media::Json || head.empty) => Ok(()),
+        400..=499
+            if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                && (head.media == Media::Json || head.empty) =>
+        {
+            Ok(())
+        }
         _ => Err(Failure::Status(status)),
     }
 }
@@ -96,13 +104,18 @@ mod tests {
     use proptest::prelude::*;
 
     const OWNERS: [Owner; 3] = [Owner::CallerWithToken, Owner::CallerWithoutToken, Owner::Gateway];
-    const AWAITED: [Awaited; 4] = [Awaited::Answer, Awaited::Acknowledgement, Awaited::Stream, Awaited::End];
+    const AWAITED: [Awaited; 4] =
+        [Awaited::Answer, Awaited::Acknowledgement, Awaited::Stream, Awaited::End];
 
     const JSON: &str = "application/json";
 
     fn head(code: u16, content_type: Option<&str>, empty: bool) -> Head {
         let headers = content_type.map(|written| (header::CONTENT_TYPE, written.parse().unwrap()));
-        Head { status: StatusCode::from_u16(code).unwrap(), media: Media::of(&headers.into_iter().collect()), empty }
+        Head {
+            status: StatusCode::from_u16(code).unwrap(),
+            media: Media::of(&headers.into_iter().collect()),
+            empty,
+        }
     }
 
     #[test]
@@ -121,31 +134,58 @@ mod tests {
     #[test]
     fn the_decision_table() {
         let mut lines = Vec::new();
-        for (content_type, empty) in [(Some(JSON), false), (Some("text/html; charset=utf-8"), false), (None, true)] {
+        for (content_type, empty) in
+            [(Some(JSON), false), (Some("text/html; charset=utf-8"), false), (None, true)]
+        {
             for code in [200, 202, 302, 400, 401, 403, 404, 407, 429, 500, 503, 504] {
                 let owners = OWNERS.map(|owner| {
                     let judged = judge(head(code, content_type, empty), Awaited::Answer, owner);
-                    judged.map_or_else(|failure| failure.answer().code.to_string(), |()| "as is".to_owned())
+                    judged.map_or_else(
+                        |failure| failure.answer().code.to_string(),
+                        |()| "as is".to_owned(),
+                    )
                 });
-                lines.push(format!("{code} {:24} {}", content_type.unwrap_or("(no body)"), owners.join(" | ")));
+                lines.push(format!(
+                    "{code} {:24} {}",
+                    content_type.unwrap_or("(no body)"),
+                    owners.join(" | ")
+                ));
             }
         }
-        insta::assert_snapshot!(format!("upstream                      token | no token | gateway's\n{}", lines.join("\n")));
+        insta::assert_snapshot!(format!(
+            "upstream                      token | no token | gateway's\n{}",
+            lines.join("\n")
+        ));
     }
 
     #[test]
     fn a_stream_is_a_stream() {
-        assert_eq!(judge(head(200, Some("text/event-stream"), false), Awaited::Stream, OWNERS[0]), Ok(()));
-        assert_eq!(judge(head(200, Some(JSON), false), Awaited::Stream, OWNERS[0]), Err(Failure::NotMcp));
+        assert_eq!(
+            judge(head(200, Some("text/event-stream"), false), Awaited::Stream, OWNERS[0]),
+            Ok(())
+        );
+        assert_eq!(
+            judge(head(200, Some(JSON), false), Awaited::Stream, OWNERS[0]),
+            Err(Failure::NotMcp)
+        );
     }
 
     #[test]
     fn an_acknowledgement_is_any_success_but_a_page() {
         for awaited in [Awaited::Acknowledgement, Awaited::End] {
-            for (content_type, empty) in [(None, true), (None, false), (Some(JSON), false), (Some("text/html"), true)] {
-                assert_eq!(judge(head(202, content_type, empty), awaited, OWNERS[0]), Ok(()), "{content_type:?} {empty}");
+            for (content_type, empty) in
+                [(None, true), (None, false), (Some(JSON), false), (Some("text/html"), true)]
+            {
+                assert_eq!(
+                    judge(head(202, content_type, empty), awaited, OWNERS[0]),
+                    Ok(()),
+                    "{content_type:?} {empty}"
+                );
             }
-            assert_eq!(judge(head(200, Some("text/html"), false), awaited, OWNERS[0]), Err(Failure::NotMcp));
+            assert_eq!(
+                judge(head(200, Some("text/html"), false), awaited, OWNERS[0]),
+                Err(Failure::NotMcp)
+            );
         }
     }
 

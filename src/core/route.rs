@@ -98,7 +98,9 @@ impl<'p> Route<'p> {
 
 impl<'p> Place<'p> {
     fn of(path: &'p str) -> Option<Self> {
-        Endpoint::of(path).map(Self::One).or_else(|| Aggregate::of(path).map(Self::Several))
+        Endpoint::of(path)
+            .map(Self::One)
+            .or_else(|| Aggregate::of(path).map(Self::Several))
     }
 }
 
@@ -150,7 +152,8 @@ impl<'p> Aggregate<'p> {
         let asked = if inner == "mcp" {
             Asked::Every
         } else if let Some(names) = inner.strip_prefix("mcp/") {
-            (names.contains(',') && names.split(',').all(is_name)).then_some(Asked::Listed(names))?
+            (names.contains(',') && names.split(',').all(is_name))
+                .then_some(Asked::Listed(names))?
         } else {
             let name = inner.strip_prefix("toolset/")?.strip_suffix("/mcp")?;
             is_name(name).then_some(Asked::Toolset(name))?
@@ -179,7 +182,11 @@ impl fmt::Display for Aggregate<'_> {
 
 impl fmt::Display for Endpoint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (first, second) = if self.server_first { (self.server, "mcp") } else { ("mcp", self.server) };
+        let (first, second) = if self.server_first {
+            (self.server, "mcp")
+        } else {
+            ("mcp", self.server)
+        };
         write!(f, "/{first}/{second}{}", if self.slash { "/" } else { "" })
     }
 }
@@ -231,15 +238,28 @@ mod tests {
 
     #[test]
     fn several_servers_are_asked_for_in_three_ways() {
-        for path in ["/mcp", "/mcp/", "/mcp/a,b", "/mcp/a,b,a/", "/toolset/support/mcp", "/toolset/support/mcp/"] {
-            let Route::Mcp(place @ Place::Several(aggregate)) = Route::of(path) else { panic!("{path}") };
+        for path in [
+            "/mcp",
+            "/mcp/",
+            "/mcp/a,b",
+            "/mcp/a,b,a/",
+            "/toolset/support/mcp",
+            "/toolset/support/mcp/",
+        ] {
+            let Route::Mcp(place @ Place::Several(aggregate)) = Route::of(path) else {
+                panic!("{path}")
+            };
             assert_eq!(aggregate.to_string(), path);
             let metadata = format!("/.well-known/oauth-protected-resource{path}");
             assert_eq!(Route::of(&metadata), Route::ProtectedResource(place));
         }
         let Some(every) = Aggregate::of("/mcp") else { panic!() };
         assert_eq!(
-            every.protected_resource(&Endpoint { server: "alpha", server_first: false, slash: false }),
+            every.protected_resource(&Endpoint {
+                server: "alpha",
+                server_first: false,
+                slash: false
+            }),
             "/.well-known/oauth-protected-resource/mcp/alpha?resource=/mcp"
         );
     }

@@ -50,7 +50,8 @@ impl Sealer {
     pub fn seal(&self, random: Random, bound: Bound<'_>, sessions: &[Session]) -> String {
         let mut sealed = serde_json::to_vec(sessions).expect("a list of pairs of strings is JSON");
         let (key, nonce) = self.key(random);
-        key.seal_in_place_append_tag(nonce, bound.data(), &mut sealed).expect("no session id is gigabytes long");
+        key.seal_in_place_append_tag(nonce, bound.data(), &mut sealed)
+            .expect("no session id is gigabytes long");
         sealed.splice(..0, random);
         BASE64_URL_SAFE_NO_PAD.encode(sealed)
     }
@@ -61,14 +62,16 @@ impl Sealer {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(id).ok()?;
         let (random, sealed) = bytes.split_first_chunk()?;
         let (key, nonce) = self.key(*random);
-        serde_json::from_slice(key.open_in_place(nonce, bound.data(), &mut sealed.to_vec()).ok()?).ok()
+        serde_json::from_slice(key.open_in_place(nonce, bound.data(), &mut sealed.to_vec()).ok()?)
+            .ok()
     }
 
     /// A key for one id, and the nonce for its one use.
     fn key(&self, random: Random) -> (LessSafeKey, Nonce) {
         let key = hmac::sign(&self.0, &random[..NONCE_LEN]);
         let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_ref()).expect("both are 256 bits");
-        let nonce = Nonce::try_assume_unique_for_key(&random[NONCE_LEN..]).expect("the half of it is as long");
+        let nonce = Nonce::try_assume_unique_for_key(&random[NONCE_LEN..])
+            .expect("the half of it is as long");
         (LessSafeKey::new(key), nonce)
     }
 }

@@ -109,64 +109,195 @@ impl Failure {
     pub fn answer(self) -> Answer {
         use Source::{Client, Gateway, Upstream};
         let row = |status: u16, nth: i32, source, what, remedy| {
-            let status = StatusCode::from_u16(status).expect("every row has a number between 400 and 599");
-            Answer { status, code: i32::from(status.as_u16()) * 100 + nth, source, what, remedy }
+            let status =
+                StatusCode::from_u16(status).expect("every row has a number between 400 and 599");
+            Answer {
+                status,
+                code: i32::from(status.as_u16()) * 100 + nth,
+                source,
+                what,
+                remedy,
+            }
         };
         match self {
-            Self::Rejected(Rejection::SeveralAuthorizations) => {
-                row(400, 1, Client, "the request has several Authorization lines", "send exactly one")
+            Self::Rejected(Rejection::SeveralAuthorizations) => row(
+                400,
+                1,
+                Client,
+                "the request has several Authorization lines",
+                "send exactly one",
+            ),
+            Self::Rejected(Rejection::SeveralKeys) => {
+                row(400, 2, Client, "the request has several gateway keys", "send exactly one")
             }
-            Self::Rejected(Rejection::SeveralKeys) => row(400, 2, Client, "the request has several gateway keys", "send exactly one"),
-            Self::Rejected(Rejection::MalformedAuthorization) => {
-                row(400, 3, Client, "Authorization is malformed", "send one scheme and one credential: Bearer TOKEN")
+            Self::Rejected(Rejection::MalformedAuthorization) => row(
+                400,
+                3,
+                Client,
+                "Authorization is malformed",
+                "send one scheme and one credential: Bearer TOKEN",
+            ),
+            Self::Rejected(Rejection::ConflictingKeys) => row(
+                400,
+                5,
+                Client,
+                "conflicting credentials: two different gateway keys",
+                "send exactly one",
+            ),
+            Self::Ambiguous => row(
+                400,
+                6,
+                Client,
+                "the request can be read in two ways",
+                "end lines in CR LF, and send one length or one chunked body",
+            ),
+            Self::Hidden => row(
+                400,
+                7,
+                Client,
+                "Connection names a credential or an MCP field",
+                "name only fields for this hop",
+            ),
+            Self::Incomplete => {
+                row(400, 4, Client, "the request body broke off", "send it again, whole")
             }
-            Self::Rejected(Rejection::ConflictingKeys) => {
-                row(400, 5, Client, "conflicting credentials: two different gateway keys", "send exactly one")
-            }
-            Self::Ambiguous => {
-                row(400, 6, Client, "the request can be read in two ways", "end lines in CR LF, and send one length or one chunked body")
-            }
-            Self::Hidden => row(400, 7, Client, "Connection names a credential or an MCP field", "name only fields for this hop"),
-            Self::Incomplete => row(400, 4, Client, "the request body broke off", "send it again, whole"),
             Self::HeaderMismatch => Answer {
                 code: HEADER_MISMATCH,
-                ..row(400, 0, Client, "header mismatch: a field that mirrors the body is missing or says something else", "send both alike")
+                ..row(
+                    400,
+                    0,
+                    Client,
+                    "header mismatch: a field that mirrors the body is missing or says something else",
+                    "send both alike",
+                )
             },
-            Self::Rejected(Rejection::NoKey) => row(401, 1, Client, "the gateway key is missing", "send it in the gateway-key header"),
-            Self::Rejected(Rejection::UnknownKey) => {
-                row(401, 2, Client, "the gateway key is not valid", "ask the gateway's operator for one")
+            Self::Rejected(Rejection::NoKey) => row(
+                401,
+                1,
+                Client,
+                "the gateway key is missing",
+                "send it in the gateway-key header",
+            ),
+            Self::Rejected(Rejection::UnknownKey) => row(
+                401,
+                2,
+                Client,
+                "the gateway key is not valid",
+                "ask the gateway's operator for one",
+            ),
+            Self::Unauthorized => {
+                row(401, 3, Upstream, "refused the token", "obtain a new token and try again")
             }
-            Self::Unauthorized => row(401, 3, Upstream, "refused the token", "obtain a new token and try again"),
-            Self::TokenRequired => row(401, 4, Upstream, "requires a token", "obtain one and send it in Authorization"),
-            Self::UnusableToken => row(401, 5, Client, "needs a token of a scheme that it takes", "send Bearer TOKEN in Authorization"),
-            Self::Forbidden => row(403, 1, Upstream, "does not allow this", "ask for access; the same sign-in again will not help"),
-            Self::ForeignOrigin => {
-                row(403, 2, Client, "pages of this origin may not use the gateway", "ask the gateway's operator to allow it")
+            Self::TokenRequired => {
+                row(401, 4, Upstream, "requires a token", "obtain one and send it in Authorization")
             }
-            Self::NoSuchPath => row(404, 1, Client, "nothing is served at this path", "use /mcp/SERVER"),
-            Self::NoSuchServer => row(404, 2, Client, "no such server for this key", "check the server's name and what the key may use"),
-            Self::NoSuchSession => row(404, 3, Client, "no such session for this key and server", "start a new one with initialize"),
-            Self::MethodNotAllowed => row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE"),
-            Self::NoStream => row(405, 2, Client, "several servers have no stream together", "use one server's own route: /mcp/SERVER"),
+            Self::UnusableToken => row(
+                401,
+                5,
+                Client,
+                "needs a token of a scheme that it takes",
+                "send Bearer TOKEN in Authorization",
+            ),
+            Self::Forbidden => row(
+                403,
+                1,
+                Upstream,
+                "does not allow this",
+                "ask for access; the same sign-in again will not help",
+            ),
+            Self::ForeignOrigin => row(
+                403,
+                2,
+                Client,
+                "pages of this origin may not use the gateway",
+                "ask the gateway's operator to allow it",
+            ),
+            Self::NoSuchPath => {
+                row(404, 1, Client, "nothing is served at this path", "use /mcp/SERVER")
+            }
+            Self::NoSuchServer => row(
+                404,
+                2,
+                Client,
+                "no such server for this key",
+                "check the server's name and what the key may use",
+            ),
+            Self::NoSuchSession => row(
+                404,
+                3,
+                Client,
+                "no such session for this key and server",
+                "start a new one with initialize",
+            ),
+            Self::MethodNotAllowed => {
+                row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE")
+            }
+            Self::NoStream => row(
+                405,
+                2,
+                Client,
+                "several servers have no stream together",
+                "use one server's own route: /mcp/SERVER",
+            ),
             Self::TooLarge => row(413, 1, Client, "the message is too large", "send a smaller one"),
-            Self::Internal => row(500, 1, Gateway, "the gateway failed", "try again; if it stays, tell the gateway's operator"),
-            Self::CredentialRefused(_) => {
-                row(502, 1, Gateway, "refused the gateway's own credential", "tell the gateway's operator; signing in will not help")
+            Self::Internal => row(
+                500,
+                1,
+                Gateway,
+                "the gateway failed",
+                "try again; if it stays, tell the gateway's operator",
+            ),
+            Self::CredentialRefused(_) => row(
+                502,
+                1,
+                Gateway,
+                "refused the gateway's own credential",
+                "tell the gateway's operator; signing in will not help",
+            ),
+            Self::NotMinted => row(
+                502,
+                2,
+                Gateway,
+                "cannot be used: no credential could be obtained for it",
+                "tell the gateway's operator",
+            ),
+            Self::Redirected => row(
+                502,
+                3,
+                Upstream,
+                "answered with a redirect, which is not followed",
+                "tell the server's operator",
+            ),
+            Self::NotMcp => row(
+                502,
+                4,
+                Upstream,
+                "answered with something that is not MCP",
+                "tell the server's operator",
+            ),
+            Self::NoAnswer(Cause::TimedOut) => {
+                row(504, 1, Upstream, "did not answer in time", "try again later")
             }
-            Self::NotMinted => {
-                row(502, 2, Gateway, "cannot be used: no credential could be obtained for it", "tell the gateway's operator")
-            }
-            Self::Redirected => row(502, 3, Upstream, "answered with a redirect, which is not followed", "tell the server's operator"),
-            Self::NotMcp => row(502, 4, Upstream, "answered with something that is not MCP", "tell the server's operator"),
-            Self::NoAnswer(Cause::TimedOut) => row(504, 1, Upstream, "did not answer in time", "try again later"),
             Self::NoAnswer(_) => row(502, 5, Upstream, "could not be reached", "try again later"),
             Self::Status(status) => match status.as_u16() {
-                429 => row(429, 1, Upstream, "received too many requests", "wait as long as Retry-After says"),
+                429 => row(
+                    429,
+                    1,
+                    Upstream,
+                    "received too many requests",
+                    "wait as long as Retry-After says",
+                ),
                 503 => row(503, 1, Upstream, "is not available", "try again later"),
-                504 => row(504, 2, Upstream, "did not get its own answer in time", "try again later"),
-                code @ 400..=499 if code != 407 => {
-                    row(code, 0, Upstream, "rejected the request", "check the request; a new token will not help")
+                504 => {
+                    row(504, 2, Upstream, "did not get its own answer in time", "try again later")
                 }
+                code @ 400..=499 if code != 407 => row(
+                    code,
+                    0,
+                    Upstream,
+                    "rejected the request",
+                    "check the request; a new token will not help",
+                ),
                 _ => row(502, 6, Upstream, "failed", "try again later"),
             },
         }
@@ -179,7 +310,9 @@ impl Failure {
             Self::Unauthorized | Self::TokenRequired | Self::UnusableToken => Outcome::Unauthorized,
             Self::Forbidden => Outcome::Forbidden,
             Self::NoAnswer(cause) => Outcome::Inconclusive(cause),
-            Self::Status(status) | Self::CredentialRefused(status) => Outcome::Inconclusive(Cause::Status(status)),
+            Self::Status(status) | Self::CredentialRefused(status) => {
+                Outcome::Inconclusive(Cause::Status(status))
+            }
             _ => Outcome::Inconclusive(Cause::Broken),
         }
     }
@@ -197,7 +330,8 @@ impl Failure {
     #[must_use]
     pub fn body(self, server: Option<&str>, id: Option<&RawValue>) -> String {
         let answer = self.answer();
-        let mut data = serde_json::Map::from_iter([("source".to_owned(), answer.source.as_str().into())]);
+        let mut data =
+            serde_json::Map::from_iter([("source".to_owned(), answer.source.as_str().into())]);
         if let Some(server) = server {
             data.insert("server".to_owned(), server.into());
         }
@@ -240,17 +374,33 @@ mod tests {
             ForeignOrigin,
             Forbidden,
         ]);
-        all.extend([CredentialRefused(StatusCode::UNAUTHORIZED), NotMinted, Redirected, NotMcp, Internal]);
+        all.extend([
+            CredentialRefused(StatusCode::UNAUTHORIZED),
+            NotMinted,
+            Redirected,
+            NotMcp,
+            Internal,
+        ]);
         all.extend([Cause::Unreachable, Cause::Tls, Cause::Broken, Cause::TimedOut].map(NoAnswer));
-        all.extend([400, 404, 407, 429, 500, 501, 502, 503, 504].map(|code| Status(StatusCode::from_u16(code).unwrap())));
+        all.extend(
+            [400, 404, 407, 429, 500, 501, 502, 503, 504]
+                .map(|code| Status(StatusCode::from_u16(code).unwrap())),
+        );
         all
     }
 
     #[test]
     fn the_table() {
         let rows = every_failure().into_iter().map(|failure| {
-            let server = (failure.answer().source != Source::Client || failure == Failure::UnusableToken).then_some("alpha");
-            format!("{:5} {:8} {}", failure.answer().code, failure.answer().source.as_str(), failure.message(server))
+            let server = (failure.answer().source != Source::Client
+                || failure == Failure::UnusableToken)
+                .then_some("alpha");
+            format!(
+                "{:5} {:8} {}",
+                failure.answer().code,
+                failure.answer().source.as_str(),
+                failure.message(server)
+            )
         });
         insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"));
     }
@@ -259,10 +409,16 @@ mod tests {
     fn a_status_and_its_words_agree_and_407_is_never_used() {
         for failure in every_failure() {
             let Answer { status, code, .. } = failure.answer();
-            assert!(i32::from(status.as_u16()) == code / 100 || failure == Failure::HeaderMismatch, "{failure:?}");
+            assert!(
+                i32::from(status.as_u16()) == code / 100 || failure == Failure::HeaderMismatch,
+                "{failure:?}"
+            );
             assert!(status.is_client_error() || status.is_server_error());
             assert_ne!(status.as_u16(), 407);
-            assert!(!failure.message(None).contains("Unauthorized") || status == StatusCode::UNAUTHORIZED);
+            assert!(
+                !failure.message(None).contains("Unauthorized")
+                    || status == StatusCode::UNAUTHORIZED
+            );
         }
     }
 
@@ -276,7 +432,10 @@ mod tests {
             (Failure::Forbidden, Outcome::Forbidden),
             (Failure::NoAnswer(Cause::TimedOut), Outcome::Inconclusive(Cause::TimedOut)),
             (Failure::Status(unavailable), Outcome::Inconclusive(Cause::Status(unavailable))),
-            (Failure::CredentialRefused(StatusCode::UNAUTHORIZED), Outcome::Inconclusive(Cause::Status(StatusCode::UNAUTHORIZED))),
+            (
+                Failure::CredentialRefused(StatusCode::UNAUTHORIZED),
+                Outcome::Inconclusive(Cause::Status(StatusCode::UNAUTHORIZED)),
+            ),
             (Failure::NotMcp, Outcome::Inconclusive(Cause::Broken)),
         ] {
             assert_eq!(failure.outcome(), outcome, "{failure:?}");
@@ -286,8 +445,13 @@ mod tests {
     #[test]
     fn the_id_comes_back_as_it_was_written() {
         let id = RawValue::from_string("\"a\\u0041\"".to_owned()).unwrap();
-        assert!(Failure::Unauthorized.body(Some("alpha"), Some(&id)).starts_with(r#"{"jsonrpc":"2.0","id":"a\u0041","error":"#));
-        let without: serde_json::Value = serde_json::from_str(&Failure::Forbidden.body(None, None)).unwrap();
+        assert!(
+            Failure::Unauthorized
+                .body(Some("alpha"), Some(&id))
+                .starts_with(r#"{"jsonrpc":"2.0","id":"a\u0041","error":"#)
+        );
+        let without: serde_json::Value =
+            serde_json::from_str(&Failure::Forbidden.body(None, None)).unwrap();
         assert!(without.get("id").is_none());
     }
 }

@@ -23,15 +23,23 @@ const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// different ones.
 #[must_use]
 pub fn to_server(message: &Message, era: Era) -> Message {
-    let mut meta: Members = message.param("_meta").and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
+    let mut meta: Members = message
+        .param("_meta")
+        .and_then(|meta| serde_json::from_str(meta.get()).ok())
+        .unwrap_or_default();
     if era == Era::July2026 {
         meta.entry(PROTOCOL_VERSION.to_owned()).or_insert_with(|| raw(&era.as_str()));
         meta.entry(CLIENT_INFO.to_owned()).or_insert_with(|| raw(&gateway_info()));
         meta.entry(CLIENT_CAPABILITIES.to_owned()).or_insert_with(|| raw(&json!({})));
         return message.with("_meta", meta);
     }
-    let said = [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL].map(|name| meta.shift_remove(name).is_some());
-    if said.contains(&true) { message.with("_meta", meta) } else { message.clone() }
+    let said = [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL]
+        .map(|name| meta.shift_remove(name).is_some());
+    if said.contains(&true) {
+        message.with("_meta", meta)
+    } else {
+        message.clone()
+    }
 }
 
 /// The reply to a request, by a server with sessions, as a client of 2026-07-28 wants it; `None` where the text is not that reply.
@@ -64,7 +72,8 @@ pub fn to_newest_client(text: &[u8], request: &Message) -> Option<String> {
 }
 
 fn raw(value: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).expect("strings, numbers, and maps of JSON values are JSON")
+    serde_json::value::to_raw_value(value)
+        .expect("strings, numbers, and maps of JSON values are JSON")
 }
 
 #[cfg(test)]
@@ -87,25 +96,31 @@ mod tests {
 
     #[test]
     fn the_newest_revision_is_told_what_it_asks_and_nothing_is_overwritten() {
-        let said = to_server(&read(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), Era::July2026).to_string();
+        let said =
+            to_server(&read(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), Era::July2026)
+                .to_string();
         for asked in [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES] {
             assert!(said.contains(asked), "{said}");
         }
-        let own =
-            r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}"#;
+        let own = r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}"#;
         assert!(
-            to_server(&read(own), Era::July2026).to_string().contains(r#""io.modelcontextprotocol/clientCapabilities":{"sampling":{}}"#)
+            to_server(&read(own), Era::July2026)
+                .to_string()
+                .contains(r#""io.modelcontextprotocol/clientCapabilities":{"sampling":{}}"#)
         );
     }
 
     #[test]
     fn a_reply_takes_the_form_of_the_newest_revision() {
-        let request = |method: &str| read(&format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}"}}"#));
+        let request =
+            |method: &str| read(&format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}"}}"#));
         let reply = |method: &str, text: &str| to_newest_client(text.as_bytes(), &request(method));
         let is = |text: &str| Some(text.to_owned());
         assert_eq!(
             reply("tools/call", r#"{"jsonrpc":"2.0","id":"a","result":{"content":[ 1.0 ]}}"#),
-            is(r#"{"jsonrpc":"2.0","id":"a","result":{"content":[ 1.0 ],"resultType":"complete"}}"#)
+            is(
+                r#"{"jsonrpc":"2.0","id":"a","result":{"content":[ 1.0 ],"resultType":"complete"}}"#
+            )
         );
         assert_eq!(
             reply("resources/read", r#"{"id":"a","result":{"ttlMs":5}}"#),
@@ -115,7 +130,9 @@ mod tests {
             reply("resources/read", r#"{"id":"a","error":{"code":-32002,"message":"no"}}"#),
             is(r#"{"id":"a","error":{"code":-32602,"message":"no"}}"#)
         );
-        for no_reply in [r#"{"id":"b","result":{}}"#, r#"{"method":"notifications/progress"}"#, "", "[]"] {
+        for no_reply in
+            [r#"{"id":"b","result":{}}"#, r#"{"method":"notifications/progress"}"#, "", "[]"]
+        {
             assert_eq!(reply("tools/call", no_reply), None, "{no_reply}");
         }
     }

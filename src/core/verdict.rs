@@ -70,11 +70,19 @@ mod tests {
 
     #[test]
     fn a_401_outranks_an_earlier_403() {
-        assert_eq!(verdict([(ServerId(0), Forbidden), (ServerId(1), Unauthorized)]), Verdict::Challenge(ServerId(1)));
+        assert_eq!(
+            verdict([(ServerId(0), Forbidden), (ServerId(1), Unauthorized)]),
+            Verdict::Challenge(ServerId(1))
+        );
     }
 
     fn outcomes() -> impl Strategy<Value = Vec<(ServerId, Outcome)>> {
-        let outcome = prop_oneof![Just(Accepted), Just(Unauthorized), Just(Forbidden), Just(Inconclusive(Cause::TimedOut))];
+        let outcome = prop_oneof![
+            Just(Accepted),
+            Just(Unauthorized),
+            Just(Forbidden),
+            Just(Inconclusive(Cause::TimedOut))
+        ];
         prop::collection::vec(outcome, 0..8).prop_map(|all| (0..).map(ServerId).zip(all).collect())
     }
 

@@ -27,14 +27,27 @@ pub(crate) struct Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, server: None, challenges: Vec::new(), retry_after: None }
+        Self {
+            failure,
+            server: None,
+            challenges: Vec::new(),
+            retry_after: None,
+        }
     }
 }
 
 impl Refusal {
     /// A refusal with the challenges that go with it, given the lines of the upstream's own.
-    pub(crate) fn challenging(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[HeaderValue]) -> Self {
-        Self { challenges: challenge::of(failure, profile, discovery, upstream), ..failure.into() }
+    pub(crate) fn challenging(
+        failure: Failure,
+        profile: Profile,
+        discovery: &Discovery,
+        upstream: &[HeaderValue],
+    ) -> Self {
+        Self {
+            challenges: challenge::of(failure, profile, discovery, upstream),
+            ..failure.into()
+        }
     }
 
     /// The refusal as one that is about this server.
@@ -44,7 +57,8 @@ impl Refusal {
 
     /// The name to be told. Only what is about a server names it: an answer to a stranger does not tell which servers exist.
     pub(crate) fn named(&self) -> Option<&str> {
-        let about = self.failure.answer().source != Source::Client || self.failure == Failure::UnusableToken;
+        let about = self.failure.answer().source != Source::Client
+            || self.failure == Failure::UnusableToken;
         self.server.as_deref().filter(|_| about)
     }
 
@@ -67,7 +81,11 @@ impl Refusal {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = if self.failure == Failure::NoStream { "POST, DELETE" } else { "POST, GET, DELETE" };
+            let allowed = if self.failure == Failure::NoStream {
+                "POST, DELETE"
+            } else {
+                "POST, GET, DELETE"
+            };
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         response
@@ -78,7 +96,9 @@ impl Refusal {
 pub(super) fn document(status: StatusCode, json: String) -> Response<Body> {
     let mut response = Response::new(whole(json));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -86,7 +106,9 @@ pub(super) fn document(status: StatusCode, json: String) -> Response<Body> {
 pub(super) fn word(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(whole(text.to_owned()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

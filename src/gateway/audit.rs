@@ -70,12 +70,15 @@ impl Drop for Line {
     fn drop(&mut self) {
         let config = &self.gateway.config;
         let Subject { caller, stripped, servers } = &self.subject;
-        let names: Vec<&str> = servers.iter().map(|server| config.server(*server).name.as_str()).collect();
+        let names: Vec<&str> =
+            servers.iter().map(|server| config.server(*server).name.as_str()).collect();
         let server = (!names.is_empty()).then(|| names.join(","));
         // Counted are servers and not combinations of them, of which there is no end.
         let label = if names.len() > 1 { Some(SEVERAL) } else { server.as_deref() };
         let took = self.began.elapsed();
-        self.gateway.metrics.request(label, self.status, took.saturating_sub(self.probing));
+        self.gateway
+            .metrics
+            .request(label, self.status, took.saturating_sub(self.probing));
         tracing::info!(
             request_id = self.id,
             method = self.method,

@@ -19,7 +19,11 @@ use crate::core::{outcome::Cause, relay::Media, status::Failure};
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Awaits the upstream's answer; that to a request that may be answered in a stream, whose id is given, no longer than the deadline.
-pub(super) async fn commit<A>(answer: A, deadline: Duration, streamable: Option<Box<RawValue>>) -> Result<Response<Body>, Refusal>
+pub(super) async fn commit<A>(
+    answer: A,
+    deadline: Duration,
+    streamable: Option<Box<RawValue>>,
+) -> Result<Response<Body>, Refusal>
 where
     A: Future<Output = Result<Response<Body>, Refusal>> + Send + 'static,
 {
@@ -53,8 +57,17 @@ where
 
 /// Writes the answer into the stream: events as they are, a JSON body as one event, a refusal as an error for the id. It stops when
 /// the client has gone, because then nobody is left to read the rest.
-async fn write(answer: Result<Response<Body>, Refusal>, id: &RawValue, mut events: channel::Sender<Bytes, BoxError>) {
-    let error = |refusal: Refusal| Bytes::from(format!("event: message\ndata: {}\n\n", refusal.failure.body(refusal.named(), Some(id))));
+async fn write(
+    answer: Result<Response<Body>, Refusal>,
+    id: &RawValue,
+    mut events: channel::Sender<Bytes, BoxError>,
+) {
+    let error = |refusal: Refusal| {
+        Bytes::from(format!(
+            "event: message\ndata: {}\n\n",
+            refusal.failure.body(refusal.named(), Some(id))
+        ))
+    };
     let response = match answer {
         Ok(response) => response,
         Err(refusal) => {
@@ -74,7 +87,8 @@ async fn write(answer: Result<Response<Body>, Refusal>, id: &RawValue, mut event
                 events.abort("the upstream's answer broke off".into());
             } else {
                 let _client_gone = events.send_data(Bytes::from_static(b"\n\n")).await;
-                let _client_gone = events.send_data(error(Failure::NoAnswer(Cause::Broken).into())).await;
+                let _client_gone =
+                    events.send_data(error(Failure::NoAnswer(Cause::Broken).into())).await;
             }
             return;
         };
@@ -113,13 +127,17 @@ mod tests {
         RawValue::from_string("7".into()).ok()
     }
 
-    async fn after(delay: Duration, answer: Result<Response<Body>, Refusal>) -> Result<Response<Body>, Refusal> {
+    async fn after(
+        delay: Duration,
+        answer: Result<Response<Body>, Refusal>,
+    ) -> Result<Response<Body>, Refusal> {
         tokio::time::sleep(delay).await;
         answer
     }
 
     async fn text(response: Response<Body>) -> String {
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec())
+            .unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -133,10 +151,16 @@ mod tests {
     async fn a_refusal_after_the_deadline_is_one_error_for_the_id() {
         let answer = after(DEADLINE * 2, Err(Failure::Unauthorized.into()));
         let response = commit(answer, DEADLINE, request()).await.unwrap();
-        assert_eq!((response.status(), &response.headers()["x-accel-buffering"]), (StatusCode::OK, &HeaderValue::from_static("no")));
+        assert_eq!(
+            (response.status(), &response.headers()["x-accel-buffering"]),
+            (StatusCode::OK, &HeaderValue::from_static("no"))
+        );
         let text = text(response).await;
         assert!(text.starts_with(": waiting for the server\n\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"error\":"), "{text}");
-        assert!(text.contains("40103") && text.ends_with("}\n\n") && !text.contains("result"), "{text}");
+        assert!(
+            text.contains("40103") && text.ends_with("}\n\n") && !text.contains("result"),
+            "{text}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -145,7 +169,10 @@ mod tests {
         let response = commit(after(DEADLINE * 2, Ok(json)), DEADLINE, request()).await.unwrap();
         assert!(text(response).await.ends_with("event: message\ndata: {\ndata: \"id\":7}\n\n"));
 
-        let events = Response::builder().header("content-type", "text/event-stream").body(whole("data: {}\n\n".into())).unwrap();
+        let events = Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(whole("data: {}\n\n".into()))
+            .unwrap();
         let response = commit(after(DEADLINE * 2, Ok(events)), DEADLINE, request()).await.unwrap();
         assert_eq!(text(response).await, ": waiting for the server\n\ndata: {}\n\n");
     }

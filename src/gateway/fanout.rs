@@ -15,7 +15,9 @@ const AT_ONCE: usize = 64;
 ///
 /// # Errors
 /// One of them panicked: a defect of the gateway, and no reason to fail open (OPN-18).
-pub(super) async fn at_once<T, F>(asked: impl IntoIterator<Item = (ServerId, F)>) -> Result<Vec<(ServerId, T)>, Failure>
+pub(super) async fn at_once<T, F>(
+    asked: impl IntoIterator<Item = (ServerId, F)>,
+) -> Result<Vec<(ServerId, T)>, Failure>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,

@@ -7,7 +7,9 @@ use hyper::body::{Body as _, Incoming};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::{Body, Gateway, answer::Refusal, probe, relayed::relayed, session::SESSION, upstream::Unanswered};
+use super::{
+    Body, Gateway, answer::Refusal, probe, relayed::relayed, session::SESSION, upstream::Unanswered,
+};
 use crate::{
     config::Source,
     core::{
@@ -52,7 +54,10 @@ impl Forward {
         let with_token = self.credential.forwarded().is_some();
         let answer = self.exchange(gateway).await;
         if with_token {
-            let outcome = answer.as_ref().map_or_else(|refusal| refusal.failure.outcome(), |answer| answer.response.status().into());
+            let outcome = answer.as_ref().map_or_else(
+                |refusal| refusal.failure.outcome(),
+                |answer| answer.response.status().into(),
+            );
             gateway.metrics.answered(name, outcome);
         }
         answer.map_err(|refusal| refusal.about(name))
@@ -75,16 +80,21 @@ impl Forward {
         *request.headers_mut() = headers;
 
         let until = Instant::now() + deadlines.request;
-        let response =
-            gateway.upstream.send(request, deadlines.request).await.map_err(|unanswered: Unanswered| Failure::from(unanswered))?;
+        let response = gateway
+            .upstream
+            .send(request, deadlines.request)
+            .await
+            .map_err(|unanswered: Unanswered| Failure::from(unanswered))?;
         match relay::judge(head(&response), self.awaited, self.credential.owner()) {
             Ok(()) => {
                 let stopping = (self.awaited == Awaited::Stream).then(|| gateway.stopping.clone());
                 let session = response.headers().get(SESSION).cloned();
                 let challenges = probe::challenges(response.headers());
-                let mut response = relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?;
+                let mut response =
+                    relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?;
                 // A challenge beside another status may stay where nothing of the upstream's is changed (RFC 9110 §11.6.1).
-                for line in challenges.into_iter().filter(|_| self.profile == Profile::Transparent) {
+                for line in challenges.into_iter().filter(|_| self.profile == Profile::Transparent)
+                {
                     response.headers_mut().append(header::WWW_AUTHENTICATE, line);
                 }
                 Ok(Answer { response, session })
@@ -94,11 +104,18 @@ impl Forward {
                     gateway.mints[usize::from(self.server.0)].forget(refused).await;
                 }
                 if let Credential::Forwarded(token) = &self.credential {
-                    gateway.reuse.learn(self.caller, self.server, &token.header_value(), failure.outcome());
+                    gateway.reuse.learn(
+                        self.caller,
+                        self.server,
+                        &token.header_value(),
+                        failure.outcome(),
+                    );
                 }
                 let challenges = probe::challenges(response.headers());
-                let retry_after = matches!(failure, Failure::Status(_)).then(|| response.headers().get(header::RETRY_AFTER).cloned());
-                let refusal = Refusal::challenging(failure, self.profile, &self.discovery, &challenges);
+                let retry_after = matches!(failure, Failure::Status(_))
+                    .then(|| response.headers().get(header::RETRY_AFTER).cloned());
+                let refusal =
+                    Refusal::challenging(failure, self.profile, &self.discovery, &challenges);
                 Err(Refusal { retry_after: retry_after.flatten(), ..refusal })
             }
         }
@@ -106,17 +123,23 @@ impl Forward {
 }
 
 /// The value for `Authorization`, minted if need be; without the credential that a server needs nothing is sent (OPN-16).
-async fn authorization(gateway: &Gateway, server: ServerId, credential: &Credential) -> Result<Option<HeaderValue>, Failure> {
+async fn authorization(
+    gateway: &Gateway,
+    server: ServerId,
+    credential: &Credential,
+) -> Result<Option<HeaderValue>, Failure> {
     match (credential, &gateway.config.server(server).credential) {
         (Credential::Forwarded(token), _) => Ok(Some(token.header_value())),
         (Credential::Static, Source::Static(bearer)) => {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose_secret())).map_err(|_| Failure::Internal)?;
+            let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose_secret()))
+                .map_err(|_| Failure::Internal)?;
             value.set_sensitive(true);
             Ok(Some(value))
         }
         (Credential::Minted, Source::ClientCredentials(client)) => {
             let mint = &gateway.mints[usize::from(server.0)];
-            let bearer = mint.bearer(&gateway.upstream, client, gateway.config.deadlines.probe).await;
+            let bearer =
+                mint.bearer(&gateway.upstream, client, gateway.config.deadlines.probe).await;
             bearer.ok_or(Failure::NotMinted).map(Some)
         }
         (Credential::Missing | Credential::None, _) => Ok(None),
@@ -125,5 +148,9 @@ async fn authorization(gateway: &Gateway, server: ServerId, credential: &Credent
 }
 
 fn head(response: &Response<Incoming>) -> Head {
-    Head { status: response.status(), media: Media::of(response.headers()), empty: response.body().is_end_stream() }
+    Head {
+        status: response.status(),
+        media: Media::of(response.headers()),
+        empty: response.body().is_end_stream(),
+    }
 }

@@ -38,7 +38,12 @@ impl Message {
     ///
     /// # Errors
     /// The body is longer than the limit, breaks off, or is not there in time.
-    pub(super) async fn read(body: Incoming, limit: u64, enough: usize, patience: Duration) -> Result<Self, Failure> {
+    pub(super) async fn read(
+        body: Incoming,
+        limit: u64,
+        enough: usize,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         if body.size_hint().lower() > limit {
             return Err(Failure::TooLarge);
         }
@@ -57,15 +62,22 @@ impl Message {
             }
             Ok::<_, BoxError>(body.is_end_stream())
         });
-        let ended = ended.await.map_err(|_| Failure::Incomplete)?.map_err(|error| broken(&*error))?;
+        let ended =
+            ended.await.map_err(|_| Failure::Incomplete)?.map_err(|error| broken(&*error))?;
         let prefix = prefix.freeze();
-        Ok(Self { envelope: Envelope::read(&prefix), prefix, rest: (!ended).then_some(body) })
+        Ok(Self {
+            envelope: Envelope::read(&prefix),
+            prefix,
+            rest: (!ended).then_some(body),
+        })
     }
 
     /// The whole message as a body; its length is known where the client told it.
     pub(super) fn into_body(self) -> Body {
         match self.rest {
-            None => http_body_util::Full::new(self.prefix).map_err(|never| match never {}).boxed_unsync(),
+            None => http_body_util::Full::new(self.prefix)
+                .map_err(|never| match never {})
+                .boxed_unsync(),
             Some(rest) => Chained { prefix: Some(self.prefix), rest }.boxed_unsync(),
         }
     }
@@ -92,7 +104,10 @@ impl HttpBody for Chained {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.prefix.take() {
             Some(prefix) => Poll::Ready(Some(Ok(Frame::data(prefix)))),
             None => Pin::new(&mut self.rest).poll_frame(context),
@@ -106,6 +121,7 @@ impl HttpBody for Chained {
     fn size_hint(&self) -> SizeHint {
         let ahead = self.prefix.as_ref().map_or(0, |prefix| prefix.len() as u64);
         let rest = self.rest.size_hint();
-        rest.exact().map_or_else(SizeHint::default, |exact| SizeHint::with_exact(ahead + exact))
+        rest.exact()
+            .map_or_else(SizeHint::default, |exact| SizeHint::with_exact(ahead + exact))
     }
 }

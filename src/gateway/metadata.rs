@@ -51,21 +51,32 @@ impl<T> Kept<T> {
             return value.clone();
         }
         let value = fetch.await.map(Arc::new);
-        *kept = Some((Instant::now() + if value.is_some() { KEPT } else { SILENCE_KEPT }, value.clone()));
+        *kept = Some((
+            Instant::now() + if value.is_some() { KEPT } else { SILENCE_KEPT },
+            value.clone(),
+        ));
         value
     }
 }
 
 /// Protected-resource metadata of an endpoint. A refusal by one of several servers leads to that server's, with the path that the
 /// client used in its query.
-pub(super) async fn protected_resource(gateway: &Arc<Gateway>, place: &Place<'_>, query: Option<&str>) -> Response<Body> {
+pub(super) async fn protected_resource(
+    gateway: &Arc<Gateway>,
+    place: &Place<'_>,
+    query: Option<&str>,
+) -> Response<Body> {
     let refused_at = query.and_then(|query| query.strip_prefix("resource="));
     let (servers, place) = match (place, refused_at) {
-        (Place::One(endpoint), None) => (gateway.config.server_named(endpoint.server).into_iter().collect(), *place),
+        (Place::One(endpoint), None) => {
+            (gateway.config.server_named(endpoint.server).into_iter().collect(), *place)
+        }
         (Place::One(endpoint), Some(path)) => {
             let server = gateway.config.server_named(endpoint.server);
             match (server, Aggregate::of(path)) {
-                (Some(server), Some(aggregate)) if members(gateway, &aggregate).contains(&server) => {
+                (Some(server), Some(aggregate))
+                    if members(gateway, &aggregate).contains(&server) =>
+                {
                     (vec![server], Place::Several(aggregate))
                 }
                 _ => return absent(),
@@ -95,29 +106,46 @@ fn members(gateway: &Gateway, aggregate: &Aggregate<'_>) -> Vec<ServerId> {
         Asked::Listed(names) => names.split(',').map(|name| config.server_named(name)).collect(),
         Asked::Toolset(name) => {
             let toolset = config.toolsets.iter().find(|toolset| toolset.name == name);
-            toolset.map(|toolset| toolset.servers.iter().copied().filter(|server| !config.server(*server).disabled).collect())
+            toolset.map(|toolset| {
+                toolset
+                    .servers
+                    .iter()
+                    .copied()
+                    .filter(|server| !config.server(*server).disabled)
+                    .collect()
+            })
         }
     };
-    let forwarding = |server: &ServerId| matches!(config.server(*server).credential.kind(), Kind::Forwarding(_));
+    let forwarding =
+        |server: &ServerId| matches!(config.server(*server).credential.kind(), Kind::Forwarding(_));
     named.unwrap_or_default().into_iter().filter(forwarding).collect()
 }
 
 /// The metadata of the authorization server that issues tokens for an endpoint, as that server publishes it: the gateway is none.
-pub(super) async fn authorization_server(gateway: &Gateway, endpoint: &Endpoint<'_>) -> Response<Body> {
-    let Some(server) = gateway.config.server_named(endpoint.server) else { return absent() };
+pub(super) async fn authorization_server(
+    gateway: &Gateway,
+    endpoint: &Endpoint<'_>,
+) -> Response<Body> {
+    let Some(server) = gateway.config.server_named(endpoint.server) else {
+        return absent();
+    };
     let upstream = upstream(gateway, server).await;
     let fetching = async {
         let issuer = upstream.authorization_servers.first()?;
-        let places = ["oauth-authorization-server", "openid-configuration"].map(|suffix| well_known(suffix, issuer));
+        let places = ["oauth-authorization-server", "openid-configuration"]
+            .map(|suffix| well_known(suffix, issuer));
         let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let loopback = url::Url::parse(&gateway.config.server(server).url.to_string()).is_ok_and(|url| is_loopback(&url));
+        let loopback = url::Url::parse(&gateway.config.server(server).url.to_string())
+            .is_ok_and(|url| is_loopback(&url));
         for place in places.into_iter().flatten().chain([appended]) {
             // An upstream names its issuers itself: only a test on this machine may name one in cleartext.
             if !(place.starts_with("https://") || loopback && place.starts_with("http://127.")) {
                 continue;
             }
             let fetched = gateway.upstream.fetch(&place, gateway.config.deadlines.probe).await;
-            let object = fetched.and_then(|bytes| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).ok());
+            let object = fetched.and_then(|bytes| {
+                serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).ok()
+            });
             if let Some(object) = object {
                 return Some(serde_json::Value::Object(object).to_string());
             }
@@ -147,7 +175,11 @@ async fn upstream(gateway: &Gateway, server: ServerId) -> Arc<UpstreamMetadata> 
         }
         None
     };
-    gateway.metadata[usize::from(server.0)].resource.get(fetching).await.unwrap_or_default()
+    gateway.metadata[usize::from(server.0)]
+        .resource
+        .get(fetching)
+        .await
+        .unwrap_or_default()
 }
 
 /// There is no such document: the server is unknown, or nobody says where its tokens come from.

@@ -26,7 +26,9 @@ type Labels<const N: usize> = [(&'static str, String); N];
 type Histograms = Family<Labels<1>, Histogram, fn() -> Histogram>;
 
 /// In seconds: from a loopback's round trip to the default request deadline.
-const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+const BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
 
 /// Everything that is counted.
 pub(super) struct Metrics {
@@ -51,42 +53,84 @@ impl Metrics {
             answering: histograms(),
             probing: histograms(),
         };
-        let Self { registry, requests, outcomes, answers, failed_open, answering, probing } = &mut metrics;
+        let Self {
+            registry,
+            requests,
+            outcomes,
+            answers,
+            failed_open,
+            answering,
+            probing,
+        } = &mut metrics;
         registry.register(
             "requests",
             "Requests by server, empty where none was resolved, and status, none where the client left first",
             requests.clone(),
         );
-        registry.register("probe_outcomes", "What servers made of callers' tokens when they were asked", outcomes.clone());
-        registry.register("answer_outcomes", "What servers made of callers' tokens in answering the request itself", answers.clone());
-        registry.register("fail_open", "Probes that said nothing about the token, so that the request went on", failed_open.clone());
+        registry.register(
+            "probe_outcomes",
+            "What servers made of callers' tokens when they were asked",
+            outcomes.clone(),
+        );
+        registry.register(
+            "answer_outcomes",
+            "What servers made of callers' tokens in answering the request itself",
+            answers.clone(),
+        );
+        registry.register(
+            "fail_open",
+            "Probes that said nothing about the token, so that the request went on",
+            failed_open.clone(),
+        );
         let answered = "From a request to the head of its answer, without the time spent probing";
         registry.register_with_unit("answer", answered, Unit::Seconds, answering.clone());
-        registry.register_with_unit("probe", "From asking a server about a token to its answer", Unit::Seconds, probing.clone());
+        registry.register_with_unit(
+            "probe",
+            "From asking a server about a token to its answer",
+            Unit::Seconds,
+            probing.clone(),
+        );
         metrics
     }
 
     /// A request has ended, or its answer has begun.
-    pub(super) fn request(&self, server: Option<&str>, status: Option<StatusCode>, without_probing: Duration) {
+    pub(super) fn request(
+        &self,
+        server: Option<&str>,
+        status: Option<StatusCode>,
+        without_probing: Duration,
+    ) {
         let status = status.map_or("none".to_owned(), |status| status.as_u16().to_string());
-        self.requests.get_or_create(&[("server", server.unwrap_or_default().to_owned()), ("status", status)]).inc();
+        self.requests
+            .get_or_create(&[("server", server.unwrap_or_default().to_owned()), ("status", status)])
+            .inc();
         if let Some(server) = server {
-            self.answering.get_or_create(&[("server", server.to_owned())]).observe(without_probing.as_secs_f64());
+            self.answering
+                .get_or_create(&[("server", server.to_owned())])
+                .observe(without_probing.as_secs_f64());
         }
     }
 
     /// A server has been asked about a token; `went_on` says whether the request did then.
     pub(super) fn probe(&self, server: &str, outcome: Outcome, took: Duration, went_on: bool) {
-        self.outcomes.get_or_create(&[("server", server.to_owned()), ("outcome", outcome.to_string())]).inc();
-        self.probing.get_or_create(&[("server", server.to_owned())]).observe(took.as_secs_f64());
+        self.outcomes
+            .get_or_create(&[("server", server.to_owned()), ("outcome", outcome.to_string())])
+            .inc();
+        self.probing
+            .get_or_create(&[("server", server.to_owned())])
+            .observe(took.as_secs_f64());
         if let (Outcome::Inconclusive(cause), true) = (outcome, went_on) {
-            self.failed_open.get_or_create(&[("server", server.to_owned()), ("cause", cause.to_string())]).inc();
+            self.failed_open
+                .get_or_create(&[("server", server.to_owned()), ("cause", cause.to_string())])
+                .inc();
         }
     }
 
     /// A server has answered a request with a caller's token, or has not.
     pub(super) fn answered(&self, server: &str, outcome: Outcome) {
-        self.answers.get_or_create(&[("server", server.to_owned()), ("outcome", outcome.to_string())]).inc();
+        self.answers
+            .get_or_create(&[("server", server.to_owned()), ("outcome", outcome.to_string())])
+            .inc();
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
@@ -103,7 +147,8 @@ impl Metrics {
             return word(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n");
         }
         let mut response = Response::new(whole(text));
-        let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        let format =
+            HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, format);
         response
     }

@@ -37,7 +37,12 @@ struct TokenResponse {
 
 impl Mint {
     /// The bearer, minted now if there is none, or nothing within the deadline; then the request fails closed (OPN-16).
-    pub(super) async fn bearer(&self, upstream: &Upstream, client: &ClientCredentials, deadline: Duration) -> Option<HeaderValue> {
+    pub(super) async fn bearer(
+        &self,
+        upstream: &Upstream,
+        client: &ClientCredentials,
+        deadline: Duration,
+    ) -> Option<HeaderValue> {
         let minting = async {
             let mut minted = self.0.lock().await;
             if let Some(minted) = minted.as_ref().filter(|minted| Instant::now() < minted.until) {
@@ -56,11 +61,24 @@ impl Mint {
     }
 }
 
-async fn mint(upstream: &Upstream, client: &ClientCredentials, deadline: Duration) -> Option<Minted> {
+async fn mint(
+    upstream: &Upstream,
+    client: &ClientCredentials,
+    deadline: Duration,
+) -> Option<Minted> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let scope = client.scope.as_ref().map(|scope| format!("&scope={}", encoded(scope))).unwrap_or_default();
-    let basic = format!("{}:{}", encoded(&client.client_id), encoded(client.client_secret.expose_secret()));
-    let mut basic = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(basic))).ok()?;
+    let scope = client
+        .scope
+        .as_ref()
+        .map(|scope| format!("&scope={}", encoded(scope)))
+        .unwrap_or_default();
+    let basic = format!(
+        "{}:{}",
+        encoded(&client.client_id),
+        encoded(client.client_secret.expose_secret())
+    );
+    let mut basic =
+        HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(basic))).ok()?;
     basic.set_sensitive(true);
     let request = Request::post(client.token_url.clone())
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -69,7 +87,8 @@ async fn mint(upstream: &Upstream, client: &ClientCredentials, deadline: Duratio
         .body(whole(format!("grant_type=client_credentials{scope}")))
         .ok()?;
     let asked = Instant::now();
-    let TokenResponse { access_token, expires_in } = serde_json::from_slice(&upstream.read(request, deadline).await?).ok()?;
+    let TokenResponse { access_token, expires_in } =
+        serde_json::from_slice(&upstream.read(request, deadline).await?).ok()?;
     let mut bearer = HeaderValue::try_from(format!("Bearer {access_token}")).ok()?;
     bearer.set_sensitive(true);
     let lifetime = expires_in.map_or(UNTOLD, Duration::from_secs);

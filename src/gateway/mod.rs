@@ -37,7 +37,10 @@ pub use server::{ReloadError, Running};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{metadata::Metadata, metrics::Metrics, mint::Mint, reuse::Reuse, server::Bound, upstream::Upstream};
+use self::{
+    metadata::Metadata, metrics::Metrics, mint::Mint, reuse::Reuse, server::Bound,
+    upstream::Upstream,
+};
 use crate::{
     config::Config,
     core::{discovery::ExternalUrl, origin::Origins, session::Sealer},
@@ -80,7 +83,9 @@ impl Gateway {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             address,
-            sealer: config.session_secret.as_ref().map_or_else(session::forgetful, |secret| Sealer::new(secret.expose_secret().as_bytes())),
+            sealer: config.session_secret.as_ref().map_or_else(session::forgetful, |secret| {
+                Sealer::new(secret.expose_secret().as_bytes())
+            }),
             origins: Origins::new(&external, &config.allowed_origins),
             external,
             config,
@@ -108,7 +113,9 @@ impl Gateway {
 pub async fn start(config: Config) -> io::Result<Running> {
     let (listener, address) = bind(config.listen).await?;
     if config.session_secret.is_none() {
-        tracing::warn!("no session_secret is configured: sessions will not survive a restart, and no other process can serve them");
+        tracing::warn!(
+            "no session_secret is configured: sessions will not survive a restart, and no other process can serve them"
+        );
     }
     let metrics = match config.metrics_listen {
         Some(address) => Some(bind(address).await?),
@@ -123,5 +130,7 @@ async fn bind(address: SocketAddr) -> io::Result<Bound> {
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
-    binding.await.map_err(|error: io::Error| io::Error::new(error.kind(), format!("cannot serve {address}: {error}")))
+    binding.await.map_err(|error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot serve {address}: {error}"))
+    })
 }

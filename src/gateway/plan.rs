@@ -55,7 +55,12 @@ pub(crate) struct Party {
 }
 
 /// Judges what comes before any caller: what `Connection` would take out, then the page that the request comes from (STA-19).
-pub(crate) fn edge(config: &Config, origins: &Origins, route: &Route<'_>, headers: &HeaderMap) -> Result<Page, Failure> {
+pub(crate) fn edge(
+    config: &Config,
+    origins: &Origins,
+    route: &Route<'_>,
+    headers: &HeaderMap,
+) -> Result<Page, Failure> {
     if fields::hidden(headers, &config.keyring.header) {
         return Err(Failure::Hidden);
     }
@@ -80,7 +85,11 @@ pub(crate) fn plan<'r>(
     let (servers, tools) = match &place {
         Place::One(endpoint) => {
             let grant = &config.caller(admitted.caller).grant;
-            (access::resolve(grant, config.server_named(endpoint.server)).map(|server| vec![server]), None)
+            (
+                access::resolve(grant, config.server_named(endpoint.server))
+                    .map(|server| vec![server]),
+                None,
+            )
         }
         Place::Several(aggregate) => select(config, admitted.caller, aggregate, headers),
     };
@@ -103,20 +112,32 @@ fn select<'c>(
     aggregate: &Aggregate<'_>,
     headers: &HeaderMap,
 ) -> (Option<Vec<ServerId>>, Option<&'c BTreeSet<String>>) {
-    let known = |names: Vec<&str>| names.into_iter().map(|name| config.server_named(name)).collect::<Vec<_>>();
+    let known = |names: Vec<&str>| {
+        names.into_iter().map(|name| config.server_named(name)).collect::<Vec<_>>()
+    };
     let caller = config.caller(caller);
     let (toolset, listed) = match aggregate.asked {
         Asked::Every => (None, None),
         Asked::Listed(names) => (None, Some(known(names.split(',').collect()))),
         Asked::Toolset(name) => {
-            let Some(toolset) = caller.toolsets.iter().map(|at| &config.toolsets[*at]).find(|toolset| toolset.name == name) else {
+            let Some(toolset) = caller
+                .toolsets
+                .iter()
+                .map(|at| &config.toolsets[*at])
+                .find(|toolset| toolset.name == name)
+            else {
                 return (None, None);
             };
             (Some(toolset), None)
         }
     };
     let enabled = config.enabled().map(|(server, _)| server);
-    let by_path = access::select(enabled, &caller.grant, toolset.map(|toolset| &toolset.servers), listed.as_deref());
+    let by_path = access::select(
+        enabled,
+        &caller.grant,
+        toolset.map(|toolset| &toolset.servers),
+        listed.as_deref(),
+    );
     let narrowed = match (by_path, access::asked_for(headers)) {
         (Some(servers), Some(names)) => {
             let within = servers.iter().copied().collect();
@@ -138,33 +159,65 @@ impl Plan<'_> {
 
     /// Which of its servers go by which name.
     pub(crate) fn names<'c>(&self, config: &'c Config) -> Vec<(ServerId, &'c str)> {
-        self.servers.iter().map(|server| (*server, config.server(*server).name.as_str())).collect()
+        self.servers
+            .iter()
+            .map(|server| (*server, config.server(*server).name.as_str()))
+            .collect()
     }
 
     /// The servers of a request for several, as the core wants to know them.
-    pub(crate) fn scope<'s>(&'s self, config: &'s Config, names: &'s [(ServerId, &'s str)]) -> Scope<'s> {
-        Scope { servers: names, separator: &config.name_separator, tools: self.tools }
+    pub(crate) fn scope<'s>(
+        &'s self,
+        config: &'s Config,
+        names: &'s [(ServerId, &'s str)],
+    ) -> Scope<'s> {
+        Scope {
+            servers: names,
+            separator: &config.name_separator,
+            tools: self.tools,
+        }
     }
 
     /// Those of its servers that are asked together, and what each is sent: a token that came for all of them goes to one protection
     /// space, except by the seed's rules (AGG-04).
-    pub(crate) fn parties(&self, config: &Config, external: &ExternalUrl, asked: &[ServerId]) -> Vec<Party> {
+    pub(crate) fn parties(
+        &self,
+        config: &Config,
+        external: &ExternalUrl,
+        asked: &[ServerId],
+    ) -> Vec<Party> {
         let space = |server: ServerId| config.server(server).protection_space.as_deref();
         let for_all = |server: &&ServerId| {
             let configured = config.server(**server);
-            matches!(configured.credential.kind(), Kind::Forwarding(_)) && self.admitted.for_one(&configured.name).is_none()
+            matches!(configured.credential.kind(), Kind::Forwarding(_))
+                && self.admitted.for_one(&configured.name).is_none()
         };
-        let first = asked.iter().find(for_all).copied().filter(|_| self.profile(config) != Profile::Seed);
+        let first = asked
+            .iter()
+            .find(for_all)
+            .copied()
+            .filter(|_| self.profile(config) != Profile::Seed);
         let party = |server: &ServerId| {
             let configured = config.server(*server);
-            let in_space = first.is_none_or(|first| credential::share_tokens((first, space(first)), (*server, space(*server))));
-            let shared = if in_space { &self.admitted.authorization } else { &Authorization::Absent };
+            let in_space = first.is_none_or(|first| {
+                credential::share_tokens((first, space(first)), (*server, space(*server)))
+            });
+            let shared = if in_space {
+                &self.admitted.authorization
+            } else {
+                &Authorization::Absent
+            };
             Party {
                 server: *server,
-                credential: credential::assign(configured.credential.kind(), self.admitted.for_one(&configured.name).unwrap_or(shared)),
+                credential: credential::assign(
+                    configured.credential.kind(),
+                    self.admitted.for_one(&configured.name).unwrap_or(shared),
+                ),
                 discovery: match &self.place {
                     Place::One(endpoint) => external.discovery(endpoint),
-                    Place::Several(aggregate) => external.discovery_among(aggregate, &configured.name),
+                    Place::Several(aggregate) => {
+                        external.discovery_among(aggregate, &configured.name)
+                    }
                 },
             }
         };
@@ -189,5 +242,9 @@ impl Party {
 
 /// The servers that would be handed the caller's own token.
 pub(crate) fn targets(parties: &[Party]) -> Vec<Target> {
-    preflight::targets(parties.iter().filter_map(|party| Some((party.server, party.credential.as_ref().ok()?))))
+    preflight::targets(
+        parties
+            .iter()
+            .filter_map(|party| Some((party.server, party.credential.as_ref().ok()?))),
+    )
 }

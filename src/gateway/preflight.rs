@@ -36,7 +36,11 @@ pub(super) async fn preflight(
 ) -> Result<Refusals, Refusal> {
     let targets = if ask { targets(parties) } else { Vec::new() };
     let began = Instant::now();
-    let answers = if targets.is_empty() { Vec::new() } else { probe::ask(gateway, caller, targets).await? };
+    let answers = if targets.is_empty() {
+        Vec::new()
+    } else {
+        probe::ask(gateway, caller, targets).await?
+    };
     line.probing = if answers.is_empty() { line.probing } else { began.elapsed() };
 
     let (mut outcomes, mut refusals) = (Vec::new(), Refusals::new());
@@ -74,7 +78,9 @@ fn told(gateway: &Gateway, answers: &[probe::Answered]) -> Option<String> {
         [] => None,
         [answered] => Some(answered.outcome.to_string()),
         several => {
-            let of = |answered: &probe::Answered| format!("{}={}", gateway.config.server(answered.server).name, answered.outcome);
+            let of = |answered: &probe::Answered| {
+                format!("{}={}", gateway.config.server(answered.server).name, answered.outcome)
+            };
             Some(several.iter().map(of).collect::<Vec<_>>().join(","))
         }
     }
@@ -95,12 +101,23 @@ pub(super) fn settle<T>(
         }
     }
     // A session that one server has lost is lost: the client begins anew with all of them (STA-14).
-    if let Some(refusal) = refusals.values().find(|refusal| refusal.failure == Failure::NoSuchSession) {
+    if let Some(refusal) =
+        refusals.values().find(|refusal| refusal.failure == Failure::NoSuchSession)
+    {
         return Err(refusal.clone());
     }
     let accepted = said.iter().map(|(server, _)| (*server, Outcome::Accepted));
-    let outcomes: Vec<_> = accepted.chain(refusals.iter().map(|(server, refusal)| (*server, refusal.failure.outcome()))).collect();
-    let refusals = ended(if said.is_empty() { verdict(outcomes) } else { together(profile, &outcomes) }, refusals)?;
+    let outcomes: Vec<_> = accepted
+        .chain(refusals.iter().map(|(server, refusal)| (*server, refusal.failure.outcome())))
+        .collect();
+    let refusals = ended(
+        if said.is_empty() {
+            verdict(outcomes)
+        } else {
+            together(profile, &outcomes)
+        },
+        refusals,
+    )?;
     match refusals.values().next() {
         Some(refusal) if said.is_empty() => Err(refusal.clone()),
         _ => Ok((said, refusals)),
@@ -112,6 +129,8 @@ fn ended(verdict: Verdict, mut refusals: Refusals) -> Result<Refusals, Refusal> 
     match verdict {
         Verdict::Proceed => Ok(refusals),
         // A server that is named has refused, so it is among them.
-        Verdict::Challenge(server) | Verdict::Forbid(server) => Err(refusals.remove(&server).unwrap_or_else(|| Failure::Internal.into())),
+        Verdict::Challenge(server) | Verdict::Forbid(server) => {
+            Err(refusals.remove(&server).unwrap_or_else(|| Failure::Internal.into()))
+        }
     }
 }

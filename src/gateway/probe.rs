@@ -33,26 +33,48 @@ pub(super) struct Answered {
 
 /// Asks every target concurrently (PRB-01). No later than the deadline each has an outcome, in configuration order. Dropping the
 /// future closes the connections of the probes that still run.
-pub(super) async fn ask(gateway: &Arc<Gateway>, caller: CallerId, targets: Vec<Target>) -> Result<Vec<Answered>, Failure> {
+pub(super) async fn ask(
+    gateway: &Arc<Gateway>,
+    caller: CallerId,
+    targets: Vec<Target>,
+) -> Result<Vec<Answered>, Failure> {
     let until = Instant::now() + gateway.config.deadlines.probe;
-    let asked = targets.into_iter().map(|target| (target.server, one(Arc::clone(gateway), caller, target, until)));
+    let asked = targets
+        .into_iter()
+        .map(|target| (target.server, one(Arc::clone(gateway), caller, target, until)));
     let answers = at_once(asked).await?;
     Ok(answers.into_iter().map(|(_, answered)| answered).collect())
 }
 
-async fn one(gateway: Arc<Gateway>, caller: CallerId, Target { server, authorization }: Target, until: Instant) -> Answered {
+async fn one(
+    gateway: Arc<Gateway>,
+    caller: CallerId,
+    Target { server, authorization }: Target,
+    until: Instant,
+) -> Answered {
     let began = Instant::now();
     if gateway.reuse.stands(caller, server, &authorization) {
-        return Answered { server, outcome: Outcome::Accepted, took: None, challenges: Vec::new() };
+        return Answered {
+            server,
+            outcome: Outcome::Accepted,
+            took: None,
+            challenges: Vec::new(),
+        };
     }
     let (headers, body) = preflight::message(gateway.config.server(server).era);
     let request = request(&gateway, server, Method::POST, headers, authorization.clone(), body);
-    let (outcome, challenges) = match gateway.upstream.send(request, until.duration_since(began)).await {
+    let (outcome, challenges) = match gateway
+        .upstream
+        .send(request, until.duration_since(began))
+        .await
+    {
         Ok(response) => {
             let outcome = Outcome::from(response.status());
             let challenges = challenges(response.headers());
             gateway.reuse.learn(caller, server, &authorization, outcome);
-            gateway.tasks.spawn(clean_up(Arc::clone(&gateway), server, authorization, response));
+            gateway
+                .tasks
+                .spawn(clean_up(Arc::clone(&gateway), server, authorization, response));
             (outcome, challenges)
         }
         Err(Unanswered::Upstream(cause)) => (Outcome::Inconclusive(cause), Vec::new()),
@@ -67,14 +89,22 @@ pub(super) fn challenges(headers: &HeaderMap) -> Vec<HeaderValue> {
 }
 
 /// Ends the session that a probe has opened, after the client has its answer (PRB-08, PRB-09).
-async fn clean_up(gateway: Arc<Gateway>, server: ServerId, authorization: HeaderValue, response: Response<Incoming>) {
+async fn clean_up(
+    gateway: Arc<Gateway>,
+    server: ServerId,
+    authorization: HeaderValue,
+    response: Response<Incoming>,
+) {
     let session = response.headers().get(SESSION).cloned();
     drain(response.into_body()).await;
     let Some(session) = session else { return };
     let era = gateway.config.server(server).era;
     let headers = HeaderMap::from_iter([
         (SESSION, session),
-        (HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static(era.as_str())),
+        (
+            HeaderName::from_static("mcp-protocol-version"),
+            HeaderValue::from_static(era.as_str()),
+        ),
         (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
     ]);
     let request = request(&gateway, server, Method::DELETE, headers, authorization, String::new());
@@ -119,17 +149,23 @@ mod tests {
     /// Upstreams that each answer their first request with a status, but none before all have been asked.
     async fn gateway_before(statuses: &[&'static str]) -> Arc<Gateway> {
         let all_asked = Arc::new(Barrier::new(statuses.len()));
-        let mut text = "[[key]]\nname = \"a\"\nvalue = { env = \"K\" }\nservers = \"all\"\n".to_owned();
+        let mut text =
+            "[[key]]\nname = \"a\"\nvalue = { env = \"K\" }\nservers = \"all\"\n".to_owned();
         for (position, status) in statuses.iter().enumerate() {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-            text += &format!("[[server]]\nname = \"s{position}\"\nurl = \"{url}\"\nforward = [\"authorization\"]\n");
+            text += &format!(
+                "[[server]]\nname = \"s{position}\"\nurl = \"{url}\"\nforward = [\"authorization\"]\n"
+            );
             let (all_asked, status) = (Arc::clone(&all_asked), *status);
             tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let _some_of_it = stream.read(&mut [0; 4096]).await.unwrap();
                 all_asked.wait().await;
-                stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+                stream
+                    .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes())
+                    .await
+                    .unwrap();
             });
         }
         let config = Config::parse("test", &text, &|_| Some("k".to_owned())).unwrap();
@@ -137,14 +173,27 @@ mod tests {
     }
 
     fn targets(servers: u16) -> Vec<Target> {
-        (0..servers).map(|server| Target { server: ServerId(server), authorization: HeaderValue::from_static("Bearer t") }).collect()
+        (0..servers)
+            .map(|server| Target {
+                server: ServerId(server),
+                authorization: HeaderValue::from_static("Bearer t"),
+            })
+            .collect()
     }
 
     #[tokio::test]
     async fn all_are_asked_at_once() {
-        let gateway = gateway_before(&["200 OK", "401 Unauthorized", "403 Forbidden", "500 Oops", "204 No Content"]).await;
+        let gateway = gateway_before(&[
+            "200 OK",
+            "401 Unauthorized",
+            "403 Forbidden",
+            "500 Oops",
+            "204 No Content",
+        ])
+        .await;
         let answers = ask(&gateway, CallerId(0), targets(5)).await.unwrap();
-        let outcomes: Vec<String> = answers.iter().map(|answered| answered.outcome.to_string()).collect();
+        let outcomes: Vec<String> =
+            answers.iter().map(|answered| answered.outcome.to_string()).collect();
         assert_eq!(outcomes, ["accepted", "unauthorized", "forbidden", "open-500", "accepted"]);
     }
 
@@ -160,6 +209,10 @@ mod tests {
         let began = Instant::now();
         let answers = ask(&gateway, CallerId(0), targets(1)).await.unwrap();
         assert_eq!(answers[0].outcome, Outcome::Inconclusive(Cause::TimedOut));
-        assert!(began.elapsed() < Duration::from_millis(400), "the paused clock went on for {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_millis(400),
+            "the paused clock went on for {:?}",
+            began.elapsed()
+        );
     }
 }

@@ -33,12 +33,22 @@ pub(super) async fn relayed(
     if Media::of(&parts.headers) == Media::Events {
         parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let stopping = stopping.map(|stopping| Box::pin(stopping.cancelled_owned()));
-        return Ok(Response::from_parts(parts, Relayed { first: None, body, until: None, stopping, begun: false }.boxed_unsync()));
+        return Ok(Response::from_parts(
+            parts,
+            Relayed { first: None, body, until: None, stopping, begun: false }.boxed_unsync(),
+        ));
     }
-    let first = if body.is_end_stream() { None } else { timeout_at(until, body.frame()).await.map_err(|_| Cause::TimedOut)? };
+    let first = if body.is_end_stream() {
+        None
+    } else {
+        timeout_at(until, body.frame()).await.map_err(|_| Cause::TimedOut)?
+    };
     let first = first.transpose().map_err(|_| Cause::Broken)?;
     let until = Some(Box::pin(sleep_until(until)));
-    Ok(Response::from_parts(parts, Relayed { first, body, until, stopping: None, begun: false }.boxed_unsync()))
+    Ok(Response::from_parts(
+        parts,
+        Relayed { first, body, until, stopping: None, begun: false }.boxed_unsync(),
+    ))
 }
 
 struct Relayed {
@@ -57,7 +67,10 @@ impl HttpBody for Relayed {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Some(first) = this.first.take() {
             this.begun = true;
@@ -91,6 +104,9 @@ impl HttpBody for Relayed {
 
     fn size_hint(&self) -> SizeHint {
         let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        self.body.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(first + rest))
+        self.body
+            .size_hint()
+            .exact()
+            .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(first + rest))
     }
 }

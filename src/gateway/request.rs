@@ -38,18 +38,24 @@ pub(super) struct Asked<'l> {
 }
 
 /// Answers a request, whatever it is: first what is wrong with its bytes, then the page that it comes from, then all else (STA-19).
-pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>, ambiguous: bool) -> Response<Body> {
+pub(super) async fn handle(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    ambiguous: bool,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let judged = edge(&gateway.config, &gateway.origins, &Route::of(parts.uri.path()), &parts.headers);
+    let judged =
+        edge(&gateway.config, &gateway.origins, &Route::of(parts.uri.path()), &parts.headers);
     let page = match judged {
         _ if ambiguous => return refuse(gateway, &parts.method, Failure::Ambiguous),
         Err(failure) => return refuse(gateway, &parts.method, failure),
         Ok(page) => page,
     };
-    let mut response = match page.preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
-        Some(headers) => empty(headers),
-        None => answer(gateway, parts, body).await,
-    };
+    let mut response =
+        match page.preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
+            Some(headers) => empty(headers),
+            None => answer(gateway, parts, body).await,
+        };
     page.share(response.headers_mut());
     response
 }
@@ -57,10 +63,16 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>, am
 async fn answer(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Response<Body> {
     match Route::of(parts.uri.path()) {
         Route::Mcp(place) => serve(gateway, place, parts.method, parts.headers, body).await,
-        Route::ProtectedResource(place) => metadata::protected_resource(&gateway, &place, parts.uri.query()).await,
-        Route::AuthorizationServer(endpoint) => metadata::authorization_server(&gateway, &endpoint).await,
+        Route::ProtectedResource(place) => {
+            metadata::protected_resource(&gateway, &place, parts.uri.query()).await
+        }
+        Route::AuthorizationServer(endpoint) => {
+            metadata::authorization_server(&gateway, &endpoint).await
+        }
         Route::Health => word(StatusCode::OK, "alive\n"),
-        Route::Ready if gateway.stopping.is_cancelled() => word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        Route::Ready if gateway.stopping.is_cancelled() => {
+            word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        }
         Route::Ready => word(StatusCode::OK, "ready\n"),
         Route::Unknown => Refusal::from(Failure::NoSuchPath).response(None),
     }
@@ -73,7 +85,13 @@ fn refuse(gateway: Arc<Gateway>, method: &Method, failure: Failure) -> Response<
 }
 
 /// Serves an MCP endpoint.
-async fn serve(gateway: Arc<Gateway>, place: Place<'_>, method: Method, headers: HeaderMap, body: Incoming) -> Response<Body> {
+async fn serve(
+    gateway: Arc<Gateway>,
+    place: Place<'_>,
+    method: Method,
+    headers: HeaderMap,
+    body: Incoming,
+) -> Response<Body> {
     let mut line = Line::begin(Arc::clone(&gateway), &method);
     let mut envelope = Envelope::default();
     let answered = walk(&gateway, place, method, headers, body, &mut line, &mut envelope).await;
@@ -81,7 +99,11 @@ async fn serve(gateway: Arc<Gateway>, place: Place<'_>, method: Method, headers:
 }
 
 /// The answer with the request's name on it, and the line with what became of it.
-fn finish(line: &mut Line, answered: Result<Response<Body>, Refusal>, envelope: &Envelope) -> Response<Body> {
+fn finish(
+    line: &mut Line,
+    answered: Result<Response<Body>, Refusal>,
+    envelope: &Envelope,
+) -> Response<Body> {
     let mut response = answered.unwrap_or_else(|refusal| {
         line.failure = Some(refusal.failure);
         refusal.response(envelope.id.as_deref())
@@ -109,7 +131,9 @@ async fn walk(
     let mirrored = Era::July2026.is_named(&headers) || matches!(place, Place::Several(_));
     let enough = if admitted && mirrored { usize::MAX } else { PREFIX };
     let message = match method {
-        Method::POST => Message::read(body, config.max_message_bytes, enough, patience).await.map(Some),
+        Method::POST => {
+            Message::read(body, config.max_message_bytes, enough, patience).await.map(Some)
+        }
         _ => Ok(None),
     };
     if let Ok(Some(message)) = &message {
@@ -127,14 +151,29 @@ async fn walk(
 }
 
 /// Hands a request on to its one server, as it is.
-async fn one(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result<Response<Body>, Refusal> {
-    let (config, profile, caller) = (&gateway.config, plan.profile(&gateway.config), plan.admitted.caller);
+async fn one(
+    gateway: &Arc<Gateway>,
+    plan: Plan<'_>,
+    asked: Asked<'_>,
+) -> Result<Response<Body>, Refusal> {
+    let (config, profile, caller) =
+        (&gateway.config, plan.profile(&gateway.config), plan.admitted.caller);
     let Asked { method, headers, message, line } = asked;
     let envelope = message.as_ref().map(|message| message.envelope.clone()).unwrap_or_default();
-    let Some(party) = plan.party else { return Err(Failure::Internal.into()) };
+    let Some(party) = plan.party else {
+        return Err(Failure::Internal.into());
+    };
     let server = party.server;
     let session = session::held(gateway, caller, server, &headers)?;
-    preflight(gateway, profile, caller, slice::from_ref(&party), config.strategy == Strategy::Probe, line).await?;
+    preflight(
+        gateway,
+        profile,
+        caller,
+        slice::from_ref(&party),
+        config.strategy == Strategy::Probe,
+        line,
+    )
+    .await?;
     let awaited = match (&method, &envelope.id) {
         (&Method::GET, _) => Awaited::Stream,
         (&Method::DELETE, _) => Awaited::End,
@@ -157,7 +196,9 @@ async fn one(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result
     let upstream = Arc::clone(gateway);
     let answer = async move {
         let mut answer = forward.send(&upstream).await?;
-        let issued = answer.session.and_then(|id| session::sealed(&upstream, caller, server, session.as_ref(), &id));
+        let issued = answer
+            .session
+            .and_then(|id| session::sealed(&upstream, caller, server, session.as_ref(), &id));
         if let Some(sealed) = issued {
             answer.response.headers_mut().insert(session::SESSION, sealed);
         }
@@ -168,15 +209,19 @@ async fn one(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result
 
 /// The id of a request that may be answered in a stream. The head of the answer to `initialize` names the session, so it is always
 /// waited for: a stream opened in its place would have none.
-pub(super) fn streamable(envelope: &Envelope, headers: &HeaderMap) -> Option<Box<serde_json::value::RawValue>> {
-    let may = envelope.method.as_deref().is_some_and(|method| method != "initialize") && takes_events(headers);
+pub(super) fn streamable(
+    envelope: &Envelope,
+    headers: &HeaderMap,
+) -> Option<Box<serde_json::value::RawValue>> {
+    let may = envelope.method.as_deref().is_some_and(|method| method != "initialize")
+        && takes_events(headers);
     envelope.id.clone().filter(|_| may)
 }
 
 /// Whether a client says that it takes an event stream.
 fn takes_events(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|line| line.to_str().is_ok_and(|line| line.to_ascii_lowercase().contains("text/event-stream")))
+    headers.get_all(header::ACCEPT).iter().any(|line| {
+        line.to_str()
+            .is_ok_and(|line| line.to_ascii_lowercase().contains("text/event-stream"))
+    })
 }

@@ -35,15 +35,28 @@ impl Reuse {
     }
 
     /// Whether the server has accepted this a short time ago.
-    pub(super) fn stands(&self, caller: CallerId, server: ServerId, authorization: &HeaderValue) -> bool {
+    pub(super) fn stands(
+        &self,
+        caller: CallerId,
+        server: ServerId,
+        authorization: &HeaderValue,
+    ) -> bool {
         self.lasts.is_some() && {
             let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-            accepted.get(&key(caller, server, authorization)).is_some_and(|until| Instant::now() < *until)
+            accepted
+                .get(&key(caller, server, authorization))
+                .is_some_and(|until| Instant::now() < *until)
         }
     }
 
     /// Takes in what a server has just made of a token.
-    pub(super) fn learn(&self, caller: CallerId, server: ServerId, authorization: &HeaderValue, outcome: Outcome) {
+    pub(super) fn learn(
+        &self,
+        caller: CallerId,
+        server: ServerId,
+        authorization: &HeaderValue,
+        outcome: Outcome,
+    ) {
         let Some(lasts) = self.lasts else { return };
         let (key, now) = (key(caller, server, authorization), Instant::now());
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -62,7 +62,9 @@ impl Running {
     /// The new configuration cannot be served here; then the one before stays.
     pub fn reload(&self, config: Config) -> Result<(), ReloadError> {
         let current = Arc::clone(&self.gateway.borrow());
-        let shown = |address: Option<SocketAddr>| address.map_or("nothing".to_owned(), |address| address.to_string());
+        let shown = |address: Option<SocketAddr>| {
+            address.map_or("nothing".to_owned(), |address| address.to_string())
+        };
         for (key, before, now) in [
             ("listen", Some(current.config.listen), Some(config.listen)),
             ("metrics_listen", current.config.metrics_listen, config.metrics_listen),
@@ -96,7 +98,10 @@ impl Drop for Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("address", &self.address()).field("metrics", &self.metrics).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("address", &self.address())
+            .field("metrics", &self.metrics)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +109,9 @@ impl fmt::Debug for Running {
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// It has another address.
-    #[error("`{key}` has changed to {now}\nexpected {before}, as when the gateway was started; to listen elsewhere, restart it")]
+    #[error(
+        "`{key}` has changed to {now}\nexpected {before}, as when the gateway was started; to listen elsewhere, restart it"
+    )]
     Moved {
         /// The key in the configuration.
         key: &'static str,
@@ -130,7 +137,9 @@ pub(super) fn serve(gateway: Gateway, listener: TcpListener, metrics: Option<Bou
     let (gateway, current) = watch::channel(Arc::new(gateway));
     let (metrics_listener, metrics) = metrics.unzip();
     let serving = tokio::spawn(async move {
-        let _until_the_end = metrics_listener.map(|listener| AbortOnDropHandle::new(tokio::spawn(metrics::serve(counted, listener))));
+        let _until_the_end = metrics_listener.map(|listener| {
+            AbortOnDropHandle::new(tokio::spawn(metrics::serve(counted, listener)))
+        });
         accept(current, listener).await;
     });
     Running { gateway, metrics, serving: Some(serving) }
@@ -138,7 +147,10 @@ pub(super) fn serve(gateway: Gateway, listener: TcpListener, metrics: Option<Bou
 
 async fn accept(gateway: Current, listener: TcpListener) {
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(HEAD_LIMIT as usize);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(HEAD_LIMIT as usize);
     http.http2().timer(TokioTimer::new()).max_header_list_size(HEAD_LIMIT);
     let graceful = GracefulShutdown::new();
     // Dropped with this task, so that no connection outlives it.
@@ -162,7 +174,10 @@ async fn accept(gateway: Current, listener: TcpListener) {
         gateway.tasks.wait().await;
     };
     if timeout(deadline, finished).await.is_err() {
-        tracing::warn!(deadline_ms = deadline.as_millis(), "requests were still running at the shutdown deadline and have been cut off");
+        tracing::warn!(
+            deadline_ms = deadline.as_millis(),
+            "requests were still running at the shutdown deadline and have been cut off"
+        );
     }
 }
 

@@ -36,15 +36,24 @@ pub(super) struct Held {
 }
 
 /// The session that a client names, or nothing where it names none. A revision without sessions ignores the field.
-pub(super) fn held(gateway: &Gateway, caller: CallerId, server: ServerId, headers: &HeaderMap) -> Result<Option<Held>, Failure> {
+pub(super) fn held(
+    gateway: &Gateway,
+    caller: CallerId,
+    server: ServerId,
+    headers: &HeaderMap,
+) -> Result<Option<Held>, Failure> {
     let Some(sealed) = named(headers)? else { return Ok(None) };
     let binding = &gateway.config.server(server).name;
-    let opened = sealed.to_str().ok().and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
+    let opened = sealed
+        .to_str()
+        .ok()
+        .and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
     let id = match opened.as_deref() {
         Some([session]) => HeaderValue::try_from(&session.id).ok(),
         _ => None,
     };
-    id.map(|id| Some(Held { sealed: sealed.clone(), id })).ok_or(Failure::NoSuchSession)
+    id.map(|id| Some(Held { sealed: sealed.clone(), id }))
+        .ok_or(Failure::NoSuchSession)
 }
 
 /// What a client is to know a session by: as before, if it is the one that it named.
@@ -58,9 +67,17 @@ pub(super) fn sealed(
     if let Some(held) = held.filter(|held| held.id == *issued) {
         return Some(held.sealed.clone());
     }
-    let session = Session { server: gateway.config.server(server).name.clone(), id: issued.to_str().ok()?.to_owned() };
+    let session = Session {
+        server: gateway.config.server(server).name.clone(),
+        id: issued.to_str().ok()?.to_owned(),
+    };
     let random: Random = random();
-    HeaderValue::try_from(gateway.sealer.seal(random, bound(gateway, caller, &session.server), std::slice::from_ref(&session))).ok()
+    HeaderValue::try_from(gateway.sealer.seal(
+        random,
+        bound(gateway, caller, &session.server),
+        std::slice::from_ref(&session),
+    ))
+    .ok()
 }
 
 /// The sessions that a client of several servers names, by server; an empty id is that of a server which keeps none. Nothing where it
@@ -71,14 +88,24 @@ pub(super) fn held_several(
     binding: &str,
     headers: &HeaderMap,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let Some(sealed) = named(headers)? else { return Ok(BTreeMap::new()) };
-    let opened = sealed.to_str().ok().and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
+    let Some(sealed) = named(headers)? else {
+        return Ok(BTreeMap::new());
+    };
+    let opened = sealed
+        .to_str()
+        .ok()
+        .and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
     let sessions = opened.ok_or(Failure::NoSuchSession)?;
     Ok(sessions.into_iter().map(|session| (session.server, session.id)).collect())
 }
 
 /// What a client of several servers is to know its sessions by.
-pub(super) fn sealed_several(gateway: &Gateway, caller: CallerId, binding: &str, sessions: &[Session]) -> HeaderValue {
+pub(super) fn sealed_several(
+    gateway: &Gateway,
+    caller: CallerId,
+    binding: &str,
+    sessions: &[Session],
+) -> HeaderValue {
     let sealed = gateway.sealer.seal(random(), bound(gateway, caller, binding), sessions);
     HeaderValue::try_from(sealed).expect("letters, digits, `-` and `_` are a header value")
 }
@@ -86,10 +113,19 @@ pub(super) fn sealed_several(gateway: &Gateway, caller: CallerId, binding: &str,
 /// The one line that names a session. A revision without sessions ignores the field.
 fn named(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Failure> {
     let mut lines = headers.get_all(SESSION).iter();
-    let Some(sealed) = lines.next().filter(|_| !Era::July2026.is_named(headers)) else { return Ok(None) };
-    if lines.next().is_some() { Err(Failure::NoSuchSession) } else { Ok(Some(sealed)) }
+    let Some(sealed) = lines.next().filter(|_| !Era::July2026.is_named(headers)) else {
+        return Ok(None);
+    };
+    if lines.next().is_some() {
+        Err(Failure::NoSuchSession)
+    } else {
+        Ok(Some(sealed))
+    }
 }
 
 fn bound<'b>(gateway: &'b Gateway, caller: CallerId, binding: &'b str) -> Bound<'b> {
-    Bound { caller: &gateway.config.keyring.keys[usize::from(caller.0)], route: binding }
+    Bound {
+        caller: &gateway.config.keyring.keys[usize::from(caller.0)],
+        route: binding,
+    }
 }

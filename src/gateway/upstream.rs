@@ -43,13 +43,20 @@ impl Upstream {
                 Source::ClientCredentials(client) => Some(&client.token_url),
                 Source::Forwarding(_) | Source::Static(_) | Source::Open => None,
             };
-            [Some(&server.url), token_url].into_iter().flatten().any(|url| url.scheme_str() == Some("https"))
+            [Some(&server.url), token_url]
+                .into_iter()
+                .flatten()
+                .any(|url| url.scheme_str() == Some("https"))
         });
         let tls = tls(&config.trusted_certificates, needs_tls)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(tcp);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
@@ -63,7 +70,11 @@ impl Upstream {
 
     /// Sends a request and waits for the response head, no longer than the deadline: name, connection, handshake and head together
     /// (PRB-02). Dropping the future closes the connection (PRB-03).
-    pub(super) async fn send(&self, request: Request<Body>, deadline: Duration) -> Result<Response<Incoming>, Unanswered> {
+    pub(super) async fn send(
+        &self,
+        request: Request<Body>,
+        deadline: Duration,
+    ) -> Result<Response<Incoming>, Unanswered> {
         match timeout(deadline, self.0.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(unanswered(&error)),
@@ -73,13 +84,19 @@ impl Upstream {
 
     /// Fetches a small document: at most 64 KiB, status 200, or nothing.
     pub(super) async fn fetch(&self, url: &str, deadline: Duration) -> Option<bytes::Bytes> {
-        let request =
-            Request::get(url.parse::<Uri>().ok()?).header(http::header::ACCEPT, "application/json").body(whole(String::new())).ok()?;
+        let request = Request::get(url.parse::<Uri>().ok()?)
+            .header(http::header::ACCEPT, "application/json")
+            .body(whole(String::new()))
+            .ok()?;
         self.read(request, deadline).await
     }
 
     /// Sends a request and reads its small answer: at most 64 KiB, status 200, or nothing.
-    pub(super) async fn read(&self, request: Request<Body>, deadline: Duration) -> Option<bytes::Bytes> {
+    pub(super) async fn read(
+        &self,
+        request: Request<Body>,
+        deadline: Duration,
+    ) -> Option<bytes::Bytes> {
         let reading = async {
             let response = self.send(request, deadline).await.ok()?;
             if response.status() != http::StatusCode::OK {
@@ -107,13 +124,16 @@ fn tls(trusted: &[CertificateDer<'static>], system: bool) -> io::Result<ClientCo
 
 /// Sorts a client error by its causes; its text may hold a URL and is not kept (OBS-05).
 fn unanswered(error: &hyper_util::client::legacy::Error) -> Unanswered {
-    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| (*cause).source());
-    if causes().any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)) {
+    let causes =
+        || std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| (*cause).source());
+    if causes().any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user))
+    {
         return Unanswered::Client(message::broken(error));
     }
     let of_tls = |cause: &(dyn Error + 'static)| {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+        cause.is::<rustls::Error>()
+            || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
     };
     Unanswered::Upstream(match () {
         () if causes().any(of_tls) => Cause::Tls,

@@ -31,7 +31,9 @@ impl Gateway {
         let mut child = Child::spawn(command("serve", configuration).env("RUST_LOG", level));
         let address = child
             .prints("the address that it serves", |lines| {
-                lines.iter().find_map(|line| line.split_once("serving address=")?.1.trim().parse().ok())
+                lines
+                    .iter()
+                    .find_map(|line| line.split_once("serving address=")?.1.trim().parse().ok())
             })
             .await;
         Self { child, address }
@@ -62,7 +64,11 @@ pub(crate) struct Configuration(pub(crate) PathBuf);
 impl Configuration {
     pub(crate) fn file(text: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("preflight-{}-{}.toml", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "preflight-{}-{}.toml",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&path, text).unwrap();
         Self(path)
@@ -75,7 +81,11 @@ impl Configuration {
 
     /// One key and one server.
     pub(crate) fn with_server(settings: &str, server: &str) -> Self {
-        let listen = if settings.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"\n" };
+        let listen = if settings.contains("listen") {
+            ""
+        } else {
+            "listen = \"127.0.0.1:0\"\n"
+        };
         Self::file(&format!(
             "{listen}{settings}\n[[key]]\nname = \"alice\"\nvalue = {{ env = \"ALICE_KEY\" }}\nservers = \"all\"\n[[server]]\nname = \"alpha\"\n{server}\n"
         ))

@@ -44,24 +44,55 @@ pub(crate) struct Ended {
 
 impl Child {
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut process = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
         let group = process.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).unwrap();
         let mut guard = Command::new("sh");
-        guard.args(["-c", "read line; kill -s KILL -- \"-$1\"", "sh", &group.as_raw_nonzero().to_string()]);
-        guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
+        guard.args([
+            "-c",
+            "read line; kill -s KILL -- \"-$1\"",
+            "sh",
+            &group.as_raw_nonzero().to_string(),
+        ]);
+        guard
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
         let (sender, printed) = watch::channel(Printed::default());
         read(process.stdout.take().unwrap(), sender.clone());
         read(process.stderr.take().unwrap(), sender);
-        Self { process, group: Some(group), guard: guard.spawn().unwrap(), printed }
+        Self {
+            process,
+            group: Some(group),
+            guard: guard.spawn().unwrap(),
+            printed,
+        }
     }
 
     /// Waits until something can be found in the lines printed so far.
-    pub(crate) async fn prints<T>(&mut self, what: &str, find: impl Fn(&[String]) -> Option<T>) -> T {
-        let enough = |printed: &Printed| printed.ended_streams == 2 || find(&printed.lines).is_some();
+    pub(crate) async fn prints<T>(
+        &mut self,
+        what: &str,
+        find: impl Fn(&[String]) -> Option<T>,
+    ) -> T {
+        let enough =
+            |printed: &Printed| printed.ended_streams == 2 || find(&printed.lines).is_some();
         let in_time = timeout(PATIENCE, self.printed.wait_for(enough)).await.is_ok();
         let lines = &self.printed.borrow().lines;
-        let failed = if in_time { "ended before it printed" } else { "did not in time print" };
+        let failed = if in_time {
+            "ended before it printed"
+        } else {
+            "did not in time print"
+        };
         find(lines).unwrap_or_else(|| panic!("the child {failed} {what}:\n{}", lines.join("\n")))
     }
 

@@ -7,7 +7,9 @@ use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient,
     model::{CallToolRequestParams, ProgressNotificationParam},
     service::{ClientInitializeError, NotificationContext, RunningService},
-    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
+    transport::{
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
 };
 use tokio::sync::mpsc;
 
@@ -19,7 +21,11 @@ pub(crate) const TOKEN: &str = "tk-Q7rW2mYc5uLd9aKo";
 pub(crate) struct Progress(mpsc::UnboundedSender<f64>);
 
 impl ClientHandler for Progress {
-    async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
+    async fn on_progress(
+        &self,
+        params: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
         // A test that has seen enough no longer listens.
         let _test_over = self.0.send(params.progress);
     }
@@ -41,9 +47,13 @@ pub(crate) async fn connect_at(
     lifecycle: ClientLifecycleMode,
 ) -> Result<(Client, mpsc::UnboundedReceiver<f64>), ClientInitializeError> {
     let key = HashMap::from([(HeaderName::from_static(KEY_HEADER), HeaderValue::from_static(KEY))]);
-    let config = StreamableHttpClientTransportConfig::with_uri(url.to_owned()).auth_header(TOKEN).custom_headers(key);
+    let config = StreamableHttpClientTransportConfig::with_uri(url.to_owned())
+        .auth_header(TOKEN)
+        .custom_headers(key);
     let (sender, progress) = mpsc::unbounded_channel();
-    let client = Progress(sender).serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?;
+    let client = Progress(sender)
+        .serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle)
+        .await?;
     Ok((client, progress))
 }
 

@@ -42,14 +42,22 @@ pub(crate) async fn serve(issuer: &Issuer, guard: Guard) -> String {
             });
             return Some(answer(200, None, &document.to_string()));
         }
-        let challenge = |parameters: &str| Some(format!("Bearer {parameters}, resource_metadata=\"http://upstream.invalid/\""));
+        let challenge = |parameters: &str| {
+            Some(format!("Bearer {parameters}, resource_metadata=\"http://upstream.invalid/\""))
+        };
         match (token(request).and_then(&knows), guard) {
-            (None, _) => Some(answer(401, challenge(&format!("error=\"invalid_token\", scope=\"{SCOPE}\"")), "{}")),
+            (None, _) => Some(answer(
+                401,
+                challenge(&format!("error=\"invalid_token\", scope=\"{SCOPE}\"")),
+                "{}",
+            )),
             (Some(_), Guard::Open) => None,
             (Some(_), Guard::Shut) => Some(answer(403, None, "{}")),
-            (Some(_), Guard::Insatiable) => {
-                Some(answer(403, challenge(&format!("error=\"insufficient_scope\", scope=\"{MORE_SCOPE}\"")), "{}"))
-            }
+            (Some(_), Guard::Insatiable) => Some(answer(
+                403,
+                challenge(&format!("error=\"insufficient_scope\", scope=\"{MORE_SCOPE}\"")),
+                "{}",
+            )),
         }
     })
     .await

@@ -53,10 +53,19 @@ impl Recipe {
     }
 
     fn take(&self, step: &[&str], folder: &Path) {
-        let program = if step[0].contains('/') { folder.join(step[0]) } else { PathBuf::from(step[0]) };
+        let program = if step[0].contains('/') {
+            folder.join(step[0])
+        } else {
+            PathBuf::from(step[0])
+        };
         match Command::new(program).args(&step[1..]).current_dir(folder).output() {
             Ok(output) if output.status.success() => {}
-            Ok(output) => panic!("`{}` could not install {}:\n{}", step.join(" "), self.name, String::from_utf8_lossy(&output.stderr)),
+            Ok(output) => panic!(
+                "`{}` could not install {}:\n{}",
+                step.join(" "),
+                self.name,
+                String::from_utf8_lossy(&output.stderr)
+            ),
             Err(error) if error.kind() == ErrorKind::NotFound => panic!("{}", self.missing),
             Err(error) => panic!("`{}` cannot be run: {error}", step[0]),
         }

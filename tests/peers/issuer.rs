@@ -57,7 +57,10 @@ impl Issuer {
         let server = MockServer::start().await;
         let state = Arc::new(Mutex::new(State { issuer: server.uri(), ..State::default() }));
         let answering = Arc::clone(&state);
-        Mock::given(any()).respond_with(move |request: &Request| answering.lock().unwrap().answer(request)).mount(&server).await;
+        Mock::given(any())
+            .respond_with(move |request: &Request| answering.lock().unwrap().answer(request))
+            .mount(&server)
+            .await;
         Self { server, state }
     }
 
@@ -105,8 +108,13 @@ impl State {
         };
         answered.unwrap_or_else(|why| {
             self.asked.push(format!("refused: {why} at {}", request.url.path()));
-            let error = if request.url.path() == "/token" { "invalid_grant" } else { "invalid_request" };
-            ResponseTemplate::new(400).set_body_json(json!({ "error": error, "error_description": why }))
+            let error = if request.url.path() == "/token" {
+                "invalid_grant"
+            } else {
+                "invalid_request"
+            };
+            ResponseTemplate::new(400)
+                .set_body_json(json!({ "error": error, "error_description": why }))
         })
     }
 
@@ -153,7 +161,8 @@ impl State {
         let mut back = url::Url::parse(&redirect).map_err(|_| "no URL to be called back at")?;
         let parameters = [("code", &code), ("state", &text("state")), ("iss", &self.issuer)];
         back.query_pairs_mut().extend_pairs(parameters);
-        self.codes.insert(code, Code { grant, client, redirect, challenge: text("code_challenge") });
+        self.codes
+            .insert(code, Code { grant, client, redirect, challenge: text("code_challenge") });
         Ok(ResponseTemplate::new(302).insert_header("location", back.as_str()))
     }
 
@@ -171,7 +180,9 @@ impl State {
                 }
                 code.grant
             }
-            "refresh_token" => self.refreshes.remove(&text("refresh_token")).ok_or("no such refresh token")?,
+            "refresh_token" => {
+                self.refreshes.remove(&text("refresh_token")).ok_or("no such refresh token")?
+            }
             _ => return Err("no such grant"),
         };
         if text("resource") != grant.resource {
@@ -181,13 +192,15 @@ impl State {
         let (access, refresh) = (self.fresh("token"), self.fresh("refresh"));
         self.tokens.insert(access.clone(), grant.clone());
         self.refreshes.insert(refresh.clone(), grant.clone());
-        Ok(ResponseTemplate::new(200).insert_header("cache-control", "no-store").set_body_json(json!({
-            "access_token": access,
-            "token_type": "Bearer",
-            "expires_in": 3600,
-            "refresh_token": refresh,
-            "scope": grant.scope,
-        })))
+        Ok(ResponseTemplate::new(200)
+            .insert_header("cache-control", "no-store")
+            .set_body_json(json!({
+                "access_token": access,
+                "token_type": "Bearer",
+                "expires_in": 3600,
+                "refresh_token": refresh,
+                "scope": grant.scope,
+            })))
     }
 
     fn fresh(&mut self, what: &str) -> String {

@@ -26,7 +26,10 @@ use crate::{
 /// The scenarios need a newer Node.js than this machine may have, so they bring one.
 const RECIPE: Recipe = Recipe {
     name: "official",
-    files: &[("package.json", include_str!("official/package.json")), ("package-lock.json", include_str!("official/package-lock.json"))],
+    files: &[
+        ("package.json", include_str!("official/package.json")),
+        ("package-lock.json", include_str!("official/package-lock.json")),
+    ],
     steps: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]],
     missing: "npm is not on the PATH: this test runs the official conformance scenarios, which npm installs; \
               put Node.js, 20 or newer, with its npm on the PATH",
@@ -60,11 +63,23 @@ type Checks = BTreeMap<String, Vec<Value>>;
 /// Runs every scenario of a revision; what each check says.
 async fn run(url: &str, revision: &str) -> Checks {
     let folder = RECIPE.installed();
-    let bundled = folder.join(format!("node_modules/node-linux-{}/bin/node", if ARCH == "x86_64" { "x64" } else { "arm64" }));
+    let bundled = folder.join(format!(
+        "node_modules/node-linux-{}/bin/node",
+        if ARCH == "x86_64" { "x64" } else { "arm64" }
+    ));
     let mut tool = Command::new(if bundled.exists() { bundled } else { PathBuf::from("node") });
     let port = url::Url::parse(url).unwrap().port().unwrap();
-    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("official-{}-{port}", std::process::id()));
-    tool.arg(folder.join(SCRIPT)).args(["server", "--suite", "all", "--url", url, "--spec-version", revision]);
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("official-{}-{port}", std::process::id()));
+    tool.arg(folder.join(SCRIPT)).args([
+        "server",
+        "--suite",
+        "all",
+        "--url",
+        url,
+        "--spec-version",
+        revision,
+    ]);
     let ended = Child::spawn(tool.arg("--output-dir").arg(&output)).ends().await;
     assert!(output.exists(), "nothing was judged:\n{}", ended.lines.join("\n"));
 
@@ -74,7 +89,8 @@ async fn run(url: &str, revision: &str) -> Checks {
         // A folder is named after its scenario and the time.
         let name = judged.file_name().into_string().unwrap();
         let scenario = &name[..name.len() - "-2026-01-01T00-00-00-000Z".len()];
-        let said: Vec<Value> = serde_json::from_slice(&fs::read(judged.path().join("checks.json")).unwrap()).unwrap();
+        let said: Vec<Value> =
+            serde_json::from_slice(&fs::read(judged.path().join("checks.json")).unwrap()).unwrap();
         for mut check in said {
             let id = check["id"].as_str().unwrap().to_owned();
             comparable(&mut check, &id, &format!("127.0.0.1:{port}"));
@@ -101,14 +117,22 @@ fn comparable(value: &mut Value, check: &str, authority: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| comparable(item, check, authority)),
         Value::String(text) => *text = text.replace(authority, "here"),
         // The scenarios take the clock for an id.
-        Value::Number(number) if number.as_u64().is_some_and(|number| number > 1_000_000_000_000) => *value = Value::from("now"),
+        Value::Number(number)
+            if number.as_u64().is_some_and(|number| number > 1_000_000_000_000) =>
+        {
+            *value = Value::from("now")
+        }
         Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }
 
 /// The checks whose status is not one that a right server gets.
 fn not_passed(checks: &Checks) -> Vec<&Value> {
-    checks.values().flatten().filter(|check| !["SUCCESS", "INFO"].contains(&check["status"].as_str().unwrap())).collect()
+    checks
+        .values()
+        .flatten()
+        .filter(|check| !["SUCCESS", "INFO"].contains(&check["status"].as_str().unwrap()))
+        .collect()
 }
 
 async fn the_same_lines(revision: &str, at_least: usize) {
@@ -117,13 +141,29 @@ async fn the_same_lines(revision: &str, at_least: usize) {
     assert_eq!(not_passed(&directly), Vec::<&Value>::new());
     assert!(directly.len() >= at_least, "only {} checks", directly.len());
     for strategy in ["probe", "deferred"] {
-        let server = format!("url = \"{upstream}\"\nforward = [\"authorization\"]\nera = \"{revision}\"");
-        let gateway = Gateway::serve(&Configuration::with_server(&format!("strategy = \"{strategy}\""), &server), "info").await;
-        let through = run(&relay::to(&format!("http://{}/mcp/alpha", gateway.address)).await, revision).await;
-        let names: Vec<&String> = directly.keys().chain(through.keys().filter(|name| !directly.contains_key(*name))).collect();
+        let server =
+            format!("url = \"{upstream}\"\nforward = [\"authorization\"]\nera = \"{revision}\"");
+        let gateway = Gateway::serve(
+            &Configuration::with_server(&format!("strategy = \"{strategy}\""), &server),
+            "info",
+        )
+        .await;
+        let through =
+            run(&relay::to(&format!("http://{}/mcp/alpha", gateway.address)).await, revision).await;
+        let names: Vec<&String> = directly
+            .keys()
+            .chain(through.keys().filter(|name| !directly.contains_key(*name)))
+            .collect();
         let differ = names.into_iter().filter(|name| directly.get(*name) != through.get(*name));
-        let said: Vec<String> =
-            differ.map(|name| format!("{name}\n  directly {:?}\n  through  {:?}", directly.get(name), through.get(name))).collect();
+        let said: Vec<String> = differ
+            .map(|name| {
+                format!(
+                    "{name}\n  directly {:?}\n  through  {:?}",
+                    directly.get(name),
+                    through.get(name)
+                )
+            })
+            .collect();
         assert!(said.is_empty(), "{strategy}:\n{}", said.join("\n"));
         assert_eq!(gateway.stop().await.code, 0);
     }

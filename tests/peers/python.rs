@@ -45,5 +45,7 @@ pub(crate) async fn converse(url: &str, told: &Value) -> Value {
     python.arg("-I").arg(script).arg(all.to_string());
     let ended = Child::spawn(&mut python).ends().await;
     let said = ended.lines.iter().find_map(|line| serde_json::from_str(line).ok());
-    said.filter(|_| ended.code == 0).unwrap_or_else(|| panic!("the client ended with {}:\n{}", ended.code, ended.lines.join("\n")))
+    said.filter(|_| ended.code == 0).unwrap_or_else(|| {
+        panic!("the client ended with {}:\n{}", ended.code, ended.lines.join("\n"))
+    })
 }

@@ -23,7 +23,8 @@ use crate::{
 pub(crate) async fn to(url: &str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let client: Client<HttpConnector, Incoming> = Client::builder(TokioExecutor::new()).build_http();
+    let client: Client<HttpConnector, Incoming> =
+        Client::builder(TokioExecutor::new()).build_http();
     let url: Uri = url.parse().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -31,7 +32,9 @@ pub(crate) async fn to(url: &str) -> String {
             let pass = service_fn(move |request| pass(client.clone(), url.clone(), request));
             tokio::spawn(async move {
                 // A connection ends as its client wants it to.
-                let _ended = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), pass).await;
+                let _ended = Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), pass)
+                    .await;
             });
         }
     });
@@ -45,7 +48,9 @@ async fn pass(
 ) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Infallible> {
     *request.uri_mut() = url;
     request.headers_mut().insert(KEY_HEADER, KEY.parse().unwrap());
-    request.headers_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    request
+        .headers_mut()
+        .insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
     let answer = client.request(request).await.expect("the gateway answers every request");
     Ok(answer.map(BodyExt::boxed))
 }

@@ -26,12 +26,19 @@ fn writings(secret: &str) -> Vec<String> {
     let parts = secret.as_bytes().windows(8).flat_map(|part| {
         let hex = part.iter().map(|byte| format!("{byte:02x}")).collect();
         let list = format!("{part:?}");
-        [String::from_utf8_lossy(part).into_owned(), hex, list[1..list.len() - 1].to_owned()]
+        [
+            String::from_utf8_lossy(part).into_owned(),
+            hex,
+            list[1..list.len() - 1].to_owned(),
+        ]
     });
     let base64 = (0..3).flat_map(|before| {
         // Of a secret inside something longer, the first and last groups depend on what stands around it.
         let encoded = STANDARD.encode(format!("{}{secret}", "?".repeat(before)));
-        encoded.as_bytes()[4..encoded.len() - 4].windows(8).map(|part| String::from_utf8_lossy(part).into_owned()).collect::<Vec<_>>()
+        encoded.as_bytes()[4..encoded.len() - 4]
+            .windows(8)
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect::<Vec<_>>()
     });
     parts.chain(base64).collect()
 }
@@ -48,7 +55,12 @@ fn a_secret_is_found_however_it_is_written() {
     assert_eq!(disclosed("nothing of that kind"), [""; 0]);
     let user_and_secret = STANDARD.encode(format!("gateway:{SECRET}"));
     let bytes = format!("{:?}", TOKEN.as_bytes());
-    for (line, secret) in [(&KEY[..9], KEY), (&user_and_secret, SECRET), (&bytes, TOKEN), ("736b2d5a78383171", KEY)] {
+    for (line, secret) in [
+        (&KEY[..9], KEY),
+        (&user_and_secret, SECRET),
+        (&bytes, TOKEN),
+        ("736b2d5a78383171", KEY),
+    ] {
         assert_eq!(disclosed(line), [secret], "{line}");
     }
 }
@@ -70,11 +82,17 @@ async fn visit(gateway: &Gateway) {
     ];
     for fields in fields {
         for method in ["tools/list", "refuse", "forbid"] {
-            Exchange::post(gateway, &format!("{fields}connection: close\r\n"), &message(method)).await.ends().await;
+            Exchange::post(gateway, &format!("{fields}connection: close\r\n"), &message(method))
+                .await
+                .ends()
+                .await;
         }
     }
     let stream = TokioIo::new(TcpStream::connect(gateway.address).await.unwrap());
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+            .await
+            .unwrap();
     tokio::spawn(connection);
     let request = Request::post(format!("http://{}/mcp/alpha", gateway.address))
         .header(KEY_HEADER, KEY)
@@ -86,13 +104,21 @@ async fn visit(gateway: &Gateway) {
 #[tokio::test]
 async fn the_log_holds_no_part_of_a_secret_at_any_level() {
     let upstream = MockServer::start().await;
-    let token = ResponseTemplate::new(200).set_body_json(json!({ "access_token": MINTED, "token_type": "Bearer", "expires_in": 3600 }));
+    let token = ResponseTemplate::new(200).set_body_json(
+        json!({ "access_token": MINTED, "token_type": "Bearer", "expires_in": 3600 }),
+    );
     Mock::given(path("/token")).respond_with(token).mount(&upstream).await;
     for (method, status) in [("refuse", 401), ("forbid", 403)] {
-        Mock::given(body_string_contains(method)).respond_with(ResponseTemplate::new(status)).mount(&upstream).await;
+        Mock::given(body_string_contains(method))
+            .respond_with(ResponseTemplate::new(status))
+            .mount(&upstream)
+            .await;
     }
     let result = ResponseTemplate::new(200).insert_header("mcp-session-id", SESSION);
-    Mock::given(any()).respond_with(result.set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} }))).mount(&upstream).await;
+    Mock::given(any())
+        .respond_with(result.set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} })))
+        .mount(&upstream)
+        .await;
 
     let minted = format!(
         r#"client_credentials = {{ token_url = "{}/token", client_id = "gateway", client_secret = {{ env = "ALPHA_SECRET" }} }}"#,
@@ -105,11 +131,18 @@ async fn the_log_holds_no_part_of_a_secret_at_any_level() {
         ("probe", &minted),
     ] {
         let server = format!("url = \"{}/mcp\"\n{credential}", upstream.uri());
-        let gateway = Gateway::serve(&Configuration::with_server(&format!("strategy = \"{strategy}\""), &server), "trace").await;
+        let gateway = Gateway::serve(
+            &Configuration::with_server(&format!("strategy = \"{strategy}\""), &server),
+            "trace",
+        )
+        .await;
         visit(&gateway).await;
         let ended = gateway.stop().await;
         let log = ended.lines.join("\n");
-        assert!(ended.code == 0 && log.contains("TRACE") && log.contains("caller=\"alice\""), "{log}");
+        assert!(
+            ended.code == 0 && log.contains("TRACE") && log.contains("caller=\"alice\""),
+            "{log}"
+        );
         assert_eq!(disclosed(&log), [""; 0], "{strategy} {credential}");
     }
     let seen = upstream.received_requests().await.unwrap();

@@ -29,7 +29,12 @@ impl Exchange {
         Self::post_to(gateway, "/mcp/alpha", fields, message).await
     }
 
-    pub(crate) async fn post_to(gateway: &Gateway, path: &str, fields: &str, message: &str) -> Self {
+    pub(crate) async fn post_to(
+        gateway: &Gateway,
+        path: &str,
+        fields: &str,
+        message: &str,
+    ) -> Self {
         let length = message.len();
         Self::send(
             gateway,
@@ -56,8 +61,16 @@ impl Exchange {
     pub(crate) async fn reads(&mut self, text: &str) -> String {
         let mut response = Vec::new();
         while !String::from_utf8_lossy(&response).contains(text) {
-            let read = timeout(PATIENCE, self.0.read_buf(&mut response)).await.expect("the gateway answers").unwrap();
-            assert_ne!(read, 0, "the response ended before {text:?}: {:?}", String::from_utf8_lossy(&response));
+            let read = timeout(PATIENCE, self.0.read_buf(&mut response))
+                .await
+                .expect("the gateway answers")
+                .unwrap();
+            assert_ne!(
+                read,
+                0,
+                "the response ended before {text:?}: {:?}",
+                String::from_utf8_lossy(&response)
+            );
         }
         String::from_utf8(response).unwrap()
     }
@@ -66,7 +79,9 @@ impl Exchange {
     pub(crate) async fn ends(mut self) -> String {
         let mut response = Vec::new();
         // A reset is an end, too.
-        let _end = timeout(PATIENCE, self.0.read_to_end(&mut response)).await.expect("the gateway closes the connection");
+        let _end = timeout(PATIENCE, self.0.read_to_end(&mut response))
+            .await
+            .expect("the gateway closes the connection");
         String::from_utf8(response).unwrap()
     }
 }

@@ -28,10 +28,12 @@ pub(crate) struct TlsUpstream {
 impl TlsUpstream {
     pub(crate) async fn start() -> Self {
         let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let certificate = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("trusted-{}.pem", std::process::id()));
+        let certificate = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("trusted-{}.pem", std::process::id()));
         std::fs::write(&certificate, issued.cert.pem()).unwrap();
 
-        let key = PrivateKeyDer::from_pem_slice(issued.signing_key.serialize_pem().as_bytes()).unwrap();
+        let key =
+            PrivateKeyDer::from_pem_slice(issued.signing_key.serialize_pem().as_bytes()).unwrap();
         let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -49,7 +51,9 @@ impl TlsUpstream {
                 tokio::spawn(async move {
                     // A client that does not trust the certificate ends the handshake, and that is its right.
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let _ended = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                    let _ended = Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service_fn(answer))
+                        .await;
                 });
             }
         });
@@ -66,6 +70,8 @@ impl TlsUpstream {
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let response = Response::builder().header("content-type", "application/json").header("x-version", format!("{:?}", request.version()));
+    let response = Response::builder()
+        .header("content-type", "application/json")
+        .header("x-version", format!("{:?}", request.version()));
     Ok(response.body(Full::from(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#)).unwrap())
 }

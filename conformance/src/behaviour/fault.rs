@@ -73,6 +73,9 @@ impl Fault {
     /// Whether nothing of an answer is sent, so that there is none to state.
     #[must_use]
     pub const fn needs_no_answer(self) -> bool {
-        matches!(self, Self::Never | Self::ResetBeforeHead | Self::CloseBeforeHead | Self::Garbage)
+        matches!(
+            self,
+            Self::Never | Self::ResetBeforeHead | Self::CloseBeforeHead | Self::Garbage
+        )
     }
 }

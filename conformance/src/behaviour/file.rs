@@ -5,7 +5,10 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{BODY_PLACEHOLDERS, Behaviour, BehaviourError, BodyText, Class, Fault, Flavour, HEADER_PLACEHOLDERS, Source, fill};
+use super::{
+    BODY_PLACEHOLDERS, Behaviour, BehaviourError, BodyText, Class, Fault, Flavour,
+    HEADER_PLACEHOLDERS, Source, fill,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +46,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn check(self, known: &IndexMap<String, BodyText>) -> Result<Behaviour, BehaviourError> {
+    pub(super) fn check(
+        self,
+        known: &IndexMap<String, BodyText>,
+    ) -> Result<Behaviour, BehaviourError> {
         let wrong = |why: &str| Err(BehaviourError::new(&self.name, why));
         let bodies: Vec<String> = self.body.iter().chain(&self.bodies).cloned().collect();
         if self.status.is_none() && !(self.headers.is_empty() && bodies.is_empty()) {
@@ -56,25 +62,64 @@ impl Entry {
             return wrong("`n` belongs to a barrier, and a barrier needs one");
         }
         for (name, value) in &self.headers {
-            if let Err(unknown) = fill(value, |name| HEADER_PLACEHOLDERS.contains(&name).then(String::new)) {
+            if let Err(unknown) =
+                fill(value, |name| HEADER_PLACEHOLDERS.contains(&name).then(String::new))
+            {
                 return wrong(&format!("header `{name}` has an unknown placeholder {{{unknown}}}"));
             }
         }
         for body in &bodies {
-            let Some(body) = known.get(body) else { return wrong(&format!("no body is called `{body}`")) };
-            if let Err(unknown) = fill(&body.text, |name| BODY_PLACEHOLDERS.contains(&name).then(String::new)) {
-                return wrong(&format!("body `{}` has an unknown placeholder {{{unknown}}}", body.name));
+            let Some(body) = known.get(body) else {
+                return wrong(&format!("no body is called `{body}`"));
+            };
+            if let Err(unknown) =
+                fill(&body.text, |name| BODY_PLACEHOLDERS.contains(&name).then(String::new))
+            {
+                return wrong(&format!(
+                    "body `{}` has an unknown placeholder {{{unknown}}}",
+                    body.name
+                ));
             }
         }
         let silent = self.fault.is_some_and(Fault::needs_no_answer);
         let source = match (self.healthy, self.status, self.server) {
             (Some(flavour), None, None) if !silent => Source::Healthy(flavour),
-            (None, Some(status), None) if !silent && !bodies.is_empty() => Source::Stated { status, headers: self.headers, bodies },
+            (None, Some(status), None) if !silent && !bodies.is_empty() => {
+                Source::Stated { status, headers: self.headers, bodies }
+            }
             (None, None, Some(server)) if self.fault.is_none() => Source::Planned(server),
             (None, None, None) if silent => Source::Nothing,
-            _ => return wrong("expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer"),
+            _ => {
+                return wrong(
+                    "expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer",
+                );
+            }
         };
-        let Self { name, says, class, fault, n, after_ms, then, except, metadata_of, scenario, .. } = self;
-        Ok(Behaviour { name, says, class, source, fault, n, after_ms, then, except, metadata_of, scenario })
+        let Self {
+            name,
+            says,
+            class,
+            fault,
+            n,
+            after_ms,
+            then,
+            except,
+            metadata_of,
+            scenario,
+            ..
+        } = self;
+        Ok(Behaviour {
+            name,
+            says,
+            class,
+            source,
+            fault,
+            n,
+            after_ms,
+            then,
+            except,
+            metadata_of,
+            scenario,
+        })
     }
 }

@@ -26,7 +26,8 @@ fn every_spelling_leads_back_to_its_behaviour() {
 
 #[test]
 fn several_bodies_are_several_spellings() {
-    let spellings: Vec<String> = Behaviours::embedded().find("401-full").unwrap().spellings().collect();
+    let spellings: Vec<String> =
+        Behaviours::embedded().find("401-full").unwrap().spellings().collect();
     assert_eq!(spellings, ["401-full+json-rpc", "401-full+oauth", "401-full+empty"]);
     assert!(Behaviours::embedded().find("401-full+html").is_none());
     assert!(Behaviours::embedded().find("200-json+empty").is_none());
@@ -41,29 +42,42 @@ fn a_fault_is_spelled_as_it_is_read() {
 
 #[test]
 fn braces_that_hold_no_word_are_left_alone() {
-    assert_eq!(fill(r#"{"id":{id},"a":{}}"#, |name| (name == "id").then(|| "7".to_owned())), Ok(r#"{"id":7,"a":{}}"#.to_owned()));
+    assert_eq!(
+        fill(r#"{"id":{id},"a":{}}"#, |name| (name == "id").then(|| "7".to_owned())),
+        Ok(r#"{"id":7,"a":{}}"#.to_owned())
+    );
     assert_eq!(fill("{nobody}", |_| None), Err("nobody".to_owned()));
 }
 
 fn refusal(entry: &str) -> String {
-    let text = format!("[[body]]\nname = 'empty'\n[[behaviour]]\nname = 'x'\nsays = ''\nclass = 'inconclusive'\n{entry}");
+    let text = format!(
+        "[[body]]\nname = 'empty'\n[[behaviour]]\nname = 'x'\nsays = ''\nclass = 'inconclusive'\n{entry}"
+    );
     Behaviours::parse(&text).unwrap_err().to_string()
 }
 
 #[test]
 fn an_entry_that_contradicts_itself_is_refused() {
-    let needs_source =
-        "behaviour `x`: expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer";
+    let needs_source = "behaviour `x`: expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer";
     for (entry, expected) in [
         ("", needs_source),
         ("status = 200", needs_source),
         ("status = 200\nbody = 'empty'\nfault = 'never'", needs_source),
         ("healthy = 'json'\nserver = 'closed'", needs_source),
         ("fault = 'truncated'", needs_source),
-        ("body = 'empty'\nfault = 'never'", "behaviour `x`: headers and bodies belong to a status"),
+        (
+            "body = 'empty'\nfault = 'never'",
+            "behaviour `x`: headers and bodies belong to a status",
+        ),
         ("status = 200\nbody = 'html'", "behaviour `x`: no body is called `html`"),
-        ("healthy = 'json'\nfault = 'barrier'", "behaviour `x`: `n` belongs to a barrier, and a barrier needs one"),
-        ("healthy = 'json'\nthen = 'y'", "behaviour `x`: `y` is not a plain behaviour of this file"),
+        (
+            "healthy = 'json'\nfault = 'barrier'",
+            "behaviour `x`: `n` belongs to a barrier, and a barrier needs one",
+        ),
+        (
+            "healthy = 'json'\nthen = 'y'",
+            "behaviour `x`: `y` is not a plain behaviour of this file",
+        ),
         (
             "status = 200\nbody = 'empty'\nheaders = [['Location', '{nowhere}']]",
             "behaviour `x`: header `Location` has an unknown placeholder {nowhere}",
@@ -75,6 +89,10 @@ fn an_entry_that_contradicts_itself_is_refused() {
 
 #[test]
 fn a_name_occurs_once() {
-    let twice = "[[behaviour]]\nname = 'x'\nsays = ''\nclass = 'accepted'\nhealthy = 'json'\n".repeat(2);
-    assert_eq!(Behaviours::parse(&twice).unwrap_err().to_string(), "behaviour `x`: a behaviour of this name exists already");
+    let twice =
+        "[[behaviour]]\nname = 'x'\nsays = ''\nclass = 'accepted'\nhealthy = 'json'\n".repeat(2);
+    assert_eq!(
+        Behaviours::parse(&twice).unwrap_err().to_string(),
+        "behaviour `x`: a behaviour of this name exists already"
+    );
 }

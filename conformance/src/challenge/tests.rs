@@ -16,12 +16,27 @@ fn what_the_grammar_allows_is_read() {
         ("Bearer ", &["Bearer"]),
         ("Bearer , Basic", &["Bearer", "Basic"]),
         ("Negotiate YIIB0wYG==", &["Negotiate YIIB0wYG=="]),
-        ("Negotiate YIIB0wYG==, Bearer realm=\"x\"", &["Negotiate YIIB0wYG==", "Bearer realm=\"x\""]),
-        ("Bearer realm=\"x\", error=invalid_token", &["Bearer realm=\"x\", error=invalid_token"]),
+        (
+            "Negotiate YIIB0wYG==, Bearer realm=\"x\"",
+            &["Negotiate YIIB0wYG==", "Bearer realm=\"x\""],
+        ),
+        (
+            "Bearer realm=\"x\", error=invalid_token",
+            &["Bearer realm=\"x\", error=invalid_token"],
+        ),
         ("Bearer realm = \"x\"\t,\terror= \"y\"", &["Bearer realm=\"x\", error=\"y\""]),
-        ("Negotiate, Bearer realm=\"x\", Basic realm=\"y\"", &["Negotiate", "Bearer realm=\"x\"", "Basic realm=\"y\""]),
-        (", BASIC REALM = \"staff\", , BEARER REALM = \"up\" ,", &["BASIC REALM=\"staff\"", "BEARER REALM=\"up\""]),
-        ("Bearer realm=\"a\\\"b, Basic realm=\\\\\"", &["Bearer realm=\"a\\\"b, Basic realm=\\\\\""]),
+        (
+            "Negotiate, Bearer realm=\"x\", Basic realm=\"y\"",
+            &["Negotiate", "Bearer realm=\"x\"", "Basic realm=\"y\""],
+        ),
+        (
+            ", BASIC REALM = \"staff\", , BEARER REALM = \"up\" ,",
+            &["BASIC REALM=\"staff\"", "BEARER REALM=\"up\""],
+        ),
+        (
+            "Bearer realm=\"a\\\"b, Basic realm=\\\\\"",
+            &["Bearer realm=\"a\\\"b, Basic realm=\\\\\""],
+        ),
         ("Bearer realm=\"é\"", &["Bearer realm=\"é\""]),
         ("Bearer a=b", &["Bearer a=b"]),
         ("Bearer a=", &["Bearer a="]),
@@ -77,7 +92,10 @@ fn a_forgiving_client_reads_what_an_unquoted_url_meant() {
 fn a_parameter_is_there_once() {
     let repeated = |line: &str| parse(line).unwrap()[0].repeated().map(str::to_owned);
     assert_eq!(repeated("Bearer a=1, b=2"), None);
-    assert_eq!(repeated("Bearer resource_metadata=\"x\", error=y, Resource_Metadata=\"z\"").as_deref(), Some("Resource_Metadata"));
+    assert_eq!(
+        repeated("Bearer resource_metadata=\"x\", error=y, Resource_Metadata=\"z\"").as_deref(),
+        Some("Resource_Metadata")
+    );
 }
 
 fn token() -> impl Strategy<Value = String> {
@@ -86,11 +104,8 @@ fn token() -> impl Strategy<Value = String> {
 
 fn parameter() -> impl Strategy<Value = Parameter> {
     let quoted = "[\t -~\u{80}-\u{ff}]{0,24}".prop_map(|value| (value, true));
-    (token(), prop_oneof![quoted, token().prop_map(|value| (value, false))]).prop_map(|(name, (value, quoted))| Parameter {
-        name,
-        value,
-        quoted,
-    })
+    (token(), prop_oneof![quoted, token().prop_map(|value| (value, false))])
+        .prop_map(|(name, (value, quoted))| Parameter { name, value, quoted })
 }
 
 fn challenge() -> impl Strategy<Value = Challenge> {

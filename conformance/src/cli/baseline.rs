@@ -53,7 +53,10 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
         Err(error) => return complain(Exit::Usage, &error),
     };
     if run.interrupted || !run.header.filters.is_empty() {
-        return complain(Exit::Usage, &"the run is only a part: what it left out would look as if it no longer failed");
+        return complain(
+            Exit::Usage,
+            &"the run is only a part: what it left out would look as if it no longer failed",
+        );
     }
     let file = baseline.clone().or_else(|| file_of(&run.header.implementation));
     let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
@@ -63,7 +66,12 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
         (None, _) => Ok(own_baseline(&run)),
     };
     match parsed {
-        Ok(parsed) => written(&run, &parsed, text.as_deref().unwrap_or_default(), file.as_deref().filter(|_| !only_print)),
+        Ok(parsed) => written(
+            &run,
+            &parsed,
+            text.as_deref().unwrap_or_default(),
+            file.as_deref().filter(|_| !only_print),
+        ),
         Err(error) => complain(Exit::Usage, &error),
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn choose(when: When) {
 
 /// The same for help and complaints about the command line, before that has been read.
 pub(super) fn of_help() -> ColorChoice {
-    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) { ColorChoice::Never } else { ColorChoice::Auto }
+    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        ColorChoice::Never
+    } else {
+        ColorChoice::Auto
+    }
 }
 
 /// Whether standard output gets colours.
@@ -41,14 +45,20 @@ fn on() -> bool {
         When::Never => false,
         When::Auto => {
             let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-            stdout().is_terminal() && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+            stdout().is_terminal()
+                && !set("NO_COLOR")
+                && env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
     }
 }
 
 /// Colours the verdict at the beginning of each line, and the result.
 pub(super) fn verdicts(text: &str) -> String {
-    if on() { text.split_inclusive('\n').map(line).collect() } else { text.to_owned() }
+    if on() {
+        text.split_inclusive('\n').map(line).collect()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn line(line: &str) -> String {

@@ -16,18 +16,39 @@ use crate::{
 
 /// The verdicts, and what each means to a reader of the report.
 const VERDICTS: [(&str, &str); 10] = [
-    ("pass", "every case that shows anything about the requirement shows that it is met."),
-    ("non-strict", "an answer that is not wrong and not what was asked for; the rule grades it."),
-    ("fail", "a MUST that is not met. Of a core requirement it fails the run, unless the baseline knows it."),
-    ("warn", "a SHOULD that is not met. It does not fail a stranger's run; our own gateway it does."),
+    (
+        "pass",
+        "every case that shows anything about the requirement shows that it is met.",
+    ),
+    (
+        "non-strict",
+        "an answer that is not wrong and not what was asked for; the rule grades it.",
+    ),
+    (
+        "fail",
+        "a MUST that is not met. Of a core requirement it fails the run, unless the baseline knows it.",
+    ),
+    (
+        "warn",
+        "a SHOULD that is not met. It does not fail a stranger's run; our own gateway it does.",
+    ),
     ("info", "a permission that was not made use of."),
-    ("not-applicable", "the requirement belongs to another profile, or says nothing of any case of the run."),
-    ("skip", "the case needs an optional feature that the implementation does not declare."),
+    (
+        "not-applicable",
+        "the requirement belongs to another profile, or says nothing of any case of the run.",
+    ),
+    (
+        "skip",
+        "the case needs an optional feature that the implementation does not declare.",
+    ),
     (
         "inconclusive",
         "this case says nothing, because the upstream was never asked; where no case says anything, the requirement is untestable.",
     ),
-    ("untestable", "there is no telling: the positive control failed, or what would show it was never seen. It is as red as a failure."),
+    (
+        "untestable",
+        "there is no telling: the positive control failed, or what would show it was never seen. It is as red as a failure.",
+    ),
     ("error", "the suite itself failed; exit code 4."),
 ];
 
@@ -55,9 +76,15 @@ pub(super) fn explain(id: &str) -> Exit {
 
 fn of_requirement(requirement: &Requirement) -> String {
     let Requirement { id, level, statement, sources, observe, hurts, .. } = requirement;
-    let kind = if requirement.core() { "core" } else { "recommended: proposed by this suite, and binding for its own gateway alone" };
-    let mut text =
-        format!("{id}  {level}  {statement}\n\n  strength   {kind}\n  sources    {}\n  observe    {observe}\n", sources.join(" · "));
+    let kind = if requirement.core() {
+        "core"
+    } else {
+        "recommended: proposed by this suite, and binding for its own gateway alone"
+    };
+    let mut text = format!(
+        "{id}  {level}  {statement}\n\n  strength   {kind}\n  sources    {}\n  observe    {observe}\n",
+        sources.join(" · ")
+    );
     if let Some(hurts) = hurts {
         let _ = writeln!(text, "  hurts      {hurts}");
     }
@@ -71,14 +98,21 @@ fn of_requirement(requirement: &Requirement) -> String {
         of_expectation(&mut text, &rule.expectation);
     }
     for scenario in Scenario::embedded() {
-        for expectation in scenario.expectations.iter().filter(|expectation| expectation.requires.contains(id)) {
+        for expectation in scenario
+            .expectations
+            .iter()
+            .filter(|expectation| expectation.requires.contains(id))
+        {
             let _ = writeln!(text, "\n  scenario `{}`: {}", scenario.id, scenario.says);
             of_expectation(&mut text, expectation);
         }
     }
     let mut rows = Table::embedded().citing(id).peekable();
     if rows.peek().is_some() {
-        let _ = writeln!(text, "\n  every case, whatever else it shows (`preflight-conformance list taint`)");
+        let _ = writeln!(
+            text,
+            "\n  every case, whatever else it shows (`preflight-conformance list taint`)"
+        );
     }
     rows.for_each(|row| _ = writeln!(text, "    {row}"));
     text
@@ -103,8 +137,18 @@ fn of_scenario(scenario: &Scenario) -> String {
             crate::scenario::Message::Mcp(method) => method.to_string(),
             crate::scenario::Message::Plain(method) => method.clone(),
         };
-        let times = if step.times > 1 { format!("{} times ", step.times) } else { String::new() };
-        let _ = writeln!(text, "\n  {times}{what} to {} with {}, upstream {}", step.servers.join(", "), step.credentials, step.behaviour);
+        let times = if step.times > 1 {
+            format!("{} times ", step.times)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            text,
+            "\n  {times}{what} to {} with {}, upstream {}",
+            step.servers.join(", "),
+            step.credentials,
+            step.behaviour
+        );
     }
     for expectation in &scenario.expectations {
         let _ = writeln!(text, "\n  {}", expectation.requires.join(", "));
@@ -127,7 +171,10 @@ fn of_behaviour(behaviour: &Behaviour) -> String {
 /// The reference implementation's cell of that id; a stranger's strategy is `own`.
 fn find_cell(id: &str) -> Option<Cell> {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0.into_iter().find(|cell| cell.to_string() == id)
+    cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes)
+        .0
+        .into_iter()
+        .find(|cell| cell.to_string() == id)
 }
 
 fn of_cell(cell: &Cell) -> String {
@@ -136,9 +183,15 @@ fn of_cell(cell: &Cell) -> String {
         let axis = Axes::embedded().iter().find(|known| known.name == axis);
         axis.and_then(|axis| axis.values.get(value)).cloned().unwrap_or_default()
     };
-    let upstream = Behaviours::embedded().find(&cell.upstream).map_or("", |behaviour| behaviour.says.as_str());
+    let upstream = Behaviours::embedded()
+        .find(&cell.upstream)
+        .map_or("", |behaviour| behaviour.says.as_str());
     for (axis, value, says) in [
-        ("credentials", cell.credentials.as_str(), said("credentials", cell.credentials.as_str())),
+        (
+            "credentials",
+            cell.credentials.as_str(),
+            said("credentials", cell.credentials.as_str()),
+        ),
         ("server", cell.server.as_str(), said("server", cell.server.as_str())),
         ("upstream", &cell.upstream, upstream.to_owned()),
         ("method", cell.method.as_str(), said("method", cell.method.as_str())),
@@ -150,7 +203,8 @@ fn of_cell(cell: &Cell) -> String {
         let _ = writeln!(text, "  {axis:<12} {value:<24} {says}");
     }
     for rule in RuleBook::embedded().of(cell) {
-        let _ = writeln!(text, "\n  rule `{}` for {}", rule.id, rule.expectation.requires.join(", "));
+        let _ =
+            writeln!(text, "\n  rule `{}` for {}", rule.id, rule.expectation.requires.join(", "));
         of_expectation(&mut text, &rule.expectation);
     }
     text

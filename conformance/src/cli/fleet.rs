@@ -31,9 +31,23 @@ pub(super) async fn fleet(seed: u64, json: bool) -> Exit {
 fn in_words(plan: &Plan) -> String {
     let mut text = String::from("Configure the implementation with these servers:\n\n");
     for server in &plan.servers {
-        let set_aside = if server.disabled { "; set aside, where that can be said" } else { "" };
-        let space = server.space.as_ref().map(|space| format!("; of protection space `{space}`")).unwrap_or_default();
-        let _ = writeln!(text, "  {:<12} {:<34} {}{space}{set_aside}", server.name, server.url, credential(server, plan));
+        let set_aside = if server.disabled {
+            "; set aside, where that can be said"
+        } else {
+            ""
+        };
+        let space = server
+            .space
+            .as_ref()
+            .map(|space| format!("; of protection space `{space}`"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {:<12} {:<34} {}{space}{set_aside}",
+            server.name,
+            server.url,
+            credential(server, plan)
+        );
     }
     text.push_str("\nand, where it serves several at once, with these toolsets:\n\n");
     for toolset in &plan.toolsets {
@@ -58,12 +72,19 @@ fn in_words(plan: &Plan) -> String {
 
 fn credential(server: &PlannedServer, plan: &Plan) -> String {
     match server.kind {
-        ServerKind::Forwarding | ServerKind::Ungranted => "gets the caller's Authorization".to_owned(),
+        ServerKind::Forwarding | ServerKind::Ungranted => {
+            "gets the caller's Authorization".to_owned()
+        }
         ServerKind::Static => format!("gets `Authorization: Bearer {}`", plan.static_token),
         ServerKind::ClientCredentials => {
-            let (token_url, Plan { client_id, client_secret, .. }) = (server.token_url.as_deref().unwrap_or_default(), plan);
-            format!("gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`")
+            let (token_url, Plan { client_id, client_secret, .. }) =
+                (server.token_url.as_deref().unwrap_or_default(), plan);
+            format!(
+                "gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`"
+            )
         }
-        ServerKind::Open | ServerKind::Unknown | ServerKind::Several => "gets no credential".to_owned(),
+        ServerKind::Open | ServerKind::Unknown | ServerKind::Several => {
+            "gets no credential".to_owned()
+        }
     }
 }

@@ -65,10 +65,15 @@ pub(super) fn judge(arguments: &JudgeArgs) -> Exit {
     };
     let (run, carried) = match again(&recorded) {
         Ok(judged) => judged,
-        Err(error) => return complain(Exit::Usage, &format!("{}: {error}", arguments.file.display())),
+        Err(error) => {
+            return complain(Exit::Usage, &format!("{}: {error}", arguments.file.display()));
+        }
     };
     if recorded.header.catalogue != run.header.catalogue {
-        eprintln!("recorded under catalogue {}, judged under {}", recorded.header.catalogue, run.header.catalogue);
+        eprintln!(
+            "recorded under catalogue {}, judged under {}",
+            recorded.header.catalogue, run.header.catalogue
+        );
     }
     for id in carried {
         eprintln!("{id}: carried over as it was judged then");
@@ -92,7 +97,9 @@ pub(super) fn diff(arguments: &DiffArgs) -> Exit {
         (Err(error), _) | (_, Err(error)) => return complain(Exit::Usage, &error),
     };
     let comparison = compare(&before, &after);
-    let name = |run: &crate::run_file::Run| format!("{} {}", run.header.implementation, run.header.version);
+    let name = |run: &crate::run_file::Run| {
+        format!("{} {}", run.header.implementation, run.header.version)
+    };
     let mut text = format!("{}  ->  {}\n", name(&before), name(&after));
     if before.header.catalogue != after.header.catalogue {
         text.push_str("judged under different catalogues: `judge` brings both under this one\n");
@@ -119,8 +126,11 @@ fn in_words(comparison: &Comparison, most: usize) -> String {
             }
         }
     }
-    let changed =
-        if comparison.changes.len() == 1 { "1 requirement".to_owned() } else { format!("{} requirements", comparison.changes.len()) };
+    let changed = if comparison.changes.len() == 1 {
+        "1 requirement".to_owned()
+    } else {
+        format!("{} requirements", comparison.changes.len())
+    };
     let _ = writeln!(text, "{changed} changed, {} as before", comparison.alike);
     text
 }
@@ -129,7 +139,11 @@ fn one(text: &mut String, change: &Change, most: usize) {
     let Change { requirement, verdict: (was, is), cases } = change;
     let word = if change.is_worse() { "WORSE" } else { "BETTER" };
     let verdict = if was == is { was.to_string() } else { format!("{was} -> {is}") };
-    let count = if cases.len() == 1 { "1 case".to_owned() } else { format!("{} cases", cases.len()) };
+    let count = if cases.len() == 1 {
+        "1 case".to_owned()
+    } else {
+        format!("{} cases", cases.len())
+    };
     let _ = writeln!(text, "{word:<7}  {requirement}  {verdict}  {count}");
     for (about, was, is) in cases.iter().take(most) {
         let _ = writeln!(text, "         {was} -> {is}  {about}");

@@ -21,10 +21,18 @@ pub(super) fn list(what: What) -> Exit {
     print(&match what {
         What::Requirements => Catalogue::embedded().iter().map(requirement).collect(),
         What::Cells => all_cells(),
-        What::Scenarios => Scenario::embedded().iter().map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.says)).collect(),
+        What::Scenarios => Scenario::embedded()
+            .iter()
+            .map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.says))
+            .collect(),
         What::Behaviours => {
             let line = |behaviour: &crate::behaviour::Behaviour| {
-                format!("{:<24} {:<13} {}\n", behaviour.name, behaviour.class.as_str(), behaviour.says)
+                format!(
+                    "{:<24} {:<13} {}\n",
+                    behaviour.name,
+                    behaviour.class.as_str(),
+                    behaviour.says
+                )
             };
             Behaviours::embedded().all().map(line).collect()
         }
@@ -38,31 +46,49 @@ fn requirement(requirement: &Requirement) -> String {
     let judged = match requirement.status() {
         Status::Covered => {
             let rules = RuleBook::embedded().citing(&requirement.id).count();
-            let scenarios = Scenario::embedded().iter().filter(|scenario| scenario.requirements().any(|id| id == requirement.id)).count();
+            let scenarios = Scenario::embedded()
+                .iter()
+                .filter(|scenario| scenario.requirements().any(|id| id == requirement.id))
+                .count();
             let count = |n: usize, word: &str| match n {
                 0 => None,
                 1 => Some(format!("1 {word}")),
                 n => Some(format!("{n} {word}s")),
             };
-            let by: Vec<String> = [count(rules, "rule"), count(scenarios, "scenario")].into_iter().flatten().collect();
-            format!("judged by {}", if by.is_empty() { "nothing".to_owned() } else { by.join(" and ") })
+            let by: Vec<String> = [count(rules, "rule"), count(scenarios, "scenario")]
+                .into_iter()
+                .flatten()
+                .collect();
+            format!(
+                "judged by {}",
+                if by.is_empty() { "nothing".to_owned() } else { by.join(" and ") }
+            )
         }
         Status::NotYet(reason) => format!("not judged yet: {reason}"),
         Status::Excluded(reason) => format!("cannot be judged: {reason}"),
     };
     let kind = if requirement.core() { "core" } else { "recommended" };
-    format!("{:<7}  {:<10}  {kind:<11}  {}\n         {judged}\n", requirement.id, requirement.level, requirement.statement)
+    format!(
+        "{:<7}  {:<10}  {kind:<11}  {}\n         {judged}\n",
+        requirement.id, requirement.level, requirement.statement
+    )
 }
 
 fn all_cells() -> String {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
     // The reference implementation is built in, so it is there.
-    let starts: Vec<Start> = Target::resolve(DEFAULT, None).map(|target| target.starts().collect()).unwrap_or_default();
+    let starts: Vec<Start> = Target::resolve(DEFAULT, None)
+        .map(|target| target.starts().collect())
+        .unwrap_or_default();
     let (cells, excluded) = cells(Axes::embedded(), &starts, &routes);
     let mut text: String = cells.iter().map(|cell| format!("{cell}\n")).collect();
     let _ = writeln!(text, "\n{} cells; left out:", cells.len());
     for excluded in excluded {
-        let _ = writeln!(text, "{:>8}  {}\n          because {}", excluded.count, excluded.pattern, excluded.reason);
+        let _ = writeln!(
+            text,
+            "{:>8}  {}\n          because {}",
+            excluded.count, excluded.pattern, excluded.reason
+        );
     }
     text
 }

@@ -54,10 +54,14 @@ pub(super) struct NewArgs {
 }
 
 fn feature(name: &str) -> Result<Feature, String> {
-    Feature::ALL.iter().copied().find(|feature| feature.to_string() == name).ok_or_else(|| {
-        let known: Vec<String> = Feature::ALL.iter().map(ToString::to_string).collect();
-        format!("expected one of {}", known.join(", "))
-    })
+    Feature::ALL
+        .iter()
+        .copied()
+        .find(|feature| feature.to_string() == name)
+        .ok_or_else(|| {
+            let known: Vec<String> = Feature::ALL.iter().map(ToString::to_string).collect();
+            format!("expected one of {}", known.join(", "))
+        })
 }
 
 /// Writes the folder.
@@ -70,9 +74,17 @@ pub(super) fn new_implementation(arguments: NewArgs) -> Exit {
     let sketch = Sketch {
         version: answer(arguments.version, "version", "0.0.0"),
         homepage: answer(arguments.homepage, "homepage", "https://example.com"),
-        command: answer(arguments.command, "command that starts it", &format!("{name} --config {{{{ run }}}}/config.json")),
+        command: answer(
+            arguments.command,
+            "command that starts it",
+            &format!("{name} --config {{{{ run }}}}/config.json"),
+        ),
         key_header: answer(arguments.key_header, "header of the gateway key", "x-gateway-key"),
-        token_header: answer(arguments.token_header, "header of the caller's token", "authorization"),
+        token_header: answer(
+            arguments.token_header,
+            "header of the caller's token",
+            "authorization",
+        ),
         route: answer(arguments.route, "path of one server", "/mcp/{server}"),
         ready: answer(arguments.ready, "path that says it is ready", "/healthz"),
         features: arguments.features,
@@ -84,10 +96,19 @@ pub(super) fn new_implementation(arguments: NewArgs) -> Exit {
     };
     let folder = arguments.folder.unwrap_or_else(|| PathBuf::from(&sketch.name));
     if folder.exists() {
-        return complain(Exit::Usage, &format!("{} exists already\nexpected the name of a new folder: --folder FOLDER", folder.display()));
+        return complain(
+            Exit::Usage,
+            &format!(
+                "{} exists already\nexpected the name of a new folder: --folder FOLDER",
+                folder.display()
+            ),
+        );
     }
-    let written =
-        std::fs::create_dir_all(&folder).and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text)));
+    let written = std::fs::create_dir_all(&folder).and_then(|()| {
+        files
+            .iter()
+            .try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
+    });
     if let Err(error) = written {
         return complain(Exit::Usage, &format!("{}: {error}", folder.display()));
     }
@@ -106,5 +127,9 @@ fn ask(question: &str, usual: &str) -> String {
     let mut line = String::new();
     let read = stdin().lock().read_line(&mut line);
     let said = line.trim();
-    if read.is_err() || said.is_empty() { usual.to_owned() } else { said.to_owned() }
+    if read.is_err() || said.is_empty() {
+        usual.to_owned()
+    } else {
+        said.to_owned()
+    }
 }

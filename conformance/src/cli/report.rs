@@ -67,7 +67,8 @@ impl BaselineArgs {
 
 /// Reads a baseline, and says which file it was where that fails.
 pub(super) fn read_baseline(path: &Path) -> Result<Baseline, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Baseline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -86,8 +87,10 @@ impl FromStr for Wanted {
             return Err("expected FORMAT=FILE, for example  html=report.html".to_owned());
         };
         let format = Format::from_str(format, false).map_err(|_| {
-            let known: Vec<String> =
-                Format::value_variants().iter().filter_map(|known| Some(known.to_possible_value()?.get_name().to_owned())).collect();
+            let known: Vec<String> = Format::value_variants()
+                .iter()
+                .filter_map(|known| Some(known.to_possible_value()?.get_name().to_owned()))
+                .collect();
             format!("unknown format `{format}`, expected one of {}", known.join(", "))
         })?;
         Ok(Self { format, file: file.into() })
@@ -96,13 +99,17 @@ impl FromStr for Wanted {
 
 /// Reads a whole run file, and says which one it was where that fails.
 pub(super) fn read(path: &Path) -> Result<Run, String> {
-    let read = File::open(path).map_err(ReadError::Io).and_then(|file| Run::read(BufReader::new(file)));
+    let read = File::open(path)
+        .map_err(ReadError::Io)
+        .and_then(|file| Run::read(BufReader::new(file)));
     read.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The baseline of the implementation that a run is about. A run of something that this build does not know is held against nothing.
 pub(super) fn own_baseline(run: &Run) -> Baseline {
-    Target::resolve(&run.header.implementation, None).map(|target| target.baseline).unwrap_or_default()
+    Target::resolve(&run.header.implementation, None)
+        .map(|target| target.baseline)
+        .unwrap_or_default()
 }
 
 /// Reports on a run file again.
@@ -116,7 +123,9 @@ pub(super) fn report(arguments: &ReportArgs) -> Exit {
         Err(error) => return complain(Exit::Usage, &error),
     };
     match &arguments.output {
-        Some(file) => write(&run, &baseline, &[Wanted { format: arguments.format, file: file.clone() }]),
+        Some(file) => {
+            write(&run, &baseline, &[Wanted { format: arguments.format, file: file.clone() }])
+        }
         None => tell(&run, &baseline, arguments.format),
     }
 }
@@ -125,7 +134,11 @@ pub(super) fn report(arguments: &ReportArgs) -> Exit {
 pub(super) fn tell(run: &Run, baseline: &Baseline, format: Format) -> Exit {
     let assessment = assess(run, baseline);
     let text = format.render(run, &assessment);
-    print(&if format == Format::Terminal { colour::verdicts(&text) } else { text });
+    print(&if format == Format::Terminal {
+        colour::verdicts(&text)
+    } else {
+        text
+    });
     exit_after(run, &assessment)
 }
 

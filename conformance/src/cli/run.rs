@@ -29,7 +29,11 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         Ok(prepared) => prepared,
         Err(error) => return complain(Exit::Usage, &error),
     };
-    if prepared.parts.iter().all(|part| part.cells.is_empty() && part.scenarios.is_empty()) {
+    if prepared
+        .parts
+        .iter()
+        .all(|part| part.cells.is_empty() && part.scenarios.is_empty())
+    {
         return complain(
             Exit::Nothing,
             &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list cells` those of cells",
@@ -46,7 +50,9 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     };
     let file = match arguments.output.as_deref().map(File::create).transpose() {
         Ok(file) => file,
-        Err(error) => return complain(Exit::Usage, &format!("the run file could not be created: {error}")),
+        Err(error) => {
+            return complain(Exit::Usage, &format!("the run file could not be created: {error}"));
+        }
     };
     let mut recorder = match Recorder::start(prepared.header.clone(), file) {
         Ok(recorder) => recorder,
@@ -56,7 +62,14 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     let say = |progress: Progress<'_>| bar.hear(progress);
     let ours = prepared.target.ours;
     let counts = |finding: &crate::judge::Finding| report::counts(finding, ours);
-    let runner = Runner::new(&prepared.target, fleet, prepared.header.seed, &prepared.options, &say, &counts);
+    let runner = Runner::new(
+        &prepared.target,
+        fleet,
+        prepared.header.seed,
+        &prepared.options,
+        &say,
+        &counts,
+    );
     // Dropping the run takes the implementation down with it.
     let ended = tokio::select! {
         ended = Box::pin(runner.run(&prepared.parts, &mut recorder)) => Some(ended),
@@ -91,7 +104,11 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
 
 /// A full disk, most likely: a file that could not be created is an error of usage.
 fn unwritten(arguments: &RunArgs, error: &io::Error) -> String {
-    let place = arguments.output.as_deref().unwrap_or_else(|| Path::new("the run file")).display();
+    let place = arguments
+        .output
+        .as_deref()
+        .unwrap_or_else(|| Path::new("the run file"))
+        .display();
     format!(
         "{place} could not be written: {error}\nmake room there, or name another place with --output; what it holds so far is no whole run"
     )
@@ -105,10 +122,21 @@ fn what_would_run(prepared: &Prepared) -> String {
         cells += part.cells.len();
         scenarios += part.scenarios.len();
         text.extend(part.cells.iter().map(|cell| format!("{cell}\n")));
-        text.extend(part.scenarios.iter().map(|scenario| format!("scenario {} / {}\n", scenario.id, part.start)));
+        text.extend(
+            part.scenarios
+                .iter()
+                .map(|scenario| format!("scenario {} / {}\n", scenario.id, part.start)),
+        );
     }
-    let starts = prepared.parts.iter().filter(|part| !part.cells.is_empty() || !part.scenarios.is_empty()).count();
-    text + &format!("\n{cells} cells and {scenarios} scenarios over {starts} starts of {}\n", prepared.target.name)
+    let starts = prepared
+        .parts
+        .iter()
+        .filter(|part| !part.cells.is_empty() || !part.scenarios.is_empty())
+        .count();
+    text + &format!(
+        "\n{cells} cells and {scenarios} scenarios over {starts} starts of {}\n",
+        prepared.target.name
+    )
 }
 
 /// What a run that could not go on comes to.
@@ -141,14 +169,18 @@ impl Prepared {
         let selection = Selection::parse(&arguments.only, &arguments.axes, &arguments.levels)?;
         let baseline = arguments.baseline.or_else(|| target.baseline.clone())?;
         let parts = parts(&target, &selection);
-        let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
+        let cache = cache_folder(|name| std::env::var(name).ok())
+            .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
         let options = Options {
             jobs: arguments.jobs.map_or(if target.ours { 32 } else { 8 }, usize::from),
             fail_fast: arguments.fail_fast,
             cache,
             selection: selection.clone(),
         };
-        let header = target.header(arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))), selection.in_words());
+        let header = target.header(
+            arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
+            selection.in_words(),
+        );
         Ok(Self { target, baseline, parts, options, header })
     }
 }
@@ -161,8 +193,11 @@ impl Bar {
         if !stderr().is_terminal() {
             return Self(None);
         }
-        let style = ProgressStyle::with_template("{prefix:>22} {bar:40} {pos}/{len} {elapsed} {msg}");
-        Self(Some(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))))
+        let style =
+            ProgressStyle::with_template("{prefix:>22} {bar:40} {pos}/{len} {elapsed} {msg}");
+        Self(Some(
+            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+        ))
     }
 
     fn hear(&self, progress: Progress<'_>) {
@@ -175,7 +210,10 @@ impl Bar {
                 bar.set_prefix(start.to_string());
             }
             (None, Progress::Begin(start, ahead)) => {
-                eprintln!("strategy {}, profile {}: {ahead} cells and scenarios", start.strategy, start.profile);
+                eprintln!(
+                    "strategy {}, profile {}: {ahead} cells and scenarios",
+                    start.strategy, start.profile
+                );
             }
             (Some(bar), Progress::Step) => bar.inc(1),
             (None, Progress::Step) => {}

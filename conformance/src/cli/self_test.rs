@@ -32,7 +32,10 @@ pub(super) struct SelfTestArgs {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
+    text.parse()
+        .ok()
+        .filter(|jobs| *jobs > 0)
+        .ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
 /// Drives the defects and prints what fails what.
@@ -41,12 +44,21 @@ pub(super) fn self_test(arguments: &SelfTestArgs) -> Exit {
         Ok(wanted) => wanted,
         Err(error) => return complain(Exit::Usage, &error),
     };
-    let claims: Vec<_> = claims().into_iter().filter(|claim| wanted.is_match(&claim.implementation)).collect();
+    let claims: Vec<_> = claims()
+        .into_iter()
+        .filter(|claim| wanted.is_match(&claim.implementation))
+        .collect();
     if claims.is_empty() {
-        return complain(Exit::Nothing, &"no gateway is called so: `preflight-conformance list implementations` shows their names");
+        return complain(
+            Exit::Nothing,
+            &"no gateway is called so: `preflight-conformance list implementations` shows their names",
+        );
     }
-    let bar =
-        if stderr().is_terminal() { ProgressBar::new(u64::try_from(claims.len()).unwrap_or(u64::MAX)) } else { ProgressBar::hidden() };
+    let bar = if stderr().is_terminal() {
+        ProgressBar::new(u64::try_from(claims.len()).unwrap_or(u64::MAX))
+    } else {
+        ProgressBar::hidden()
+    };
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}") {
         bar.set_style(style);
     }
@@ -65,18 +77,31 @@ pub(super) fn self_test(arguments: &SelfTestArgs) -> Exit {
 }
 
 fn tell(outcomes: &[Outcome]) -> Exit {
-    let name = |outcome: &'_ Outcome| outcome.claim.implementation.trim_start_matches("builtin:defect/").to_owned();
+    let name = |outcome: &'_ Outcome| {
+        outcome.claim.implementation.trim_start_matches("builtin:defect/").to_owned()
+    };
     let is_defect = |outcome: &Outcome| outcome.claim.implementation.starts_with("builtin:defect/");
-    let mut sorted: Vec<(String, &Outcome)> = outcomes.iter().map(|outcome| (name(outcome), outcome)).collect();
+    let mut sorted: Vec<(String, &Outcome)> =
+        outcomes.iter().map(|outcome| (name(outcome), outcome)).collect();
     sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
     let fails = |id: &str| {
-        let failing = sorted.iter().filter(|(_, outcome)| is_defect(outcome) && outcome.failed.contains_key(id));
+        let failing = sorted
+            .iter()
+            .filter(|(_, outcome)| is_defect(outcome) && outcome.failed.contains_key(id));
         failing.map(|(name, _)| name.as_str()).collect()
     };
     let mut text = kill_matrix(fails);
-    let differing: Vec<String> =
-        sorted.iter().map(|(_, outcome)| outcome.differences()).filter(|differences| !differences.is_empty()).collect();
-    let _ = writeln!(text, "\ngateways driven: {}, as claimed: {}", outcomes.len(), outcomes.len() - differing.len());
+    let differing: Vec<String> = sorted
+        .iter()
+        .map(|(_, outcome)| outcome.differences())
+        .filter(|differences| !differences.is_empty())
+        .collect();
+    let _ = writeln!(
+        text,
+        "\ngateways driven: {}, as claimed: {}",
+        outcomes.len(),
+        outcomes.len() - differing.len()
+    );
     for differences in &differing {
         let _ = write!(text, "\n{differences}");
     }

@@ -46,8 +46,14 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
         Ok(fleet) => Arc::new(fleet),
         Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
     };
-    let cache = cache_folder(|name| std::env::var(name).ok()).unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
-    let options = Options { jobs: 1, fail_fast: false, cache, selection: Selection::default() };
+    let cache = cache_folder(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
+    let options = Options {
+        jobs: 1,
+        fail_fast: false,
+        cache,
+        selection: Selection::default(),
+    };
     let say = |progress: Progress<'_>| {
         if let Progress::Say(text) = progress {
             eprintln!("{text}");
@@ -76,18 +82,37 @@ async fn all(runner: &Runner<'_>, target: &Target, fleet: &Fleet) -> Exit {
                 None => _ = writeln!(text, "PASS  {}", shows(cell)),
                 Some(diagnosis) => {
                     failed += 1;
-                    let _ = writeln!(text, "FAIL  {}\n      seen   {}\n      look   {}", shows(cell), diagnosis.seen, diagnosis.look);
+                    let _ = writeln!(
+                        text,
+                        "FAIL  {}\n      seen   {}\n      look   {}",
+                        shows(cell),
+                        diagnosis.seen,
+                        diagnosis.look
+                    );
                 }
             }
         }
-        let calls = if text.is_empty() { format!("all {} calls as before\n", seen.len()) } else { text };
-        print(&format!("{} {}, {start}\n\n{}\n", target.name, target.version, colour::verdicts(&calls)));
+        let calls = if text.is_empty() {
+            format!("all {} calls as before\n", seen.len())
+        } else {
+            text
+        };
+        print(&format!(
+            "{} {}, {start}\n\n{}\n",
+            target.name,
+            target.version,
+            colour::verdicts(&calls)
+        ));
         running.stop().await;
     }
     print(&if failed == 0 {
-        format!("{tried} calls went as the description says: `run` will judge what it means to judge\n")
+        format!(
+            "{tried} calls went as the description says: `run` will judge what it means to judge\n"
+        )
     } else {
-        format!("{failed} of {tried} calls did not go as the description says: put that right before you believe a verdict\n")
+        format!(
+            "{failed} of {tried} calls did not go as the description says: put that right before you believe a verdict\n"
+        )
     });
     if failed == 0 { Exit::Expected } else { Exit::Unexpected }
 }

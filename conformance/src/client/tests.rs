@@ -25,11 +25,20 @@ async fn server(says: &'static str, closes: bool) -> String {
 
 fn request(raw: bool) -> Request {
     let headers = vec![("Accept".to_owned(), "application/json".to_owned())];
-    Request { method: "GET".into(), path: "/mcp/alpha".into(), headers, body: String::new(), raw }
+    Request {
+        method: "GET".into(),
+        path: "/mcp/alpha".into(),
+        headers,
+        body: String::new(),
+        raw,
+    }
 }
 
 async fn exchange(says: &'static str, closes: bool, raw: bool) -> Exchange {
-    let patience = Patience { head: Duration::from_millis(400), body: Duration::from_millis(400) };
+    let patience = Patience {
+        head: Duration::from_millis(400),
+        body: Duration::from_millis(400),
+    };
     let client = Client::new(&server(says, closes).await, patience).unwrap();
     client.send(&request(raw)).await
 }
@@ -37,11 +46,36 @@ async fn exchange(says: &'static str, closes: bool, raw: bool) -> Exchange {
 #[tokio::test]
 async fn both_faces_tell_the_same_endings_apart() {
     let cases = [
-        ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", false, Some(401), Ending::Complete),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, Some(200), Ending::Complete),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", true, Some(200), Ending::Broken),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", true, Some(200), Ending::Broken),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", false, Some(200), Ending::HungAfterHead),
+        (
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno",
+            false,
+            Some(401),
+            Ending::Complete,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            false,
+            Some(200),
+            Ending::Complete,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+            true,
+            Some(200),
+            Ending::Broken,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+            true,
+            Some(200),
+            Ending::Broken,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+            false,
+            Some(200),
+            Ending::HungAfterHead,
+        ),
         ("HTTP/1.1 200 OK\r\nConte", false, None, Ending::HungBeforeHead),
         ("", true, None, Ending::NoHead),
     ];
@@ -61,19 +95,35 @@ async fn http2_is_spoken_from_the_first_byte_on() {
         let (stream, _) = listener.accept().await.unwrap();
         let answer = |request: http::Request<_>| async move {
             let spoken = format!("{:?}", request.version());
-            Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(spoken))))
+            Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(
+                bytes::Bytes::from(spoken),
+            )))
         };
-        let http = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-        http.serve_connection(hyper_util::rt::TokioIo::new(stream), hyper::service::service_fn(answer)).await
+        let http =
+            hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+        http.serve_connection(
+            hyper_util::rt::TokioIo::new(stream),
+            hyper::service::service_fn(answer),
+        )
+        .await
     });
     let patience = Patience { head: Duration::from_secs(5), body: Duration::from_secs(5) };
-    let seen = Client::new(&base_url, patience).unwrap().over_http2().unwrap().send(&request(false)).await;
-    assert_eq!((seen.status, seen.body.as_str(), seen.ending), (Some(200), "HTTP/2.0", Ending::Complete));
+    let seen = Client::new(&base_url, patience)
+        .unwrap()
+        .over_http2()
+        .unwrap()
+        .send(&request(false))
+        .await;
+    assert_eq!(
+        (seen.status, seen.body.as_str(), seen.ending),
+        (Some(200), "HTTP/2.0", Ending::Complete)
+    );
 }
 
 #[tokio::test]
 async fn an_informational_head_is_not_the_answer() {
-    let says = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    let says =
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(exchange(says, false, true).await.status, Some(401));
 }
 

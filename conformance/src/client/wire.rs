@@ -36,7 +36,12 @@ impl Connection {
     pub async fn open(authority: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, authority: authority.to_owned(), unread: Vec::new(), reusable: true })
+        Ok(Self {
+            stream,
+            authority: authority.to_owned(),
+            unread: Vec::new(),
+            reusable: true,
+        })
     }
 
     /// Whether the last answer, by its own framing, leaves the connection usable (RFC 9112 §9.3).
@@ -54,7 +59,12 @@ impl Connection {
     }
 
     /// Writes bytes as they are, and reads one answer.
-    pub async fn put(&mut self, mut exchange: Exchange, bytes: &[u8], patience: Patience) -> Exchange {
+    pub async fn put(
+        &mut self,
+        mut exchange: Exchange,
+        bytes: &[u8],
+        patience: Patience,
+    ) -> Exchange {
         let started = Instant::now();
         // A server may answer, and close, before it has read everything: what it said counts all the same.
         let head = timeout_at(started + patience.head, async {
@@ -72,13 +82,16 @@ impl Connection {
         exchange.head_after_ms = Some(started.elapsed().as_secs_f64() * 1000.0);
         let framing = Framing::of(&exchange.method, head.status, &exchange.headers);
         let mut body = Vec::new();
-        exchange.ending = match timeout_at(Instant::now() + patience.body, self.body(framing, &mut body)).await {
-            Err(_) => Ending::HungAfterHead,
-            Ok(true) => Ending::Complete,
-            Ok(false) => Ending::Broken,
-        };
-        let closes = header(&exchange.headers, "connection").is_some_and(|value| value.to_ascii_lowercase().contains("close"));
-        self.reusable = exchange.ending == Ending::Complete && framing != Framing::UntilClosed && !closes;
+        exchange.ending =
+            match timeout_at(Instant::now() + patience.body, self.body(framing, &mut body)).await {
+                Err(_) => Ending::HungAfterHead,
+                Ok(true) => Ending::Complete,
+                Ok(false) => Ending::Broken,
+            };
+        let closes = header(&exchange.headers, "connection")
+            .is_some_and(|value| value.to_ascii_lowercase().contains("close"));
+        self.reusable =
+            exchange.ending == Ending::Complete && framing != Framing::UntilClosed && !closes;
         exchange.body = text(&body);
         exchange
     }
@@ -86,12 +99,22 @@ impl Connection {
     /// Has everything that was written before be served: asks for nothing in particular as the last thing on the connection, unless the
     /// last answer was the last one, and waits until it is closed. Answers come in the order of requests, so none can be behind this one.
     pub async fn end(mut self, patience: Patience) {
-        let last = Request { method: "GET".into(), path: "/".into(), headers: Headers::new(), body: String::new(), raw: true };
+        let last = Request {
+            method: "GET".into(),
+            path: "/".into(),
+            headers: Headers::new(),
+            body: String::new(),
+            raw: true,
+        };
         let bytes = self.bytes_of(&last, true);
         let reusable = self.reusable;
         let ended = async {
             // Either side may be closed already: then there is nothing to wait for.
-            let _ = if reusable { self.stream.write_all(&bytes).await } else { self.stream.shutdown().await };
+            let _ = if reusable {
+                self.stream.write_all(&bytes).await
+            } else {
+                self.stream.shutdown().await
+            };
             while self.more().await.is_some() {
                 self.unread.clear();
             }
@@ -106,7 +129,8 @@ impl Connection {
     }
 
     fn bytes_of(&self, request: &Request, last: bool) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.path, self.authority);
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.path, self.authority);
         for (name, value) in &request.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -235,8 +259,14 @@ impl Head {
         let mut response = httparse::Response::new(&mut lines);
         match response.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => {
-                let headers = response.headers.iter().map(|line| (line.name.to_owned(), text(line.value))).collect();
-                response.code.map_or(Parsed::Nonsense, |status| Parsed::Head(Self { status, headers }, length))
+                let headers = response
+                    .headers
+                    .iter()
+                    .map(|line| (line.name.to_owned(), text(line.value)))
+                    .collect();
+                response.code.map_or(Parsed::Nonsense, |status| {
+                    Parsed::Head(Self { status, headers }, length)
+                })
             }
             Ok(httparse::Status::Partial) => Parsed::Partial,
             Err(_) => Parsed::Nonsense,

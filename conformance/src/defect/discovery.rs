@@ -22,29 +22,46 @@ pub(super) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-
 
 impl Gateway {
     /// The document at that path; `None` where the path is none of a document.
-    pub(super) async fn document(&self, uri: &http::Uri, has_credentials: bool) -> Option<Response<Body>> {
+    pub(super) async fn document(
+        &self,
+        uri: &http::Uri,
+        has_credentials: bool,
+    ) -> Option<Response<Body>> {
         let path = uri.path();
         if matches!(path, "/healthz" | "/readyz") {
             return Some(Response::new(full("ok")));
         }
-        let elsewhere = path.strip_prefix(ELSEWHERE).filter(|_| self.has(Switch::DocumentsOtherwise));
+        let elsewhere =
+            path.strip_prefix(ELSEWHERE).filter(|_| self.has(Switch::DocumentsOtherwise));
         let resource = path.strip_prefix(RESOURCE).or(elsewhere);
         let endpoint = resource.or_else(|| path.strip_prefix(AUTHORIZATION_SERVER))?;
         if self.has(Switch::DiscoveryNeedsKey) && !has_credentials {
-            return Some(json_answer(StatusCode::UNAUTHORIZED, &json!({ "error": "unauthorized" })));
+            return Some(json_answer(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "error": "unauthorized" }),
+            ));
         }
         let known = self.places.server_of(endpoint).and_then(|name| self.plan.server(name));
         if let Some(server) = known.filter(|_| self.has(Switch::FollowsMetadata)) {
             self.fetch_carelessly(&server.url).await;
         }
-        let known = known.filter(|_| resource.is_none() || !self.has(Switch::MetadataAtTheRoot)).map(|server| server.url.as_str());
+        let known = known
+            .filter(|_| resource.is_none() || !self.has(Switch::MetadataAtTheRoot))
+            .map(|server| server.url.as_str());
         // Of several servers the resource is their route, whichever of them has refused (RFC 9728 §3.3).
-        let of_several = uri.query().and_then(|query| query.strip_prefix("resource=")).filter(|_| known.is_some());
+        let of_several = uri
+            .query()
+            .and_then(|query| query.strip_prefix("resource="))
+            .filter(|_| known.is_some());
         let issuer = &self.plan.issuer;
         Some(if known.is_none() {
             json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
         } else if resource.is_some() {
-            let servers = if self.has(Switch::NoAuthorizationServers) { vec![] } else { vec![issuer] };
+            let servers = if self.has(Switch::NoAuthorizationServers) {
+                vec![]
+            } else {
+                vec![issuer]
+            };
             let mut document = json!({
                 "resource": known.filter(|_| self.has(Switch::MetadataNamesUpstream)).map_or(format!("{}{}", self.base_url, of_several.unwrap_or(endpoint)), str::to_owned),
                 "scopes_supported": if self.has(Switch::OffersOfflineAccess) { vec!["mcp:read", "offline_access"] } else { vec!["mcp:read"] },
@@ -58,7 +75,10 @@ impl Gateway {
             }
             let mut answer = json_answer(StatusCode::OK, &document);
             if self.has(Switch::DocumentsOtherwise) {
-                answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=\"utf-8\""));
+                answer.headers_mut().insert(
+                    CONTENT_TYPE,
+                    HeaderValue::from_static("Application/JSON; charset=\"utf-8\""),
+                );
             }
             answer
         } else {
@@ -79,8 +99,14 @@ impl Gateway {
     async fn fetch_carelessly(&self, url: &str) {
         let place = url.replace("/mcp", &format!("{RESOURCE}/mcp"));
         let asking = |url: &str| addressed(url, Method::GET, HeaderMap::new(), Full::default());
-        let Ok(answer) = self.send(asking(&place), REQUEST_DEADLINE).await else { return };
-        let moved = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok()).map(str::to_owned);
+        let Ok(answer) = self.send(asking(&place), REQUEST_DEADLINE).await else {
+            return;
+        };
+        let moved = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|place| place.to_str().ok())
+            .map(str::to_owned);
         // Only that it asks is looked at.
         if let Some(moved) = moved {
             let _ = self.send(asking(&moved), REQUEST_DEADLINE).await;
@@ -91,6 +117,8 @@ impl Gateway {
 fn json_answer(status: StatusCode, document: &serde_json::Value) -> Response<Body> {
     let mut answer = Response::new(full(document.to_string()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

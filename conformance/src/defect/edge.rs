@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN,
-    TRANSFER_ENCODING,
+    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_LENGTH,
+    HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING,
 };
 use http::{Method, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,22 +57,36 @@ impl Gateway {
     /// Why a request is not looked into at all.
     pub(super) fn turned_away(&self, ask: &Ask) -> Option<Response<Body>> {
         if ask.headers.contains_key(TRANSFER_ENCODING) && ask.headers.contains_key(CONTENT_LENGTH) {
-            return Some(error(ask, StatusCode::BAD_REQUEST, "400 Bad Request: a length beside chunks"));
+            return Some(error(
+                ask,
+                StatusCode::BAD_REQUEST,
+                "400 Bad Request: a length beside chunks",
+            ));
         }
         let origin = ask.headers.get(ORIGIN)?;
-        (!self.admits(origin)).then(|| error(ask, StatusCode::FORBIDDEN, "403 Forbidden: this origin may not use the gateway"))
+        (!self.admits(origin)).then(|| {
+            error(ask, StatusCode::FORBIDDEN, "403 Forbidden: this origin may not use the gateway")
+        })
     }
 
     fn admits(&self, origin: &HeaderValue) -> bool {
-        origin == self.base_url.as_str() || origin == self.plan.page.as_str() || self.has(Switch::AnyOrigin)
+        origin == self.base_url.as_str()
+            || origin == self.plan.page.as_str()
+            || self.has(Switch::AnyOrigin)
     }
 
     /// Tells a page what it may read, and ends a connection on which a length may have stood beside chunks (RFC 9112 §6.3).
     pub(super) fn finish(&self, edge: &Edge, mut answer: Response<Body>) -> Response<Body> {
         if let Some(origin) = edge.origin.clone().filter(|origin| self.admits(origin)) {
-            let exposed = if self.has(Switch::HidesFromPages) { "retry-after" } else { "www-authenticate, mcp-session-id" };
+            let exposed = if self.has(Switch::HidesFromPages) {
+                "retry-after"
+            } else {
+                "www-authenticate, mcp-session-id"
+            };
             answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            answer.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+            answer
+                .headers_mut()
+                .insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
         }
         if edge.chunked {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -90,7 +104,10 @@ impl Gateway {
     /// Notes whose session an answer opens.
     pub(super) fn opened(&self, answer: &Response<Body>, holder: Holder) {
         if let Some(session) = answer.headers().get(SESSION) {
-            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(session.clone(), holder);
+            self.sessions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(session.clone(), holder);
         }
     }
 }
@@ -106,12 +123,20 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: TcpStream, gateway: &Gateway) -> Self {
         let piecemeal = if gateway.has(Switch::SmallPieces) { PIECEMEAL } else { 0 };
-        Self { stream, hides_chunks: gateway.has(Switch::LengthBeatsChunks), piecemeal }
+        Self {
+            stream,
+            hides_chunks: gateway.has(Switch::LengthBeatsChunks),
+            piecemeal,
+        }
     }
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.hides_chunks {
@@ -119,7 +144,9 @@ impl AsyncRead for Wire {
             // A head is short, and messages are long.
             let length = read.len().min(4096);
             let read = &mut read[..length];
-            let find = |name: &[u8]| read.windows(name.len()).position(|window| window.eq_ignore_ascii_case(name));
+            let find = |name: &[u8]| {
+                read.windows(name.len()).position(|window| window.eq_ignore_ascii_case(name))
+            };
             if let (Some(_), Some(at)) = (find(b"content-length:"), find(b"transfer-encoding:")) {
                 read[at] = b'x';
             }
@@ -129,19 +156,29 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let piece = if self.piecemeal > 0 { PIECE.min(bytes.len()) } else { bytes.len() };
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, &bytes[..piece]))?;
         self.piecemeal = self.piecemeal.saturating_sub(written);
         Poll::Ready(Ok(written))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     /// Reads what is still sent before it lets go: a reset would overtake the answer.
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         let mut rest = [0; 16 * 1024];
         loop {

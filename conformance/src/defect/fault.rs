@@ -251,7 +251,8 @@ struct File {
 }
 
 static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
-    let file: File = toml::from_str(include_str!("../../defects.toml")).expect("defects.toml is embedded, and a test parses it");
+    let file: File = toml::from_str(include_str!("../../defects.toml"))
+        .expect("defects.toml is embedded, and a test parses it");
     file.defect
 });
 
@@ -284,7 +285,12 @@ mod tests {
         let variants = super::super::variant::all().iter().map(|variant| variant.switch);
         let described: Vec<_> = all().iter().map(|fault| fault.switch).chain(variants).collect();
         for switch in Switch::ALL {
-            assert_eq!(described.iter().filter(|described| *described == switch).count(), 1, "{}", switch.as_str());
+            assert_eq!(
+                described.iter().filter(|described| *described == switch).count(),
+                1,
+                "{}",
+                switch.as_str()
+            );
         }
     }
 

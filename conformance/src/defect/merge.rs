@@ -11,7 +11,11 @@ use crate::plan::PlannedServer;
 const RESOURCES: &str = "model://";
 
 /// The server that a message is meant for, and the name that this server knows. Server names of the plan hold nothing that separates names.
-pub(super) fn target_of(ask: &Ask, servers: &[PlannedServer], separator: &str) -> Option<(PlannedServer, String)> {
+pub(super) fn target_of(
+    ask: &Ask,
+    servers: &[PlannedServer],
+    separator: &str,
+) -> Option<(PlannedServer, String)> {
     let message: Value = serde_json::from_slice(&ask.body).ok()?;
     let params = &message["params"];
     let (server, plain) = match params["name"].as_str() {
@@ -22,7 +26,11 @@ pub(super) fn target_of(ask: &Ask, servers: &[PlannedServer], separator: &str) -
 }
 
 /// One result of all that there are, server by server in the order of the configuration (AGG-07).
-pub(super) fn merged(ask: &Ask, parts: &[(usize, &str, &Value)], name: impl Fn(usize, &str, &str) -> String) -> Value {
+pub(super) fn merged(
+    ask: &Ask,
+    parts: &[(usize, &str, &Value)],
+    name: impl Fn(usize, &str, &str) -> String,
+) -> Value {
     let list = |key: &str, place: &str, spell: &dyn Fn(usize, &str, &str) -> String| {
         let of = |(n, server, result): &(usize, &str, &Value)| {
             let items = result[key].as_array().cloned().unwrap_or_default();
@@ -41,7 +49,9 @@ pub(super) fn merged(ask: &Ask, parts: &[(usize, &str, &Value)], name: impl Fn(u
         Some("prompts/list") => list("prompts", "name", &name),
         Some("resources/list") => list("resources", "uri", &address),
         Some("resources/templates/list") => list("resourceTemplates", "uriTemplate", &address),
-        Some("initialize") => json!({ "protocolVersion": revision(ask), "capabilities": capabilities(), "serverInfo": info() }),
+        Some("initialize") => {
+            json!({ "protocolVersion": revision(ask), "capabilities": capabilities(), "serverInfo": info() })
+        }
         Some("server/discover") => {
             json!({ "supportedVersions": ["2026-07-28", "2025-11-25", "2025-06-18"], "capabilities": capabilities(), "serverInfo": info() })
         }
@@ -57,13 +67,22 @@ pub(super) fn merged(ask: &Ask, parts: &[(usize, &str, &Value)], name: impl Fn(u
 
 /// Whether the message is one of 2026-07-28.
 fn modern(ask: &Ask) -> bool {
-    ask.headers.get("mcp-protocol-version").is_some_and(|version| version == "2026-07-28")
+    ask.headers
+        .get("mcp-protocol-version")
+        .is_some_and(|version| version == "2026-07-28")
 }
 
 fn revision(ask: &Ask) -> Value {
     let message: Value = serde_json::from_slice(&ask.body).unwrap_or_default();
-    let known = |asked: &&Value| asked.as_str().is_some_and(|asked| ["2025-11-25", "2025-06-18", "2025-03-26"].contains(&asked));
-    Some(&message["params"]["protocolVersion"]).filter(known).cloned().unwrap_or_else(|| json!("2025-11-25"))
+    let known = |asked: &&Value| {
+        asked
+            .as_str()
+            .is_some_and(|asked| ["2025-11-25", "2025-06-18", "2025-03-26"].contains(&asked))
+    };
+    Some(&message["params"]["protocolVersion"])
+        .filter(known)
+        .cloned()
+        .unwrap_or_else(|| json!("2025-11-25"))
 }
 
 fn capabilities() -> Value {

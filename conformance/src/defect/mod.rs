@@ -98,10 +98,17 @@ impl Drop for RunningDefect {
 /// # Errors
 ///
 /// When no port can be bound.
-pub async fn start(switch: Option<Switch>, plan: &Plan, profile: Profile) -> io::Result<RunningDefect> {
+pub async fn start(
+    switch: Option<Switch>,
+    plan: &Plan,
+    profile: Profile,
+) -> io::Result<RunningDefect> {
     let in_the_clear = plan.servers.iter().find(|server| upstream::is_in_the_clear(server));
     if let Some(server) = in_the_clear.filter(|_| switch != Some(Switch::SendsInTheClear)) {
-        return Err(io::Error::other(format!("server `{}`: a token would leave this machine in cleartext", server.name)));
+        return Err(io::Error::other(format!(
+            "server `{}`: a token would leave this machine in cleartext",
+            server.name
+        )));
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);

@@ -26,7 +26,9 @@ impl Ask {
 /// Whether the fields say what the message says; they need not be there where the message is of another revision.
 pub(super) fn is_mirrored(ask: &Ask) -> bool {
     let message: Value = serde_json::from_slice(&ask.body).unwrap_or_default();
-    let stated = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").and_then(Value::as_str);
+    let stated = message
+        .pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion")
+        .and_then(Value::as_str);
     if stated.is_none() && !ask.is_modern() {
         return true;
     }
@@ -36,8 +38,13 @@ pub(super) fn is_mirrored(ask: &Ask) -> bool {
         Some("resources/read") => message.pointer("/params/uri"),
         _ => None,
     };
-    let names = |named: &str| ask.field("mcp-name").is_some_and(|written| written == named || written == in_base64(named));
-    ask.field("mcp-protocol-version") == stated && ask.field("mcp-method") == method && named.and_then(Value::as_str).is_none_or(names)
+    let names = |named: &str| {
+        ask.field("mcp-name")
+            .is_some_and(|written| written == named || written == in_base64(named))
+    };
+    ask.field("mcp-protocol-version") == stated
+        && ask.field("mcp-method") == method
+        && named.and_then(Value::as_str).is_none_or(names)
 }
 
 fn in_base64(name: &str) -> String {
@@ -47,5 +54,10 @@ fn in_base64(name: &str) -> String {
 
 /// 400, with the code that the revision has for it.
 pub(super) fn mismatch(ask: &Ask) -> Response<Body> {
-    coded(ask, StatusCode::BAD_REQUEST, -32_020, "400 Bad Request: the header fields do not say what the message says")
+    coded(
+        ask,
+        StatusCode::BAD_REQUEST,
+        -32_020,
+        "400 Bad Request: the header fields do not say what the message says",
+    )
 }

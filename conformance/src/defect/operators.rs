@@ -65,18 +65,38 @@ impl Gateway {
     /// What is noted of a request before it is gone into.
     pub(super) fn noted<B>(&self, request: &Request<B>) -> Asked {
         let text = |name: &str| {
-            let value = request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let value = request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
             value.rsplit(' ').next().unwrap_or_default().to_owned()
         };
         let (key, token) = (text(self.places.key_header), text(AUTHORIZATION.as_str()));
         let caller = match [&key, &token] {
-            known if known.contains(&&self.plan.limited_key) || known.contains(&&self.plan.admission_bearer) => "limited",
+            known
+                if known.contains(&&self.plan.limited_key)
+                    || known.contains(&&self.plan.admission_bearer) =>
+            {
+                "limited"
+            }
             known if known.contains(&&self.plan.full_key) => "full",
             _ => "nobody",
         };
         let named = self.places.server_of(request.uri().path()).unwrap_or_default();
-        let server = if self.plan.server(named).is_some() || self.has(Switch::CountsAnyName) { named } else { "-" };
-        Asked { since: Instant::now(), server: server.to_owned(), caller, stripped: !key.is_empty() && key == token, key, token }
+        let server = if self.plan.server(named).is_some() || self.has(Switch::CountsAnyName) {
+            named
+        } else {
+            "-"
+        };
+        Asked {
+            since: Instant::now(),
+            server: server.to_owned(),
+            caller,
+            stripped: !key.is_empty() && key == token,
+            key,
+            token,
+        }
     }
 
     /// Writes the line of a request and counts it.
@@ -86,12 +106,17 @@ impl Gateway {
         let said = match self.switch {
             Some(Switch::LogsTheToken) => format!(" authorization=\"Bearer {token}\""),
             Some(Switch::LogsTheKeyEncoded) => format!(" key={}", STANDARD.encode(key)),
-            Some(Switch::LogsTheStartOfTheToken) => format!(" token={}…", token.get(..10).unwrap_or_default()),
+            Some(Switch::LogsTheStartOfTheToken) => {
+                format!(" token={}…", token.get(..10).unwrap_or_default())
+            }
             _ => String::new(),
         };
         let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let (level, trace) = if refused && self.has(Switch::LogsRefusalsAsErrors) {
-            ("ERROR", "Traceback (most recent call last):\n  in relay: the upstream refused\n")
+            (
+                "ERROR",
+                "Traceback (most recent call last):\n  in relay: the upstream refused\n",
+            )
         } else {
             ("INFO", "")
         };
@@ -106,24 +131,48 @@ impl Gateway {
         });
         let id = HeaderValue::try_from(id).ok().filter(|_| !self.has(Switch::NamesNoRequest));
         answer.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
-        let holder = if self.has(Switch::CountsByToken) { format!(",token=\"{token}\"") } else { String::new() };
-        self.shown.count("model_requests_total", &format!("server=\"{server}\",status=\"{}\"{holder}", status.as_u16()), 1.0);
-        self.shown.count("model_request_seconds_sum", &format!("server=\"{server}\""), since.elapsed().as_secs_f64());
+        let holder = if self.has(Switch::CountsByToken) {
+            format!(",token=\"{token}\"")
+        } else {
+            String::new()
+        };
+        self.shown.count(
+            "model_requests_total",
+            &format!("server=\"{server}\",status=\"{}\"{holder}", status.as_u16()),
+            1.0,
+        );
+        self.shown.count(
+            "model_request_seconds_sum",
+            &format!("server=\"{server}\""),
+            since.elapsed().as_secs_f64(),
+        );
     }
 
     /// Counts what an upstream said, whatever the client is told of it.
     pub(super) fn heard(&self, server: &PlannedServer, said: StatusCode) {
-        self.shown.count("model_upstream_answers_total", &format!("server=\"{}\",status=\"{}\"", server.name, said.as_u16()), 1.0);
+        self.shown.count(
+            "model_upstream_answers_total",
+            &format!("server=\"{}\",status=\"{}\"", server.name, said.as_u16()),
+            1.0,
+        );
     }
 
     /// Counts a probe that took so long, and why it decided nothing where it did not.
     pub(super) fn timed(&self, server: &PlannedServer, took: Duration, open: Option<&str>) {
         let name = &server.name;
-        let time = if self.has(Switch::TimesProbesWithRequests) { "model_request_seconds_sum" } else { "model_probe_seconds_sum" };
+        let time = if self.has(Switch::TimesProbesWithRequests) {
+            "model_request_seconds_sum"
+        } else {
+            "model_probe_seconds_sum"
+        };
         self.shown.count(time, &format!("server=\"{name}\""), took.as_secs_f64());
         if let Some(cause) = open {
             let cause = if self.has(Switch::CountsFailuresAsOne) { "any" } else { cause };
-            self.shown.count("model_probes_open_total", &format!("server=\"{name}\",cause=\"{cause}\""), 1.0);
+            self.shown.count(
+                "model_probes_open_total",
+                &format!("server=\"{name}\",cause=\"{cause}\""),
+                1.0,
+            );
         }
     }
 
@@ -137,7 +186,10 @@ impl Gateway {
         };
         (method == Method::GET && path == METRICS).then(|| {
             let mut answer = Response::new(full(self.shown.with(text)));
-            answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
+            answer.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/plain; version=0.0.4"),
+            );
             answer
         })
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ALT_SVC, CACHE_CONTROL, FORWARDED, HeaderMap, HeaderName, HeaderValue, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
-    TRANSFER_ENCODING, VARY, VIA, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALT_SVC, CACHE_CONTROL, FORWARDED, HeaderMap, HeaderName, HeaderValue, SERVER,
+    SET_COOKIE, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY, VIA, WWW_AUTHENTICATE,
 };
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
@@ -50,18 +50,32 @@ impl Gateway {
                     answer.headers_mut().append(name, HeaderValue::from_static(value));
                 }
                 if answer.headers().contains_key(CACHE_CONTROL) {
-                    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private,max-age=0 , No-Store"));
+                    answer.headers_mut().insert(
+                        CACHE_CONTROL,
+                        HeaderValue::from_static("private,max-age=0 , No-Store"),
+                    );
                 }
             }
             Some(Switch::ChallengeOtherwise) => {
-                let lines: Vec<HeaderValue> = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(respelled).collect();
+                let lines: Vec<HeaderValue> = answer
+                    .headers()
+                    .get_all(WWW_AUTHENTICATE)
+                    .iter()
+                    .filter_map(respelled)
+                    .collect();
                 answer.headers_mut().remove(WWW_AUTHENTICATE);
-                answer.headers_mut().extend(lines.into_iter().map(|line| (WWW_AUTHENTICATE, line)));
+                answer
+                    .headers_mut()
+                    .extend(lines.into_iter().map(|line| (WWW_AUTHENTICATE, line)));
             }
-            Some(Switch::SeveralChallenges) if answer.status() == StatusCode::UNAUTHORIZED => among_others(answer.headers_mut()),
+            Some(Switch::SeveralChallenges) if answer.status() == StatusCode::UNAUTHORIZED => {
+                among_others(answer.headers_mut())
+            }
             Some(Switch::ChunksEverything) => return answer.map(Unmeasured::body),
             // Of what is relayed the end could not be told from a break (RFC 9112 §8).
-            Some(Switch::BodiesEndByClosing) if answer.body().size_hint().exact().is_some() && !answer.status().is_success() => {
+            Some(Switch::BodiesEndByClosing)
+                if answer.body().size_hint().exact().is_some() && !answer.status().is_success() =>
+            {
                 *answer.version_mut() = Version::HTTP_10;
                 return answer.map(Unmeasured::body);
             }
@@ -77,7 +91,9 @@ impl Gateway {
         let has_body = request.body().size_hint().lower() > 0;
         match self.switch {
             Some(Switch::ChunksEverything) if has_body => {
-                request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                request
+                    .headers_mut()
+                    .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             Some(Switch::MoreFields) => {
                 for (name, value) in MORE_FIELDS_UPSTREAM {
@@ -96,7 +112,11 @@ fn among_others(headers: &mut HeaderMap) {
     let lines = if line.as_bytes().contains(&b':') {
         vec![HeaderValue::try_from(joined).ok()]
     } else {
-        vec![Some(HeaderValue::from_static("GatewayKey realm=\"keys, and more\"")), Some(HeaderValue::from_static("Negotiate")), Some(line)]
+        vec![
+            Some(HeaderValue::from_static("GatewayKey realm=\"keys, and more\"")),
+            Some(HeaderValue::from_static("Negotiate")),
+            Some(line),
+        ]
     };
     headers.extend(lines.into_iter().flatten().map(|line| (WWW_AUTHENTICATE, line)));
 }
@@ -119,7 +139,10 @@ const MORE_FIELDS_UPSTREAM: [(HeaderName, &str); 6] = [
     (FORWARDED, "for=192.0.2.7;proto=http"),
     (HeaderName::from_static("x-forwarded-for"), "192.0.2.7"),
     (HeaderName::from_static("x-request-id"), "9f1c"),
-    (HeaderName::from_static("traceparent"), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (
+        HeaderName::from_static("traceparent"),
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ),
     (ACCEPT_ENCODING, "identity"),
 ];
 
@@ -141,7 +164,10 @@ impl hyper::body::Body for Unmeasured {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         while this.rest.is_empty() {
             match ready!(Pin::new(&mut this.inner).poll_frame(context)) {
@@ -149,7 +175,11 @@ impl hyper::body::Body for Unmeasured {
                 end => return Poll::Ready(end),
             }
         }
-        let length = if this.small > 0 { SMALL.min(this.rest.len()) } else { this.rest.len() };
+        let length = if this.small > 0 {
+            SMALL.min(this.rest.len())
+        } else {
+            this.rest.len()
+        };
         this.small = this.small.saturating_sub(1);
         Poll::Ready(Some(Ok(Frame::data(this.rest.split_to(length)))))
     }

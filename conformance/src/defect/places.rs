@@ -39,8 +39,15 @@ const OTHER: Places = Places {
     key_header: "x-gateway-key",
     key_prefix: "Bearer ",
     server_token_header: "x-token-of-{server}",
-    routes: &["/gateway/v1/servers/{server}/messages", "/gateway/v1/servers/{server}/messages/"],
-    routes_of_several: ["/gateway/v1/messages", "/gateway/v1/some/{servers}", "/gateway/v1/sets/{toolset}"],
+    routes: &[
+        "/gateway/v1/servers/{server}/messages",
+        "/gateway/v1/servers/{server}/messages/",
+    ],
+    routes_of_several: [
+        "/gateway/v1/messages",
+        "/gateway/v1/some/{servers}",
+        "/gateway/v1/sets/{toolset}",
+    ],
     narrowing_header: "x-only",
     name_separator: ".",
 };
@@ -70,7 +77,8 @@ impl Places {
 /// What stands in a route's open place in a path; an empty text where the route has none.
 pub(super) fn filled<'a>(route: &str, open: &str, path: &'a str) -> Option<&'a str> {
     let whole = |text: &'a str| text.strip_suffix('/').unwrap_or(text);
-    let (before, behind) = route.strip_suffix('/').unwrap_or(route).split_once(open).unwrap_or((route, ""));
+    let (before, behind) =
+        route.strip_suffix('/').unwrap_or(route).split_once(open).unwrap_or((route, ""));
     let place = whole(path).strip_prefix(before)?.strip_suffix(behind)?;
     (place.is_empty() != route.contains(open) && !place.contains('/')).then_some(place)
 }
@@ -84,7 +92,16 @@ mod tests {
         for path in ["/mcp/alpha", "/mcp/alpha/", "/alpha/mcp", "/alpha/mcp/"] {
             assert_eq!(USUAL.server_of(path), Some("alpha"), "{path}");
         }
-        for path in ["/", "/mcp", "/mcp/", "/mcp//", "//mcp", "/mcp/alpha/more", "/alpha", "mcp/alpha"] {
+        for path in [
+            "/",
+            "/mcp",
+            "/mcp/",
+            "/mcp//",
+            "//mcp",
+            "/mcp/alpha/more",
+            "/alpha",
+            "mcp/alpha",
+        ] {
             assert_eq!(USUAL.server_of(path), None, "{path}");
         }
         assert_eq!(OTHER.server_of(&OTHER.route_of("alpha")), Some("alpha"));
@@ -96,6 +113,9 @@ mod tests {
         assert_eq!(filled("/mcp", "{servers}", "/mcp/"), Some(""));
         assert_eq!(filled("/mcp", "{servers}", "/mcp/a,b"), None);
         assert_eq!(filled("/mcp/{servers}", "{servers}", "/mcp/a,b"), Some("a,b"));
-        assert_eq!(filled("/toolset/{toolset}/mcp", "{toolset}", "/toolset/trio/mcp"), Some("trio"));
+        assert_eq!(
+            filled("/toolset/{toolset}/mcp", "{toolset}", "/toolset/trio/mcp"),
+            Some("trio")
+        );
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn full(text: impl Into<Bytes>) -> Body {
 /// The header lines of an upstream's answer that concern the client.
 ///
 /// Those that concern one connection do not (RFC 9110 §7.6.1), nor do challenges: they name the upstream, not the gateway.
-pub(super) fn relayed_headers(upstream: &HeaderMap, drops: Option<&HeaderName>, hops: bool) -> HeaderMap {
+pub(super) fn relayed_headers(
+    upstream: &HeaderMap,
+    drops: Option<&HeaderName>,
+    hops: bool,
+) -> HeaderMap {
     const OWN: [HeaderName; 11] = [
         header::CONNECTION,
         HeaderName::from_static("keep-alive"),
@@ -53,7 +57,11 @@ pub(super) fn relayed_headers(upstream: &HeaderMap, drops: Option<&HeaderName>, 
         .collect();
     upstream
         .iter()
-        .filter(|(name, _)| !OWN.contains(name) && drops != Some(*name) && (hops || !named.iter().any(|named| named == name.as_str())))
+        .filter(|(name, _)| {
+            !OWN.contains(name)
+                && drops != Some(*name)
+                && (hops || !named.iter().any(|named| named == name.as_str()))
+        })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
@@ -65,7 +73,12 @@ pub(super) fn is_stream(head: &Parts) -> bool {
 
 /// The media type without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::CONTENT_TYPE).and_then(|value: &HeaderValue| value.to_str().ok())?.split(';').next().map(str::trim)
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value: &HeaderValue| value.to_str().ok())?
+        .split(';')
+        .next()
+        .map(str::trim)
 }
 
 /// An upstream's body on its way to the client.
@@ -81,7 +94,12 @@ pub(super) struct Relayed {
 
 impl Relayed {
     pub(super) fn new(inner: Incoming, stream: bool, completes: bool) -> Self {
-        Self { inner, due: (!stream).then(|| Box::pin(sleep(REQUEST_DEADLINE))), completes, broken: None }
+        Self {
+            inner,
+            due: (!stream).then(|| Box::pin(sleep(REQUEST_DEADLINE))),
+            completes,
+            broken: None,
+        }
     }
 }
 
@@ -89,7 +107,10 @@ impl hyper::body::Body for Relayed {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         if let Some(broken) = this.broken.take() {
             return Poll::Ready(Some(Err(broken)));
@@ -114,7 +135,11 @@ impl hyper::body::Body for Relayed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.completes { SizeHint::default() } else { self.inner.size_hint() }
+        if self.completes {
+            SizeHint::default()
+        } else {
+            self.inner.size_hint()
+        }
     }
 }
 
@@ -129,7 +154,9 @@ pub(super) struct Later {
 }
 
 impl Later {
-    pub(super) fn body(coming: impl Future<Output = Result<Bytes, Broken>> + Send + 'static) -> Body {
+    pub(super) fn body(
+        coming: impl Future<Output = Result<Bytes, Broken>> + Send + 'static,
+    ) -> Body {
         Self { coming: Some(Box::pin(coming)), broken: None, ended: false }.boxed_unsync()
     }
 }
@@ -138,7 +165,10 @@ impl hyper::body::Body for Later {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(coming) = &mut self.coming {
             let came = ready!(coming.as_mut().poll(context));
             self.coming = None;

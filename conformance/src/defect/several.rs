@@ -76,8 +76,11 @@ impl Said {
 impl Wanted {
     /// What a path and the narrowing header ask for; `None` where the path is none of several servers.
     pub(super) fn of(places: &Places, path: &str, headers: &HeaderMap) -> Option<Self> {
-        let list = |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
-        let narrowed = headers.get(places.narrowing_header).map(|value| list(value.to_str().unwrap_or("\u{fffd}")));
+        let list =
+            |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
+        let narrowed = headers
+            .get(places.narrowing_header)
+            .map(|value| list(value.to_str().unwrap_or("\u{fffd}")));
         let [everyone, named, toolset] = places.routes_of_several;
         if filled(everyone, "{servers}", path).is_some() {
             return Some(narrowed.map_or(Self::Everyone, Self::Named));
@@ -92,7 +95,8 @@ impl Wanted {
 impl Gateway {
     /// The servers asked for, in the order of the configuration; `None` where one is unknown or not this caller's, or none is left.
     fn chosen(&self, caller: &Caller, wanted: &Wanted) -> Option<Vec<PlannedServer>> {
-        let granted = |server: &&PlannedServer| (caller.everything || server.granted) && !server.disabled;
+        let granted =
+            |server: &&PlannedServer| (caller.everything || server.granted) && !server.disabled;
         let mine: Vec<PlannedServer> = self.plan.servers.iter().filter(granted).cloned().collect();
         let only = |mine: Vec<PlannedServer>, names: &[String]| {
             let known = names.iter().all(|name| mine.iter().any(|server| server.name == *name));
@@ -103,7 +107,11 @@ impl Gateway {
                 let times = names.iter().filter(|name| **name == server.name).count();
                 if self.has(Switch::AsksDuplicates) { times } else { times.min(1) }
             };
-            known.then(|| mine.iter().flat_map(|server| vec![server.clone(); times(server)]).collect::<Vec<_>>())
+            known.then(|| {
+                mine.iter()
+                    .flat_map(|server| vec![server.clone(); times(server)])
+                    .collect::<Vec<_>>()
+            })
         };
         let chosen = match wanted {
             Wanted::Everyone => mine,
@@ -111,7 +119,10 @@ impl Gateway {
             Wanted::Toolset(_, _) if self.has(Switch::IgnoresToolsets) => mine,
             Wanted::Toolset(name, narrowed) => {
                 let toolset = self.plan.toolsets.iter().find(|toolset| toolset.name == *name)?;
-                let within: Vec<_> = mine.into_iter().filter(|server| toolset.servers.contains(&server.name)).collect();
+                let within: Vec<_> = mine
+                    .into_iter()
+                    .filter(|server| toolset.servers.contains(&server.name))
+                    .collect();
                 match narrowed {
                     Some(names) => only(within, names)?,
                     None => within,
@@ -122,7 +133,12 @@ impl Gateway {
     }
 
     /// An admitted request to several servers.
-    pub(super) async fn several(self: Arc<Self>, ask: Ask, caller: Caller, wanted: &Wanted) -> Response<Body> {
+    pub(super) async fn several(
+        self: Arc<Self>,
+        ask: Ask,
+        caller: Caller,
+        wanted: &Wanted,
+    ) -> Response<Body> {
         let Some(servers) = self.chosen(&caller, wanted) else {
             return self.unknown(&ask);
         };
@@ -135,15 +151,25 @@ impl Gateway {
             return answer;
         }
         match ask.rpc.as_deref() {
-            Some("tools/call" | "prompts/get" | "resources/read") => self.to_one(ask, caller, &servers, session).await,
-            Some("initialize" | "server/discover" | "ping" | "tools/list" | "prompts/list" | "resources/list") => {
+            Some("tools/call" | "prompts/get" | "resources/read") => {
+                self.to_one(ask, caller, &servers, session).await
+            }
+            Some(
+                "initialize" | "server/discover" | "ping" | "tools/list" | "prompts/list"
+                | "resources/list",
+            ) => self.to_all(ask, caller, servers, session).await,
+            Some(rpc)
+                if rpc.starts_with("resources/templates") || rpc.starts_with("notifications/") =>
+            {
                 self.to_all(ask, caller, servers, session).await
             }
-            Some(rpc) if rpc.starts_with("resources/templates") || rpc.starts_with("notifications/") => {
+            None if ask.method == Method::DELETE => {
                 self.to_all(ask, caller, servers, session).await
             }
-            None if ask.method == Method::DELETE => self.to_all(ask, caller, servers, session).await,
-            _ => success(&ask, &json!({ "error": { "code": -32601, "message": "no such method for several servers" } })),
+            _ => success(
+                &ask,
+                &json!({ "error": { "code": -32601, "message": "no such method for several servers" } }),
+            ),
         }
     }
 
@@ -153,13 +179,26 @@ impl Gateway {
         let sessions = self.of_several.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get(id).ok_or(())?;
         let mine = session.everything == caller.everything && session.path == ask.path;
-        if mine || self.has(Switch::SharesSessions) { Ok(Some(session.clone())) } else { Err(()) }
+        if mine || self.has(Switch::SharesSessions) {
+            Ok(Some(session.clone()))
+        } else {
+            Err(())
+        }
     }
 
     /// A message that one server is meant to get, and judged by that one alone (AGG-10).
-    async fn to_one(self: Arc<Self>, mut ask: Ask, caller: Caller, servers: &[PlannedServer], session: Option<Session>) -> Response<Body> {
+    async fn to_one(
+        self: Arc<Self>,
+        mut ask: Ask,
+        caller: Caller,
+        servers: &[PlannedServer],
+        session: Option<Session>,
+    ) -> Response<Body> {
         let Some((server, plain)) = target_of(&ask, servers, self.places.name_separator) else {
-            return success(&ask, &json!({ "error": { "code": -32602, "message": "unknown name: list what there is" } }));
+            return success(
+                &ask,
+                &json!({ "error": { "code": -32602, "message": "unknown name: list what there is" } }),
+            );
         };
         if self.has(Switch::JudgesCallsByAll) {
             let said = self.probed(servers, &self.shown(servers, caller.token.as_ref())).await;
@@ -168,19 +207,30 @@ impl Gateway {
             }
         }
         ask.headers.remove(&SESSION);
-        if let Some(own) = session.and_then(|session| session.of.into_iter().find(|(name, _)| *name == server.name)) {
+        if let Some(own) = session
+            .and_then(|session| session.of.into_iter().find(|(name, _)| *name == server.name))
+        {
             ask.headers.insert(SESSION, own.1);
         }
         ask.body = renamed(&ask, &plain);
         if ask.headers.contains_key(MIRRORED_NAME) && !self.has(Switch::KeepsMirroredName) {
-            ask.headers.insert(MIRRORED_NAME, HeaderValue::try_from(plain).unwrap_or(HeaderValue::from_static("?")));
+            ask.headers.insert(
+                MIRRORED_NAME,
+                HeaderValue::try_from(plain).unwrap_or(HeaderValue::from_static("?")),
+            );
         }
         let ask = ask.of(&self.places.route_of(&server.name));
         self.passed(ask, server, caller).await
     }
 
     /// A message to all of them: asked about the token all at once, then sent, and its answers made into one.
-    async fn to_all(self: Arc<Self>, ask: Ask, caller: Caller, servers: Vec<PlannedServer>, session: Option<Session>) -> Response<Body> {
+    async fn to_all(
+        self: Arc<Self>,
+        ask: Ask,
+        caller: Caller,
+        servers: Vec<PlannedServer>,
+        session: Option<Session>,
+    ) -> Response<Body> {
         let tokens = self.shown(&servers, caller.token.as_ref());
         let mut said = self.probed(&servers, &tokens).await;
         if let Some(refused) = self.refused(&ask, &servers, &said).await {
@@ -188,10 +238,16 @@ impl Gateway {
         }
         let mut running = JoinSet::new();
         for (n, server) in servers.iter().enumerate().filter(|(n, _)| said[*n].word().is_none()) {
-            let own =
-                session.as_ref().and_then(|session| session.of.iter().find(|(name, _)| *name == server.name)).map(|own| own.1.clone());
+            let own = session
+                .as_ref()
+                .and_then(|session| session.of.iter().find(|(name, _)| *name == server.name))
+                .map(|own| own.1.clone());
             let (gateway, ask, server) = (Arc::clone(&self), ask.clone(), server.clone());
-            let caller = Caller { everything: caller.everything, holder: caller.holder, token: tokens[n].clone() };
+            let caller = Caller {
+                everything: caller.everything,
+                holder: caller.holder,
+                token: tokens[n].clone(),
+            };
             running.spawn(async move { (n, gateway.part(ask, &server, &caller, own).await) });
         }
         for (n, part) in running.join_all().await {
@@ -204,7 +260,11 @@ impl Gateway {
     }
 
     /// What each server makes of the token, in their order. One that is not to be shown it has nothing against it.
-    async fn probed(self: &Arc<Self>, servers: &[PlannedServer], tokens: &[Option<HeaderValue>]) -> Vec<Said> {
+    async fn probed(
+        self: &Arc<Self>,
+        servers: &[PlannedServer],
+        tokens: &[Option<HeaderValue>],
+    ) -> Vec<Said> {
         let mut said: Vec<Said> = servers.iter().map(|_| Said::Result(Value::Null, None)).collect();
         let mut running = JoinSet::new();
         for (n, server) in servers.iter().enumerate().filter(|(_, server)| forwards(server)) {
@@ -217,7 +277,9 @@ impl Gateway {
             said[n] = match probed.outcome {
                 Outcome::Unauthorized => Said::Unauthorized(probed.head),
                 Outcome::Forbidden => Said::Forbidden(probed.head),
-                Outcome::Silent if self.has(Switch::SilenceHidesRefusals) => Said::Nothing { late: true },
+                Outcome::Silent if self.has(Switch::SilenceHidesRefusals) => {
+                    Said::Nothing { late: true }
+                }
                 Outcome::GoOn | Outcome::Silent => continue,
             };
             if self.has(Switch::FirstRefusalWins) {
@@ -229,8 +291,15 @@ impl Gateway {
 
     /// The refusal that a set of words comes to, if it comes to one: 401 before 403, the first server of the configuration named (AGG-01,
     /// AGG-06). Where partial answers are given, only the word of them all is one (AGG-03).
-    async fn refused(&self, ask: &Ask, servers: &[PlannedServer], said: &[Said]) -> Option<Response<Body>> {
-        if self.has(Switch::SilenceHidesRefusals) && said.iter().any(|said| matches!(said, Said::Nothing { .. })) {
+    async fn refused(
+        &self,
+        ask: &Ask,
+        servers: &[PlannedServer],
+        said: &[Said],
+    ) -> Option<Response<Body>> {
+        if self.has(Switch::SilenceHidesRefusals)
+            && said.iter().any(|said| matches!(said, Said::Nothing { .. }))
+        {
             return None;
         }
         let nobody_left = said.iter().all(|said| said.word().is_some());
@@ -257,38 +326,70 @@ impl Gateway {
             (Some((_, head)), _) if self.has(Switch::NamesTheFirstServer) => {
                 Some(self.unauthorized(&of(&servers[0]), &servers[0], true, head).await)
             }
-            (Some((server, head)), _) => Some(self.unauthorized(&of(server), server, true, head).await),
-            (None, Some((server, head))) => Some(self.forbidden(&of(server), server, true, head).await),
+            (Some((server, head)), _) => {
+                Some(self.unauthorized(&of(server), server, true, head).await)
+            }
+            (None, Some((server, head))) => {
+                Some(self.forbidden(&of(server), server, true, head).await)
+            }
             (None, None) => None,
         }
     }
 
     /// The token that each server is shown. One of several protection spaces gets it where the profile keeps them apart (AGG-04): that of
     /// the first server that is to be shown one.
-    fn shown(&self, servers: &[PlannedServer], token: Option<&HeaderValue>) -> Vec<Option<HeaderValue>> {
-        let space = |server: &PlannedServer| server.space.clone().unwrap_or_else(|| server.name.clone());
+    fn shown(
+        &self,
+        servers: &[PlannedServer],
+        token: Option<&HeaderValue>,
+    ) -> Vec<Option<HeaderValue>> {
+        let space =
+            |server: &PlannedServer| server.space.clone().unwrap_or_else(|| server.name.clone());
         let first = servers.iter().find(|server| forwards(server)).map(space);
         let everywhere = self.profile == Profile::Seed || self.has(Switch::TokenToEverySpace);
-        servers.iter().map(|server| token.filter(|_| everywhere || first == Some(space(server))).cloned()).collect()
+        servers
+            .iter()
+            .map(|server| token.filter(|_| everywhere || first == Some(space(server))).cloned())
+            .collect()
     }
 
     /// One server's part of the request, and what it said.
-    async fn part(&self, mut ask: Ask, server: &PlannedServer, caller: &Caller, session: Option<HeaderValue>) -> Said {
+    async fn part(
+        &self,
+        mut ask: Ask,
+        server: &PlannedServer,
+        caller: &Caller,
+        session: Option<HeaderValue>,
+    ) -> Said {
         ask.headers.remove(&SESSION);
         ask.headers.extend(session.map(|session| (SESSION, session)));
-        let Some(credential) = self.credential(&ask, server, caller).await else { return Said::Nothing { late: false } };
+        let Some(credential) = self.credential(&ask, server, caller).await else {
+            return Said::Nothing { late: false };
+        };
         let answer = match self.sent(&ask, server, &credential).await {
             Ok(answer) => answer,
-            Err(trouble) => return Said::Nothing { late: trouble == super::upstream::Trouble::TooSlow },
+            Err(trouble) => {
+                return Said::Nothing { late: trouble == super::upstream::Trouble::TooSlow };
+            }
         };
         match answer.status() {
-            StatusCode::UNAUTHORIZED if forwards(server) => Said::Unauthorized(answer.headers().clone()),
+            StatusCode::UNAUTHORIZED if forwards(server) => {
+                Said::Unauthorized(answer.headers().clone())
+            }
             StatusCode::FORBIDDEN if forwards(server) => Said::Forbidden(answer.headers().clone()),
             status if status.is_success() => {
                 let session = answer.headers().get(&SESSION).cloned();
-                let stream = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-                let body = timeout(REQUEST_DEADLINE, Limited::new(answer.into_body(), 4 * 1024 * 1024).collect());
-                let Ok(body) = body.await else { return Said::Nothing { late: true } };
+                let stream = answer
+                    .headers()
+                    .get(CONTENT_TYPE)
+                    .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+                let body = timeout(
+                    REQUEST_DEADLINE,
+                    Limited::new(answer.into_body(), 4 * 1024 * 1024).collect(),
+                );
+                let Ok(body) = body.await else {
+                    return Said::Nothing { late: true };
+                };
                 let Ok(body) = body else { return Said::Nothing { late: false } };
                 match result(&body.to_bytes(), stream) {
                     Some(result) => Said::Result(result, session),
@@ -301,23 +402,47 @@ impl Gateway {
     }
 
     /// One answer of all those that there are. Where there is none, nobody could be reached (STA-12).
-    fn joined(&self, ask: &Ask, caller: &Caller, servers: &[PlannedServer], said: &[Said]) -> Response<Body> {
-        let words: Vec<(&str, &str)> =
-            servers.iter().zip(said).filter_map(|(server, said)| Some((server.name.as_str(), said.word()?))).collect();
+    fn joined(
+        &self,
+        ask: &Ask,
+        caller: &Caller,
+        servers: &[PlannedServer],
+        said: &[Said],
+    ) -> Response<Body> {
+        let words: Vec<(&str, &str)> = servers
+            .iter()
+            .zip(said)
+            .filter_map(|(server, said)| Some((server.name.as_str(), said.word()?)))
+            .collect();
         if words.len() == servers.len() && !self.has(Switch::EmptyWhereAllFail) {
             let late = said.iter().any(|said| matches!(said, Said::Nothing { late: true }));
-            let (status, word) =
-                if late { (StatusCode::GATEWAY_TIMEOUT, "504 Gateway Timeout") } else { (StatusCode::BAD_GATEWAY, "502 Bad Gateway") };
-            return error(ask, status, &format!("{word}: no server gave an answer that can be used"));
+            let (status, word) = if late {
+                (StatusCode::GATEWAY_TIMEOUT, "504 Gateway Timeout")
+            } else {
+                (StatusCode::BAD_GATEWAY, "502 Bad Gateway")
+            };
+            return error(
+                ask,
+                status,
+                &format!("{word}: no server gave an answer that can be used"),
+            );
         }
         let sessions = servers.iter().zip(said).filter_map(|(server, said)| match said {
             Said::Result(_, Some(session)) => Some((server.name.clone(), session.clone())),
             _ => None,
         });
-        let opened = Session { everything: caller.everything, path: ask.path.clone(), of: sessions.collect() };
+        let opened = Session {
+            everything: caller.everything,
+            path: ask.path.clone(),
+            of: sessions.collect(),
+        };
         if ask.method == Method::DELETE || ask.id.is_none() {
             self.forget(ask);
-            return empty(if ask.method == Method::DELETE { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED });
+            return empty(if ask.method == Method::DELETE {
+                StatusCode::NO_CONTENT
+            } else {
+                StatusCode::ACCEPTED
+            });
         }
         let parts: Vec<(usize, &str, &Value)> = servers
             .iter()
@@ -338,7 +463,8 @@ impl Gateway {
         };
         let mut result = merged(ask, &parts, name);
         if !words.is_empty() && !self.has(Switch::DropsFailingSilently) {
-            let outcomes: serde_json::Map<String, Value> = words.iter().map(|(name, word)| ((*name).to_owned(), json!(word))).collect();
+            let outcomes: serde_json::Map<String, Value> =
+                words.iter().map(|(name, word)| ((*name).to_owned(), json!(word))).collect();
             result["_meta"]["preflight-model/outcomes"] = Value::Object(outcomes);
         }
         if self.has(Switch::PublicParts) && result.get("cacheScope").is_some() {
@@ -355,7 +481,10 @@ impl Gateway {
     fn keep(&self, session: Session) -> HeaderValue {
         let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(32).collect();
         let id = HeaderValue::try_from(id).expect("letters and digits are a header value");
-        self.of_several.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
+        self.of_several
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), session);
         id
     }
 
@@ -368,7 +497,9 @@ impl Gateway {
 
 /// The body with the plain name in the place of the client's.
 fn renamed(ask: &Ask, plain: &str) -> Bytes {
-    let Ok(mut message) = serde_json::from_slice::<Value>(&ask.body) else { return ask.body.clone() };
+    let Ok(mut message) = serde_json::from_slice::<Value>(&ask.body) else {
+        return ask.body.clone();
+    };
     for place in ["/params/name", "/params/uri"] {
         if let Some(name) = message.pointer_mut(place) {
             *name = plain.into();
@@ -381,9 +512,13 @@ fn renamed(ask: &Ask, plain: &str) -> Bytes {
 fn result(body: &[u8], stream: bool) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?;
     let mut messages: Vec<Value> = if stream {
-        text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?).ok()).collect()
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?).ok())
+            .collect()
     } else {
         serde_json::from_str(text).into_iter().collect()
     };
-    messages.iter_mut().find_map(|message| message.get_mut("result").map(Value::take))
+    messages
+        .iter_mut()
+        .find_map(|message| message.get_mut("result").map(Value::take))
 }

@@ -6,7 +6,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    USER_AGENT,
+};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -68,8 +71,12 @@ pub(super) enum Trouble {
 
 /// Whether a caller's token would go to another machine without TLS (OAuth 2.1 §1.5).
 pub(super) fn is_in_the_clear(server: &PlannedServer) -> bool {
-    let is_here = |url: &url::Url| url.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
-    let leaves = url::Url::parse(&server.url).is_ok_and(|url| url.scheme() == "http" && !is_here(&url));
+    let is_here = |url: &url::Url| {
+        url.host_str()
+            .is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host))
+    };
+    let leaves =
+        url::Url::parse(&server.url).is_ok_and(|url| url.scheme() == "http" && !is_here(&url));
     leaves && matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
 }
 
@@ -87,28 +94,50 @@ pub(super) fn client(pooled: bool, title_case: bool) -> Http {
 
 impl Gateway {
     /// One attempt, until the head is there.
-    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>, within: Duration) -> Result<Response<Incoming>, Trouble> {
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        within: Duration,
+    ) -> Result<Response<Incoming>, Trouble> {
         self.ask_otherwise(&mut request);
-        let within = if self.has(Switch::NoDeadline) { Duration::from_secs(3600) } else { within };
+        let within = if self.has(Switch::NoDeadline) {
+            Duration::from_secs(3600)
+        } else {
+            within
+        };
         let deadline = Instant::now() + within;
         let again = self.has(Switch::FollowsRedirects).then(|| request.clone());
         let answer = self.once(request, deadline).await?;
         match (again, answer.headers().get(LOCATION)) {
             (Some(mut again), Some(location)) if answer.status().is_redirection() => {
-                *again.uri_mut() = location.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Trouble::Unreachable)?;
+                *again.uri_mut() = location
+                    .to_str()
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .ok_or(Trouble::Unreachable)?;
                 self.once(again, deadline).await
             }
             _ => Ok(answer),
         }
     }
 
-    async fn once(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Result<Response<Incoming>, Trouble> {
-        let answer = timeout_at(deadline, self.http.request(request)).await.map_err(|_| Trouble::TooSlow)?;
+    async fn once(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let answer = timeout_at(deadline, self.http.request(request))
+            .await
+            .map_err(|_| Trouble::TooSlow)?;
         answer.map_err(|_| Trouble::Unreachable)
     }
 
     /// Asks a server what it makes of a token, with an `initialize` of the gateway's own whose session is ended at once.
-    pub(super) async fn probe(self: &Arc<Self>, server: &PlannedServer, token: &HeaderValue) -> Probed {
+    pub(super) async fn probe(
+        self: &Arc<Self>,
+        server: &PlannedServer,
+        token: &HeaderValue,
+    ) -> Probed {
         if self.has(Switch::AsksNothingBeforehand) || self.is_remembered(server, token) {
             return Probed::default();
         }
@@ -117,7 +146,12 @@ impl Gateway {
             Some(queue) => Some(queue.lock().await),
             None => None,
         };
-        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&(server.name.clone(), token.clone())) {
+        if self
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&(server.name.clone(), token.clone()))
+        {
             return Probed { outcome: Outcome::Unauthorized, head: HeaderMap::new() };
         }
         let since = Instant::now();
@@ -137,7 +171,9 @@ impl Gateway {
         self.timed(server, since.elapsed(), open);
         let mut answer = match answer {
             Ok(answer) => answer,
-            Err(Trouble::TooSlow) => return Probed { outcome: Outcome::Silent, head: HeaderMap::new() },
+            Err(Trouble::TooSlow) => {
+                return Probed { outcome: Outcome::Silent, head: HeaderMap::new() };
+            }
             Err(Trouble::Unreachable) => return Probed::default(),
         };
         if answer.status().is_success() {
@@ -148,16 +184,26 @@ impl Gateway {
             _ if self.has(Switch::MisreadsRefusedProbe) => Outcome::GoOn,
             StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
             StatusCode::FORBIDDEN => Outcome::Forbidden,
-            StatusCode::INTERNAL_SERVER_ERROR if self.has(Switch::Synthesises401From500) => Outcome::Unauthorized,
+            StatusCode::INTERNAL_SERVER_ERROR if self.has(Switch::Synthesises401From500) => {
+                Outcome::Unauthorized
+            }
             _ => Outcome::GoOn,
         };
         if outcome == Outcome::Unauthorized && self.has(Switch::RemembersRefusals) {
-            self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert((server.name.clone(), token.clone()));
+            self.refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert((server.name.clone(), token.clone()));
         }
         if outcome != Outcome::GoOn && !self.counts(&mut answer).await {
             return Probed::default();
         }
-        if let Some(session) = answer.headers().get(SESSION).cloned().filter(|_| !self.has(Switch::LeavesSessions)) {
+        if let Some(session) = answer
+            .headers()
+            .get(SESSION)
+            .cloned()
+            .filter(|_| !self.has(Switch::LeavesSessions))
+        {
             let ending = Arc::clone(self).end_session(server.url.clone(), token.clone(), session);
             if self.has(Switch::WaitsForCleanUp) {
                 ending.await;
@@ -176,14 +222,18 @@ impl Gateway {
     /// Whether a variant was told a moment ago that this server takes this token (PRB-16).
     fn is_remembered(&self, server: &PlannedServer, token: &HeaderValue) -> bool {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = accepted.get(&(server.name.clone(), token.clone())).filter(|_| self.has(Switch::RemembersAcceptance));
+        let since = accepted
+            .get(&(server.name.clone(), token.clone()))
+            .filter(|_| self.has(Switch::RemembersAcceptance));
         since.is_some_and(|since| since.elapsed() < REMEMBERED)
     }
 
     /// Whether a refusal is one by its head alone, which is all that it takes (PRB-14).
     pub(super) async fn counts(&self, refusal: &mut Response<Incoming>) -> bool {
         let whole = async {
-            timeout(REQUEST_DEADLINE, Limited::new(refusal.body_mut(), 16 * 1024 * 1024).collect()).await.is_ok_and(|body| body.is_ok())
+            timeout(REQUEST_DEADLINE, Limited::new(refusal.body_mut(), 16 * 1024 * 1024).collect())
+                .await
+                .is_ok_and(|body| body.is_ok())
         };
         !self.has(Switch::ReadsRefusalBody) || whole.await
     }
@@ -200,31 +250,53 @@ impl Gateway {
         } else if self.has(Switch::ProbesWithToolsCall) {
             (
                 Method::POST,
-                Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "tools/call", "params": { "name": "echo", "arguments": {} } })),
+                Some(
+                    json!({ "jsonrpc": "2.0", "id": "probe", "method": "tools/call", "params": { "name": "echo", "arguments": {} } }),
+                ),
             )
         } else if server.era == Era::July2026 && !self.has(Switch::OpensAsBefore) {
-            let mut meta =
-                json!({ "io.modelcontextprotocol/protocolVersion": REVISION_2026, "io.modelcontextprotocol/clientCapabilities": {} });
+            let mut meta = json!({ "io.modelcontextprotocol/protocolVersion": REVISION_2026, "io.modelcontextprotocol/clientCapabilities": {} });
             if self.has(Switch::CarelessDiscover) {
                 meta = json!({});
             }
-            (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "server/discover", "params": { "_meta": meta } })))
+            (
+                Method::POST,
+                Some(
+                    json!({ "jsonrpc": "2.0", "id": "probe", "method": "server/discover", "params": { "_meta": meta } }),
+                ),
+            )
         } else {
             let name = if self.has(Switch::AnonymousProbe) { "" } else { "preflight-model" };
             let client = json!({ "name": name, "version": "0.1" });
-            let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client });
-            (Method::POST, Some(json!({ "jsonrpc": "2.0", "id": "probe", "method": "initialize", "params": params })))
+            let params =
+                json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client });
+            (
+                Method::POST,
+                Some(
+                    json!({ "jsonrpc": "2.0", "id": "probe", "method": "initialize", "params": params }),
+                ),
+            )
         };
-        let discovers = message.as_ref().is_some_and(|message| message["method"] == "server/discover");
+        let discovers =
+            message.as_ref().is_some_and(|message| message["method"] == "server/discover");
         let mut request = own_request(&server.url, method, token, message);
         if discovers {
             request.headers_mut().insert(REVISION, HeaderValue::from_static(REVISION_2026));
-            request.headers_mut().insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
+            request.headers_mut().insert(
+                HeaderName::from_static("mcp-method"),
+                HeaderValue::from_static("server/discover"),
+            );
         }
         if self.has(Switch::ProbesOtherwise) {
-            request.headers_mut().insert(ACCEPT, HeaderValue::from_static("Text/Event-Stream;q=0.5"));
-            request.headers_mut().append(ACCEPT, HeaderValue::from_static("Application/JSON"));
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=utf-8"));
+            request
+                .headers_mut()
+                .insert(ACCEPT, HeaderValue::from_static("Text/Event-Stream;q=0.5"));
+            request
+                .headers_mut()
+                .append(ACCEPT, HeaderValue::from_static("Application/JSON"));
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=utf-8"));
         }
         if self.has(Switch::CarelessProbe) {
             request.headers_mut().remove(ACCEPT);
@@ -245,7 +317,9 @@ impl Gateway {
     /// The credential that the token endpoint mints, asked for once however many requests wait for it.
     pub(super) async fn minted(&self, server: &PlannedServer) -> Option<HeaderValue> {
         let mut minted = self.minted.lock().await;
-        if let Some((credential, _)) = minted.get(&server.name).filter(|(_, until)| Instant::now() < *until) {
+        if let Some((credential, _)) =
+            minted.get(&server.name).filter(|(_, until)| Instant::now() < *until)
+        {
             return Some(credential.clone());
         }
         let form = url::form_urlencoded::Serializer::new(String::new())
@@ -259,10 +333,19 @@ impl Gateway {
             .header(USER_AGENT, AGENT)
             .body(Full::from(form))
             .ok()?;
-        let answer = self.send(request, PROBE_DEADLINE).await.ok().filter(|answer| answer.status() == StatusCode::OK)?;
-        let body = timeout(PROBE_DEADLINE, Limited::new(answer, 64 * 1024).collect()).await.ok()?.ok()?.to_bytes();
+        let answer = self
+            .send(request, PROBE_DEADLINE)
+            .await
+            .ok()
+            .filter(|answer| answer.status() == StatusCode::OK)?;
+        let body = timeout(PROBE_DEADLINE, Limited::new(answer, 64 * 1024).collect())
+            .await
+            .ok()?
+            .ok()?
+            .to_bytes();
         let grant: Value = serde_json::from_slice(&body).ok()?;
-        let credential = HeaderValue::try_from(format!("Bearer {}", grant["access_token"].as_str()?)).ok()?;
+        let credential =
+            HeaderValue::try_from(format!("Bearer {}", grant["access_token"].as_str()?)).ok()?;
         let lasts = Duration::from_secs(grant["expires_in"].as_u64().unwrap_or(60));
         minted.insert(server.name.clone(), (credential.clone(), Instant::now() + lasts));
         Some(credential)
@@ -270,7 +353,12 @@ impl Gateway {
 }
 
 /// A request that the gateway makes on its own account.
-fn own_request(url: &str, method: Method, token: &HeaderValue, message: Option<Value>) -> Request<Full<Bytes>> {
+fn own_request(
+    url: &str,
+    method: Method,
+    token: &HeaderValue,
+    message: Option<Value>,
+) -> Request<Full<Bytes>> {
     let mut headers = HeaderMap::new();
     if method == Method::HEAD {
         // Servers that send a body after HEAD are common; the connection is not worth keeping.
@@ -288,7 +376,12 @@ fn own_request(url: &str, method: Method, token: &HeaderValue, message: Option<V
 }
 
 /// A request to a configured URL. One that is no URL leads nowhere, like any other that cannot be reached.
-pub(super) fn addressed(url: &str, method: Method, headers: HeaderMap, body: Full<Bytes>) -> Request<Full<Bytes>> {
+pub(super) fn addressed(
+    url: &str,
+    method: Method,
+    headers: HeaderMap,
+    body: Full<Bytes>,
+) -> Request<Full<Bytes>> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = url.parse().unwrap_or_else(|_| Uri::from_static("/"));

@@ -42,7 +42,8 @@ struct File {
 }
 
 static ALL: LazyLock<Vec<Variant>> = LazyLock::new(|| {
-    let file: File = toml::from_str(include_str!("../../variants.toml")).expect("variants.toml is embedded, and a test parses it");
+    let file: File = toml::from_str(include_str!("../../variants.toml"))
+        .expect("variants.toml is embedded, and a test parses it");
     file.variant
 });
 
@@ -75,7 +76,11 @@ mod tests {
     fn what_a_variant_does_is_permitted() {
         for variant in all() {
             assert!(!variant.permitted.is_empty(), "nothing allows {}", variant.name());
-            assert!(super::super::fault::Fault::find(variant.name()).is_none(), "{} is a fault", variant.name());
+            assert!(
+                super::super::fault::Fault::find(variant.name()).is_none(),
+                "{} is a fault",
+                variant.name()
+            );
         }
     }
 
@@ -83,8 +88,11 @@ mod tests {
     fn only_recommendations_are_forgone() {
         for variant in all() {
             for id in &variant.forgoes {
-                let requirement = Catalogue::embedded().get(id).unwrap_or_else(|| panic!("{}: no requirement {id}", variant.name()));
-                let binds = matches!(requirement.level, Level::Must | Level::MustNot) && requirement.core();
+                let requirement = Catalogue::embedded()
+                    .get(id)
+                    .unwrap_or_else(|| panic!("{}: no requirement {id}", variant.name()));
+                let binds =
+                    matches!(requirement.level, Level::Must | Level::MustNot) && requirement.core();
                 assert!(!binds, "{} is bound by {id}", variant.name());
             }
         }

@@ -44,9 +44,14 @@ impl Answer {
 
     /// An event stream that ends after the last message.
     pub(super) fn events<'a>(messages: impl IntoIterator<Item = &'a Value>) -> Self {
-        let headers =
-            vec![("Content-Type".to_owned(), "text/event-stream".to_owned()), ("Cache-Control".to_owned(), "no-store".to_owned())];
-        let events = messages.into_iter().map(|message| format!("event: message\ndata: {message}\n\n")).collect();
+        let headers = vec![
+            ("Content-Type".to_owned(), "text/event-stream".to_owned()),
+            ("Cache-Control".to_owned(), "no-store".to_owned()),
+        ];
+        let events = messages
+            .into_iter()
+            .map(|message| format!("event: message\ndata: {message}\n\n"))
+            .collect();
         Self { status: 200, headers, body: Body::Events(events) }
     }
 
@@ -68,28 +73,49 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     pub(super) fn of(site: &'a Site, host: &'a Host, ticket: &'a Ticket) -> Self {
-        Self { origin: &host.origin, elsewhere: &site.elsewhere, case: ticket.case() }
+        Self {
+            origin: &host.origin,
+            elsewhere: &site.elsewhere,
+            case: ticket.case(),
+        }
     }
 }
 
 /// The answer that `behaviours.toml` states.
-pub(super) fn stated(status: u16, headers: &[(String, String)], body: Option<&BodyText>, request: &Request, places: &Places<'_>) -> Answer {
+pub(super) fn stated(
+    status: u16,
+    headers: &[(String, String)],
+    body: Option<&BodyText>,
+    request: &Request,
+    places: &Places<'_>,
+) -> Answer {
     let place = |name: &str| match name {
         "origin" => Some(places.origin.to_owned()),
         "elsewhere" => Some(places.elsewhere.to_owned()),
-        "case" => places.case.map(|case| Script::everywhere(case.clone(), "200-json", Script::NOBODYS.to_owned()).token()),
+        "case" => places.case.map(|case| {
+            Script::everywhere(case.clone(), "200-json", Script::NOBODYS.to_owned()).token()
+        }),
         "pad" => Some("x".repeat(64 << 10)),
         _ => None,
     };
     let word = |name: &str| match name {
-        "id" => Some(request.json().and_then(|message| message.get("id").map(Value::to_string)).unwrap_or_else(|| "null".to_owned())),
+        "id" => Some(
+            request
+                .json()
+                .and_then(|message| message.get("id").map(Value::to_string))
+                .unwrap_or_else(|| "null".to_owned()),
+        ),
         "reason" => Some(reason(status).to_owned()),
-        "oauth" => Some(if status == 403 { "insufficient_scope" } else { "invalid_token" }.to_owned()),
+        "oauth" => {
+            Some(if status == 403 { "insufficient_scope" } else { "invalid_token" }.to_owned())
+        }
         _ => None,
     };
     // Unknown placeholders were refused when the file was read.
-    let mut lines: Vec<(String, String)> =
-        headers.iter().map(|(name, value)| (name.clone(), fill(value, place).unwrap_or_default())).collect();
+    let mut lines: Vec<(String, String)> = headers
+        .iter()
+        .map(|(name, value)| (name.clone(), fill(value, place).unwrap_or_default()))
+        .collect();
     let mut bytes = Vec::new();
     if let Some(body) = body {
         if let Some(content_type) = &body.content_type {
@@ -102,7 +128,10 @@ pub(super) fn stated(status: u16, headers: &[(String, String)], body: Option<&Bo
 
 /// The usual phrase for a status.
 pub(super) fn reason(status: u16) -> &'static str {
-    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown")
+    http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Unknown")
 }
 
 #[cfg(test)]
@@ -113,10 +142,31 @@ mod tests {
     #[test]
     fn a_stated_answer_echoes_the_id_and_names_its_origin() {
         let (behaviour, body) = Behaviours::embedded().resolve("401-full+json-rpc").unwrap();
-        let Source::Stated { status, headers, .. } = &behaviour.source else { panic!("401-full is stated") };
-        let request = Request { body: br#"{"jsonrpc":"2.0","id":"q","method":"ping"}"#.to_vec(), ..Request::default() };
-        let answer = stated(*status, headers, body, &request, &Places { origin: "http://here", elsewhere: "http://there", case: None });
-        assert_eq!(answer.body, Body::Sized(br#"{"jsonrpc":"2.0","id":"q","error":{"code":-31000,"message":"Unauthorized"}}"#.to_vec()));
-        assert!(answer.headers[0].1.contains(r#"resource_metadata="http://here/.well-known/"#), "{:?}", answer.headers);
+        let Source::Stated { status, headers, .. } = &behaviour.source else {
+            panic!("401-full is stated")
+        };
+        let request = Request {
+            body: br#"{"jsonrpc":"2.0","id":"q","method":"ping"}"#.to_vec(),
+            ..Request::default()
+        };
+        let answer = stated(
+            *status,
+            headers,
+            body,
+            &request,
+            &Places { origin: "http://here", elsewhere: "http://there", case: None },
+        );
+        assert_eq!(
+            answer.body,
+            Body::Sized(
+                br#"{"jsonrpc":"2.0","id":"q","error":{"code":-31000,"message":"Unauthorized"}}"#
+                    .to_vec()
+            )
+        );
+        assert!(
+            answer.headers[0].1.contains(r#"resource_metadata="http://here/.well-known/"#),
+            "{:?}",
+            answer.headers
+        );
     }
 }

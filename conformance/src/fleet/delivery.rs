@@ -41,7 +41,11 @@ const ENDLESS_PAUSE: Duration = Duration::from_millis(2);
 const ENDLESS_LONG_PAUSE: Duration = Duration::from_millis(200);
 
 /// Delivers the answer. An error means that the peer went away first.
-pub(super) async fn deliver(wire: &mut Wire, answer: &Answer, manner: Manner<'_>) -> io::Result<After> {
+pub(super) async fn deliver(
+    wire: &mut Wire,
+    answer: &Answer,
+    manner: Manner<'_>,
+) -> io::Result<After> {
     let body = if manner.head_only { Vec::new() } else { flat(&answer.body) };
     let half = &body[..body.len() / 2];
     match manner.fault {
@@ -52,7 +56,8 @@ pub(super) async fn deliver(wire: &mut Wire, answer: &Answer, manner: Manner<'_>
         Some(Fault::CloseBeforeHead) => Ok(After::Close),
         Some(Fault::ResetBeforeHead) => Ok(After::Reset),
         Some(Fault::Garbage) => {
-            wire.write(b"\x00\x01\x02 this is not HTTP \xff\xfe\r\n\r\nnor is this\r\n").await?;
+            wire.write(b"\x00\x01\x02 this is not HTTP \xff\xfe\r\n\r\nnor is this\r\n")
+                .await?;
             Ok(After::Close)
         }
         Some(Fault::StallHead) => {
@@ -84,7 +89,10 @@ pub(super) async fn deliver(wire: &mut Wire, answer: &Answer, manner: Manner<'_>
             Ok(After::Close)
         }
         Some(Fault::BadChunk) => {
-            wire.write(&[&head(answer, manner), chunk(half).as_slice(), b"not-a-size\r\n"].concat()).await?;
+            wire.write(
+                &[&head(answer, manner), chunk(half).as_slice(), b"not-a-size\r\n"].concat(),
+            )
+            .await?;
             Ok(After::Close)
         }
         Some(Fault::EndlessBody) => {
@@ -99,10 +107,13 @@ pub(super) async fn deliver(wire: &mut Wire, answer: &Answer, manner: Manner<'_>
             Ok(After::Close)
         }
         Some(Fault::EarlyHints) => {
-            wire.write(b"HTTP/1.1 103 Early Hints\r\nLink: </mcp>; rel=preload\r\n\r\n").await?;
+            wire.write(b"HTTP/1.1 103 Early Hints\r\nLink: </mcp>; rel=preload\r\n\r\n")
+                .await?;
             plainly(wire, answer, manner).await
         }
-        Some(Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress) | None => plainly(wire, answer, manner).await,
+        Some(Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress) | None => {
+            plainly(wire, answer, manner).await
+        }
     }
 }
 
@@ -119,7 +130,9 @@ async fn plainly(wire: &mut Wire, answer: &Answer, manner: Manner<'_>) -> io::Re
             }
             wire.write(b"0\r\n\r\n").await?;
         }
-        Body::Sized(body) if !manner.head_only => wire.write(&[&head, body.as_slice()].concat()).await?,
+        Body::Sized(body) if !manner.head_only => {
+            wire.write(&[&head, body.as_slice()].concat()).await?
+        }
         Body::Absent | Body::Sized(_) | Body::Events(_) => wire.write(&head).await?,
     }
     Ok(if manner.last { After::Close } else { After::KeepOpen })
@@ -150,20 +163,31 @@ async fn endless(wire: &mut Wire, text: &[u8]) -> io::Result<()> {
 }
 
 fn head(answer: &Answer, manner: Manner<'_>) -> Vec<u8> {
-    let version = if manner.fault == Some(Fault::Http10) { "HTTP/1.0" } else { "HTTP/1.1" };
-    let reason = if manner.fault == Some(Fault::NoReason) { "" } else { reason(answer.status) };
+    let version = if manner.fault == Some(Fault::Http10) {
+        "HTTP/1.0"
+    } else {
+        "HTTP/1.1"
+    };
+    let reason = if manner.fault == Some(Fault::NoReason) {
+        ""
+    } else {
+        reason(answer.status)
+    };
     let mut head = format!("{version} {} {reason}\r\n", answer.status);
     let framing = match (manner.fault, &answer.body) {
         (Some(Fault::Http10), _) | (_, Body::Absent) => None,
-        (Some(Fault::BadChunk | Fault::EndlessBody | Fault::HeldOpen), _) | (_, Body::Events(_)) => {
-            Some(("Transfer-Encoding", "chunked".to_owned()))
-        }
+        (Some(Fault::BadChunk | Fault::EndlessBody | Fault::HeldOpen), _)
+        | (_, Body::Events(_)) => Some(("Transfer-Encoding", "chunked".to_owned())),
         (_, Body::Sized(body)) => Some(("Content-Length", body.len().to_string())),
     };
     let connection = manner.last.then(|| ("Connection", "close".to_owned()));
     let own = answer.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
     for (name, value) in own.chain(framing).chain(connection) {
-        let name = if manner.fault == Some(Fault::LowerCase) { name.to_ascii_lowercase() } else { name.to_owned() };
+        let name = if manner.fault == Some(Fault::LowerCase) {
+            name.to_ascii_lowercase()
+        } else {
+            name.to_owned()
+        };
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");

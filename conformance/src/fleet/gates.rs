@@ -49,14 +49,21 @@ struct Waiting(watch::Sender<Barrier>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.send_modify(|barrier| barrier.waiting = barrier.waiting.saturating_sub(1));
+        self.0
+            .send_modify(|barrier| barrier.waiting = barrier.waiting.saturating_sub(1));
     }
 }
 
 impl Gates {
     /// Waits until `n` requests of the case wait here at once. False when they did not come together in time.
     pub(super) async fn meet(&self, case: &CaseId, n: usize) -> bool {
-        let barrier = self.barriers.lock().unwrap_or_else(PoisonError::into_inner).entry(case.clone()).or_default().clone();
+        let barrier = self
+            .barriers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(case.clone())
+            .or_default()
+            .clone();
         barrier.send_modify(|barrier| {
             barrier.waiting += 1;
             if barrier.waiting >= n && barrier.opened.is_none() {
@@ -65,7 +72,10 @@ impl Gates {
         });
         let _waiting = Waiting(barrier.clone());
         let mut changes = barrier.subscribe();
-        if timeout(BARRIER_PATIENCE, changes.wait_for(|barrier| barrier.opened.is_some())).await.is_err() {
+        if timeout(BARRIER_PATIENCE, changes.wait_for(|barrier| barrier.opened.is_some()))
+            .await
+            .is_err()
+        {
             barrier.send_modify(|barrier| barrier.opened = barrier.opened.or(Some(false)));
         }
         barrier.borrow().opened == Some(true)
@@ -85,7 +95,10 @@ impl Gates {
     pub(super) async fn turn(&self, case: &CaseId, server: &str) -> Option<Turn> {
         let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner).get(case)?.clone();
         let mut changes = turns.subscribe();
-        let mine = |left: &Vec<String>| left.first().is_none_or(|first| first == server) || left.iter().all(|other| other != server);
+        let mine = |left: &Vec<String>| {
+            left.first().is_none_or(|first| first == server)
+                || left.iter().all(|other| other != server)
+        };
         if timeout(TURN_PATIENCE, changes.wait_for(mine)).await.is_err() {
             turns.send_modify(Vec::clear);
         }
@@ -112,7 +125,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_barrier_opens_when_all_are_there() {
         let (gates, case) = (Gates::default(), CaseId("c".to_owned()));
-        let (a, b, c) = tokio::join!(gates.meet(&case, 3), gates.meet(&case, 3), gates.meet(&case, 3));
+        let (a, b, c) =
+            tokio::join!(gates.meet(&case, 3), gates.meet(&case, 3), gates.meet(&case, 3));
         assert!(a && b && c);
         assert!(gates.meet(&case, 3).await, "what comes later passes");
     }
@@ -135,7 +149,10 @@ mod tests {
         };
         tokio::join!(answer("a"), answer("b"), answer("c"));
         answer("a").await;
-        assert_eq!(*answered.lock().unwrap(), [("b", true), ("c", false), ("a", true), ("a", false)]);
+        assert_eq!(
+            *answered.lock().unwrap(),
+            [("b", true), ("c", false), ("a", true), ("a", false)]
+        );
         gates.take_turns(&case, ["b", "a"].map(str::to_owned).to_vec());
         assert!(gates.turn(&case, "a").await.is_none(), "b is never asked: order is given up");
     }

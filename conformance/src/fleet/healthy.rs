@@ -18,15 +18,28 @@ const REVISIONS: [&str; 4] = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03
 const NEWEST_WITH_SESSIONS: &str = "2025-11-25";
 
 /// What the healthy server answers.
-pub(super) fn answer(site: &Site, server: &str, flavour: Flavour, request: &Request, ticket: &Ticket) -> Answer {
+pub(super) fn answer(
+    site: &Site,
+    server: &str,
+    flavour: Flavour,
+    request: &Request,
+    ticket: &Ticket,
+) -> Answer {
     if request.session().and_then(|session| site.record.lives(session)) == Some(false) {
-        return error(404, request.json().as_ref().map_or(&Value::Null, |message| &message["id"]), -32600, "session not found");
+        return error(
+            404,
+            request.json().as_ref().map_or(&Value::Null, |message| &message["id"]),
+            -32600,
+            "session not found",
+        );
     }
     match request.method.as_str() {
         "POST" => post(site, server, flavour, request, ticket),
         "GET" => {
             let params = json!({ "level": "info", "data": format!("{server} is listening") });
-            Answer::events([&json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params })])
+            Answer::events([
+                &json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params }),
+            ])
         }
         "DELETE" => {
             if let Some(session) = request.session() {
@@ -39,14 +52,20 @@ pub(super) fn answer(site: &Site, server: &str, flavour: Flavour, request: &Requ
 }
 
 fn post(site: &Site, server: &str, flavour: Flavour, request: &Request, ticket: &Ticket) -> Answer {
-    let Some(message) = request.json() else { return error(400, &Value::Null, -32700, "the body is not JSON") };
+    let Some(message) = request.json() else {
+        return error(400, &Value::Null, -32700, "the body is not JSON");
+    };
     let modern = site.plan.server(server).is_some_and(|server| server.era == Era::July2026);
     if let Some(refusal) = modern.then(|| unmirrored(request, &message)).flatten() {
         return refusal;
     }
     let (Some(method), Some(id)) = (rpc_method(&message), message.get("id")) else {
         // A notification, or an answer to a request of ours; batches ended with 2025-06-18.
-        return if message.is_object() { Answer::empty(202) } else { error(400, &Value::Null, -32600, "expected one message") };
+        return if message.is_object() {
+            Answer::empty(202)
+        } else {
+            error(400, &Value::Null, -32600, "expected one message")
+        };
     };
     let (id, nobodys) = (id, json!("nobody-used-this-id"));
     let id = if flavour == Flavour::WrongId { &nobodys } else { id };
@@ -60,7 +79,9 @@ fn post(site: &Site, server: &str, flavour: Flavour, request: &Request, ticket: 
         result["cacheScope"] = json!("private");
     }
     let answer = match (method, json!({ "jsonrpc": "2.0", "id": id, "result": result })) {
-        ("subscriptions/listen", end) => Answer::events([&acknowledged(id, &message["params"]["notifications"]), &end]),
+        ("subscriptions/listen", end) => {
+            Answer::events([&acknowledged(id, &message["params"]["notifications"]), &end])
+        }
         (_, message) => worded(flavour, &message),
     };
     if method != "initialize" {
@@ -85,11 +106,21 @@ fn unmirrored(request: &Request, message: &Value) -> Option<Answer> {
     if method == Some("initialize") {
         return Some(error(404, id, -32601, "no such method"));
     }
-    if field("mcp-protocol-version") != stated || field("mcp-method") != method || named.is_some() && field("mcp-name").is_none() {
+    if field("mcp-protocol-version") != stated
+        || field("mcp-method") != method
+        || named.is_some() && field("mcp-name").is_none()
+    {
         return Some(error(400, id, -32020, "the header fields are not what the message says"));
     }
-    if stated != Some(REVISIONS[0]) || !params["_meta"]["io.modelcontextprotocol/clientCapabilities"].is_object() {
-        return Some(error(400, id, -32602, "_meta lacks the version or the client's capabilities"));
+    if stated != Some(REVISIONS[0])
+        || !params["_meta"]["io.modelcontextprotocol/clientCapabilities"].is_object()
+    {
+        return Some(error(
+            400,
+            id,
+            -32602,
+            "_meta lacks the version or the client's capabilities",
+        ));
     }
     None
 }
@@ -120,22 +151,34 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
     let capabilities = json!({ "tools": {}, "prompts": {}, "resources": {}, "logging": {} });
     match method {
         "initialize" => {
-            let asked = params["protocolVersion"].as_str().filter(|asked| REVISIONS[1..].contains(asked));
-            Ok(json!({ "protocolVersion": asked.unwrap_or(NEWEST_WITH_SESSIONS), "capabilities": capabilities, "serverInfo": info }))
+            let asked = params["protocolVersion"]
+                .as_str()
+                .filter(|asked| REVISIONS[1..].contains(asked));
+            Ok(
+                json!({ "protocolVersion": asked.unwrap_or(NEWEST_WITH_SESSIONS), "capabilities": capabilities, "serverInfo": info }),
+            )
         }
-        "server/discover" => Ok(json!({ "supportedVersions": REVISIONS, "capabilities": capabilities, "serverInfo": info })),
+        "server/discover" => Ok(
+            json!({ "supportedVersions": REVISIONS, "capabilities": capabilities, "serverInfo": info }),
+        ),
         "ping" | "logging/setLevel" => Ok(json!({})),
-        "tools/list" => Ok(json!({ "tools": [tool("echo", &["text"], "string"), tool("add", &["a", "b"], "number")] })),
+        "tools/list" => Ok(
+            json!({ "tools": [tool("echo", &["text"], "string"), tool("add", &["a", "b"], "number")] }),
+        ),
         "tools/call" => call(server, params),
-        "prompts/list" => Ok(json!({ "prompts": [{ "name": "greeting", "description": format!("a greeting from {server}") }] })),
-        "resources/list" => {
-            Ok(json!({ "resources": [{ "uri": format!("fleet://{server}/log"), "name": "log", "mimeType": "text/plain" }] }))
-        }
+        "prompts/list" => Ok(
+            json!({ "prompts": [{ "name": "greeting", "description": format!("a greeting from {server}") }] }),
+        ),
+        "resources/list" => Ok(
+            json!({ "resources": [{ "uri": format!("fleet://{server}/log"), "name": "log", "mimeType": "text/plain" }] }),
+        ),
         "prompts/get" => {
             let content = json!({ "type": "text", "text": format!("hello from {server}") });
             Ok(json!({ "messages": [{ "role": "user", "content": content }] }))
         }
-        "resources/read" => Ok(json!({ "contents": [{ "uri": params["uri"], "mimeType": "text/plain", "text": "nothing happened" }] })),
+        "resources/read" => Ok(
+            json!({ "contents": [{ "uri": params["uri"], "mimeType": "text/plain", "text": "nothing happened" }] }),
+        ),
         "subscriptions/listen" => Ok(json!({})),
         "resources/templates/list" => Ok(json!({ "resourceTemplates": [] })),
         _ => Err((-32601, "no such method")),
@@ -143,8 +186,10 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
 }
 
 fn tool(name: &str, arguments: &[&str], kind: &str) -> Value {
-    let properties: serde_json::Map<String, Value> =
-        arguments.iter().map(|argument| ((*argument).to_owned(), json!({ "type": kind }))).collect();
+    let properties: serde_json::Map<String, Value> = arguments
+        .iter()
+        .map(|argument| ((*argument).to_owned(), json!({ "type": kind })))
+        .collect();
     json!({ "name": name, "description": format!("fleet tool {name}"), "inputSchema": { "type": "object", "properties": properties } })
 }
 
@@ -152,22 +197,33 @@ fn call(server: &str, params: &Value) -> Result<Value, (i64, &'static str)> {
     let arguments = &params["arguments"];
     let text = match params["name"].as_str() {
         Some("echo") => arguments["text"].as_str().unwrap_or_default().to_owned(),
-        Some("add") => (arguments["a"].as_f64().unwrap_or_default() + arguments["b"].as_f64().unwrap_or_default()).to_string(),
+        Some("add") => (arguments["a"].as_f64().unwrap_or_default()
+            + arguments["b"].as_f64().unwrap_or_default())
+        .to_string(),
         _ => return Err((-32602, "no such tool")),
     };
-    Ok(json!({ "content": [{ "type": "text", "text": format!("{server}: {text}") }], "isError": false }))
+    Ok(
+        json!({ "content": [{ "type": "text", "text": format!("{server}: {text}") }], "isError": false }),
+    )
 }
 
 /// Puts three progress notifications before the result of a stream.
 pub(super) fn with_progress(mut answer: Answer, request: &Request) -> Answer {
     if let Body::Events(events) = &mut answer.body {
-        let token = request.json().map(|message| message["params"]["_meta"]["progressToken"].clone()).unwrap_or_default();
+        let token = request
+            .json()
+            .map(|message| message["params"]["_meta"]["progressToken"].clone())
+            .unwrap_or_default();
         let token = if token.is_null() { json!("progress") } else { token };
         let notices = (1..=3).map(|step| {
             let params = json!({ "progressToken": token, "progress": step, "total": 3 });
             json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params })
         });
-        let Answer { body: Body::Events(notices), .. } = Answer::events(&notices.collect::<Vec<_>>()) else { return answer };
+        let Answer { body: Body::Events(notices), .. } =
+            Answer::events(&notices.collect::<Vec<_>>())
+        else {
+            return answer;
+        };
         events.splice(..0, notices);
     }
     answer

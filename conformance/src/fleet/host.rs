@@ -72,7 +72,11 @@ impl Host {
             },
         };
         while let Some(mut request) = read_head(&mut wire).await {
-            let arrival = Head { connection: number, number: site.record.number(), at_ms: site.elapsed_ms() };
+            let arrival = Head {
+                connection: number,
+                number: site.record.number(),
+                at_ms: site.elapsed_ms(),
+            };
             read_body(&mut wire, &mut request).await;
             match self.serve(&site, &mut wire, &request, arrival).await {
                 After::KeepOpen => {}
@@ -84,14 +88,17 @@ impl Host {
 
     async fn serve(&self, site: &Site, wire: &mut Wire, request: &Request, head: Head) -> After {
         let claim = site.orders.claim(&self.name, request, &site.record);
-        let ticket = site.record.open(claim.case.clone(), head.number, self.arrival(request, &head));
+        let ticket =
+            site.record.open(claim.case.clone(), head.number, self.arrival(request, &head));
         let decided = async {
             if let Some(flaw) = request.flaw {
                 return refusal(flaw).into();
             }
             match self.role {
                 Role::Issuer => issuer::answer(&site.plan, request).into(),
-                Role::Elsewhere => healthy::answer(site, &self.name, Flavour::Json, request, &ticket).into(),
+                Role::Elsewhere => {
+                    healthy::answer(site, &self.name, Flavour::Json, request, &ticket).into()
+                }
                 Role::Upstream => upstream::decide(site, self, request, &claim, &ticket).await,
             }
         };
@@ -103,11 +110,21 @@ impl Host {
             }
             decision = decided => decision,
         };
-        let mark = format!("{}/{}/{}", self.name, claim.case.as_ref().map_or("-", |case| case.0.as_str()), ticket.nth);
+        let mark = format!(
+            "{}/{}/{}",
+            self.name,
+            claim.case.as_ref().map_or("-", |case| case.0.as_str()),
+            ticket.nth
+        );
         let answer = decision.answer.with(MARK, &mark);
         ticket.answered(&decision.word.unwrap_or_else(|| answer.status.to_string()));
         let last = request.flaw.is_some() || !request.keep_alive;
-        let manner = Manner { fault: decision.fault, head_only: request.is_head(), last, pace: decision.pace.as_deref() };
+        let manner = Manner {
+            fault: decision.fault,
+            head_only: request.is_head(),
+            last,
+            pace: decision.pace.as_deref(),
+        };
         let delivered = deliver(wire, &answer, manner).await;
         drop(decision.turn);
         match delivered {

@@ -9,13 +9,16 @@ use url::form_urlencoded;
 use super::{answer::Answer, request::Request};
 use crate::{plan::Plan, trace::header};
 
-const METADATA: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+const METADATA: [&str; 2] =
+    ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
 
 /// What the authorization server answers.
 pub(super) fn answer(plan: &Plan, request: &Request) -> Answer {
     let path = request.path();
     match request.method.as_str() {
-        "GET" | "HEAD" if METADATA.iter().any(|known| path.starts_with(known)) => Answer::json(200, &metadata(plan)),
+        "GET" | "HEAD" if METADATA.iter().any(|known| path.starts_with(known)) => {
+            Answer::json(200, &metadata(plan))
+        }
         "GET" | "HEAD" if path == "/jwks" => Answer::json(200, &json!({ "keys": [] })),
         "POST" if path == "/token" => token(plan, request),
         _ => Answer::empty(404),
@@ -41,13 +44,15 @@ fn metadata(plan: &Plan) -> serde_json::Value {
 
 fn token(plan: &Plan, request: &Request) -> Answer {
     let form: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
-    let field = |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+    let field =
+        |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
     if field("grant_type").as_deref() != Some("client_credentials") {
         return Answer::json(400, &json!({ "error": "unsupported_grant_type" }));
     }
     let client = basic(request).or_else(|| Some((field("client_id")?, field("client_secret")?)));
     if client != Some((plan.client_id.clone(), plan.client_secret.clone())) {
-        return Answer::json(401, &json!({ "error": "invalid_client" })).with("WWW-Authenticate", r#"Basic realm="fleet issuer""#);
+        return Answer::json(401, &json!({ "error": "invalid_client" }))
+            .with("WWW-Authenticate", r#"Basic realm="fleet issuer""#);
     }
     let minted = json!({ "access_token": plan.minted_token, "token_type": "Bearer", "expires_in": 3600, "scope": "mcp:read mcp:write" });
     Answer::json(200, &minted).with("Cache-Control", "no-store")
@@ -56,8 +61,15 @@ fn token(plan: &Plan, request: &Request) -> Answer {
 /// Id and secret of HTTP Basic; each is form-encoded first (RFC 6749 §2.3.1), by some clients more eagerly than by others.
 fn basic(request: &Request) -> Option<(String, String)> {
     let (scheme, encoded) = header(&request.headers, "authorization")?.split_once(' ')?;
-    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = BASE64_STANDARD
+        .decode(encoded.trim())
+        .ok()
+        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    let plain = |encoded: &str| form_urlencoded::parse(format!("={encoded}").as_bytes()).next().map(|(_, value)| value.into_owned());
+    let plain = |encoded: &str| {
+        form_urlencoded::parse(format!("={encoded}").as_bytes())
+            .next()
+            .map(|(_, value)| value.into_owned())
+    };
     Some((plain(id)?, plain(secret)?))
 }

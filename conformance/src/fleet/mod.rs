@@ -93,7 +93,12 @@ impl Fleet {
     /// Until the guard drops, requests to the server that carry no script belong to the case and get the behaviour.
     ///
     /// For cases whose token can not carry a script. There is at most one for a server: the next one waits for the earlier one to end.
-    pub async fn standing_order(&self, server: &str, case: CaseId, behaviour: &str) -> StandingOrder {
+    pub async fn standing_order(
+        &self,
+        server: &str,
+        case: CaseId,
+        behaviour: &str,
+    ) -> StandingOrder {
         self.site.orders.stand(server, case, behaviour).await
     }
 

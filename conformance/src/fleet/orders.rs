@@ -65,11 +65,15 @@ impl Drop for StandingOrder {
 impl Orders {
     pub(super) fn new<'a>(servers: impl IntoIterator<Item = &'a str>) -> Self {
         let desk = || Arc::new(Desk { order: Mutex::new(None), turn: Arc::new(Semaphore::new(1)) });
-        Self { desks: servers.into_iter().map(|server| (server.to_owned(), desk())).collect() }
+        Self {
+            desks: servers.into_iter().map(|server| (server.to_owned(), desk())).collect(),
+        }
     }
 
     pub(super) async fn stand(&self, server: &str, case: CaseId, behaviour: &str) -> StandingOrder {
-        let Some(desk) = self.desks.get(server) else { return StandingOrder { held: None } };
+        let Some(desk) = self.desks.get(server) else {
+            return StandingOrder { held: None };
+        };
         // The semaphore is never closed, so a turn comes sooner or later.
         let turn = Arc::clone(&desk.turn).acquire_owned().await.ok();
         StandingOrder {
@@ -85,10 +89,16 @@ impl Orders {
         let standing = self.desks.get(server).and_then(|desk| desk.get());
         if let Some(script) = find_script(request) {
             let ordered = script.order(server).map(str::to_owned);
-            return Claim { behaviour: ordered.or(standing.map(|(_, behaviour)| behaviour)), case: Some(script.case) };
+            return Claim {
+                behaviour: ordered.or(standing.map(|(_, behaviour)| behaviour)),
+                case: Some(script.case),
+            };
         }
         let owner = request.session().and_then(|session| record.owner(session));
-        if request.method == "DELETE" && owner.is_some() && standing.as_ref().is_none_or(|(case, _)| Some(case) != owner.as_ref()) {
+        if request.method == "DELETE"
+            && owner.is_some()
+            && standing.as_ref().is_none_or(|(case, _)| Some(case) != owner.as_ref())
+        {
             // The clean-up of an earlier case may come while the next one has the floor.
             return Claim { case: owner, behaviour: None };
         }
@@ -102,8 +112,16 @@ impl Orders {
 /// The script of the token in `Authorization`, or else of one anywhere in the request: a leak is attributed too.
 fn find_script(request: &Request) -> Option<Script> {
     let authorization = all_headers(&request.headers, "authorization").find_map(Script::find);
-    let elsewhere = || request.headers.iter().find_map(|(name, value)| Script::find(value).or_else(|| Script::find(name)));
-    authorization.or_else(elsewhere).or_else(|| Script::find(&request.target)).or_else(|| Script::find(&request.body_text()))
+    let elsewhere = || {
+        request
+            .headers
+            .iter()
+            .find_map(|(name, value)| Script::find(value).or_else(|| Script::find(name)))
+    };
+    authorization
+        .or_else(elsewhere)
+        .or_else(|| Script::find(&request.target))
+        .or_else(|| Script::find(&request.body_text()))
 }
 
 #[cfg(test)]
@@ -116,7 +134,10 @@ mod tests {
         Request {
             method: "POST".to_owned(),
             target: target.to_owned(),
-            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             body: body.as_bytes().to_vec(),
             ..Request::default()
         }
@@ -127,25 +148,45 @@ mod tests {
     }
 
     fn claimed(request: &Request) -> Option<String> {
-        Orders::new(["alpha"]).claim("alpha", request, &Record::default()).case.map(|case| case.0)
+        Orders::new(["alpha"])
+            .claim("alpha", request, &Record::default())
+            .case
+            .map(|case| case.0)
     }
 
     #[test]
     fn a_token_is_attributed_wherever_it_turns_up() {
         let (a, b) = (token("a"), token("b"));
-        assert_eq!(claimed(&request(&[("x-stray", &b), ("Authorization", &format!("Bearer {a}"))], "/mcp", &b)), Some("a".into()));
-        assert_eq!(claimed(&request(&[("Cookie", &format!("t={b}"))], "/mcp", "")), Some("b".into()));
+        assert_eq!(
+            claimed(&request(
+                &[("x-stray", &b), ("Authorization", &format!("Bearer {a}"))],
+                "/mcp",
+                &b
+            )),
+            Some("a".into())
+        );
+        assert_eq!(
+            claimed(&request(&[("Cookie", &format!("t={b}"))], "/mcp", "")),
+            Some("b".into())
+        );
         assert_eq!(claimed(&request(&[], &format!("/mcp?access_token={a}"), "")), Some("a".into()));
-        assert_eq!(claimed(&request(&[], "/mcp", &format!("{{\"token\":\"{a}\"}}"))), Some("a".into()));
+        assert_eq!(
+            claimed(&request(&[], "/mcp", &format!("{{\"token\":\"{a}\"}}"))),
+            Some("a".into())
+        );
         assert_eq!(claimed(&request(&[("Authorization", "Bearer other")], "/mcp", "{}")), None);
     }
 
     #[tokio::test]
     async fn a_standing_order_claims_what_has_no_script_until_it_is_dropped() {
         let orders = Orders::new(["static"]);
-        let (record, unmarked) = (Record::default(), request(&[("Authorization", "Bearer own")], "/mcp", "{}"));
+        let (record, unmarked) =
+            (Record::default(), request(&[("Authorization", "Bearer own")], "/mcp", "{}"));
         let order = orders.stand("static", CaseId("s".to_owned()), "403-bare").await;
-        let expected = Claim { case: Some(CaseId("s".to_owned())), behaviour: Some("403-bare".to_owned()) };
+        let expected = Claim {
+            case: Some(CaseId("s".to_owned())),
+            behaviour: Some("403-bare".to_owned()),
+        };
         assert_eq!(orders.claim("static", &unmarked, &record), expected);
         drop(order);
         assert_eq!(orders.claim("static", &unmarked, &record), Claim::default());

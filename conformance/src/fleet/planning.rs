@@ -42,10 +42,18 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     ground.server(names::RESTRICTED, ServerKind::Ungranted).await?;
     let closed = TcpSocket::new_v4()?;
     closed.bind(loopback())?;
-    ground.plan_server(names::CLOSED, ServerKind::Forwarding, &format!("http://{}", closed.local_addr()?));
+    ground.plan_server(
+        names::CLOSED,
+        ServerKind::Forwarding,
+        &format!("http://{}", closed.local_addr()?),
+    );
     let origin = ground.host(names::UNTRUSTED, Role::Upstream, Some(untrusted()?)).await?;
     ground.plan_server(names::UNTRUSTED, ServerKind::Forwarding, &origin);
-    ground.servers.push(PlannedServer::new(names::UNRESOLVABLE, ServerKind::Forwarding, "https://mcp.preflight.invalid/mcp"));
+    ground.servers.push(PlannedServer::new(
+        names::UNRESOLVABLE,
+        ServerKind::Forwarding,
+        "https://mcp.preflight.invalid/mcp",
+    ));
     ground.server(names::UNMINTABLE, ServerKind::ClientCredentials).await?;
     ground.server(names::RETIRED, ServerKind::Forwarding).await?;
     for name in [names::MODERN, names::MOVED, names::ENDLESS] {
@@ -70,7 +78,10 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     let owned = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect();
     let plan = Plan {
         servers: ground.servers,
-        toolsets: names::TOOLSETS.iter().map(|(name, servers)| Toolset { name: (*name).to_owned(), servers: owned(servers) }).collect(),
+        toolsets: names::TOOLSETS
+            .iter()
+            .map(|(name, servers)| Toolset { name: (*name).to_owned(), servers: owned(servers) })
+            .collect(),
         full_key: random("sk-", &mut rng),
         limited_key: random("sk-", &mut rng),
         static_token: random("", &mut rng),
@@ -83,7 +94,11 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
         commits_at_once: false,
         page: "https://page.preflight.example".to_owned(),
     };
-    Ok(Ground { site: Site::new(plan, elsewhere, rng), hosts: ground.hosts, closed })
+    Ok(Ground {
+        site: Site::new(plan, elsewhere, rng),
+        hosts: ground.hosts,
+        closed,
+    })
 }
 
 #[derive(Default)]
@@ -103,11 +118,17 @@ impl Laying {
         self.servers.push(PlannedServer::new(name, kind, format!("{origin}/mcp")));
     }
 
-    async fn host(&mut self, name: &str, role: Role, tls: Option<TlsAcceptor>) -> io::Result<String> {
+    async fn host(
+        &mut self,
+        name: &str,
+        role: Role,
+        tls: Option<TlsAcceptor>,
+    ) -> io::Result<String> {
         let listener = TcpListener::bind(loopback()).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let origin = format!("{scheme}://{}", listener.local_addr()?);
-        self.hosts.push((Host { name: name.to_owned(), origin: origin.clone(), role, tls }, listener));
+        self.hosts
+            .push((Host { name: name.to_owned(), origin: origin.clone(), role, tls }, listener));
         Ok(origin)
     }
 }
@@ -126,11 +147,16 @@ fn loopback() -> SocketAddr {
 
 /// A certificate that is right in everything but who signed it.
 fn untrusted() -> io::Result<TlsAcceptor> {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).map_err(io::Error::other)?;
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .map_err(io::Error::other)?;
     let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).map_err(io::Error::other)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key))
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![own.cert.der().clone()], key)
+        })
         .map_err(io::Error::other)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

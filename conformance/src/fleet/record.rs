@@ -74,7 +74,9 @@ impl Record {
     pub fn forget(&self, case: &CaseId) {
         let mut state = self.state();
         state.cases.remove(case);
-        state.forgotten.insert(case.clone(), self.shared.arrivals.load(Ordering::Relaxed));
+        state
+            .forgotten
+            .insert(case.clone(), self.shared.arrivals.load(Ordering::Relaxed));
         state.sessions.retain(|_, session| session.case.as_ref() != Some(case));
         drop(state);
         self.shared.changed.send_replace(());
@@ -88,7 +90,11 @@ impl Record {
             seen.turns.clear();
             seen.live_sessions = 0;
         }
-        state.sessions.values_mut().filter(|session| session.case.as_ref() == Some(case)).for_each(|session| session.counts = false);
+        state
+            .sessions
+            .values_mut()
+            .filter(|session| session.case.as_ref() == Some(case))
+            .for_each(|session| session.counts = false);
     }
 
     /// What was asked for cases that had been forgotten by then, since this was called last.
@@ -121,7 +127,10 @@ impl Record {
     }
 
     fn is_settled(&self, case: &CaseId, live_sessions: usize) -> bool {
-        self.state().cases.get(case).is_none_or(|seen| seen.in_flight == 0 && seen.live_sessions <= live_sessions)
+        self.state()
+            .cases
+            .get(case)
+            .is_none_or(|seen| seen.in_flight == 0 && seen.live_sessions <= live_sessions)
     }
 
     /// How many sessions of the case live: issued and not ended.
@@ -148,7 +157,11 @@ impl Record {
     /// Takes an arrival down and holds its case in flight until the ticket is dropped.
     pub(super) fn open(&self, case: Option<CaseId>, number: u64, arrival: Arrival) -> Ticket {
         let mut state = self.state();
-        if case.as_ref().and_then(|case| state.forgotten.get(case)).is_some_and(|from| number >= *from) {
+        if case
+            .as_ref()
+            .and_then(|case| state.forgotten.get(case))
+            .is_some_and(|from| number >= *from)
+        {
             state.late.push(arrival.clone());
         }
         let seen = state.open(case.as_ref());
@@ -231,7 +244,10 @@ impl Ticket {
     /// Notes a session that the answer issues; it belongs to this case.
     pub(super) fn issued(&self, session: &str) {
         let mut state = self.record.state();
-        state.sessions.insert(session.to_owned(), Session { case: self.case.clone(), live: true, counts: true });
+        state.sessions.insert(
+            session.to_owned(),
+            Session { case: self.case.clone(), live: true, counts: true },
+        );
         state.open(self.case.as_ref()).live_sessions += 1;
         self.note(&mut state, |arrival| arrival.session_issued = Some(session.to_owned()));
         drop(state);
@@ -258,7 +274,9 @@ impl Ticket {
         let mut state = self.record.state();
         let mut issued = None;
         self.note(&mut state, |arrival| issued = arrival.session_issued.take());
-        if let Some(session) = issued.and_then(|session| state.sessions.remove(&session)).filter(|session| session.live)
+        if let Some(session) = issued
+            .and_then(|session| state.sessions.remove(&session))
+            .filter(|session| session.live)
             && let Some(seen) = state.seen(session.case.as_ref())
         {
             seen.live_sessions = seen.live_sessions.saturating_sub(1);
@@ -267,7 +285,9 @@ impl Ticket {
 
     fn note(&self, state: &mut State, note: impl FnOnce(&mut Arrival)) {
         let arrivals = state.seen(self.case.as_ref()).map(|seen| seen.arrivals.iter_mut().rev());
-        if let Some((_, arrival)) = arrivals.into_iter().flatten().find(|(number, _)| *number == self.number) {
+        if let Some((_, arrival)) =
+            arrivals.into_iter().flatten().find(|(number, _)| *number == self.number)
+        {
             note(arrival);
         }
     }

@@ -70,11 +70,19 @@ pub(super) async fn read_head(wire: &mut Wire) -> Option<Request> {
             return Some(request);
         }
         if wire.buffer.len() > HEAD_CAP {
-            return Some(Request { flaw: Some(Flaw::HeadTooLarge), body: wire.buffer.split().to_vec(), ..Request::default() });
+            return Some(Request {
+                flaw: Some(Flaw::HeadTooLarge),
+                body: wire.buffer.split().to_vec(),
+                ..Request::default()
+            });
         }
         if !wire.fill().await.unwrap_or(false) {
             let cut = wire.buffer.split().to_vec();
-            return (!cut.is_empty()).then(|| Request { flaw: Some(Flaw::Cut), body: cut, ..Request::default() });
+            return (!cut.is_empty()).then(|| Request {
+                flaw: Some(Flaw::Cut),
+                body: cut,
+                ..Request::default()
+            });
         }
     }
 }
@@ -90,13 +98,32 @@ fn parse_head(wire: &mut Wire) -> Option<Request> {
                 lines = vec![httparse::EMPTY_HEADER; lines.len() * 4];
                 continue;
             }
-            Err(_) => return Some(Request { flaw: Some(Flaw::Malformed), body: wire.buffer.split().to_vec(), ..Request::default() }),
+            Err(_) => {
+                return Some(Request {
+                    flaw: Some(Flaw::Malformed),
+                    body: wire.buffer.split().to_vec(),
+                    ..Request::default()
+                });
+            }
         };
-        let headers: Headers =
-            head.headers.iter().map(|line| (line.name.to_owned(), String::from_utf8_lossy(line.value).into_owned())).collect();
-        let says = |word: &str| all_headers(&headers, "connection").any(|value| value.to_ascii_lowercase().contains(word));
-        let keep_alive = if head.version == Some(1) { !says("close") } else { says("keep-alive") };
-        let (method, target) = (head.method.unwrap_or_default().to_owned(), head.path.unwrap_or_default().to_owned());
+        let headers: Headers = head
+            .headers
+            .iter()
+            .map(|line| (line.name.to_owned(), String::from_utf8_lossy(line.value).into_owned()))
+            .collect();
+        let says = |word: &str| {
+            all_headers(&headers, "connection")
+                .any(|value| value.to_ascii_lowercase().contains(word))
+        };
+        let keep_alive = if head.version == Some(1) {
+            !says("close")
+        } else {
+            says("keep-alive")
+        };
+        let (method, target) = (
+            head.method.unwrap_or_default().to_owned(),
+            head.path.unwrap_or_default().to_owned(),
+        );
         wire.buffer.advance(length);
         return Some(Request { method, target, headers, keep_alive, ..Request::default() });
     }
@@ -113,12 +140,16 @@ pub(super) async fn read_body(wire: &mut Wire, request: &mut Request) {
 }
 
 async fn read_framed(wire: &mut Wire, request: &mut Request) -> Result<(), Flaw> {
-    let chunked = all_headers(&request.headers, "transfer-encoding").any(|value| value.to_ascii_lowercase().ends_with("chunked"));
+    let chunked = all_headers(&request.headers, "transfer-encoding")
+        .any(|value| value.to_ascii_lowercase().ends_with("chunked"));
     let length = match header(&request.headers, "content-length") {
         Some(length) if !chunked => length.trim().parse().map_err(|_| Flaw::Malformed)?,
         _ => 0,
     };
-    if (chunked || length > 0) && header(&request.headers, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
+    if (chunked || length > 0)
+        && header(&request.headers, "expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    {
         wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await.map_err(|_| Flaw::Cut)?;
     }
     if !chunked {
@@ -127,7 +158,10 @@ async fn read_framed(wire: &mut Wire, request: &mut Request) -> Result<(), Flaw>
     loop {
         let line = read_line(wire).await?;
         let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
-        let size = std::str::from_utf8(size).ok().and_then(|size| usize::from_str_radix(size.trim(), 16).ok()).ok_or(Flaw::Malformed)?;
+        let size = std::str::from_utf8(size)
+            .ok()
+            .and_then(|size| usize::from_str_radix(size.trim(), 16).ok())
+            .ok_or(Flaw::Malformed)?;
         if size == 0 {
             while !read_line(wire).await?.is_empty() {}
             return Ok(());

@@ -29,7 +29,16 @@ impl Site {
         let orders = Orders::new(plan.servers.iter().map(|server| server.name.as_str()));
         let (record, gates) = (Record::default(), Gates::default());
         let connections = AtomicU64::new(1);
-        Self { plan, record, orders, gates, elsewhere, started: Instant::now(), connections, secrets: Mutex::new(secrets) }
+        Self {
+            plan,
+            record,
+            orders,
+            gates,
+            elsewhere,
+            started: Instant::now(),
+            connections,
+            secrets: Mutex::new(secrets),
+        }
     }
 
     pub(super) fn new_connection(&self) -> u64 {

@@ -38,7 +38,13 @@ impl From<Answer> for Decision {
 }
 
 /// What the upstream answers, after whatever waiting is part of it.
-pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &Claim, ticket: &Ticket) -> Decision {
+pub(super) async fn decide(
+    site: &Site,
+    host: &Host,
+    request: &Request,
+    claim: &Claim,
+    ticket: &Ticket,
+) -> Decision {
     if request.path().starts_with("/.well-known/oauth-protected-resource")
         && let Some((behaviour, body)) = Behaviours::embedded().metadata_of(&host.name)
         && let Source::Stated { status, headers, .. } = &behaviour.source
@@ -53,7 +59,9 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
     let Some(spelling) = &claim.behaviour else {
         return healthy::answer(site, &host.name, Flavour::Json, request, ticket).into();
     };
-    let Some((behaviour, body)) = choose(site, spelling, &host.name, request, ticket) else { return misordered(spelling) };
+    let Some((behaviour, body)) = choose(site, spelling, &host.name, request, ticket) else {
+        return misordered(spelling);
+    };
     if behaviour.after_ms > 0 {
         sleep(Duration::from_millis(behaviour.after_ms)).await;
     }
@@ -69,11 +77,15 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
     }
     let answer = match &behaviour.source {
         Source::Healthy(flavour) => healthy::answer(site, &host.name, *flavour, request, ticket),
-        Source::Stated { status, headers, .. } => stated(*status, headers, body, request, &Places::of(site, host, ticket)),
+        Source::Stated { status, headers, .. } => {
+            stated(*status, headers, body, request, &Places::of(site, host, ticket))
+        }
         // Never delivered: the fault sends nothing of it.
         Source::Nothing => Answer::empty(200),
         // Whoever gets as far as this server has overlooked what is wrong with it, and is served.
-        Source::Planned(server) if *server == host.name => healthy::answer(site, &host.name, Flavour::Json, request, ticket),
+        Source::Planned(server) if *server == host.name => {
+            healthy::answer(site, &host.name, Flavour::Json, request, ticket)
+        }
         Source::Planned(_) => return misordered(spelling),
     };
     if behaviour.fault == Some(Fault::Progress) {
@@ -86,7 +98,10 @@ pub(super) async fn decide(site: &Site, host: &Host, request: &Request, claim: &
 /// The order is not one that an upstream can follow: a mistake of the suite's, not of the implementation's.
 fn misordered(spelling: &str) -> Decision {
     let word = Some(format!("no such behaviour: {spelling}"));
-    Decision { word, ..Answer::text(500, "text/plain", "the suite ordered what nobody knows\n").into() }
+    Decision {
+        word,
+        ..Answer::text(500, "text/plain", "the suite ordered what nobody knows\n").into()
+    }
 }
 
 fn choose(
@@ -99,13 +114,19 @@ fn choose(
     let known = Behaviours::embedded();
     let (ordered, body) = known.resolve(spelling)?;
     let message = request.json();
-    let by_message = || message.as_ref().and_then(rpc_method).and_then(|method| ordered.except.get(method));
+    let by_message = || {
+        message
+            .as_ref()
+            .and_then(rpc_method)
+            .and_then(|method| ordered.except.get(method))
+    };
     if let Some(exception) = ordered.except.get(&request.method).or_else(by_message) {
         return known.resolve(exception);
     }
     if let Some(then) = &ordered.then {
         // Whoever cleans up a session that this case was given is not asking again.
-        let cleans_up = request.method == "DELETE" && request.session().and_then(|session| site.record.lives(session)) == Some(true);
+        let cleans_up = request.method == "DELETE"
+            && request.session().and_then(|session| site.record.lives(session)) == Some(true);
         let refuses = !matches!(ordered.source, Source::Healthy(_));
         if (cleans_up && refuses) || (!cleans_up && ticket.turn(server) > 1) {
             return known.resolve(then);
@@ -117,7 +138,10 @@ fn choose(
 fn in_steps(site: &Site, answer: Answer, request: &Request, ticket: &Ticket) -> Decision {
     let called = request.json().as_ref().and_then(rpc_method) == Some("tools/call");
     match ticket.case().filter(|_| called) {
-        Some(case) => Decision { pace: Some(site.gates.pace(case)), ..healthy::with_progress(answer, request).into() },
+        Some(case) => Decision {
+            pace: Some(site.gates.pace(case)),
+            ..healthy::with_progress(answer, request).into()
+        },
         None => answer.into(),
     }
 }
@@ -125,22 +149,42 @@ fn in_steps(site: &Site, answer: Answer, request: &Request, ticket: &Ticket) -> 
 /// What the record calls an answer with a fault: the fault's name, behind the status where a whole head is sent.
 fn word(fault: Fault, status: u16) -> Option<String> {
     match fault {
-        Fault::Never | Fault::StallHead | Fault::ResetBeforeHead | Fault::CloseBeforeHead | Fault::Garbage => {
-            Some(fault.as_str().to_owned())
-        }
-        Fault::StallBody | Fault::ResetAfterHead | Fault::ResetMidBody | Fault::Truncated | Fault::BadChunk | Fault::EndlessBody => {
-            Some(format!("{status} {}", fault.as_str()))
-        }
-        Fault::HeldOpen | Fault::EarlyHints | Fault::Http10 | Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress => None,
+        Fault::Never
+        | Fault::StallHead
+        | Fault::ResetBeforeHead
+        | Fault::CloseBeforeHead
+        | Fault::Garbage => Some(fault.as_str().to_owned()),
+        Fault::StallBody
+        | Fault::ResetAfterHead
+        | Fault::ResetMidBody
+        | Fault::Truncated
+        | Fault::BadChunk
+        | Fault::EndlessBody => Some(format!("{status} {}", fault.as_str())),
+        Fault::HeldOpen
+        | Fault::EarlyHints
+        | Fault::Http10
+        | Fault::LowerCase
+        | Fault::NoReason
+        | Fault::Barrier
+        | Fault::Progress => None,
     }
 }
 
 /// The answer of every place of an upstream but its endpoint.
-fn beside_the_endpoint(site: &Site, host: &Host, request: &Request, ticket: &Ticket) -> Option<Answer> {
+fn beside_the_endpoint(
+    site: &Site,
+    host: &Host,
+    request: &Request,
+    ticket: &Ticket,
+) -> Option<Answer> {
     match request.path() {
         "/mcp" | "/mcp/" => None,
         "/moved" => Some(healthy::answer(site, &host.name, Flavour::Json, request, ticket)),
-        "/login" => Some(Answer::text(200, "text/html; charset=utf-8", "<!doctype html><title>Sign in</title>\n")),
+        "/login" => Some(Answer::text(
+            200,
+            "text/html; charset=utf-8",
+            "<!doctype html><title>Sign in</title>\n",
+        )),
         "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp" => {
             let resource = json!({
                 "resource": format!("{}/mcp", host.origin),

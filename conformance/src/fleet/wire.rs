@@ -38,7 +38,10 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), buffer: BytesMut::with_capacity(8 << 10) }
+        Self {
+            stream: Box::new(stream),
+            buffer: BytesMut::with_capacity(8 << 10),
+        }
     }
 
     /// Reads some more. False at the end of what the peer sends.

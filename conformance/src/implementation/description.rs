@@ -125,7 +125,10 @@ pub struct Audit {
 impl Surfaces {
     fn features(&self) -> impl Iterator<Item = Feature> {
         let limit = self.message_bytes.map(|_| Feature::MessageLimit);
-        limit.into_iter().chain(self.metrics.as_ref().map(|_| Feature::Metrics)).chain(self.audit.as_ref().map(|_| Feature::Audit))
+        limit
+            .into_iter()
+            .chain(self.metrics.as_ref().map(|_| Feature::Metrics))
+            .chain(self.audit.as_ref().map(|_| Feature::Audit))
     }
 }
 
@@ -148,14 +151,27 @@ pub struct Several {
 impl Several {
     /// The path and the header lines that ask for these servers, or for this toolset, by a route.
     #[must_use]
-    pub fn address(&self, route: &str, servers: &str, toolset: &str) -> (String, Vec<(String, String)>) {
+    pub fn address(
+        &self,
+        route: &str,
+        servers: &str,
+        toolset: &str,
+    ) -> (String, Vec<(String, String)>) {
         let path = route.replace("{servers}", servers).replace("{toolset}", toolset);
-        let narrowed = if route.contains('{') { Vec::new() } else { vec![(self.narrowing_header.clone(), servers.to_owned())] };
+        let narrowed = if route.contains('{') {
+            Vec::new()
+        } else {
+            vec![(self.narrowing_header.clone(), servers.to_owned())]
+        };
         (path, narrowed)
     }
 
     fn features(&self) -> impl Iterator<Item = Feature> {
-        let toolsets = self.routes.iter().any(|route| route.contains("{toolset}")).then_some(Feature::Toolsets);
+        let toolsets = self
+            .routes
+            .iter()
+            .any(|route| route.contains("{toolset}"))
+            .then_some(Feature::Toolsets);
         [Feature::SeveralServers].into_iter().chain(toolsets)
     }
 
@@ -347,15 +363,23 @@ impl Default for Stop {
 impl Description {
     /// Reads the text of an `implementation.toml`; `file` is what errors call it.
     pub fn parse(file: &str, source: &str) -> Result<Self, Located> {
-        toml::from_str(source).map_err(|error| Located::new(file, source, error.span(), error.message()))
+        toml::from_str(source)
+            .map_err(|error| Located::new(file, source, error.span(), error.message()))
     }
 
     /// Every feature that it declares: those of its list, and those that another key is about.
     #[must_use]
     pub fn features(&self) -> Vec<Feature> {
-        let header = self.credentials.server_token_header.is_some().then_some(Feature::ServerTokens);
+        let header =
+            self.credentials.server_token_header.is_some().then_some(Feature::ServerTokens);
         let several = self.several.iter().flat_map(Several::features);
-        self.features.iter().copied().chain(header).chain(several).chain(self.surfaces.features()).collect()
+        self.features
+            .iter()
+            .copied()
+            .chain(header)
+            .chain(several)
+            .chain(self.surfaces.features())
+            .collect()
     }
 
     /// A file of its folder, such as `baseline.toml`; `None` where there is none.
@@ -390,38 +414,70 @@ fn a_minute() -> u64 {
 }
 
 /// Deserialises a value and holds it to a condition, so that the complaint points at the value.
-fn held<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D, holds: impl Fn(&T) -> bool, complaint: &str) -> Result<T, D::Error> {
+fn held<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+    holds: impl Fn(&T) -> bool,
+    complaint: &str,
+) -> Result<T, D::Error> {
     let value = T::deserialize(from)?;
-    if holds(&value) { Ok(value) } else { Err(de::Error::custom(complaint)) }
+    if holds(&value) {
+        Ok(value)
+    } else {
+        Err(de::Error::custom(complaint))
+    }
 }
 
 fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    let fine =
-        |name: &String| !name.is_empty() && !name.starts_with('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    held(from, fine, "unusable name, expected letters, digits, `-`, `_` and `.`, for example  name = \"my-gateway\"")
+    let fine = |name: &String| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    held(
+        from,
+        fine,
+        "unusable name, expected letters, digits, `-`, `_` and `.`, for example  name = \"my-gateway\"",
+    )
 }
 
 fn header<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let lower = |name: &String| http::HeaderName::from_lowercase(name.as_bytes()).is_ok();
-    held(from, lower, "not a header name in lower case, expected for example  \"x-gateway-key\"")
+    held(
+        from,
+        lower,
+        "not a header name in lower case, expected for example  \"x-gateway-key\"",
+    )
 }
 
 fn header_of_servers<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let fine =
-        |name: &String| http::HeaderName::from_lowercase(name.replace("{server}", "a").as_bytes()).is_ok() && name.contains("{server}");
+    let fine = |name: &String| {
+        http::HeaderName::from_lowercase(name.replace("{server}", "a").as_bytes()).is_ok()
+            && name.contains("{server}")
+    };
     held(from, fine, "not a header name in lower case with `{server}` in it, expected for example  \"x-mcp-{server}-authorization\"")
         .map(Some)
 }
 
 fn path<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    held(from, |path: &String| path.starts_with('/'), "not a path, expected a leading slash, for example  \"/health\"")
+    held(
+        from,
+        |path: &String| path.starts_with('/'),
+        "not a path, expected a leading slash, for example  \"/health\"",
+    )
 }
 
 fn routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let fine = |routes: &Vec<String>| {
-        !routes.is_empty() && routes.iter().all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
+        !routes.is_empty()
+            && routes
+                .iter()
+                .all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
     };
-    held(from, fine, "unusable routes, expected paths with `{server}` once in each, for example  [\"/mcp/{server}\"]")
+    held(
+        from,
+        fine,
+        "unusable routes, expected paths with `{server}` once in each, for example  [\"/mcp/{server}\"]",
+    )
 }
 
 fn several_routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
@@ -429,8 +485,7 @@ fn several_routes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::
         let path = |route: &String| route.starts_with('/') && !route.contains("{server}");
         routes.first().is_some_and(|first| !first.contains("{toolset}")) && routes.iter().all(path)
     };
-    let expected =
-        "expected paths, the first one not of a toolset, for example  [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]";
+    let expected = "expected paths, the first one not of a toolset, for example  [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]";
     held(from, fine, &format!("unusable routes of several servers, {expected}"))
 }
 
@@ -439,11 +494,19 @@ fn hyphen() -> String {
 }
 
 fn strategies<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Strategy>, D::Error> {
-    held(from, |all: &Vec<Strategy>| !all.is_empty(), "no strategy, expected at least one, for example  [\"own\"]")
+    held(
+        from,
+        |all: &Vec<Strategy>| !all.is_empty(),
+        "no strategy, expected at least one, for example  [\"own\"]",
+    )
 }
 
 fn profiles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Profile>, D::Error> {
-    held(from, |all: &Vec<Profile>| !all.is_empty(), "no profile, expected at least one, for example  [\"seed\"]")
+    held(
+        from,
+        |all: &Vec<Profile>| !all.is_empty(),
+        "no profile, expected at least one, for example  [\"seed\"]",
+    )
 }
 
 fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {

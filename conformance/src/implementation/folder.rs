@@ -22,8 +22,9 @@ macro_rules! folder {
 }
 
 /// The implementations that work by name, wherever this binary runs.
-const CARRIED: &[(&str, &[File])] =
-    &[folder!("litellm": "implementation.toml", "config.yaml.jinja", "custom_auth.py.jinja", "requirements.txt", "baseline.toml")];
+const CARRIED: &[(&str, &[File])] = &[
+    folder!("litellm": "implementation.toml", "config.yaml.jinja", "custom_auth.py.jinja", "requirements.txt", "baseline.toml"),
+];
 
 /// The names that [`Description::find`] knows without a path.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -44,7 +45,9 @@ pub(super) enum Folder {
 
 impl Folder {
     pub(super) fn read(&self, name: &str) -> io::Result<String> {
-        let carried = |files: &[File]| files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned());
+        let carried = |files: &[File]| {
+            files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned())
+        };
         match self {
             Self::Carried(files) => carried(files).ok_or_else(|| io::ErrorKind::NotFound.into()),
             Self::Disk(folder) => std::fs::read_to_string(folder.join(name)),
@@ -57,7 +60,9 @@ impl Folder {
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
     /// Not a name that this binary knows.
-    #[error("unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {FILE}, for example ./{name}")]
+    #[error(
+        "unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {FILE}, for example ./{name}"
+    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -91,7 +96,9 @@ impl Description {
             })?;
             (Folder::Carried(files), Path::new(name_or_path).join(FILE))
         };
-        let source = folder.read(FILE).map_err(|source| DescriptionError::Unreadable { path: file.clone(), source })?;
+        let source = folder
+            .read(FILE)
+            .map_err(|source| DescriptionError::Unreadable { path: file.clone(), source })?;
         Ok(Self { folder, ..Self::parse(&file.display().to_string(), &source)? })
     }
 }
@@ -110,12 +117,18 @@ mod tests {
             .flat_map(|name| entries(&root.join(&name)).map(move |file| format!("{name}/{file}")))
             .filter(|file| !file.ends_with("/README.md"))
             .collect();
-        let carried = CARRIED.iter().flat_map(|(name, files)| files.iter().map(move |(file, _)| format!("{name}/{file}"))).collect();
+        let carried = CARRIED
+            .iter()
+            .flat_map(|(name, files)| files.iter().map(move |(file, _)| format!("{name}/{file}")))
+            .collect();
         assert_eq!(on_disk, carried);
     }
 
     fn entries(path: &Path) -> impl Iterator<Item = String> + use<> {
-        std::fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub enum InstallError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// A step's program could not be started.
-    #[error("cannot run `{program}` to install it: {source}\nexpected `{program}` to be on this machine; nothing else was tried")]
+    #[error(
+        "cannot run `{program}` to install it: {source}\nexpected `{program}` to be on this machine; nothing else was tried"
+    )]
     Program {
         /// The program.
         program: String,
@@ -72,7 +74,11 @@ pub enum InstallError {
 }
 
 /// Makes sure that it is installed below `cache`; the folder it is in. Two runs at once do not meet: the second waits for the first.
-pub(super) async fn installed(description: &Description, cache: &Path, progress: &impl Fn(&str)) -> Result<PathBuf, InstallError> {
+pub(super) async fn installed(
+    description: &Description,
+    cache: &Path,
+    progress: &impl Fn(&str),
+) -> Result<PathBuf, InstallError> {
     let files = files(description)?;
     let parent = cache.join("installs");
     let id = format!("{}-{}", description.name, key(description, &files));
@@ -95,7 +101,12 @@ pub(super) async fn installed(description: &Description, cache: &Path, progress:
     for (name, text) in &files {
         std::fs::write(place.join(name), text).map_err(at(&place))?;
     }
-    progress(&format!("installing {} {} into {}", description.name, description.version, place.display()));
+    progress(&format!(
+        "installing {} {} into {}",
+        description.name,
+        description.version,
+        place.display()
+    ));
     let log = parent.join(format!("{id}.log"));
     steps(description, &place, &log, progress).await?;
     std::fs::write(place.join(MARK), "").map_err(at(&place))?;
@@ -103,10 +114,16 @@ pub(super) async fn installed(description: &Description, cache: &Path, progress:
     Ok(place)
 }
 
-async fn steps(description: &Description, place: &Path, log: &Path, progress: &impl Fn(&str)) -> Result<(), InstallError> {
+async fn steps(
+    description: &Description,
+    place: &Path,
+    log: &Path,
+    progress: &impl Fn(&str),
+) -> Result<(), InstallError> {
     let install = &description.install;
     let names = Value::from(Serde(std::collections::BTreeMap::from([("install", place)])));
-    let mut output = File::create(log).map_err(|source| InstallError::Cache { path: log.to_owned(), source })?;
+    let mut output =
+        File::create(log).map_err(|source| InstallError::Cache { path: log.to_owned(), source })?;
     let deadline = tokio::time::Instant::now() + install.within();
     for (n, step) in (1..).zip(&install.steps) {
         let words = template::words("install.steps", step, &names)?;
@@ -118,12 +135,21 @@ async fn steps(description: &Description, place: &Path, log: &Path, progress: &i
         let mut group = Group::spawn(&words, place, Surroundings::Inherited, &output)
             .map_err(|source| InstallError::Program { program: program(), source })?;
         let Ok(ending) = tokio::time::timeout_at(deadline, group.ended()).await else {
-            return Err(InstallError::TooSlow { within: install.within(), command, log: log.to_owned() });
+            return Err(InstallError::TooSlow {
+                within: install.within(),
+                command,
+                log: log.to_owned(),
+            });
         };
         match ending {
             Ok(status) if status.success() => {}
             Ok(status) => {
-                return Err(InstallError::Step { command, status: status.to_string(), log: log.to_owned(), tail: super::tail(log) });
+                return Err(InstallError::Step {
+                    command,
+                    status: status.to_string(),
+                    log: log.to_owned(),
+                    tail: super::tail(log),
+                });
             }
             Err(source) => return Err(InstallError::Program { program: program(), source }),
         }
@@ -132,8 +158,18 @@ async fn steps(description: &Description, place: &Path, log: &Path, progress: &i
 }
 
 fn files(description: &Description) -> Result<Vec<(&str, String)>, InstallError> {
-    let read = |file: &String| description.folder.read(file).map_err(|source| InstallError::File { file: file.clone(), source });
-    description.install.files.iter().map(|file| Ok((file.as_str(), read(file)?))).collect()
+    let read = |file: &String| {
+        description
+            .folder
+            .read(file)
+            .map_err(|source| InstallError::File { file: file.clone(), source })
+    };
+    description
+        .install
+        .files
+        .iter()
+        .map(|file| Ok((file.as_str(), read(file)?)))
+        .collect()
 }
 
 /// Names an install after everything that decides what it is.

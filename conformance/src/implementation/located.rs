@@ -26,7 +26,10 @@ impl Located {
         let start = before.rfind('\n').map_or(0, |end| end + 1);
         let text = source[start..].lines().next().unwrap_or_default();
         let column = before[start..].chars().count() + 1;
-        let marked = source.get(span).and_then(|found| found.lines().next()).map_or(0, |found| found.chars().count());
+        let marked = source
+            .get(span)
+            .and_then(|found| found.lines().next())
+            .map_or(0, |found| found.chars().count());
         let left_of_line = (text.chars().count() + 1).saturating_sub(column);
         Self {
             file: file.to_owned(),
@@ -42,7 +45,9 @@ impl Located {
 impl fmt::Display for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, width, text, message } = self;
-        let (found, expected) = message.split_once(", expected").map_or((message.as_str(), None), |(found, rest)| (found, Some(rest)));
+        let (found, expected) = message
+            .split_once(", expected")
+            .map_or((message.as_str(), None), |(found, rest)| (found, Some(rest)));
         writeln!(f, "{file}:{line}:{column}: {found}")?;
         writeln!(f, "{line:>5} | {text}")?;
         write!(f, "      | {:indent$}{:^<width$}", "", "", indent = column - 1)?;

@@ -22,7 +22,8 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 pub use self::description::{
-    Audit, Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Several, Start, Stop, Surfaces,
+    Audit, Deadlines, Description, Feature, Install, Layout, Ready, Rendered, ServerNames, Several,
+    Start, Stop, Surfaces,
 };
 pub use self::folder::{DescriptionError, names};
 pub use self::install::InstallError;
@@ -142,29 +143,47 @@ pub async fn start(
     cache: &Path,
     progress: impl Fn(&str),
 ) -> Result<Running, StartError> {
-    let cache = &std::path::absolute(cache).map_err(|source| StartError::File { path: cache.to_owned(), source })?;
-    let install = install::installed(description, cache, &progress).await.map_err(|source| StartError::Install {
-        name: description.name.clone(),
-        version: description.version.clone(),
-        source: Box::new(source),
+    let cache = &std::path::absolute(cache)
+        .map_err(|source| StartError::File { path: cache.to_owned(), source })?;
+    let install = install::installed(description, cache, &progress).await.map_err(|source| {
+        StartError::Install {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            source: Box::new(source),
+        }
     })?;
     let run = run_folder(cache, &description.name)?;
-    let port = || free_port().map_err(|source| StartError::File { path: "127.0.0.1:0".into(), source });
+    let port =
+        || free_port().map_err(|source| StartError::File { path: "127.0.0.1:0".into(), source });
     let (port, metrics_port) = (port()?, port()?);
     let base_url = format!("http://127.0.0.1:{port}");
-    let names =
-        Value::from(Serde(Names { plan, strategy, profile, install: &install, run: &run, port, metrics_port, base_url: &base_url }));
+    let names = Value::from(Serde(Names {
+        plan,
+        strategy,
+        profile,
+        install: &install,
+        run: &run,
+        port,
+        metrics_port,
+        base_url: &base_url,
+    }));
 
     for file in &description.files {
-        let source =
-            description.folder.read(&file.template).map_err(|source| StartError::File { path: PathBuf::from(&file.template), source })?;
+        let source = description
+            .folder
+            .read(&file.template)
+            .map_err(|source| StartError::File { path: PathBuf::from(&file.template), source })?;
         let path = run.join(&file.to);
-        std::fs::write(&path, template::render(&file.template, &source, &names)?).map_err(|source| StartError::File { path, source })?;
+        std::fs::write(&path, template::render(&file.template, &source, &names)?)
+            .map_err(|source| StartError::File { path, source })?;
     }
     let words = template::words("start.command", &description.start.command, &names)?;
     let mut variables = BTreeMap::new();
     for (name, value) in &description.start.environment {
-        variables.insert(name.clone(), template::render(&format!("start.environment.{name}"), value, &names)?);
+        variables.insert(
+            name.clone(),
+            template::render(&format!("start.environment.{name}"), value, &names)?,
+        );
     }
 
     let metrics = match &description.surfaces.metrics {
@@ -173,15 +192,28 @@ pub async fn start(
     };
 
     let log = run.join("output.log");
-    let output = std::fs::File::create(&log).map_err(|source| StartError::File { path: log.clone(), source })?;
-    progress(&format!("starting {} {} on port {port}, log {}", description.name, description.version, log.display()));
+    let output = std::fs::File::create(&log)
+        .map_err(|source| StartError::File { path: log.clone(), source })?;
+    progress(&format!(
+        "starting {} {} on port {port}, log {}",
+        description.name,
+        description.version,
+        log.display()
+    ));
     let group = Group::spawn(&words, &run, Surroundings::Clean { home: &run, variables }, &output)
-        .map_err(|source| StartError::Program { program: words.first().cloned().unwrap_or_default(), source })?;
+        .map_err(|source| StartError::Program {
+            program: words.first().cloned().unwrap_or_default(),
+            source,
+        })?;
     let grace = Duration::from_secs(description.stop.grace_s);
     let mut running = Running { base_url, log, metrics, group, grace };
     let since = tokio::time::Instant::now();
     ready(&mut running, &description.ready).await?;
-    progress(&format!("{} is ready after {:.1} s", description.name, since.elapsed().as_secs_f32()));
+    progress(&format!(
+        "{} is ready after {:.1} s",
+        description.name,
+        since.elapsed().as_secs_f32()
+    ));
     Ok(running)
 }
 
@@ -191,8 +223,11 @@ async fn ready(running: &mut Running, ready: &Ready) -> Result<(), StartError> {
     let url = format!("{}{}", running.base_url, ready.path);
     let last = std::cell::Cell::new("no answer".to_owned());
     let asked = async {
-        let client =
-            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(5)).build();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(5))
+            .build();
         let Ok(client) = client else { return std::future::pending().await };
         let mut turns = tokio::time::interval(Duration::from_millis(100));
         loop {
@@ -223,7 +258,9 @@ async fn ready(running: &mut Running, ready: &Ready) -> Result<(), StartError> {
 pub fn cache_folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("PREFLIGHT_CACHE").or_else(|| {
-        let caches = set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(".cache")))?;
+        let caches = set("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(set("HOME")?.join(".cache")))?;
         Some(caches.join("preflight-conformance"))
     })
 }
@@ -241,7 +278,8 @@ fn run_folder(cache: &Path, name: &str) -> Result<PathBuf, StartError> {
     }
     let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let run = parent.join(format!("{}-{}", since_epoch.as_nanos(), std::process::id()));
-    std::fs::create_dir_all(&run).map_err(|source| StartError::File { path: run.clone(), source })?;
+    std::fs::create_dir_all(&run)
+        .map_err(|source| StartError::File { path: run.clone(), source })?;
     Ok(run)
 }
 
@@ -252,7 +290,13 @@ fn free_port() -> io::Result<u16> {
 
 /// The last lines of a log, for an error message.
 fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text = std::fs::read(log)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
+    lines[lines.len().saturating_sub(20)..]
+        .iter()
+        .map(|line| format!("  | {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -37,15 +37,34 @@ pub(super) enum Surroundings<'a> {
 
 impl Group {
     /// Starts a program in a folder; what it prints goes to the end of `log`.
-    pub(super) fn spawn(words: &[String], folder: &Path, surroundings: Surroundings<'_>, log: &File) -> io::Result<Self> {
+    pub(super) fn spawn(
+        words: &[String],
+        folder: &Path,
+        surroundings: Surroundings<'_>,
+        log: &File,
+    ) -> io::Result<Self> {
         let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         // A relative program is one of the folder's own; whether an OS looks it up there or here is not portable.
-        let program = if program.contains('/') { folder.join(program).into_os_string() } else { program.into() };
+        let program = if program.contains('/') {
+            folder.join(program).into_os_string()
+        } else {
+            program.into()
+        };
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).process_group(0);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log.try_clone()?)
+            .process_group(0);
         if let Surroundings::Clean { home, variables } = surroundings {
             command.env_clear();
-            command.envs(["PATH", "TMPDIR"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+            command.envs(
+                ["PATH", "TMPDIR"]
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            );
             command.env("LANG", "C.UTF-8").env("HOME", home).envs(variables);
         }
         let leader = command.spawn()?;

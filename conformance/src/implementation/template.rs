@@ -22,13 +22,23 @@ pub(super) fn render(template: &str, source: &str, names: &Value) -> Result<Stri
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_debug(true);
     let failed = |error: minijinja::Error| TemplateError::new(template, source, names, &error);
-    environment
-        .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build().map_err(failed)?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
+            .build()
+            .map_err(failed)?,
+    );
     environment.render_named_str(template, source, names.clone()).map_err(failed)
 }
 
 /// Renders every word of a command.
-pub(super) fn words(what: &str, command: &[String], names: &Value) -> Result<Vec<String>, TemplateError> {
+pub(super) fn words(
+    what: &str,
+    command: &[String],
+    names: &Value,
+) -> Result<Vec<String>, TemplateError> {
     command.iter().map(|word| render(what, word, names)).collect()
 }
 
@@ -36,13 +46,26 @@ impl TemplateError {
     fn new(template: &str, source: &str, names: &Value, error: &minijinja::Error) -> Self {
         let found = error.range().and_then(|range| source.get(range)).unwrap_or_default();
         let message = if error.kind() == minijinja::ErrorKind::UndefinedError {
-            let known: Vec<String> = names.try_iter().into_iter().flatten().map(|name| format!("`{name}`")).collect();
-            let expected = if found.contains('.') { String::new() } else { format!("\nexpected one of {}", known.join(", ")) };
+            let known: Vec<String> =
+                names.try_iter().into_iter().flatten().map(|name| format!("`{name}`")).collect();
+            let expected = if found.contains('.') {
+                String::new()
+            } else {
+                format!("\nexpected one of {}", known.join(", "))
+            };
             format!("`{found}` is not defined{expected}")
         } else {
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-            if found.is_empty() { detail } else { format!("{detail}, at `{found}`") }
+            if found.is_empty() {
+                detail
+            } else {
+                format!("{detail}, at `{found}`")
+            }
         };
-        Self { template: template.to_owned(), line: error.line().unwrap_or(1), message }
+        Self {
+            template: template.to_owned(),
+            line: error.line().unwrap_or(1),
+            message,
+        }
     }
 }

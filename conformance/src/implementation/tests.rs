@@ -17,7 +17,8 @@ const OWN: Started = Started { profile: Profile::Seed, strategy: Strategy::Own }
 fn plan() -> Plan {
     let server = |name: &str, kind, granted| PlannedServer {
         granted,
-        token_url: (kind == ServerKind::ClientCredentials).then(|| "http://127.0.0.1:9/token".into()),
+        token_url: (kind == ServerKind::ClientCredentials)
+            .then(|| "http://127.0.0.1:9/token".into()),
         ..PlannedServer::new(name, kind, format!("http://127.0.0.1:9/{name}/mcp"))
     };
     Plan {
@@ -86,7 +87,8 @@ impl Lifeline {
 
     async fn nobody_is_left(mut self) {
         let mut rest = Vec::new();
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.end.read_to_end(&mut rest)).await;
+        let ended =
+            tokio::time::timeout(Duration::from_secs(20), self.end.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "a process survived");
     }
 }
@@ -101,7 +103,10 @@ async fn started(description: &Description, cache: &Path) -> Result<Running, Sta
 fn read(error: &StartError, cache: &Path) -> String {
     let text = error.to_string().replace(&cache.display().to_string(), "CACHE");
     let run = |part: &&str| part.len() > 20 && part.starts_with(|c: char| c.is_ascii_digit());
-    text.split('/').map(|part| if run(&part) { "RUN" } else { part }).collect::<Vec<_>>().join("/")
+    text.split('/')
+        .map(|part| if run(&part) { "RUN" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[tokio::test]
@@ -125,7 +130,12 @@ async fn what_ignores_sigterm_is_killed() {
 #[tokio::test]
 async fn what_is_dropped_is_killed() {
     let lifeline = Lifeline::new();
-    let running = started(&scripted(&lifeline.held_by(&format!("sleep 1000 & {SERVE}")), ""), lifeline.cache()).await.unwrap();
+    let running = started(
+        &scripted(&lifeline.held_by(&format!("sleep 1000 & {SERVE}")), ""),
+        lifeline.cache(),
+    )
+    .await
+    .unwrap();
     drop(running);
     lifeline.nobody_is_left().await;
 }
@@ -133,7 +143,8 @@ async fn what_is_dropped_is_killed() {
 #[tokio::test]
 async fn what_we_can_no_longer_kill_is_killed_when_we_are_gone() {
     let lifeline = Lifeline::new();
-    let description = scripted(&lifeline.held_by(&format!("trap '' TERM; sleep 1000 & {SERVE}")), "");
+    let description =
+        scripted(&lifeline.held_by(&format!("trap '' TERM; sleep 1000 & {SERVE}")), "");
     let mut running = started(&description, lifeline.cache()).await.unwrap();
     // All that is left of a killed program is that its end of the pipe is closed.
     drop(running.group.guard.as_mut().unwrap().stdin.take());
@@ -171,7 +182,13 @@ async fn what_never_gets_ready_is_killed_and_said_so() {
     let mut description = scripted(&lifeline.held_by("echo still thinking; sleep 1000"), "");
     description.ready.within_s = 1;
     let error = started(&description, lifeline.cache()).await.unwrap_err();
-    let port = error.to_string().split("127.0.0.1:").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let port = error
+        .to_string()
+        .split("127.0.0.1:")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .unwrap()
+        .to_owned();
     insta::assert_snapshot!(read(&error, lifeline.cache()).replace(&port, "PORT"), @r#"
     not ready within 1 s: GET http://127.0.0.1:PORT/ gave no connection
     log: CACHE/runs/tiny/RUN/output.log
@@ -217,11 +234,15 @@ async fn an_install_runs_once_even_for_two_at_once() {
     let cache = tempfile::tempdir().unwrap();
     let steps = r#"install = { steps = [["sh", "-c", "echo installed >> ../count"], ["sh", "-c", "test {{ install }} = $PWD"]] }"#;
     let description = scripted(SERVE, steps);
-    let (one, two) = tokio::join!(started(&description, cache.path()), started(&description, cache.path()));
+    let (one, two) =
+        tokio::join!(started(&description, cache.path()), started(&description, cache.path()));
     one.unwrap().stop().await;
     two.unwrap().stop().await;
     started(&description, cache.path()).await.unwrap().stop().await;
-    assert_eq!(std::fs::read_to_string(cache.path().join("installs/count")).unwrap(), "installed\n");
+    assert_eq!(
+        std::fs::read_to_string(cache.path().join("installs/count")).unwrap(),
+        "installed\n"
+    );
 }
 
 #[tokio::test]
@@ -233,7 +254,10 @@ async fn an_install_that_was_cut_short_is_made_anew() {
     assert!(matches!(error, StartError::Install { .. }), "{error}");
     std::fs::write(cache.path().join("installs/network"), "").unwrap();
     let said = Mutex::new(Vec::new());
-    let running = start(&description, &plan(), OWN, cache.path(), |line| said.lock().unwrap().push(line.to_owned())).await;
+    let running = start(&description, &plan(), OWN, cache.path(), |line| {
+        said.lock().unwrap().push(line.to_owned())
+    })
+    .await;
     running.unwrap().stop().await;
     assert_eq!(said.lock().unwrap()[0], "wiping an install of tiny that was cut short");
 }
@@ -242,7 +266,8 @@ async fn an_install_that_was_cut_short_is_made_anew() {
 async fn a_changed_install_section_is_another_install() {
     let cache = tempfile::tempdir().unwrap();
     for step in ["touch a", "touch b"] {
-        let description = scripted("exit 1", &format!("install = {{ steps = [[\"sh\", \"-c\", \"{step}\"]] }}"));
+        let description =
+            scripted("exit 1", &format!("install = {{ steps = [[\"sh\", \"-c\", \"{step}\"]] }}"));
         started(&description, cache.path()).await.unwrap_err();
     }
     let installs = std::fs::read_dir(cache.path().join("installs")).unwrap();
@@ -261,10 +286,14 @@ async fn why_an_install_failed() {
     ];
     let mut all = Vec::new();
     for install in failing {
-        let text = read(&started(&scripted("", install), cache.path()).await.unwrap_err(), cache.path());
+        let text =
+            read(&started(&scripted("", install), cache.path()).await.unwrap_err(), cache.path());
         // The key is a hash of the section: nothing to a reader.
         let (before, key) = text.split_once("/tiny-").unwrap_or((&text, ""));
-        all.push(key.get(12..).map_or(before.to_owned(), |rest| format!("{before}/tiny-KEY{rest}")));
+        all.push(
+            key.get(12..)
+                .map_or(before.to_owned(), |rest| format!("{before}/tiny-KEY{rest}")),
+        );
     }
     insta::assert_snapshot!(all.join("\n\n"), @r#"
     tiny 1 could not be installed: `sh -c echo no matching distribution; exit 4` failed with exit status: 4
@@ -303,7 +332,11 @@ fn what_an_author_reads() {
     let mut all = Vec::new();
     for (from, to) in slips {
         assert!(good.contains(from), "{from}");
-        all.push(Description::parse("my-gateway/implementation.toml", &good.replacen(from, to, 1)).unwrap_err().to_string());
+        all.push(
+            Description::parse("my-gateway/implementation.toml", &good.replacen(from, to, 1))
+                .unwrap_err()
+                .to_string(),
+        );
     }
     insta::assert_snapshot!(all.join("\n\n"));
 }
@@ -318,7 +351,10 @@ fn what_the_author_of_a_template_reads() {
         "{{ full_key | to_json }}\n",
         "{% if full_key %}\n",
     ];
-    let all: Vec<String> = faulty.iter().map(|source| template::render("config.jinja", source, &names).unwrap_err().to_string()).collect();
+    let all: Vec<String> = faulty
+        .iter()
+        .map(|source| template::render("config.jinja", source, &names).unwrap_err().to_string())
+        .collect();
     insta::assert_snapshot!(all.join("\n\n"), @r#"
     config.jinja:1: `fullkey` is not defined
     expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`, `commits_at_once`
@@ -339,7 +375,9 @@ fn what_litellm_is_configured_with() {
     let description = Description::find("litellm").unwrap();
     let names = Value::from(Serde(plan()));
     let rendered = description.files.iter().map(|file| {
-        let text = template::render(&file.template, &description.read(&file.template).unwrap(), &names).unwrap();
+        let text =
+            template::render(&file.template, &description.read(&file.template).unwrap(), &names)
+                .unwrap();
         format!("----- {}\n{text}", file.to)
     });
     insta::assert_snapshot!(rendered.collect::<String>());
@@ -349,7 +387,11 @@ fn what_litellm_is_configured_with() {
 #[test]
 fn the_documented_examples_are_valid() {
     let text = include_str!("../../implementations/README.md");
-    let examples: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let examples: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
     let whole: Vec<&&str> = examples.iter().filter(|example| example.contains("[start]")).collect();
     assert!(!whole.is_empty());
     for example in whole {
@@ -357,18 +399,31 @@ fn the_documented_examples_are_valid() {
     }
     for feature in Feature::ALL {
         let name = serde_json::to_value(feature).unwrap();
-        assert!(text.contains(&format!("`{}`", name.as_str().unwrap())), "{name} is not documented");
+        assert!(
+            text.contains(&format!("`{}`", name.as_str().unwrap())),
+            "{name} is not documented"
+        );
     }
 }
 
 #[test]
 fn the_cache_is_where_the_environment_says() {
     let with = |set: &'static [(&str, &str)]| {
-        cache_folder(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        cache_folder(|name| {
+            set.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
     };
     let path = |text: &str| Some(PathBuf::from(text));
     assert_eq!(with(&[("PREFLIGHT_CACHE", "/own"), ("HOME", "/home/me")]), path("/own"));
-    assert_eq!(with(&[("XDG_CACHE_HOME", "/caches"), ("HOME", "/home/me")]), path("/caches/preflight-conformance"));
-    assert_eq!(with(&[("XDG_CACHE_HOME", "relative"), ("HOME", "/home/me")]), path("/home/me/.cache/preflight-conformance"));
+    assert_eq!(
+        with(&[("XDG_CACHE_HOME", "/caches"), ("HOME", "/home/me")]),
+        path("/caches/preflight-conformance")
+    );
+    assert_eq!(
+        with(&[("XDG_CACHE_HOME", "relative"), ("HOME", "/home/me")]),
+        path("/home/me/.cache/preflight-conformance")
+    );
     assert_eq!(with(&[("PREFLIGHT_CACHE", ""), ("HOME", "")]), None);
 }

@@ -69,7 +69,12 @@ fn trace(status: u16, asked: bool) -> Trace {
         head_after_ms: Some(1.0),
     };
     let arrivals = if asked { vec![arrival] } else { Vec::new() };
-    Trace { case: CaseId("c".into()), exchanges: vec![exchange], arrivals, secrets: Vec::new() }
+    Trace {
+        case: CaseId("c".into()),
+        exchanges: vec![exchange],
+        arrivals,
+        secrets: Vec::new(),
+    }
 }
 
 fn judge_trace(rules: &RuleBook, cell: &Cell, context: &Context, trace: &Trace) -> Vec<Finding> {
@@ -80,31 +85,59 @@ fn judge_trace(rules: &RuleBook, cell: &Cell, context: &Context, trace: &Trace) 
 fn verdicts(rule: &str, context: &Context, trace: &Trace) -> Vec<Verdict> {
     let text = format!("[[rule]]\nid = 'r'\nwhen = {{}}\n{rule}");
     let rules = RuleBook::parse(&[("test", &text)]).unwrap();
-    judge_trace(&rules, &cell("401-full"), context, trace).into_iter().map(|finding| finding.verdict).collect()
+    judge_trace(&rules, &cell("401-full"), context, trace)
+        .into_iter()
+        .map(|finding| finding.verdict)
+        .collect()
 }
 
 #[test]
 fn a_miss_weighs_what_the_requirement_does() {
-    let of = |id: &str| verdicts(&format!("requires = ['{id}']\nexpect = {{ status = 401 }}"), &context(), &trace(500, true));
+    let of = |id: &str| {
+        verdicts(
+            &format!("requires = ['{id}']\nexpect = {{ status = 401 }}"),
+            &context(),
+            &trace(500, true),
+        )
+    };
     assert_eq!(of("STA-01"), [Verdict::Fail]);
     assert_eq!(of("STA-13"), [Verdict::Warn]);
-    assert_eq!(verdicts("requires = ['STA-01', 'STA-13']\nexpect = { status = 500 }", &context(), &trace(500, true)), [Verdict::Pass; 2]);
+    assert_eq!(
+        verdicts(
+            "requires = ['STA-01', 'STA-13']\nexpect = { status = 500 }",
+            &context(),
+            &trace(500, true)
+        ),
+        [Verdict::Pass; 2]
+    );
 }
 
 #[test]
 fn what_is_graded_is_neither_right_nor_wrong() {
-    let rule = "requires = ['STA-01']\nexpect = { status = 401 }\nnon-strict = { status = [400, 403] }";
+    let rule =
+        "requires = ['STA-01']\nexpect = { status = 401 }\nnon-strict = { status = [400, 403] }";
     let of = |status| verdicts(rule, &context(), &trace(status, true));
-    assert_eq!([of(401), of(403), of(404)], [[Verdict::Pass], [Verdict::NonStrict], [Verdict::Fail]]);
+    assert_eq!(
+        [of(401), of(403), of(404)],
+        [[Verdict::Pass], [Verdict::NonStrict], [Verdict::Fail]]
+    );
 }
 
 #[test]
 fn a_rule_whose_condition_is_not_met_says_nothing() {
-    let rule = "requires = ['CHL-01']\ngiven = { status = 401 }\nexpect = { challenge = 'well-formed' }";
+    let rule =
+        "requires = ['CHL-01']\ngiven = { status = 401 }\nexpect = { challenge = 'well-formed' }";
     assert_eq!(verdicts(rule, &context(), &trace(500, true)), []);
     assert_eq!(verdicts(rule, &context(), &trace(401, true)), [Verdict::Fail]);
     // Without a challenge there is no error to look for.
-    assert_eq!(verdicts("requires = ['CHL-11']\nexpect = { error-param = 'absent' }", &context(), &trace(401, true)), []);
+    assert_eq!(
+        verdicts(
+            "requires = ['CHL-11']\nexpect = { error-param = 'absent' }",
+            &context(),
+            &trace(401, true)
+        ),
+        []
+    );
 }
 
 #[test]
@@ -135,9 +168,14 @@ fn another_profile_s_requirement_is_not_applicable() {
 fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
     let rules = RuleBook::embedded();
     let get = Cell { method: Method::Get, ..cell("401-full") };
-    let all = |findings: &[Finding], verdict| !findings.is_empty() && findings.iter().all(|finding| finding.verdict == verdict);
+    let all = |findings: &[Finding], verdict| {
+        !findings.is_empty() && findings.iter().all(|finding| finding.verdict == verdict)
+    };
     assert!(all(&judge_trace(rules, &get, &context(), &trace(405, false)), Verdict::Skip));
-    let declared = Context { features: BTreeSet::from(["listening-stream".to_owned()]), ..context() };
+    let declared = Context {
+        features: BTreeSet::from(["listening-stream".to_owned()]),
+        ..context()
+    };
     assert!(
         judge_trace(rules, &get, &declared, &trace(405, false))
             .iter()
@@ -149,9 +187,13 @@ fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
 
 #[test]
 fn a_finding_says_what_was_expected_and_seen() {
-    let findings = judge_trace(RuleBook::embedded(), &cell("401-full"), &context(), &trace(403, true));
+    let findings =
+        judge_trace(RuleBook::embedded(), &cell("401-full"), &context(), &trace(403, true));
     let finding = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
-    assert_eq!((finding.observable.as_str(), finding.expected.as_str(), finding.seen.as_str()), ("status", "401", "403"));
+    assert_eq!(
+        (finding.observable.as_str(), finding.expected.as_str(), finding.seen.as_str()),
+        ("status", "401", "403")
+    );
     assert_eq!(finding.rule, "a-refused-token-is-401");
 }
 
@@ -168,7 +210,11 @@ fn finding(requirement: &str, verdict: Verdict) -> Finding {
 
 #[test]
 fn the_gravest_finding_decides_and_every_requirement_is_there() {
-    let findings = [finding("STA-01", Verdict::Pass), finding("STA-01", Verdict::Fail), finding("STA-01", Verdict::Pass)];
+    let findings = [
+        finding("STA-01", Verdict::Pass),
+        finding("STA-01", Verdict::Fail),
+        finding("STA-01", Verdict::Pass),
+    ];
     let verdicts = summarise(Catalogue::embedded(), &findings);
     assert_eq!(verdicts.len(), 167);
     let of = |id: &str| verdicts.iter().find(|verdict| verdict.id == id).unwrap();
@@ -183,7 +229,10 @@ fn the_gravest_finding_decides_and_every_requirement_is_there() {
 fn what_only_we_propose_fails_nobody_but_us() {
     let of = |findings: &[Finding], ours| result(&summarise(Catalogue::embedded(), findings), ours);
     let proposed = [finding("CRD-04", Verdict::Fail)];
-    assert_eq!((of(&proposed, false), of(&proposed, true)), (ProfileResult::Partial, ProfileResult::Failure));
+    assert_eq!(
+        (of(&proposed, false), of(&proposed, true)),
+        (ProfileResult::Partial, ProfileResult::Failure)
+    );
     assert_eq!(of(&[finding("STA-01", Verdict::Untestable)], false), ProfileResult::Failure);
     assert_eq!(of(&[finding("STA-13", Verdict::Warn)], true), ProfileResult::Partial);
     assert_eq!(of(&[finding("STA-01", Verdict::Pass)], true), ProfileResult::Success);

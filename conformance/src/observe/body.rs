@@ -99,13 +99,17 @@ pub(super) fn messages(exchange: &Exchange) -> Vec<Value> {
 }
 
 fn is_stream(exchange: &Exchange) -> bool {
-    let media = header(&exchange.headers, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let media = header(&exchange.headers, "content-type")
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default();
     media.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// The message that answers the request, rather than one on the way to it.
 pub(super) fn answer(exchange: &Exchange) -> Option<Value> {
-    messages(exchange).into_iter().find(|message| message.get("result").is_some() || message.get("error").is_some_and(Value::is_object))
+    messages(exchange).into_iter().find(|message| {
+        message.get("result").is_some() || message.get("error").is_some_and(Value::is_object)
+    })
 }
 
 fn of_head(subject: &Subject<'_>, look: impl FnOnce(&Exchange) -> Observation) -> Observation {
@@ -125,7 +129,9 @@ fn kind(subject: &Subject<'_>) -> Observation {
             (Some(message), _) if message.get("error").is_some() => "json-rpc-error",
             (Some(_), _) => "json-rpc-result",
             (None, Ok(_)) => "json",
-            (None, Err(_)) if start.starts_with("<!doctype") || start.starts_with("<html") => "html",
+            (None, Err(_)) if start.starts_with("<!doctype") || start.starts_with("<html") => {
+                "html"
+            }
             (None, Err(_)) => "text",
         }
         .into()
@@ -134,8 +140,12 @@ fn kind(subject: &Subject<'_>) -> Observation {
 
 fn id(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
-        let Some(message) = answer(exchange) else { return Observation::NotApplicable };
-        let sent = serde_json::from_str::<Value>(&exchange.sent_body).ok().and_then(|sent| sent.get("id").cloned());
+        let Some(message) = answer(exchange) else {
+            return Observation::NotApplicable;
+        };
+        let sent = serde_json::from_str::<Value>(&exchange.sent_body)
+            .ok()
+            .and_then(|sent| sent.get("id").cloned());
         match message.get("id") {
             None => "absent",
             Some(Value::Null) => "null",
@@ -148,7 +158,9 @@ fn id(subject: &Subject<'_>) -> Observation {
 
 fn error_code(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
-        let Some(error) = answer(exchange).and_then(|message| message.get("error").cloned()) else { return Observation::NotApplicable };
+        let Some(error) = answer(exchange).and_then(|message| message.get("error").cloned()) else {
+            return Observation::NotApplicable;
+        };
         match error.get("code").and_then(Value::as_i64) {
             None => "absent",
             Some(-32_768..=-32_000) => "reserved",
@@ -159,14 +171,18 @@ fn error_code(subject: &Subject<'_>) -> Observation {
 }
 
 fn result(subject: &Subject<'_>) -> Observation {
-    let Some(exchange) = subject.exchange() else { return Observation::Unknown("no request was sent") };
+    let Some(exchange) = subject.exchange() else {
+        return Observation::Unknown("no request was sent");
+    };
     if !matches!(exchange.status, Some(200..=299)) {
         return "absent".into();
     }
     let accepted = || subject.arrivals().any(|arrival| arrival.answered.starts_with('2'));
     match answer(exchange) {
         Some(message) if message.get("error").is_some() => "json-rpc-error-200",
-        Some(message) if message.pointer("/result/isError") == Some(&Value::Bool(true)) => "error-in-success",
+        Some(message) if message.pointer("/result/isError") == Some(&Value::Bool(true)) => {
+            "error-in-success"
+        }
         Some(message) if is_empty(&message["result"]) => "empty-success",
         Some(_) if accepted() => "upstream",
         Some(_) => "cached-success",
@@ -182,8 +198,10 @@ fn result(subject: &Subject<'_>) -> Observation {
 
 /// A result that offers nothing: lists that are empty or null, and nothing beside them.
 fn is_empty(result: &Value) -> bool {
-    let lists: Vec<&Value> =
-        ["tools", "prompts", "resources", "resourceTemplates", "content"].iter().filter_map(|list| result.get(list)).collect();
+    let lists: Vec<&Value> = ["tools", "prompts", "resources", "resourceTemplates", "content"]
+        .iter()
+        .filter_map(|list| result.get(list))
+        .collect();
     let empty = |list: &&Value| list.is_null() || list.as_array().is_some_and(Vec::is_empty);
     result.is_null() || (!lists.is_empty() && lists.iter().all(empty))
 }
@@ -221,7 +239,12 @@ fn refuser(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| match exchange.status {
         Some(401 | 403) => {
             let words = words_of(&exchange.body);
-            let named = subject.context.plan.servers.iter().any(|server| subject.means(&server.name) && words.contains(&server.name));
+            let named = subject
+                .context
+                .plan
+                .servers
+                .iter()
+                .any(|server| subject.means(&server.name) && words.contains(&server.name));
             if named { "named" } else { "unnamed" }.into()
         }
         _ => Observation::NotApplicable,
@@ -230,15 +253,27 @@ fn refuser(subject: &Subject<'_>) -> Observation {
 
 fn remedy(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
-        let Some(error) = answer(exchange).and_then(|message| message.get("error").map(Value::to_string)) else { return "unnamed".into() };
+        let Some(error) =
+            answer(exchange).and_then(|message| message.get("error").map(Value::to_string))
+        else {
+            return "unnamed".into();
+        };
         let error = error.to_ascii_lowercase();
-        let told = ["authori", "authenticat", "sign in", "log in", "token"].iter().any(|word| error.contains(word));
+        let told = ["authori", "authenticat", "sign in", "log in", "token"]
+            .iter()
+            .any(|word| error.contains(word));
         if told { "named" } else { "unnamed" }.into()
     })
 }
 
 fn disclosed(subject: &Subject<'_>) -> Observation {
-    const TRACES: [&str; 5] = ["Traceback (most recent call last)", "stack backtrace:", "panicked at", "\n    at ", "goroutine "];
+    const TRACES: [&str; 5] = [
+        "Traceback (most recent call last)",
+        "stack backtrace:",
+        "panicked at",
+        "\n    at ",
+        "goroutine ",
+    ];
     const LIBRARIES: [&str; 14] = [
         "ECONNREFUSED",
         "ECONNRESET",
@@ -258,7 +293,9 @@ fn disclosed(subject: &Subject<'_>) -> Observation {
     let servers = &subject.context.plan.servers;
     of_head(subject, |exchange| {
         let text = [words_of(&exchange.body), exchange.body.clone()].concat();
-        if matches!(exchange.status, Some(..=399)) && answer(exchange).is_none_or(|message| message.get("error").is_none()) {
+        if matches!(exchange.status, Some(..=399))
+            && answer(exchange).is_none_or(|message| message.get("error").is_none())
+        {
             return Observation::NotApplicable;
         }
         if servers.iter().any(|server| text.contains(authority(&server.url))) {

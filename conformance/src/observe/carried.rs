@@ -61,10 +61,14 @@ fn of_head(subject: &Subject<'_>, look: impl FnOnce(&Exchange) -> Observation) -
 
 /// An upstream that sends no challenge with its 401 leaves the gateway to make one.
 fn lines(subject: &Subject<'_>) -> Observation {
-    let Some(stated) = subject.stated_lines(NAME) else { return Observation::NotApplicable };
+    let Some(stated) = subject.stated_lines(NAME) else {
+        return Observation::NotApplicable;
+    };
     of_head(subject, |exchange| {
         let seen: Vec<&str> = all_headers(&exchange.headers, NAME).collect();
-        let sorted = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<BTreeSet<String>>();
+        let sorted = |lines: &[&str]| {
+            lines.iter().map(|line| (*line).to_owned()).collect::<BTreeSet<String>>()
+        };
         let stated: Vec<&str> = stated.iter().map(String::as_str).collect();
         match () {
             () if seen == stated => "verbatim",
@@ -85,29 +89,46 @@ fn name(subject: &Subject<'_>) -> Observation {
         }
         let like = |name: &str| name.to_ascii_lowercase().ends_with(NAME);
         let renamed = exchange.headers.iter().find(|(name, _)| like(name));
-        renamed.map_or("absent".into(), |(name, _)| format!("renamed: {}", name.to_ascii_lowercase()).into())
+        renamed.map_or("absent".into(), |(name, _)| {
+            format!("renamed: {}", name.to_ascii_lowercase()).into()
+        })
     })
 }
 
 /// The upstream's first Bearer challenge, where a strict reader finds one.
 fn theirs(subject: &Subject<'_>) -> Option<Challenge> {
     let stated = subject.stated_lines(NAME)?;
-    stated.iter().filter_map(|line| parse(line).ok()).flatten().find(|challenge| challenge.is("Bearer"))
+    stated
+        .iter()
+        .filter_map(|line| parse(line).ok())
+        .flatten()
+        .find(|challenge| challenge.is("Bearer"))
 }
 
-fn of_both(subject: &Subject<'_>, look: impl FnOnce(&Challenge, Option<&Challenge>) -> Observation) -> Observation {
-    let Some(theirs) = theirs(subject) else { return Observation::NotApplicable };
-    of_head(subject, |exchange| look(&theirs, challenges(exchange).iter().find(|challenge| challenge.is("Bearer"))))
+fn of_both(
+    subject: &Subject<'_>,
+    look: impl FnOnce(&Challenge, Option<&Challenge>) -> Observation,
+) -> Observation {
+    let Some(theirs) = theirs(subject) else {
+        return Observation::NotApplicable;
+    };
+    of_head(subject, |exchange| {
+        look(&theirs, challenges(exchange).iter().find(|challenge| challenge.is("Bearer")))
+    })
 }
 
 /// A scope is a set of words (RFC 6749 §3.3).
 fn scope(subject: &Subject<'_>) -> Observation {
-    let words = |scope: &str| scope.split_ascii_whitespace().map(str::to_owned).collect::<BTreeSet<String>>();
-    of_both(subject, |theirs, ours| match (theirs.parameter("scope"), ours.and_then(|ours| ours.parameter("scope"))) {
-        (None, None) => Observation::NotApplicable,
-        (Some(_), None) => "dropped".into(),
-        (Some(theirs), Some(ours)) if words(theirs) == words(ours) => "kept".into(),
-        (_, Some(ours)) => format!("changed: {ours}").into(),
+    let words = |scope: &str| {
+        scope.split_ascii_whitespace().map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    of_both(subject, |theirs, ours| {
+        match (theirs.parameter("scope"), ours.and_then(|ours| ours.parameter("scope"))) {
+            (None, None) => Observation::NotApplicable,
+            (Some(_), None) => "dropped".into(),
+            (Some(theirs), Some(ours)) if words(theirs) == words(ours) => "kept".into(),
+            (_, Some(ours)) => format!("changed: {ours}").into(),
+        }
     })
 }
 
@@ -127,8 +148,14 @@ fn carried(subject: &Subject<'_>) -> Observation {
 
 fn schemes(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
-        let lines = all_headers(&exchange.headers, NAME).flat_map(|line| parse_leniently(line).unwrap_or_default());
-        let schemes: BTreeSet<String> = lines.map(|challenge| challenge.scheme.to_ascii_lowercase()).collect();
-        if schemes.is_empty() { "none".into() } else { schemes.into_iter().collect::<Vec<_>>().join("+").into() }
+        let lines = all_headers(&exchange.headers, NAME)
+            .flat_map(|line| parse_leniently(line).unwrap_or_default());
+        let schemes: BTreeSet<String> =
+            lines.map(|challenge| challenge.scheme.to_ascii_lowercase()).collect();
+        if schemes.is_empty() {
+            "none".into()
+        } else {
+            schemes.into_iter().collect::<Vec<_>>().join("+").into()
+        }
     })
 }

@@ -10,7 +10,13 @@ use crate::{
 
 /// What a client is told by the head of its answer.
 pub(super) const OBSERVABLES: &[Observable] = &[
-    Observable { name: "status", says: "the status of the answer", values: &["100..599", "none"], absence: None, look: status },
+    Observable {
+        name: "status",
+        says: "the status of the answer",
+        values: &["100..599", "none"],
+        absence: None,
+        look: status,
+    },
     Observable {
         name: "ending",
         says: "how the answer ended",
@@ -137,11 +143,19 @@ fn of_last(subject: &Subject<'_>, look: impl FnOnce(&Exchange) -> Observation) -
 }
 
 fn of_head(subject: &Subject<'_>, look: impl FnOnce(&Exchange) -> Observation) -> Observation {
-    of_last(subject, |exchange| if exchange.status.is_some() { look(exchange) } else { Observation::NotApplicable })
+    of_last(subject, |exchange| {
+        if exchange.status.is_some() {
+            look(exchange)
+        } else {
+            Observation::NotApplicable
+        }
+    })
 }
 
 fn status(subject: &Subject<'_>) -> Observation {
-    of_last(subject, |exchange| exchange.status.map_or("none".into(), |status| status.to_string().into()))
+    of_last(subject, |exchange| {
+        exchange.status.map_or("none".into(), |status| status.to_string().into())
+    })
 }
 
 fn ending(subject: &Subject<'_>) -> Observation {
@@ -157,7 +171,10 @@ fn ending(subject: &Subject<'_>) -> Observation {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of deadlines are far below 2^52"
+)]
 fn answered(subject: &Subject<'_>) -> Observation {
     let deadlines = subject.context.deadlines;
     of_last(subject, |exchange| match exchange.head_after_ms {
@@ -170,14 +187,23 @@ fn answered(subject: &Subject<'_>) -> Observation {
 }
 
 /// A success is early when the upstream cannot have said one yet: within its delay, or before the commit deadline where it never does.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of deadlines are far below 2^52"
+)]
 fn committed(subject: &Subject<'_>) -> Observation {
     use crate::behaviour::{Class, Fault};
-    let Some(behaviour) = subject.behaviour() else { return Observation::NotApplicable };
+    let Some(behaviour) = subject.behaviour() else {
+        return Observation::NotApplicable;
+    };
     of_head(subject, |exchange| {
-        let (Some(200..=299), Some(after)) = (exchange.status, exchange.head_after_ms) else { return "after-upstream".into() };
+        let (Some(200..=299), Some(after)) = (exchange.status, exchange.head_after_ms) else {
+            return "after-upstream".into();
+        };
         let early = match (behaviour.class, behaviour.fault) {
-            (_, Some(Fault::Never | Fault::StallHead)) => after < subject.context.deadlines.commit as f64,
+            (_, Some(Fault::Never | Fault::StallHead)) => {
+                after < subject.context.deadlines.commit as f64
+            }
             (Class::Accepted, _) => after < behaviour.after_ms as f64,
             (Class::Unauthorized | Class::Forbidden | Class::Inconclusive, _) => false,
         };
@@ -207,10 +233,16 @@ fn challenge(subject: &Subject<'_>) -> Observation {
 
 /// Every challenge that a forgiving client finds.
 pub(super) fn challenges(exchange: &Exchange) -> Vec<Challenge> {
-    all_headers(&exchange.headers, "www-authenticate").filter_map(|line| challenge::parse_leniently(line).ok()).flatten().collect()
+    all_headers(&exchange.headers, "www-authenticate")
+        .filter_map(|line| challenge::parse_leniently(line).ok())
+        .flatten()
+        .collect()
 }
 
-fn of_challenges(subject: &Subject<'_>, look: impl FnOnce(&[Challenge]) -> Observation) -> Observation {
+fn of_challenges(
+    subject: &Subject<'_>,
+    look: impl FnOnce(&[Challenge]) -> Observation,
+) -> Observation {
     of_head(subject, |exchange| match challenges(exchange) {
         none if none.is_empty() => Observation::NotApplicable,
         challenges => look(&challenges),
@@ -218,15 +250,18 @@ fn of_challenges(subject: &Subject<'_>, look: impl FnOnce(&[Challenge]) -> Obser
 }
 
 fn of_bearer(subject: &Subject<'_>, look: impl FnOnce(&Challenge) -> Observation) -> Observation {
-    of_challenges(subject, |challenges| match challenges.iter().find(|challenge| challenge.is("Bearer")) {
-        Some(bearer) => look(bearer),
-        None => "absent".into(),
+    of_challenges(subject, |challenges| {
+        match challenges.iter().find(|challenge| challenge.is("Bearer")) {
+            Some(bearer) => look(bearer),
+            None => "absent".into(),
+        }
     })
 }
 
 fn bearer(subject: &Subject<'_>) -> Observation {
     of_challenges(subject, |challenges| {
-        let bearers: Vec<&Challenge> = challenges.iter().filter(|challenge| challenge.is("Bearer")).collect();
+        let bearers: Vec<&Challenge> =
+            challenges.iter().filter(|challenge| challenge.is("Bearer")).collect();
         match bearers.as_slice() {
             [] => "absent",
             all if all.iter().all(|bearer| !bearer.parameters().is_empty()) => "with-parameters",
@@ -242,7 +277,11 @@ fn parameters(subject: &Subject<'_>) -> Observation {
             if let Some(name) = challenge.repeated() {
                 return format!("repeated: {name}").into();
             }
-            if let Some(parameter) = challenge.parameters().iter().find(|parameter| !parameter.quoted && parameter.value.contains("://")) {
+            if let Some(parameter) = challenge
+                .parameters()
+                .iter()
+                .find(|parameter| !parameter.quoted && parameter.value.contains("://"))
+            {
                 return format!("unquoted: {}", parameter.name).into();
             }
         }
@@ -251,7 +290,9 @@ fn parameters(subject: &Subject<'_>) -> Observation {
 }
 
 fn url_parameter(subject: &Subject<'_>, name: &str) -> Observation {
-    of_bearer(subject, |bearer| bearer.parameter(name).map_or("absent", |url| whose(subject, url)).into())
+    of_bearer(subject, |bearer| {
+        bearer.parameter(name).map_or("absent", |url| whose(subject, url)).into()
+    })
 }
 
 /// Whose URL this is. The gateway's is for the server asked for when a part of its path names that server.
@@ -261,8 +302,14 @@ fn whose(subject: &Subject<'_>, url: &str) -> &'static str {
         let named = rest.split(['/', '?', '=', '&']).any(|part| subject.means(part));
         return if named { "gateway" } else { "gateway-without-server" };
     }
-    let of_upstream = |server: &crate::plan::PlannedServer| url.contains(crate::observe::leak::authority(&server.url));
-    if subject.context.plan.servers.iter().any(of_upstream) { "upstream" } else { "foreign" }
+    let of_upstream = |server: &crate::plan::PlannedServer| {
+        url.contains(crate::observe::leak::authority(&server.url))
+    };
+    if subject.context.plan.servers.iter().any(of_upstream) {
+        "upstream"
+    } else {
+        "foreign"
+    }
 }
 
 fn error_param(subject: &Subject<'_>) -> Observation {
@@ -274,7 +321,9 @@ fn error_param(subject: &Subject<'_>) -> Observation {
 }
 
 fn realm(subject: &Subject<'_>) -> Observation {
-    of_bearer(subject, |bearer| if bearer.parameter("realm").is_some() { "present" } else { "absent" }.into())
+    of_bearer(subject, |bearer| {
+        if bearer.parameter("realm").is_some() { "present" } else { "absent" }.into()
+    })
 }
 
 fn challenge_size(subject: &Subject<'_>) -> Observation {
@@ -305,19 +354,34 @@ fn injected(subject: &Subject<'_>) -> Observation {
 }
 
 fn presence(subject: &Subject<'_>, name: &str) -> Observation {
-    of_head(subject, |exchange| if header(&exchange.headers, name).is_some() { "present" } else { "absent" }.into())
+    of_head(subject, |exchange| {
+        if header(&exchange.headers, name).is_some() {
+            "present"
+        } else {
+            "absent"
+        }
+        .into()
+    })
 }
 
 fn cache_control(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| match header(&exchange.headers, "cache-control") {
         None => "absent".into(),
-        Some(value) if value.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-store")) => "no-store".into(),
+        Some(value)
+            if value
+                .split(',')
+                .any(|directive| directive.trim().eq_ignore_ascii_case("no-store")) =>
+        {
+            "no-store".into()
+        }
         Some(value) => format!("other: {value}").into(),
     })
 }
 
 fn retry_after(subject: &Subject<'_>) -> Observation {
-    let Some(stated) = subject.stated_header("retry-after") else { return Observation::NotApplicable };
+    let Some(stated) = subject.stated_header("retry-after") else {
+        return Observation::NotApplicable;
+    };
     of_head(subject, |exchange| match header(&exchange.headers, "retry-after") {
         None => "absent".into(),
         Some(value) if value == stated => "kept".into(),
@@ -333,5 +397,12 @@ fn buffering(subject: &Subject<'_>) -> Observation {
 }
 
 fn mark(subject: &Subject<'_>) -> Observation {
-    of_head(subject, |exchange| if header(&exchange.headers, "x-fleet-answer").is_some() { "upstream" } else { "own" }.into())
+    of_head(subject, |exchange| {
+        if header(&exchange.headers, "x-fleet-answer").is_some() {
+            "upstream"
+        } else {
+            "own"
+        }
+        .into()
+    })
 }

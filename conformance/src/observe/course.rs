@@ -39,7 +39,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "how many requests reached any MCP endpoint",
         values: &["none", "some"],
         absence: Some("none"),
-        look: |subject| if subject.trace.arrivals.iter().any(is_mcp) { "some" } else { "none" }.into(),
+        look: |subject| {
+            if subject.trace.arrivals.iter().any(is_mcp) {
+                "some"
+            } else {
+                "none"
+            }
+            .into()
+        },
     },
     Observable {
         name: "strangers",
@@ -60,14 +67,19 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "what the document calls its resource",
         values: &["the-url-asked", "another", "elsewhere", "none"],
         absence: None,
-        look: |subject| metadata(subject).map_or(Observation::NotApplicable, |document| resource(subject, &document)),
+        look: |subject| {
+            metadata(subject)
+                .map_or(Observation::NotApplicable, |document| resource(subject, &document))
+        },
     },
     Observable {
         name: "metadata-scopes",
         says: "whether the document offers scopes, and among them one for refreshing",
         values: &["absent", "plain", "offline-access"],
         absence: None,
-        look: |subject| metadata(subject).map_or(Observation::NotApplicable, |document| scopes(&document)),
+        look: |subject| {
+            metadata(subject).map_or(Observation::NotApplicable, |document| scopes(&document))
+        },
     },
     Observable {
         name: "metadata-fetches",
@@ -81,7 +93,9 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "whether the document names an authorization server",
         values: &["some", "none"],
         absence: None,
-        look: |subject| metadata(subject).map_or(Observation::NotApplicable, |document| servers(&document)),
+        look: |subject| {
+            metadata(subject).map_or(Observation::NotApplicable, |document| servers(&document))
+        },
     },
 ];
 
@@ -107,20 +121,41 @@ fn pace(subject: &Subject<'_>) -> Observation {
 }
 
 fn bearer_upstream(subject: &Subject<'_>) -> Observation {
-    let token = subject.trace.secrets.iter().find(|secret| secret.kind == SecretKind::UpstreamToken);
+    let token = subject
+        .trace
+        .secrets
+        .iter()
+        .find(|secret| secret.kind == SecretKind::UpstreamToken);
     let canary = token.map_or("", |secret| secret.value.as_str());
-    let name = |arrival: &Arrival| match all_headers(&arrival.headers, "authorization").collect::<Vec<_>>().as_slice() {
+    let name = |arrival: &Arrival| match all_headers(&arrival.headers, "authorization")
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         [] => "nothing",
         [line] => match line.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && token.starts_with(canary) && !token.contains(' ') => {
+            Some((scheme, token))
+                if scheme.eq_ignore_ascii_case("bearer")
+                    && token.starts_with(canary)
+                    && !token.contains(' ') =>
+            {
                 "one-bearer"
             }
             Some(_) | None => "something-else",
         },
         _ => "several-lines",
     };
-    let seen: BTreeSet<&str> = subject.trace.arrivals.iter().filter(|arrival| is_mcp(arrival)).map(name).collect();
-    if seen.is_empty() { "nothing".into() } else { seen.into_iter().collect::<Vec<_>>().join(" and ").into() }
+    let seen: BTreeSet<&str> = subject
+        .trace
+        .arrivals
+        .iter()
+        .filter(|arrival| is_mcp(arrival))
+        .map(name)
+        .collect();
+    if seen.is_empty() {
+        "nothing".into()
+    } else {
+        seen.into_iter().collect::<Vec<_>>().join(" and ").into()
+    }
 }
 
 fn is_mcp(arrival: &Arrival) -> bool {
@@ -128,19 +163,38 @@ fn is_mcp(arrival: &Arrival) -> bool {
 }
 
 fn strangers(subject: &Subject<'_>) -> Observation {
-    let named =
-        |arrival: &&Arrival| subject.trace.exchanges.iter().any(|exchange| exchange.path.split('/').any(|part| part == arrival.server));
-    let strangers: BTreeSet<&str> =
-        subject.trace.arrivals.iter().filter(|arrival| !named(arrival)).map(|arrival| arrival.server.as_str()).collect();
-    if strangers.is_empty() { "none".into() } else { strangers.into_iter().collect::<Vec<_>>().join(", ").into() }
+    let named = |arrival: &&Arrival| {
+        subject
+            .trace
+            .exchanges
+            .iter()
+            .any(|exchange| exchange.path.split('/').any(|part| part == arrival.server))
+    };
+    let strangers: BTreeSet<&str> = subject
+        .trace
+        .arrivals
+        .iter()
+        .filter(|arrival| !named(arrival))
+        .map(|arrival| arrival.server.as_str())
+        .collect();
+    if strangers.is_empty() {
+        "none".into()
+    } else {
+        strangers.into_iter().collect::<Vec<_>>().join(", ").into()
+    }
 }
 
 /// The resource-metadata document that was fetched last, or what came instead.
 fn metadata(subject: &Subject<'_>) -> Result<Value, String> {
     let exchanges = &subject.trace.exchanges;
     let named = exchanges.iter().find_map(named_metadata);
-    let is_named = |path: &str| named.as_deref().and_then(|url| url.strip_prefix(&subject.context.base_url)) == Some(path);
-    let asks = |exchange: &&Exchange| exchange.method == "GET" && (exchange.path.contains("/.well-known/") || is_named(&exchange.path));
+    let is_named = |path: &str| {
+        named.as_deref().and_then(|url| url.strip_prefix(&subject.context.base_url)) == Some(path)
+    };
+    let asks = |exchange: &&Exchange| {
+        exchange.method == "GET"
+            && (exchange.path.contains("/.well-known/") || is_named(&exchange.path))
+    };
     let Some(exchange) = exchanges.iter().rfind(asks) else {
         return Err(match named {
             Some(url) if !url.starts_with(&subject.context.base_url) => "elsewhere".to_owned(),
@@ -158,9 +212,11 @@ fn metadata(subject: &Subject<'_>) -> Result<Value, String> {
 /// The URL that the answer's challenge names as resource metadata.
 #[must_use]
 pub fn named_metadata(exchange: &Exchange) -> Option<String> {
-    let challenges =
-        all_headers(&exchange.headers, "www-authenticate").flat_map(|line| challenge::parse_leniently(line).unwrap_or_default());
-    challenges.into_iter().find_map(|challenge| challenge.parameter("resource_metadata").map(str::to_owned))
+    let challenges = all_headers(&exchange.headers, "www-authenticate")
+        .flat_map(|line| challenge::parse_leniently(line).unwrap_or_default());
+    challenges
+        .into_iter()
+        .find_map(|challenge| challenge.parameter("resource_metadata").map(str::to_owned))
 }
 
 /// RFC 9728 §3.3: the URL that the client used, character for character.
@@ -178,12 +234,22 @@ fn resource(subject: &Subject<'_>, document: &Value) -> Observation {
 }
 
 fn scopes(document: &Value) -> Observation {
-    let Some(scopes) = document.get("scopes_supported").and_then(Value::as_array) else { return "absent".into() };
-    if scopes.iter().any(|scope| scope == "offline_access") { "offline-access" } else { "plain" }.into()
+    let Some(scopes) = document.get("scopes_supported").and_then(Value::as_array) else {
+        return "absent".into();
+    };
+    if scopes.iter().any(|scope| scope == "offline_access") {
+        "offline-access"
+    } else {
+        "plain"
+    }
+    .into()
 }
 
 fn metadata_fetches(subject: &Subject<'_>) -> Observation {
-    let fetched = |arrival: &&Arrival| arrival.server == subject.server && arrival.target.contains("/.well-known/oauth-protected-resource");
+    let fetched = |arrival: &&Arrival| {
+        arrival.server == subject.server
+            && arrival.target.contains("/.well-known/oauth-protected-resource")
+    };
     match subject.trace.arrivals.iter().filter(fetched).count() {
         0 => "0",
         1 => "1",
@@ -194,7 +260,10 @@ fn metadata_fetches(subject: &Subject<'_>) -> Observation {
 }
 
 fn servers(document: &Value) -> Observation {
-    let some = document.get("authorization_servers").and_then(Value::as_array).is_some_and(|servers| servers.iter().any(Value::is_string));
+    let some = document
+        .get("authorization_servers")
+        .and_then(Value::as_array)
+        .is_some_and(|servers| servers.iter().any(Value::is_string));
     if some { "some" } else { "none" }.into()
 }
 
@@ -218,7 +287,10 @@ mod tests {
 
     #[test]
     fn the_metadata_of_a_challenge_is_found_quoted_or_not() {
-        for value in ["Bearer resource_metadata=\"http://x/y\", error=\"invalid_token\"", "Bearer a=b, resource_metadata=http://x/y"] {
+        for value in [
+            "Bearer resource_metadata=\"http://x/y\", error=\"invalid_token\"",
+            "Bearer a=b, resource_metadata=http://x/y",
+        ] {
             assert_eq!(named_metadata(&answered(value)).as_deref(), Some("http://x/y"));
         }
         assert_eq!(named_metadata(&answered("Basic realm=\"x\"")), None);

@@ -47,7 +47,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "whether the client was given a session",
         values: &["yes", "no"],
         absence: None,
-        look: |subject| if subject.trace.exchanges.iter().any(has_session) { "yes" } else { "no" }.into(),
+        look: |subject| {
+            if subject.trace.exchanges.iter().any(has_session) {
+                "yes"
+            } else {
+                "no"
+            }
+            .into()
+        },
     },
     Observable {
         name: "conflict",
@@ -62,7 +69,9 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         values: &["no", "yes"],
         absence: None,
         look: |subject| {
-            let told = |arrival: &Arrival| arrival.rpc_method.as_deref() == Some("notifications/cancelled");
+            let told = |arrival: &Arrival| {
+                arrival.rpc_method.as_deref() == Some("notifications/cancelled")
+            };
             if subject.trace.arrivals.iter().any(told) { "yes" } else { "no" }.into()
         },
     },
@@ -78,7 +87,11 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         says: "whether an error that is not MCP's is a problem document (RFC 9457)",
         values: &["problem-json", "other"],
         absence: None,
-        look: |subject| answered(subject, |headers| if says_problem(headers) { "problem-json" } else { "other" }.into()),
+        look: |subject| {
+            answered(subject, |headers| {
+                if says_problem(headers) { "problem-json" } else { "other" }.into()
+            })
+        },
     },
     Observable {
         name: "proxy-status",
@@ -97,7 +110,11 @@ fn answered(subject: &Subject<'_>, look: impl FnOnce(&Headers) -> Observation) -
 }
 
 fn mcp<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a Arrival> {
-    subject.trace.arrivals.iter().filter(|arrival| !is_discovery(arrival) && arrival.server != ISSUER)
+    subject
+        .trace
+        .arrivals
+        .iter()
+        .filter(|arrival| !is_discovery(arrival) && arrival.server != ISSUER)
 }
 
 fn framing(subject: &Subject<'_>) -> Observation {
@@ -119,17 +136,30 @@ fn framing(subject: &Subject<'_>) -> Observation {
 /// has lines of its own.
 fn hop_by_hop(subject: &Subject<'_>) -> Observation {
     let of_hop = |headers: &Headers| -> Vec<(String, String)> {
-        let named: BTreeSet<String> =
-            all_headers(headers, "connection").flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect();
-        let known = ["keep-alive", "te", "upgrade", "proxy-connection", "proxy-authorization", "proxy-authenticate"];
+        let named: BTreeSet<String> = all_headers(headers, "connection")
+            .flat_map(|line| line.split(','))
+            .map(|name| name.trim().to_ascii_lowercase())
+            .collect();
+        let known = [
+            "keep-alive",
+            "te",
+            "upgrade",
+            "proxy-connection",
+            "proxy-authorization",
+            "proxy-authenticate",
+        ];
         // A credential that Connection names is not meant for one hop (RFC 9110 §7.6.1).
-        let is_one = |name: &str| (named.contains(name) || known.contains(&name)) && name != "authorization";
+        let is_one =
+            |name: &str| (named.contains(name) || known.contains(&name)) && name != "authorization";
         let lower = headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         lower.filter(|(name, _)| is_one(name)).collect()
     };
     let crossed = |from: &Headers, to: &Headers| {
         let same = |name: &str, value: &str| all_headers(to, name).any(|there| there == value);
-        of_hop(from).into_iter().find(|(name, value)| same(name, value)).map(|(name, _)| name)
+        of_hop(from)
+            .into_iter()
+            .find(|(name, value)| same(name, value))
+            .map(|(name, _)| name)
     };
     for exchange in &subject.trace.exchanges {
         for arrival in mcp(subject) {
@@ -137,7 +167,9 @@ fn hop_by_hop(subject: &Subject<'_>) -> Observation {
                 return format!("sent up: {name}").into();
             }
         }
-        if let Some(stated) = stated_headers(subject).and_then(|stated| crossed(stated, &exchange.headers)) {
+        if let Some(stated) =
+            stated_headers(subject).and_then(|stated| crossed(stated, &exchange.headers))
+        {
             return format!("sent down: {stated}").into();
         }
     }
@@ -153,13 +185,20 @@ fn stated_headers(subject: &Subject<'_>) -> Option<&'static Headers> {
 
 /// A page reads an answer that names its origin, or everybody's; without credentials of the browser's own, which nobody sends here.
 fn cors(subject: &Subject<'_>) -> Observation {
-    let mut asked = subject.trace.exchanges.iter().filter(|exchange| exchange.status.is_some()).peekable();
+    let mut asked = subject
+        .trace
+        .exchanges
+        .iter()
+        .filter(|exchange| exchange.status.is_some())
+        .peekable();
     if asked.peek().is_none() {
         return Observation::NotApplicable;
     }
     for exchange in asked {
         let origin = header(&exchange.sent_headers, "origin");
-        if !header(&exchange.headers, "access-control-allow-origin").is_some_and(|allowed| allowed == "*" || Some(allowed) == origin) {
+        if !header(&exchange.headers, "access-control-allow-origin")
+            .is_some_and(|allowed| allowed == "*" || Some(allowed) == origin)
+        {
             return "unreadable".into();
         }
         let exposed: Vec<String> = all_headers(&exchange.headers, "access-control-expose-headers")
@@ -170,7 +209,9 @@ fn cors(subject: &Subject<'_>) -> Observation {
             let shown = exposed.iter().any(|exposed| exposed == name || exposed == "*");
             header(&exchange.headers, name).is_some() && !shown
         };
-        if let Some(hidden) = ["www-authenticate", "mcp-session-id"].iter().find(|name| is_hidden(name)) {
+        if let Some(hidden) =
+            ["www-authenticate", "mcp-session-id"].iter().find(|name| is_hidden(name))
+        {
             return format!("hides: {hidden}").into();
         }
     }
@@ -190,7 +231,11 @@ fn own_token(subject: &Subject<'_>) -> Observation {
         })
     };
     let seen: Vec<Option<&str>> = mcp(subject).map(told).collect();
-    ["another server's", "request-wide", "own"].into_iter().find(|word| seen.contains(&Some(word))).unwrap_or("none").into()
+    ["another server's", "request-wide", "own"]
+        .into_iter()
+        .find(|word| seen.contains(&Some(word)))
+        .unwrap_or("none")
+        .into()
 }
 
 fn has_session(exchange: &Exchange) -> bool {
@@ -201,7 +246,8 @@ fn conflict(subject: &Subject<'_>) -> Observation {
     match subject.exchange() {
         Some(exchange) if matches!(exchange.status, Some(400..=499)) => {
             let text = words_of(&exchange.body).to_ascii_lowercase();
-            let says = ["conflict", "contradict", "ambiguous"].iter().any(|word| text.contains(word));
+            let says =
+                ["conflict", "contradict", "ambiguous"].iter().any(|word| text.contains(word));
             if says { "stated" } else { "unstated" }.into()
         }
         _ => Observation::NotApplicable,
@@ -210,24 +256,41 @@ fn conflict(subject: &Subject<'_>) -> Observation {
 
 fn debug_headers(subject: &Subject<'_>) -> Observation {
     answered(subject, |headers| {
-        let mut found = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("debug")).peekable();
+        let mut found = headers
+            .iter()
+            .filter(|(name, _)| name.to_ascii_lowercase().contains("debug"))
+            .peekable();
         if found.peek().is_none() {
             return "absent".into();
         }
-        let told = |value: &str| subject.trace.secrets.iter().any(|secret| taint::holds(value, &secret.value));
-        found.find(|(_, value)| told(value)).map_or("masked".into(), |(name, _)| format!("a secret in {name}").into())
+        let told = |value: &str| {
+            subject.trace.secrets.iter().any(|secret| taint::holds(value, &secret.value))
+        };
+        found
+            .find(|(_, value)| told(value))
+            .map_or("masked".into(), |(name, _)| format!("a secret in {name}").into())
     })
 }
 
 fn says_problem(headers: &Headers) -> bool {
-    header(headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/problem+json"))
+    header(headers, "content-type")
+        .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/problem+json"))
 }
 
 fn proxy_status(headers: &Headers) -> Observation {
-    let Some(line) = header(headers, "proxy-status") else { return "absent".into() };
-    let parameters = line.split(';').skip(1).map(|parameter| parameter.split('=').next().unwrap_or_default().trim());
+    let Some(line) = header(headers, "proxy-status") else {
+        return "absent".into();
+    };
+    let parameters = line
+        .split(';')
+        .skip(1)
+        .map(|parameter| parameter.split('=').next().unwrap_or_default().trim());
     let more: Vec<&str> = parameters.filter(|name| *name != "error").collect();
-    if more.is_empty() { "name-and-error".into() } else { format!("more: {}", more.join(", ")).into() }
+    if more.is_empty() {
+        "name-and-error".into()
+    } else {
+        format!("more: {}", more.join(", ")).into()
+    }
 }
 
 #[cfg(test)]
@@ -239,6 +302,9 @@ mod tests {
         let line = |value: &str| vec![("Proxy-Status".to_owned(), value.to_owned())];
         assert_eq!(proxy_status(&Headers::new()), "absent".into());
         assert_eq!(proxy_status(&line("gw; error=connection_refused")), "name-and-error".into());
-        assert_eq!(proxy_status(&line("gw; error=x; next-hop=\"10.0.0.1\"")), "more: next-hop".into());
+        assert_eq!(
+            proxy_status(&line("gw; error=x; next-hop=\"10.0.0.1\"")),
+            "more: next-hop".into()
+        );
     }
 }

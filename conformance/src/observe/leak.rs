@@ -80,7 +80,11 @@ pub(super) fn authority(url: &str) -> &str {
     &rest[..rest.find('/').unwrap_or(rest.len())]
 }
 
-fn upstream_leak(subject: &Subject<'_>, kinds: &[SecretKind], is_one: impl Fn(&Leak) -> bool) -> Observation {
+fn upstream_leak(
+    subject: &Subject<'_>,
+    kinds: &[SecretKind],
+    is_one: impl Fn(&Leak) -> bool,
+) -> Observation {
     if !subject.trace.secrets.iter().any(|secret| kinds.contains(&secret.kind)) {
         return Observation::NotApplicable;
     }
@@ -88,44 +92,80 @@ fn upstream_leak(subject: &Subject<'_>, kinds: &[SecretKind], is_one: impl Fn(&L
 }
 
 fn first(subject: &Subject<'_>, is_one: impl Fn(&Leak) -> bool) -> Option<Observation> {
-    subject.leaks().iter().find(|leak| is_one(leak)).map(|leak| leak.to_string().into())
+    subject
+        .leaks()
+        .iter()
+        .find(|leak| is_one(leak))
+        .map(|leak| leak.to_string().into())
 }
 
 /// Only lines that the client did send are looked for, by name and value: a gateway may well write such lines of its own.
 fn stowaways(subject: &Subject<'_>) -> Observation {
     let unwelcome = |name: &str| {
         let name = name.to_ascii_lowercase();
-        let known = ["cookie", "proxy-authorization", "forwarded", "via", "x-real-ip", "x-original-url"].contains(&name.as_str());
+        let known = [
+            "cookie",
+            "proxy-authorization",
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-original-url",
+        ]
+        .contains(&name.as_str());
         known || name.starts_with("x-forwarded-") || name.starts_with("x-stowaway")
     };
     let travelled = |(name, value): &&(String, String)| {
-        let same = |(other, theirs): &(String, String)| other.eq_ignore_ascii_case(name) && theirs.contains(value.as_str());
+        let same = |(other, theirs): &(String, String)| {
+            other.eq_ignore_ascii_case(name) && theirs.contains(value.as_str())
+        };
         subject.trace.arrivals.iter().any(|arrival| arrival.headers.iter().any(same))
     };
-    let mut sent =
-        subject.trace.exchanges.iter().flat_map(|exchange| &exchange.sent_headers).filter(|(name, _)| unwelcome(name)).peekable();
+    let mut sent = subject
+        .trace
+        .exchanges
+        .iter()
+        .flat_map(|exchange| &exchange.sent_headers)
+        .filter(|(name, _)| unwelcome(name))
+        .peekable();
     if sent.peek().is_none() {
         return Observation::NotApplicable;
     }
-    sent.find(travelled).map_or("none".into(), |(name, _)| name.to_ascii_lowercase().into())
+    sent.find(travelled)
+        .map_or("none".into(), |(name, _)| name.to_ascii_lowercase().into())
 }
 
 fn query(subject: &Subject<'_>) -> Observation {
     let token = |exchange: &Exchange| {
         let (_, query) = exchange.path.split_once('?')?;
-        query.split('&').find_map(|pair| pair.strip_prefix("access_token=")).map(str::to_owned)
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("access_token="))
+            .map(str::to_owned)
     };
-    let Some(token) = subject.trace.exchanges.iter().find_map(token) else { return Observation::NotApplicable };
+    let Some(token) = subject.trace.exchanges.iter().find_map(token) else {
+        return Observation::NotApplicable;
+    };
     let index = Index::new([Wanted { value: &token, drawn_here: true }]);
     let travelled = |arrival: &Arrival| {
-        let texts = arrival.headers.iter().map(|(_, value)| value).chain([&arrival.target, &arrival.body]);
+        let texts = arrival
+            .headers
+            .iter()
+            .map(|(_, value)| value)
+            .chain([&arrival.target, &arrival.body]);
         arrival.target.contains("access_token") || texts.into_iter().any(|text| index.is_in(text))
     };
-    if subject.trace.arrivals.iter().any(travelled) { "token" } else { "clean" }.into()
+    if subject.trace.arrivals.iter().any(travelled) {
+        "token"
+    } else {
+        "clean"
+    }
+    .into()
 }
 
 fn told(subject: &Subject<'_>) -> Observation {
-    let Some(exchange) = subject.exchange() else { return Observation::Unknown("no request was sent") };
+    let Some(exchange) = subject.exchange() else {
+        return Observation::Unknown("no request was sent");
+    };
     if exchange.status.is_none() {
         return Observation::NotApplicable;
     }
@@ -133,8 +173,20 @@ fn told(subject: &Subject<'_>) -> Observation {
         return told;
     }
     let refusal = matches!(exchange.status, Some(400..=599));
-    let inside = |text: &str| subject.context.plan.servers.iter().any(|server| text.contains(authority(&server.url)));
-    if refusal && exchange.headers.iter().any(|(_, value)| inside(value)) { "upstream address" } else { "nothing" }.into()
+    let inside = |text: &str| {
+        subject
+            .context
+            .plan
+            .servers
+            .iter()
+            .any(|server| text.contains(authority(&server.url)))
+    };
+    if refusal && exchange.headers.iter().any(|(_, value)| inside(value)) {
+        "upstream address"
+    } else {
+        "nothing"
+    }
+    .into()
 }
 
 fn logged(subject: &Subject<'_>) -> Observation {
@@ -149,7 +201,11 @@ fn log_noise(subject: &Subject<'_>) -> Observation {
     if output.is_empty() {
         return Observation::NotApplicable;
     }
-    let loud = |line: &str| ["ERROR", "CRITICAL", "level=error", "\"level\":\"error\""].iter().any(|mark| line.contains(mark));
+    let loud = |line: &str| {
+        ["ERROR", "CRITICAL", "level=error", "\"level\":\"error\""]
+            .iter()
+            .any(|mark| line.contains(mark))
+    };
     if output.contains("Traceback (most recent call last)") || output.contains("stack backtrace:") {
         "traceback"
     } else if output.lines().any(loud) {

@@ -37,16 +37,26 @@ pub(super) const OBSERVABLES: &[Observable] = &[
 ];
 
 fn error_of(exchange: &Exchange) -> Option<Value> {
-    messages(exchange).into_iter().find_map(|message| message.get("error").filter(|error| error.is_object()).cloned())
+    messages(exchange)
+        .into_iter()
+        .find_map(|message| message.get("error").filter(|error| error.is_object()).cloned())
 }
 
 fn rpc_error(subject: &Subject<'_>) -> Observation {
-    let Some((_, Some(body))) = subject.cell.and_then(|cell| Behaviours::embedded().resolve(&cell.upstream)) else {
+    let Some((_, Some(body))) =
+        subject.cell.and_then(|cell| Behaviours::embedded().resolve(&cell.upstream))
+    else {
         return Observation::NotApplicable;
     };
-    let filled = fill(&body.text, |name| BODY_PLACEHOLDERS.contains(&name).then(|| "null".to_owned())).unwrap_or_default();
-    let stated = serde_json::from_str::<Value>(&filled).ok().and_then(|message| message.get("error").cloned());
-    let (Some(stated), Some(exchange)) = (stated, subject.exchange()) else { return Observation::NotApplicable };
+    let filled =
+        fill(&body.text, |name| BODY_PLACEHOLDERS.contains(&name).then(|| "null".to_owned()))
+            .unwrap_or_default();
+    let stated = serde_json::from_str::<Value>(&filled)
+        .ok()
+        .and_then(|message| message.get("error").cloned());
+    let (Some(stated), Some(exchange)) = (stated, subject.exchange()) else {
+        return Observation::NotApplicable;
+    };
     match error_of(exchange) {
         None => "dropped".into(),
         Some(error) if error == stated => "kept".into(),
@@ -56,7 +66,9 @@ fn rpc_error(subject: &Subject<'_>) -> Observation {
 
 /// -32020 to -32022 are defined, the rest up to -32099 is kept, and two codes of earlier revisions are never used again.
 fn mcp_code(subject: &Subject<'_>) -> Observation {
-    let Some(exchange) = subject.exchange() else { return Observation::Unknown("no request was sent") };
+    let Some(exchange) = subject.exchange() else {
+        return Observation::Unknown("no request was sent");
+    };
     if header(&exchange.headers, crate::fleet::MARK).is_some() {
         return Observation::NotApplicable;
     }
@@ -70,7 +82,11 @@ fn mcp_code(subject: &Subject<'_>) -> Observation {
 }
 
 fn mirror(subject: &Subject<'_>) -> Observation {
-    let posts = || subject.arrivals().filter(|arrival| arrival.method == "POST" && !is_discovery(arrival));
+    let posts = || {
+        subject
+            .arrivals()
+            .filter(|arrival| arrival.method == "POST" && !is_discovery(arrival))
+    };
     if posts().next().is_none() {
         return Observation::NotApplicable;
     }
@@ -87,14 +103,22 @@ fn unlike(arrival: &Arrival) -> Option<String> {
     };
     let version = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion");
     // Messages of the older revisions are not mirrored.
-    if version.is_none() && header(&arrival.headers, "mcp-protocol-version") != Some(Era::July2026.as_str()) {
+    if version.is_none()
+        && header(&arrival.headers, "mcp-protocol-version") != Some(Era::July2026.as_str())
+    {
         return None;
     }
-    for (field, meant) in [("mcp-protocol-version", version), ("mcp-method", message.get("method")), ("mcp-name", name)] {
+    for (field, meant) in [
+        ("mcp-protocol-version", version),
+        ("mcp-method", message.get("method")),
+        ("mcp-name", name),
+    ] {
         let Some(meant) = meant.and_then(Value::as_str) else { continue };
         match header(&arrival.headers, field) {
             None => return Some(format!("lacks: {field}")),
-            Some(written) if decoded(written).as_deref() != Some(meant) => return Some(format!("differs: {field}")),
+            Some(written) if decoded(written).as_deref() != Some(meant) => {
+                return Some(format!("differs: {field}"));
+            }
             Some(_) => {}
         }
     }
@@ -104,6 +128,9 @@ fn unlike(arrival: &Arrival) -> Option<String> {
 /// A field's value, out of the Base64 form where it is in that.
 fn decoded(written: &str) -> Option<String> {
     use base64::{Engine, prelude::BASE64_STANDARD};
-    let Some(encoded) = written.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else { return Some(written.to_owned()) };
+    let Some(encoded) = written.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="))
+    else {
+        return Some(written.to_owned());
+    };
     String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()
 }

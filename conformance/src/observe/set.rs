@@ -83,14 +83,31 @@ pub(super) const OBSERVABLES: &[Observable] = &[
 
 /// The servers that the request is meant for, with what each may be taken to say, in the order of the configuration.
 fn meant(subject: &Subject<'_>) -> Vec<(String, Class)> {
-    let class = |behaviour: &str| Behaviours::embedded().find(behaviour).map_or(Class::Inconclusive, |found| found.class);
+    let class = |behaviour: &str| {
+        Behaviours::embedded()
+            .find(behaviour)
+            .map_or(Class::Inconclusive, |found| found.class)
+    };
     if let Some(cell) = subject.cell {
-        return crate::matrix::orders_of(cell).into_iter().map(|(server, behaviour)| (server.to_owned(), class(behaviour))).collect();
+        return crate::matrix::orders_of(cell)
+            .into_iter()
+            .map(|(server, behaviour)| (server.to_owned(), class(behaviour)))
+            .collect();
     }
     let Some(exchange) = subject.exchange() else { return Vec::new() };
-    let Some(script) = header(&exchange.sent_headers, &subject.context.token_header).and_then(Script::find) else { return Vec::new() };
-    let order = |server: &String| subject.context.plan.servers.iter().position(|planned| planned.name == *server);
-    let mut meant: Vec<(String, Class)> = script.orders.iter().map(|(server, behaviour)| (server.clone(), class(behaviour))).collect();
+    let Some(script) =
+        header(&exchange.sent_headers, &subject.context.token_header).and_then(Script::find)
+    else {
+        return Vec::new();
+    };
+    let order = |server: &String| {
+        subject.context.plan.servers.iter().position(|planned| planned.name == *server)
+    };
+    let mut meant: Vec<(String, Class)> = script
+        .orders
+        .iter()
+        .map(|(server, behaviour)| (server.clone(), class(behaviour)))
+        .collect();
     meant.retain(|(server, _)| !server.is_empty());
     meant.sort_by_key(|(server, _)| order(server));
     meant
@@ -99,14 +116,19 @@ fn meant(subject: &Subject<'_>) -> Vec<(String, Class)> {
 /// The names of servers of the plan that were asked at their MCP endpoints.
 fn at_endpoints<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a Arrival> {
     let (plan, trace) = (&subject.context.plan, subject.trace);
-    trace.arrivals.iter().filter(|arrival| plan.server(&arrival.server).is_some() && !is_discovery(arrival))
+    trace
+        .arrivals
+        .iter()
+        .filter(|arrival| plan.server(&arrival.server).is_some() && !is_discovery(arrival))
 }
 
 fn asked(subject: &Subject<'_>) -> Observation {
-    let asked: BTreeSet<&str> = at_endpoints(subject).map(|arrival| arrival.server.as_str()).collect();
+    let asked: BTreeSet<&str> =
+        at_endpoints(subject).map(|arrival| arrival.server.as_str()).collect();
     let meant: Vec<(String, Class)> = meant(subject);
     let meant: BTreeSet<&str> = meant.iter().map(|(server, _)| server.as_str()).collect();
-    let listed = |names: &mut dyn Iterator<Item = &&str>| names.copied().collect::<Vec<_>>().join(", ");
+    let listed =
+        |names: &mut dyn Iterator<Item = &&str>| names.copied().collect::<Vec<_>>().join(", ");
     if asked.is_empty() {
         "nobody".into()
     } else if asked == meant {
@@ -121,15 +143,23 @@ fn asked(subject: &Subject<'_>) -> Observation {
 }
 
 fn challenge_names(subject: &Subject<'_>) -> Observation {
-    let Some(exchange) = subject.exchange() else { return Observation::Unknown("no request was sent") };
+    let Some(exchange) = subject.exchange() else {
+        return Observation::Unknown("no request was sent");
+    };
     let challenges = challenges(exchange);
-    let Some(bearer) = challenges.iter().find(|challenge| challenge.is("Bearer")) else { return Observation::NotApplicable };
+    let Some(bearer) = challenges.iter().find(|challenge| challenge.is("Bearer")) else {
+        return Observation::NotApplicable;
+    };
     let meant = meant(subject);
     let is_named = |server: &str| {
-        let urls = ["resource_metadata", "authorization_uri"].into_iter().filter_map(|name| bearer.parameter(name));
-        urls.into_iter().any(|url| url.split(['/', '?', '&', '=']).any(|part| part == server))
+        let urls = ["resource_metadata", "authorization_uri"]
+            .into_iter()
+            .filter_map(|name| bearer.parameter(name));
+        urls.into_iter()
+            .any(|url| url.split(['/', '?', '&', '=']).any(|part| part == server))
     };
-    let named: Vec<&(String, Class)> = meant.iter().filter(|(server, _)| is_named(server)).collect();
+    let named: Vec<&(String, Class)> =
+        meant.iter().filter(|(server, _)| is_named(server)).collect();
     let first = meant.iter().find(|(_, class)| *class == Class::Unauthorized);
     match named.as_slice() {
         [] => "nobody",
@@ -153,16 +183,24 @@ fn is_reserved(key: &str) -> bool {
         None => true,
         Some((prefix, _)) => {
             let labels: Vec<&str> = prefix.split('.').collect();
-            labels.iter().take(2).any(|label| ["modelcontextprotocol", "mcp"].contains(label))
+            labels
+                .iter()
+                .take(2)
+                .any(|label| ["modelcontextprotocol", "mcp"].contains(label))
         }
     }
 }
 
 fn failures_named(subject: &Subject<'_>) -> Observation {
-    let Some(result) = list(subject) else { return Observation::NotApplicable };
+    let Some(result) = list(subject) else {
+        return Observation::NotApplicable;
+    };
     let nothing = serde_json::Map::new();
     let meta = result["_meta"].as_object().unwrap_or(&nothing);
-    let failed: Vec<(String, Class)> = meant(subject).into_iter().filter(|(_, class)| *class != Class::Accepted).collect();
+    let failed: Vec<(String, Class)> = meant(subject)
+        .into_iter()
+        .filter(|(_, class)| *class != Class::Accepted)
+        .collect();
     if failed.is_empty() {
         return Observation::NotApplicable;
     }
@@ -173,7 +211,9 @@ fn failures_named(subject: &Subject<'_>) -> Observation {
             Class::Inconclusive | Class::Accepted => &[""],
         };
         let says = |text: &str| words.iter().any(|word| text.to_ascii_lowercase().contains(word));
-        let found = meta.iter().find(|(_, told)| of_server(told, server).is_some_and(|told| says(&told)));
+        let found = meta
+            .iter()
+            .find(|(_, told)| of_server(told, server).is_some_and(|told| says(&told)));
         match found {
             None => return format!("lacks: {server}").into(),
             Some((key, _)) if is_reserved(key) => return format!("reserved: {key}").into(),
@@ -188,10 +228,18 @@ fn of_server(told: &Value, server: &str) -> Option<String> {
     match told {
         Value::Object(members) => members.get(server).map(Value::to_string).or_else(|| {
             let names = |value: &Value| value.as_str() == Some(server);
-            if members.values().any(names) { Some(told.to_string()) } else { members.values().find_map(|value| of_server(value, server)) }
+            if members.values().any(names) {
+                Some(told.to_string())
+            } else {
+                members.values().find_map(|value| of_server(value, server))
+            }
         }),
         Value::Array(entries) => entries.iter().find_map(|entry| match entry {
-            Value::String(text) if text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == server) => Some(text.clone()),
+            Value::String(text)
+                if text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == server) =>
+            {
+                Some(text.clone())
+            }
             entry => of_server(entry, server),
         }),
         _ => None,
@@ -200,12 +248,21 @@ fn of_server(told: &Value, server: &str) -> Option<String> {
 
 /// Every healthy server of the fleet offers the same two tools.
 fn offered(subject: &Subject<'_>) -> Observation {
-    let Some(result) = list(subject) else { return Observation::NotApplicable };
-    let Some(tools) = result["tools"].as_array() else { return Observation::NotApplicable };
-    let offered: BTreeSet<String> = tools.iter().filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect();
+    let Some(result) = list(subject) else {
+        return Observation::NotApplicable;
+    };
+    let Some(tools) = result["tools"].as_array() else {
+        return Observation::NotApplicable;
+    };
+    let offered: BTreeSet<String> = tools
+        .iter()
+        .filter_map(|tool| tool["name"].as_str().map(str::to_owned))
+        .collect();
     let healthy = meant(subject).into_iter().filter(|(_, class)| *class == Class::Accepted);
     let separator = &subject.context.name_separator;
-    let due: BTreeSet<String> = healthy.flat_map(|(server, _)| ["echo", "add"].map(|tool| format!("{server}{separator}{tool}"))).collect();
+    let due: BTreeSet<String> = healthy
+        .flat_map(|(server, _)| ["echo", "add"].map(|tool| format!("{server}{separator}{tool}")))
+        .collect();
     match (due.difference(&offered).next(), offered.difference(&due).next()) {
         (Some(lacking), _) => format!("lacks: {lacking}").into(),
         (None, Some(more)) => format!("more: {more}").into(),
@@ -216,7 +273,9 @@ fn offered(subject: &Subject<'_>) -> Observation {
 fn repeats(subject: &Subject<'_>) -> Observation {
     let mut counts = std::collections::BTreeMap::<(&str, &str, Option<&str>), usize>::new();
     for arrival in at_endpoints(subject) {
-        *counts.entry((&arrival.server, &arrival.method, arrival.rpc_method.as_deref())).or_default() += 1;
+        *counts
+            .entry((&arrival.server, &arrival.method, arrival.rpc_method.as_deref()))
+            .or_default() += 1;
     }
     match counts.into_values().max().unwrap_or_default() {
         0 => "0",
@@ -229,10 +288,13 @@ fn repeats(subject: &Subject<'_>) -> Observation {
 
 fn spaces(subject: &Subject<'_>) -> Observation {
     let plan = &subject.context.plan;
-    let shown =
-        at_endpoints(subject).filter(|arrival| header(&arrival.headers, "authorization").is_some_and(|line| Script::find(line).is_some()));
+    let shown = at_endpoints(subject).filter(|arrival| {
+        header(&arrival.headers, "authorization").is_some_and(|line| Script::find(line).is_some())
+    });
     let space = |arrival: &'_ Arrival| {
-        plan.server(&arrival.server).and_then(|server| server.space.clone()).unwrap_or_else(|| arrival.server.clone())
+        plan.server(&arrival.server)
+            .and_then(|server| server.space.clone())
+            .unwrap_or_else(|| arrival.server.clone())
     };
     match shown.map(space).collect::<BTreeSet<_>>().len() {
         0 => "0",
@@ -243,7 +305,9 @@ fn spaces(subject: &Subject<'_>) -> Observation {
 }
 
 fn caching(subject: &Subject<'_>) -> Observation {
-    let Some(result) = list(subject) else { return Observation::NotApplicable };
+    let Some(result) = list(subject) else {
+        return Observation::NotApplicable;
+    };
     match (result["cacheScope"].as_str(), result["ttlMs"].as_u64()) {
         (Some("private"), Some(0)) => "private-for-0-ms",
         (Some("private"), _) => "private",
@@ -255,8 +319,14 @@ fn caching(subject: &Subject<'_>) -> Observation {
 
 fn every_caching(subject: &Subject<'_>) -> Observation {
     let results = subject.trace.exchanges.iter().filter_map(answer);
-    let mut scopes = results.filter_map(|message| message["result"]["cacheScope"].as_str().map(str::to_owned));
-    if scopes.any(|scope| scope != "private") { "public" } else { "private" }.into()
+    let mut scopes =
+        results.filter_map(|message| message["result"]["cacheScope"].as_str().map(str::to_owned));
+    if scopes.any(|scope| scope != "private") {
+        "public"
+    } else {
+        "private"
+    }
+    .into()
 }
 
 /// Whoever sends the requests begins anew after any answer but 401, and gives up after more of these than a client would bear.

@@ -45,7 +45,9 @@ pub(super) const OBSERVABLES: &[Observable] = &[
 ];
 
 fn statuses(subject: &Subject<'_>) -> Observation {
-    let name = |exchange: &Exchange| exchange.status.map_or("none".to_owned(), |status| status.to_string());
+    let name = |exchange: &Exchange| {
+        exchange.status.map_or("none".to_owned(), |status| status.to_string())
+    };
     let all: Vec<String> = subject.trace.exchanges.iter().map(name).collect();
     match all.iter().collect::<BTreeSet<_>>().len() {
         0 => Observation::Unknown("no request was sent"),
@@ -56,7 +58,11 @@ fn statuses(subject: &Subject<'_>) -> Observation {
 
 fn connections(subject: &Subject<'_>) -> Observation {
     let requests = subject.arrivals().count();
-    let connections = subject.arrivals().map(|arrival| arrival.connection).collect::<BTreeSet<_>>().len();
+    let connections = subject
+        .arrivals()
+        .map(|arrival| arrival.connection)
+        .collect::<BTreeSet<_>>()
+        .len();
     match requests {
         0 | 1 => Observation::NotApplicable,
         _ if connections * 4 <= requests => "pooled".into(),
@@ -80,18 +86,31 @@ fn same_answer(subject: &Subject<'_>) -> Observation {
 fn all_answers(subject: &Subject<'_>) -> Observation {
     let exchanges = &subject.trace.exchanges;
     let differences = exchanges.iter().skip(1).map(|exchange| difference(&exchanges[0], exchange));
-    differences.into_iter().find(|difference| *difference != "same").unwrap_or("same").into()
+    differences
+        .into_iter()
+        .find(|difference| *difference != "same")
+        .unwrap_or("same")
+        .into()
 }
 
 fn difference(one: &Exchange, two: &Exchange) -> &'static str {
-    let name = |exchange: &Exchange| exchange.path.split(['/', '?']).find(|part| !part.is_empty() && *part != "mcp").map(str::to_owned);
+    let name = |exchange: &Exchange| {
+        exchange
+            .path
+            .split(['/', '?'])
+            .find(|part| !part.is_empty() && *part != "mcp")
+            .map(str::to_owned)
+    };
     let neutral = |exchange: &Exchange, text: &str| match name(exchange) {
         Some(name) => text.replace(&name, "{server}"),
         None => text.to_owned(),
     };
     let heads = |exchange: &Exchange| -> Vec<(String, String)> {
         let varies = ["date", "content-length", "x-request-id", "traceparent", "keep-alive"];
-        let lines = exchange.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), neutral(exchange, value)));
+        let lines = exchange
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), neutral(exchange, value)));
         lines.filter(|(name, _)| !varies.contains(&name.as_str())).collect()
     };
     let body = |exchange: &Exchange| neutral(exchange, &words_of(&exchange.body));
@@ -104,10 +123,20 @@ fn difference(one: &Exchange, two: &Exchange) -> &'static str {
 }
 
 fn same_challenge(subject: &Subject<'_>) -> Observation {
-    let Some((one, two)) = first_two(subject) else { return Observation::NotApplicable };
+    let Some((one, two)) = first_two(subject) else {
+        return Observation::NotApplicable;
+    };
     let told = |exchange: &Exchange| {
-        let parameter = |name| challenges(exchange).iter().find_map(|challenge| challenge.parameter(name).map(str::to_owned));
-        (parameter("realm"), parameter("resource_metadata"), parameter("authorization_uri"))
+        let parameter = |name| {
+            challenges(exchange)
+                .iter()
+                .find_map(|challenge| challenge.parameter(name).map(str::to_owned))
+        };
+        (
+            parameter("realm"),
+            parameter("resource_metadata"),
+            parameter("authorization_uri"),
+        )
     };
     if told(one) == told(two) { "same" } else { "different" }.into()
 }

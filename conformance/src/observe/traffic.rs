@@ -25,12 +25,24 @@ pub(super) struct Traffic<'a> {
 
 impl<'a> Traffic<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
-        let issued: BTreeSet<&str> = subject.arrivals().filter_map(|arrival| arrival.session_issued.as_deref()).collect();
-        let ends_issued =
-            |arrival: &Arrival| arrival.method == "DELETE" && session(arrival).is_some_and(|session| issued.contains(session));
-        let like = |arrival: &Arrival| subject.trace.exchanges.iter().map(|exchange| likeness(arrival, exchange)).max();
+        let issued: BTreeSet<&str> = subject
+            .arrivals()
+            .filter_map(|arrival| arrival.session_issued.as_deref())
+            .collect();
+        let ends_issued = |arrival: &Arrival| {
+            arrival.method == "DELETE"
+                && session(arrival).is_some_and(|session| issued.contains(session))
+        };
+        let like = |arrival: &Arrival| {
+            subject.trace.exchanges.iter().map(|exchange| likeness(arrival, exchange)).max()
+        };
         // Where the message itself arrived, one that only means the same is the gateway's.
-        let wanted = subject.arrivals().filter_map(like).max().unwrap_or(Likeness::None).max(Likeness::Meaning);
+        let wanted = subject
+            .arrivals()
+            .filter_map(like)
+            .max()
+            .unwrap_or(Likeness::None)
+            .max(Likeness::Meaning);
         let is_own = |arrival: &Arrival| like(arrival) >= Some(wanted);
         let mut traffic = Self { own: Vec::new(), probes: Vec::new(), clean_up: Vec::new() };
         let mut others = Vec::new();
@@ -43,9 +55,18 @@ impl<'a> Traffic<'a> {
                 others.push(arrival);
             }
         }
-        let ridden: BTreeSet<&str> = traffic.own.iter().flat_map(|own| [session(own), own.session_issued.as_deref()]).flatten().collect();
-        let rides =
-            |arrival: &Arrival| [session(arrival), arrival.session_issued.as_deref()].into_iter().flatten().any(|id| ridden.contains(id));
+        let ridden: BTreeSet<&str> = traffic
+            .own
+            .iter()
+            .flat_map(|own| [session(own), own.session_issued.as_deref()])
+            .flatten()
+            .collect();
+        let rides = |arrival: &Arrival| {
+            [session(arrival), arrival.session_issued.as_deref()]
+                .into_iter()
+                .flatten()
+                .any(|id| ridden.contains(id))
+        };
         traffic.probes = others.into_iter().filter(|arrival| !rides(arrival)).collect();
         traffic
     }
@@ -94,7 +115,9 @@ fn likeness(arrival: &Arrival, exchange: &Exchange) -> Likeness {
         Likeness::None
     } else if sent.get("id") == arrived.get("id") && sent.get("params") == arrived.get("params") {
         Likeness::Letter
-    } else if name == Some("initialize") && sent.pointer("/params/clientInfo") != arrived.pointer("/params/clientInfo") {
+    } else if name == Some("initialize")
+        && sent.pointer("/params/clientInfo") != arrived.pointer("/params/clientInfo")
+    {
         Likeness::None
     } else {
         Likeness::Meaning

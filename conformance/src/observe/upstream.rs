@@ -17,7 +17,16 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "saw",
         says: "which credential the server asked for was shown, by all requests together",
-        values: &["nothing", "token", "no-credential", "own-credential", "key", "altered-token", "other", "*+*"],
+        values: &[
+            "nothing",
+            "token",
+            "no-credential",
+            "own-credential",
+            "key",
+            "altered-token",
+            "other",
+            "*+*",
+        ],
         absence: Some("nothing"),
         look: saw,
     },
@@ -146,16 +155,31 @@ fn count(n: usize) -> Observation {
 }
 
 fn saw(subject: &Subject<'_>) -> Observation {
-    let seen: BTreeSet<&str> = subject.arrivals().flat_map(|arrival| credentials(subject, arrival)).collect();
-    if seen.is_empty() { "nothing".into() } else { seen.into_iter().collect::<Vec<_>>().join("+").into() }
+    let seen: BTreeSet<&str> =
+        subject.arrivals().flat_map(|arrival| credentials(subject, arrival)).collect();
+    if seen.is_empty() {
+        "nothing".into()
+    } else {
+        seen.into_iter().collect::<Vec<_>>().join("+").into()
+    }
 }
 
 /// What each `Authorization` line of a request holds.
 fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static str> {
     let sent = |line: &str| {
         let layout = &subject.context.token_header;
-        let exact = |value: &str| if layout == "authorization" { value == line } else { line.ends_with(value) };
-        subject.trace.exchanges.iter().any(|exchange| all_headers(&exchange.sent_headers, layout).any(exact))
+        let exact = |value: &str| {
+            if layout == "authorization" {
+                value == line
+            } else {
+                line.ends_with(value)
+            }
+        };
+        subject
+            .trace
+            .exchanges
+            .iter()
+            .any(|exchange| all_headers(&exchange.sent_headers, layout).any(exact))
     };
     let mut found: BTreeSet<&str> = all_headers(&arrival.headers, "authorization")
         .map(|line| {
@@ -178,18 +202,35 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
 
 fn others_saw(subject: &Subject<'_>) -> Observation {
     let planned = |name: &str| subject.context.plan.server(name).is_some();
-    let asked = |arrival: &Arrival| !subject.means(&arrival.server) && planned(&arrival.server) && !super::is_discovery(arrival);
-    if subject.trace.arrivals.iter().any(asked) { "request" } else { "nothing" }.into()
+    let asked = |arrival: &Arrival| {
+        !subject.means(&arrival.server) && planned(&arrival.server) && !super::is_discovery(arrival)
+    };
+    if subject.trace.arrivals.iter().any(asked) {
+        "request"
+    } else {
+        "nothing"
+    }
+    .into()
 }
 
 fn elsewhere(subject: &Subject<'_>) -> Observation {
-    let asked: Vec<&Arrival> = subject.trace.arrivals.iter().filter(|arrival| arrival.server == "elsewhere").collect();
+    let asked: Vec<&Arrival> = subject
+        .trace
+        .arrivals
+        .iter()
+        .filter(|arrival| arrival.server == "elsewhere")
+        .collect();
     let path = |arrival: &Arrival| arrival.target.split('?').next().unwrap_or_default().to_owned();
-    let moved = |arrival: &Arrival| endpoint(subject).is_some_and(|endpoint| path(arrival) != endpoint);
+    let moved =
+        |arrival: &Arrival| endpoint(subject).is_some_and(|endpoint| path(arrival) != endpoint);
     match asked.as_slice() {
         [] if subject.arrivals().any(moved) => "same-origin",
         [] => "nothing",
-        asked if asked.iter().any(|arrival| header(&arrival.headers, "authorization").is_some()) => "token",
+        asked
+            if asked.iter().any(|arrival| header(&arrival.headers, "authorization").is_some()) =>
+        {
+            "token"
+        }
         _ => "request",
     }
     .into()
@@ -201,12 +242,23 @@ fn probe(subject: &Subject<'_>) -> Observation {
         method => method.to_ascii_lowercase(),
     };
     let names: BTreeSet<String> = subject.traffic().probes.iter().map(name).collect();
-    if names.is_empty() { "none".into() } else { names.into_iter().collect::<Vec<_>>().join("+").into() }
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.into_iter().collect::<Vec<_>>().join("+").into()
+    }
 }
 
-fn of_probes<'a>(subject: &Subject<'a>, look: impl FnOnce(&[&'a Arrival]) -> Observation) -> Observation {
+fn of_probes<'a>(
+    subject: &Subject<'a>,
+    look: impl FnOnce(&[&'a Arrival]) -> Observation,
+) -> Observation {
     let probes = &subject.traffic().probes;
-    if probes.is_empty() { Observation::NotApplicable } else { look(probes) }
+    if probes.is_empty() {
+        Observation::NotApplicable
+    } else {
+        look(probes)
+    }
 }
 
 /// The path of the server asked for, as the implementation is configured with it.
@@ -217,7 +269,9 @@ fn endpoint<'a>(subject: &Subject<'a>) -> Option<&'a str> {
 }
 
 fn probe_target(subject: &Subject<'_>) -> Observation {
-    let Some(endpoint) = endpoint(subject) else { return Observation::NotApplicable };
+    let Some(endpoint) = endpoint(subject) else {
+        return Observation::NotApplicable;
+    };
     of_probes(subject, |probes| match probes.iter().find(|probe| probe.target != endpoint) {
         None => "endpoint".into(),
         Some(probe) => format!("other: {}", probe.target).into(),
@@ -231,21 +285,32 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
             if probe.method != "POST" {
                 return Some("a message");
             }
-            let accept = all_headers(&probe.headers, "accept").collect::<Vec<_>>().join(",").to_ascii_lowercase();
+            let accept = all_headers(&probe.headers, "accept")
+                .collect::<Vec<_>>()
+                .join(",")
+                .to_ascii_lowercase();
             if !(accept.contains("application/json") && accept.contains("text/event-stream")) {
                 return Some("accept");
             }
-            if !header(&probe.headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
+            if !header(&probe.headers, "content-type")
+                .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"))
+            {
                 return Some("content-type");
             }
-            let Ok(message) = serde_json::from_str::<Value>(&probe.body) else { return Some("json") };
+            let Ok(message) = serde_json::from_str::<Value>(&probe.body) else {
+                return Some("json");
+            };
             let needed: &[&str] = match probe.rpc_method.as_deref() {
-                Some("initialize") => {
-                    &["/params/protocolVersion", "/params/capabilities", "/params/clientInfo/name", "/params/clientInfo/version"]
-                }
-                Some("server/discover") => {
-                    &["/params/_meta/io.modelcontextprotocol~1protocolVersion", "/params/_meta/io.modelcontextprotocol~1clientCapabilities"]
-                }
+                Some("initialize") => &[
+                    "/params/protocolVersion",
+                    "/params/capabilities",
+                    "/params/clientInfo/name",
+                    "/params/clientInfo/version",
+                ],
+                Some("server/discover") => &[
+                    "/params/_meta/io.modelcontextprotocol~1protocolVersion",
+                    "/params/_meta/io.modelcontextprotocol~1clientCapabilities",
+                ],
                 _ => &[],
             };
             if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
@@ -265,30 +330,46 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
             }
             needed.iter().find(|needed| message.pointer(needed).is_none()).copied()
         };
-        probes.iter().find_map(|probe| lacks(probe)).map_or("well-formed".into(), |what| format!("lacks: {what}").into())
+        probes
+            .iter()
+            .find_map(|probe| lacks(probe))
+            .map_or("well-formed".into(), |what| format!("lacks: {what}").into())
     })
 }
 
 fn probe_marker(subject: &Subject<'_>) -> Observation {
     let client = |pointer: &str| {
-        let sent = subject.exchange().and_then(|exchange| serde_json::from_str::<Value>(&exchange.sent_body).ok());
+        let sent = subject
+            .exchange()
+            .and_then(|exchange| serde_json::from_str::<Value>(&exchange.sent_body).ok());
         sent.and_then(|sent| sent.pointer(pointer).and_then(Value::as_str).map(str::to_owned))
     };
-    let users = subject.exchange().and_then(|exchange| header(&exchange.sent_headers, "user-agent"));
+    let users = subject
+        .exchange()
+        .and_then(|exchange| header(&exchange.sent_headers, "user-agent"));
     of_probes(subject, |probes| {
         let mark = |probe: &&&Arrival| {
             let name = serde_json::from_str::<Value>(&probe.body).ok();
-            let name = name.as_ref().and_then(|body| body.pointer("/params/clientInfo/name")).and_then(Value::as_str);
+            let name = name
+                .as_ref()
+                .and_then(|body| body.pointer("/params/clientInfo/name"))
+                .and_then(Value::as_str);
             let name = name.filter(|name| !name.is_empty());
             let agent = header(&probe.headers, "user-agent").filter(|agent| !agent.is_empty());
-            let own_name = name.filter(|name| Some(*name) != client("/params/clientInfo/name").as_deref());
+            let own_name =
+                name.filter(|name| Some(*name) != client("/params/clientInfo/name").as_deref());
             match (own_name, agent.filter(|agent| Some(*agent) != users)) {
                 (None, None) if name.is_some() || agent.is_some() => "poses-as-client",
                 (None, None) => "unmarked",
                 _ => "marked",
             }
         };
-        probes.iter().map(|probe| mark(&probe)).find(|mark| *mark != "marked").unwrap_or("marked").into()
+        probes
+            .iter()
+            .map(|probe| mark(&probe))
+            .find(|mark| *mark != "marked")
+            .unwrap_or("marked")
+            .into()
     })
 }
 
@@ -297,14 +378,21 @@ fn probe_session(subject: &Subject<'_>) -> Observation {
     let mut worst = "none";
     for probe in &traffic.probes {
         let Some(issued) = probe.session_issued.as_deref() else { continue };
-        let ends: Vec<&&Arrival> = traffic.clean_up.iter().filter(|end| session(end) == Some(issued)).collect();
+        let ends: Vec<&&Arrival> =
+            traffic.clean_up.iter().filter(|end| session(end) == Some(issued)).collect();
         let token = header(&probe.headers, "authorization");
         let end = match ends.as_slice() {
             [] => "left",
-            ends if ends.iter().any(|end| header(&end.headers, "authorization") == token) => "ended",
+            ends if ends.iter().any(|end| header(&end.headers, "authorization") == token) => {
+                "ended"
+            }
             _ => "ended-without-token",
         };
-        let rank = |word: &str| ["none", "ended", "ended-without-token", "left"].iter().position(|known| *known == word);
+        let rank = |word: &str| {
+            ["none", "ended", "ended-without-token", "left"]
+                .iter()
+                .position(|known| *known == word)
+        };
         if rank(end) > rank(worst) {
             worst = end;
         }
@@ -312,7 +400,10 @@ fn probe_session(subject: &Subject<'_>) -> Observation {
     worst.into()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of deadlines are far below 2^52"
+)]
 fn probe_wait(subject: &Subject<'_>) -> Observation {
     let traffic = subject.traffic();
     let deadlines = subject.context.deadlines;
@@ -326,10 +417,15 @@ fn probe_wait(subject: &Subject<'_>) -> Observation {
 }
 
 /// Both go out at about the same time, unless one waits for the other; how long the end of a session may take is not declared.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of deadlines are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of deadlines are far below 2^52"
+)]
 fn clean_up(subject: &Subject<'_>) -> Observation {
     let traffic = subject.traffic();
-    let (Some(end), Some(own)) = (traffic.clean_up.first(), traffic.own.last()) else { return Observation::NotApplicable };
+    let (Some(end), Some(own)) = (traffic.clean_up.first(), traffic.own.last()) else {
+        return Observation::NotApplicable;
+    };
     let waited = own.at_ms - end.at_ms > subject.context.deadlines.slack as f64;
     if waited { "waited-for" } else { "in-background" }.into()
 }
@@ -337,29 +433,54 @@ fn clean_up(subject: &Subject<'_>) -> Observation {
 /// A gateway that opens a session for each call tries again by opening that: a second request of its own is a try too.
 fn tried(subject: &Subject<'_>) -> Observation {
     let traffic = subject.traffic();
-    if !traffic.own.is_empty() || traffic.probes.len() > 1 { "yes" } else { "no" }.into()
+    if !traffic.own.is_empty() || traffic.probes.len() > 1 {
+        "yes"
+    } else {
+        "no"
+    }
+    .into()
 }
 
 fn upstream_said(subject: &Subject<'_>) -> Observation {
-    subject.traffic().own.last().map_or(Observation::NotApplicable, |own| own.answered.clone().into())
+    subject
+        .traffic()
+        .own
+        .last()
+        .map_or(Observation::NotApplicable, |own| own.answered.clone().into())
 }
 
 fn client_session(subject: &Subject<'_>) -> Observation {
-    let Some(exchange) = subject.exchange() else { return Observation::Unknown("no request was sent") };
-    let told = |id: &str| exchange.body.contains(id) || exchange.headers.iter().any(|(_, value)| value.contains(id));
+    let Some(exchange) = subject.exchange() else {
+        return Observation::Unknown("no request was sent");
+    };
+    let told = |id: &str| {
+        exchange.body.contains(id) || exchange.headers.iter().any(|(_, value)| value.contains(id))
+    };
     let probes = &subject.traffic().probes;
     if probes.iter().filter_map(|probe| probe.session_issued.as_deref()).any(told) {
         return "probe".into();
     }
-    if header(&exchange.headers, "mcp-session-id").is_some() { "own" } else { "none" }.into()
+    if header(&exchange.headers, "mcp-session-id").is_some() {
+        "own"
+    } else {
+        "none"
+    }
+    .into()
 }
 
 fn scheme(subject: &Subject<'_>) -> Observation {
-    let mut lines = subject.arrivals().flat_map(|arrival| all_headers(&arrival.headers, "authorization")).peekable();
+    let mut lines = subject
+        .arrivals()
+        .flat_map(|arrival| all_headers(&arrival.headers, "authorization"))
+        .peekable();
     if lines.peek().is_none() {
         return Observation::NotApplicable;
     }
-    let words = |line: &str| line.split_ascii_whitespace().filter(|word| word.eq_ignore_ascii_case("bearer")).count();
+    let words = |line: &str| {
+        line.split_ascii_whitespace()
+            .filter(|word| word.eq_ignore_ascii_case("bearer"))
+            .count()
+    };
     match lines.map(words).max() {
         Some(0) => "none",
         Some(1) => "one",

@@ -15,9 +15,17 @@ use crate::{
 };
 
 /// Header lines whose values are drawn anew each time.
-const VOLATILE: [&str; 6] = ["date", "mcp-session-id", "x-request-id", "x-fleet-answer", "age", "traceparent"];
+const VOLATILE: [&str; 6] =
+    ["date", "mcp-session-id", "x-request-id", "x-fleet-answer", "age", "traceparent"];
 /// Observables that depend on how busy the machine is, and whose being met is therefore no part of the form.
-const TIMED: [&str; 6] = ["answered", "clean-up", "connections-per-exchange", "pace", "probe-wait", "upstream-settled"];
+const TIMED: [&str; 6] = [
+    "answered",
+    "clean-up",
+    "connections-per-exchange",
+    "pace",
+    "probe-wait",
+    "upstream-settled",
+];
 
 #[derive(Serialize)]
 struct Case<'a> {
@@ -53,19 +61,28 @@ pub(super) fn canonical(run: &Run) -> String {
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
     for JudgedCase { id, only, cell, gateway, trace, findings, .. } in run.cases() {
         let scenario = if cell.is_none() { Scenario::find(&only) } else { None };
-        let together = scenario.is_some_and(|scenario| scenario.steps.iter().any(|step| step.together));
+        let together =
+            scenario.is_some_and(|scenario| scenario.steps.iter().any(|step| step.together));
         let plain = Plain::new(run.setup.as_ref(), gateway, trace);
-        let told = |finding: &&Finding| finding.verdict != Verdict::Pass || !TIMED.contains(&finding.observable.as_str());
-        let mut client: Vec<Sent> = trace.exchanges.iter().map(|exchange| plain.exchange(exchange)).collect();
+        let told = |finding: &&Finding| {
+            finding.verdict != Verdict::Pass || !TIMED.contains(&finding.observable.as_str())
+        };
+        let mut client: Vec<Sent> =
+            trace.exchanges.iter().map(|exchange| plain.exchange(exchange)).collect();
         if together {
             // They were sent at once; which one came first says nothing.
             client.sort_by(|one, other| (&one.path, &one.body).cmp(&(&other.path, &other.body)));
         }
-        let mut upstream: Vec<Arrived> = trace.arrivals.iter().map(|arrival| plain.arrival(arrival)).collect();
+        let mut upstream: Vec<Arrived> =
+            trace.arrivals.iter().map(|arrival| plain.arrival(arrival)).collect();
         upstream.sort();
         let case = Case {
             case: &id,
-            findings: findings.iter().filter(told).map(|finding| Finding { seen: plain.text(&finding.seen), ..finding.clone() }).collect(),
+            findings: findings
+                .iter()
+                .filter(told)
+                .map(|finding| Finding { seen: plain.text(&finding.seen), ..finding.clone() })
+                .collect(),
             client,
             upstream,
         };
@@ -95,28 +112,57 @@ struct Plain {
 
 impl Plain {
     fn new(setup: Option<&Setup>, gateway: &str, trace: &Trace) -> Self {
-        let origin = |url: &str| url.split("://").nth(1).map(|rest| rest.split('/').next().unwrap_or(rest).to_owned());
+        let origin = |url: &str| {
+            url.split("://")
+                .nth(1)
+                .map(|rest| rest.split('/').next().unwrap_or(rest).to_owned())
+        };
         let mut names: Vec<(String, String)> = Vec::new();
         names.extend(origin(gateway).map(|origin| (origin, "GATEWAY".to_owned())));
         for server in setup.iter().flat_map(|setup| &setup.plan.servers) {
             names.extend(origin(&server.url).map(|origin| (origin, server.name.to_uppercase())));
         }
-        names.extend(setup.and_then(|setup| origin(&setup.plan.issuer)).map(|origin| (origin, "ISSUER".to_owned())));
-        let issued = trace.arrivals.iter().flat_map(|arrival| [&arrival.session_issued, &arrival.session_ended]).flatten().cloned();
-        let kept = trace.exchanges.iter().flat_map(|exchange| all_headers(&exchange.headers, "mcp-session-id")).map(str::to_owned);
-        names.extend(issued.chain(kept).filter(|id| id.len() > 8).map(|id| (id, "SESSION".to_owned())));
+        names.extend(
+            setup
+                .and_then(|setup| origin(&setup.plan.issuer))
+                .map(|origin| (origin, "ISSUER".to_owned())),
+        );
+        let issued = trace
+            .arrivals
+            .iter()
+            .flat_map(|arrival| [&arrival.session_issued, &arrival.session_ended])
+            .flatten()
+            .cloned();
+        let kept = trace
+            .exchanges
+            .iter()
+            .flat_map(|exchange| all_headers(&exchange.headers, "mcp-session-id"))
+            .map(str::to_owned);
+        names.extend(
+            issued
+                .chain(kept)
+                .filter(|id| id.len() > 8)
+                .map(|id| (id, "SESSION".to_owned())),
+        );
         names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         Self { names }
     }
 
     fn text(&self, text: &str) -> String {
-        let named = self.names.iter().fold(text.to_owned(), |text, (name, stands)| text.replace(name, stands));
+        let named = self
+            .names
+            .iter()
+            .fold(text.to_owned(), |text, (name, stands)| text.replace(name, stands));
         without_ports(&named)
     }
 
     fn headers(&self, headers: &Headers) -> Headers {
         let value = |name: &str, value: &str| {
-            if VOLATILE.contains(&name.to_ascii_lowercase().as_str()) { "*".to_owned() } else { self.text(value) }
+            if VOLATILE.contains(&name.to_ascii_lowercase().as_str()) {
+                "*".to_owned()
+            } else {
+                self.text(value)
+            }
         };
         headers.iter().map(|(name, said)| (name.clone(), value(name, said))).collect()
     }
@@ -124,11 +170,20 @@ impl Plain {
     fn exchange(&self, exchange: &Exchange) -> Sent {
         let Exchange { method, path, status, headers, body, ending, .. } = exchange;
         let (path, headers, body) = (self.text(path), self.headers(headers), self.text(body));
-        Sent { method: method.clone(), path, status: *status, headers, body, ending: *ending }
+        Sent {
+            method: method.clone(),
+            path,
+            status: *status,
+            headers,
+            body,
+            ending: *ending,
+        }
     }
 
     fn arrival(&self, arrival: &Arrival) -> Arrived {
-        let Arrival { server, method, target, rpc_method, answered, headers, body, .. } = arrival;
+        let Arrival {
+            server, method, target, rpc_method, answered, headers, body, ..
+        } = arrival;
         Arrived {
             server: server.clone(),
             method: method.clone(),
@@ -158,6 +213,9 @@ mod tests {
 
     #[test]
     fn a_port_is_only_what_stands_behind_the_address() {
-        assert_eq!(without_ports("http://127.0.0.1:41733/mcp 41733 127.0.0.1"), "http://127.0.0.1:PORT/mcp 41733 127.0.0.1");
+        assert_eq!(
+            without_ports("http://127.0.0.1:41733/mcp 41733 127.0.0.1"),
+            "http://127.0.0.1:PORT/mcp 41733 127.0.0.1"
+        );
     }
 }

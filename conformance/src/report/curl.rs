@@ -9,7 +9,11 @@ use crate::trace::Exchange;
 /// The `curl` line of an exchange with the gateway at this base URL.
 #[must_use]
 pub fn curl(base_url: &str, exchange: &Exchange) -> String {
-    let mut line = format!("curl -isS --no-buffer -X {} {}", exchange.method, quoted(&format!("{base_url}{}", exchange.path)));
+    let mut line = format!(
+        "curl -isS --no-buffer -X {} {}",
+        exchange.method,
+        quoted(&format!("{base_url}{}", exchange.path))
+    );
     for (name, value) in &exchange.sent_headers {
         let _ = write!(line, " -H {}", quoted(&format!("{name}: {value}")));
     }
@@ -43,7 +47,8 @@ mod tests {
     fn a_shell_reads_back_what_was_quoted() {
         for word in ["plain", "it's", "a\"b", "odd \u{1} byte", "back\\slash'\u{2}", "$HOME `ls`"] {
             let command = format!("printf %s {}", quoted(word));
-            let output = std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
+            let output =
+                std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
         }
     }

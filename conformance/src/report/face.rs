@@ -21,7 +21,9 @@ pub(super) fn client(trace: &Trace) -> Vec<String> {
 }
 
 fn answer(exchange: &Exchange) -> String {
-    let Some(status) = exchange.status else { return ending_in_words(exchange.ending).to_owned() };
+    let Some(status) = exchange.status else {
+        return ending_in_words(exchange.ending).to_owned();
+    };
     let mut line = status.to_string();
     for name in ["www-authenticate", "location", "retry-after", "cache-control", "mcp-session-id"] {
         for value in all_headers(&exchange.headers, name) {
@@ -47,8 +49,13 @@ pub(super) fn upstreams(trace: &Trace) -> Vec<String> {
         return vec!["saw nothing".to_owned()];
     }
     let line = |(server, arrivals): (&str, Vec<&Arrival>)| {
-        let requests = if arrivals.len() == 1 { "1 request".to_owned() } else { format!("{} requests", arrivals.len()) };
-        let mut said: Vec<String> = arrivals.iter().map(|arrival| request(arrival, trace)).collect();
+        let requests = if arrivals.len() == 1 {
+            "1 request".to_owned()
+        } else {
+            format!("{} requests", arrivals.len())
+        };
+        let mut said: Vec<String> =
+            arrivals.iter().map(|arrival| request(arrival, trace)).collect();
         let more = said.len().saturating_sub(LINES);
         said.truncate(LINES);
         if more > 0 {
@@ -69,7 +76,12 @@ fn request(arrival: &Arrival, trace: &Trace) -> String {
 }
 
 fn holder(value: &str, trace: &Trace) -> &'static str {
-    match trace.secrets.iter().find(|secret| value.contains(&secret.value)).map(|secret| secret.kind) {
+    match trace
+        .secrets
+        .iter()
+        .find(|secret| value.contains(&secret.value))
+        .map(|secret| secret.kind)
+    {
         Some(SecretKind::GatewayKey) => "a gateway key",
         Some(SecretKind::UpstreamToken) => "caller's token",
         Some(SecretKind::StaticToken) => "the static token",
@@ -91,5 +103,9 @@ fn cut(mut lines: Vec<String>) -> Vec<String> {
 /// One line of text, shortened.
 fn shown(text: &str, most: usize) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.chars().count() <= most { line } else { format!("{} …", line.chars().take(most).collect::<String>()) }
+    if line.chars().count() <= most {
+        line
+    } else {
+        format!("{} …", line.chars().take(most).collect::<String>())
+    }
 }

@@ -25,13 +25,19 @@ pub(super) struct Failure<'a> {
 impl Failure<'_> {
     pub(super) fn tell(&self, text: &mut String, implementation: &str) {
         let Self { about, finding, gateway, trace, replays } = self;
-        let Some(requirement) = Catalogue::embedded().get(&finding.requirement) else { return };
+        let Some(requirement) = Catalogue::embedded().get(&finding.requirement) else {
+            return;
+        };
         let kind = if requirement.core() { "" } else { "  recommended" };
         let name = finding.verdict.as_str().to_uppercase();
         let Requirement { id, level, statement, sources, .. } = requirement;
         let _ = writeln!(text, "{name}  {id}  {level}  {statement}  {}{kind}", sources.join(" · "));
         row(text, if about.starts_with("scenario ") { "case" } else { "cell" }, about);
-        row(text, "expected", &format!("{} {}, by rule {}", finding.observable, finding.expected, finding.rule));
+        row(
+            text,
+            "expected",
+            &format!("{} {}, by rule {}", finding.observable, finding.expected, finding.rule),
+        );
         row(text, "seen", &format!("{} {}", finding.observable, finding.seen));
         for said in face::client(trace) {
             row(text, "client", &said);
@@ -42,8 +48,14 @@ impl Failure<'_> {
         if let Some(hurts) = &requirement.hurts {
             row(text, "why it hurts", hurts);
         }
-        let id = about.strip_prefix("scenario ").map_or(about.as_str(), |about| about.split(" / ").next().unwrap_or(about));
-        row(text, "again", &format!("preflight-conformance run {implementation} --only '{id}' --hold"));
+        let id = about
+            .strip_prefix("scenario ")
+            .map_or(about.as_str(), |about| about.split(" / ").next().unwrap_or(about));
+        row(
+            text,
+            "again",
+            &format!("preflight-conformance run {implementation} --only '{id}' --hold"),
+        );
         if let Some(exchange) = trace.exchanges.last().filter(|_| *replays) {
             row(text, "try", &curl(gateway, exchange));
         }
@@ -54,7 +66,9 @@ impl Failure<'_> {
 #[must_use]
 pub fn in_full(run: &Run, about: &str) -> String {
     let mut text = String::new();
-    for failure in failures(run).filter(|failure| failure.about == about && counts(failure.finding, run.header.ours)) {
+    for failure in failures(run)
+        .filter(|failure| failure.about == about && counts(failure.finding, run.header.ours))
+    {
         failure.tell(&mut text, &run.header.implementation);
     }
     text
@@ -68,7 +82,13 @@ pub(super) fn failures(run: &Run) -> impl Iterator<Item = Failure<'_>> {
     run.cases().flat_map(|case| {
         let replays = replays(&case);
         let JudgedCase { id, gateway, trace, findings, .. } = case;
-        findings.iter().map(move |finding| Failure { about: id.clone(), finding, gateway, trace, replays })
+        findings.iter().map(move |finding| Failure {
+            about: id.clone(),
+            finding,
+            gateway,
+            trace,
+            replays,
+        })
     })
 }
 

@@ -9,7 +9,9 @@ use super::{
     standing::{Row, Standings},
     verdicts, word,
 };
-use crate::{baseline::Assessment, catalogue::Catalogue, cell::Profile, judge::Finding, run_file::Run};
+use crate::{
+    baseline::Assessment, catalogue::Catalogue, cell::Profile, judge::Finding, run_file::Run,
+};
 
 /// The version of this document; it changes where a reader would have to.
 const VERSION: u32 = 1;
@@ -100,12 +102,20 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
         verdict: known.verdict.as_str(),
         reason: &known.reason,
     });
-    let damages = run.damages.iter().map(|damage| Damage { start: damage.start.to_string(), cells: &damage.cells, says: &damage.says });
+    let damages = run.damages.iter().map(|damage| Damage {
+        start: damage.start.to_string(),
+        cells: &damage.cells,
+        says: &damage.says,
+    });
     let document = Document {
         version: VERSION,
         suite: &header.suite,
         catalogue: &header.catalogue,
-        implementation: Implementation { name: &header.implementation, version: &header.version, ours: header.ours },
+        implementation: Implementation {
+            name: &header.implementation,
+            version: &header.version,
+            ours: header.ours,
+        },
         seed: header.seed,
         profiles: &header.profiles,
         strategies: header.strategies.iter().map(|strategy| strategy.as_str()).collect(),
@@ -118,9 +128,14 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
         recommended: totals(&rows, false),
         requirements,
         damages: damages.collect(),
-        baseline: Baseline { known: assessment.known.len(), unexpected: assessment.unexpected.len(), stale: stale.collect() },
+        baseline: Baseline {
+            known: assessment.known.len(),
+            unexpected: assessment.unexpected.len(),
+            stale: stale.collect(),
+        },
     };
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    let mut text = serde_json::to_string_pretty(&document)
+        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
     text.push('\n');
     text
 }
@@ -141,9 +156,15 @@ fn requirement<'a>(run: &'a Run, standings: &Standings<'a>, row: &Row<'a>) -> Re
         level: verdict.level.as_str(),
         core: verdict.core,
         statement: row.statement(),
-        sources: Catalogue::embedded().get(&verdict.id).map_or(&[], |requirement| &requirement.sources),
+        sources: Catalogue::embedded()
+            .get(&verdict.id)
+            .map_or(&[], |requirement| &requirement.sources),
         standing: row.standing.as_str(),
-        counts: verdict.counts.iter().map(|(verdict, count)| (verdict.as_str(), *count)).collect(),
+        counts: verdict
+            .counts
+            .iter()
+            .map(|(verdict, count)| (verdict.as_str(), *count))
+            .collect(),
         note: verdict.note.clone(),
         known: row.known.map(|known| known.reason.as_str()),
         first: first(run, standings, row).map(|(case, finding)| {
@@ -154,13 +175,18 @@ fn requirement<'a>(run: &'a Run, standings: &Standings<'a>, row: &Row<'a>) -> Re
 }
 
 /// The first case that stands as its requirement does, where that is worth telling.
-pub(super) fn first<'a>(run: &'a Run, standings: &Standings<'_>, row: &Row<'_>) -> Option<(String, &'a Finding)> {
+pub(super) fn first<'a>(
+    run: &'a Run,
+    standings: &Standings<'_>,
+    row: &Row<'_>,
+) -> Option<(String, &'a Finding)> {
     use super::standing::Standing;
     if row.standing <= Standing::Info {
         return None;
     }
     run.findings().find(|(about, finding)| {
         let standing = standings.of(about, finding);
-        finding.requirement == row.verdict.id && (standing == row.standing || standing == Standing::Inconclusive)
+        finding.requirement == row.verdict.id
+            && (standing == row.standing || standing == Standing::Inconclusive)
     })
 }

@@ -23,7 +23,9 @@ pub(super) fn junit(run: &Run, assessment: &Assessment<'_>) -> String {
         if !order.contains(&family) {
             order.push(family.clone());
         }
-        let suite = suites.entry(family.clone()).or_insert_with(|| TestSuite::new(format!("preflight.{family}")));
+        let suite = suites
+            .entry(family.clone())
+            .or_insert_with(|| TestSuite::new(format!("preflight.{family}")));
         suite.add_test_case(test(run, &row));
     }
     let mut report = Report::new(format!("{} {}", run.header.implementation, run.header.version));
@@ -50,21 +52,29 @@ fn test(run: &Run, row: &Row<'_>) -> TestCase {
             }
             cases += 1;
         }
-        status.set_type(verdict.verdict.as_str()).set_description(format!("{text}\nfindings of this kind: {cases}\n"));
+        status
+            .set_type(verdict.verdict.as_str())
+            .set_description(format!("{text}\nfindings of this kind: {cases}\n"));
         status
     } else {
         match row.standing {
-            Standing::NotApplicable | Standing::Skip | Standing::Known | Standing::Recommended => TestCaseStatus::skipped(),
+            Standing::NotApplicable | Standing::Skip | Standing::Known | Standing::Recommended => {
+                TestCaseStatus::skipped()
+            }
             Standing::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
             _ => TestCaseStatus::success(),
         }
     };
     match (row.standing, row.known, &verdict.note) {
         _ if row.unexpected => {}
-        (_, Some(known), _) => _ = status.set_message(format!("known {}: {}", known.verdict, known.reason)),
+        (_, Some(known), _) => {
+            _ = status.set_message(format!("known {}: {}", known.verdict, known.reason))
+        }
         (Standing::Recommended, ..) => _ = status.set_message("not met, and only recommended"),
         (Standing::NotApplicable, _, Some(note)) => _ = status.set_message(note.clone()),
-        (Standing::NotApplicable | Standing::Skip, ..) => _ = status.set_message(row.standing.as_str()),
+        (Standing::NotApplicable | Standing::Skip, ..) => {
+            _ = status.set_message(row.standing.as_str())
+        }
         _ => {}
     }
     let mut case = TestCase::new(format!("{} {}", verdict.id, row.statement()), status);
@@ -87,11 +97,23 @@ fn whole(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
         case.set_classname("preflight.run");
         suite.add_test_case(case);
     };
-    let damages = run.damages.iter().map(|damage| format!("{} after {}", damage.says, damage.cells.join(", "))).collect();
+    let damages = run
+        .damages
+        .iter()
+        .map(|damage| format!("{} after {}", damage.says, damage.cells.join(", ")))
+        .collect();
     add("the implementation survives its upstreams", damages, NonSuccessKind::Failure);
-    let stale = assessment.stale.iter().map(|known| format!("{} {} no longer happens", known.requirement, known.verdict)).collect();
+    let stale = assessment
+        .stale
+        .iter()
+        .map(|known| format!("{} {} no longer happens", known.requirement, known.verdict))
+        .collect();
     add("the baseline is up to date", stale, NonSuccessKind::Failure);
-    let interrupted = if run.interrupted { vec!["stopped before its end".to_owned()] } else { Vec::new() };
+    let interrupted = if run.interrupted {
+        vec!["stopped before its end".to_owned()]
+    } else {
+        Vec::new()
+    };
     add("the run came to its end", interrupted, NonSuccessKind::Error);
     suite
 }

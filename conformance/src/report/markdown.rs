@@ -15,44 +15,91 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let standings = Standings::new(run, assessment);
     let rows = standings.rows(run);
     let header = &run.header;
-    let mut text = format!("## Preflight: {} {}\n\n", escaped(&header.implementation), escaped(&header.version));
+    let mut text = format!(
+        "## Preflight: {} {}\n\n",
+        escaped(&header.implementation),
+        escaped(&header.version)
+    );
     let result = word(outcome(run, &verdicts(run)));
     let interrupted = if run.interrupted { ", stopped before its end" } else { "" };
-    let _ = writeln!(text, "**{result}**{interrupted} · {} cells and {} scenarios\n", run.cells.len(), run.scenarios.len());
+    let _ = writeln!(
+        text,
+        "**{result}**{interrupted} · {} cells and {} scenarios\n",
+        run.cells.len(),
+        run.scenarios.len()
+    );
     if !header.filters.is_empty() {
         let _ = writeln!(text, "Only a part of the suite: `{}`\n", header.filters.join(" "));
     }
     text.push_str("| | judged | stands as |\n| --- | ---: | --- |\n");
     for (name, core) in [("core", true), ("recommended", false)] {
         let totals = totals(&rows, core);
-        let of: Vec<String> =
-            Standing::ALL.iter().rev().filter_map(|standing| Some(format!("{} {standing}", totals.get(standing.as_str())?))).collect();
-        let _ = writeln!(text, "| {name} | {} | {} |", totals.values().sum::<usize>(), of.join(", "));
+        let of: Vec<String> = Standing::ALL
+            .iter()
+            .rev()
+            .filter_map(|standing| Some(format!("{} {standing}", totals.get(standing.as_str())?)))
+            .collect();
+        let _ =
+            writeln!(text, "| {name} | {} | {} |", totals.values().sum::<usize>(), of.join(", "));
     }
     for damage in &run.damages {
         let _ = writeln!(text, "\n> **Damage** {}", escaped(&damage.says));
     }
     for stale in &assessment.stale {
-        let _ = writeln!(text, "\n> **Stale** {} no longer happens: take the entry out of the baseline", stale.requirement);
+        let _ = writeln!(
+            text,
+            "\n> **Stale** {} no longer happens: take the entry out of the baseline",
+            stale.requirement
+        );
     }
-    table(&mut text, "Not as expected", rows.iter().filter(|row| row.unexpected), run, &standings);
+    table(
+        &mut text,
+        "Not as expected",
+        rows.iter().filter(|row| row.unexpected),
+        run,
+        &standings,
+    );
     let known = |row: &&Row<'_>| row.standing == Standing::Known && !row.unexpected;
     table(&mut text, "Known failures", rows.iter().filter(known), run, &standings);
-    let advice = |row: &&Row<'_>| matches!(row.standing, Standing::Recommended | Standing::Warn | Standing::NonStrict) && !row.unexpected;
-    table(&mut text, "Recommended, and not met", rows.iter().filter(advice), run, &standings);
-    let _ = writeln!(text, "\n<sub>suite {} · catalogue {} · seed {}</sub>", header.suite, header.catalogue, header.seed);
+    let advice = |row: &&Row<'_>| {
+        matches!(row.standing, Standing::Recommended | Standing::Warn | Standing::NonStrict)
+            && !row.unexpected
+    };
+    table(
+        &mut text,
+        "Recommended, and not met",
+        rows.iter().filter(advice),
+        run,
+        &standings,
+    );
+    let _ = writeln!(
+        text,
+        "\n<sub>suite {} · catalogue {} · seed {}</sub>",
+        header.suite, header.catalogue, header.seed
+    );
     text
 }
 
-fn table<'a, 'b: 'a>(text: &mut String, title: &str, rows: impl Iterator<Item = &'a Row<'b>>, run: &Run, standings: &Standings<'_>) {
+fn table<'a, 'b: 'a>(
+    text: &mut String,
+    title: &str,
+    rows: impl Iterator<Item = &'a Row<'b>>,
+    run: &Run,
+    standings: &Standings<'_>,
+) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
     }
-    let _ = writeln!(text, "\n### {title}\n\n| requirement | | expected | seen |\n| --- | --- | --- | --- |");
+    let _ = writeln!(
+        text,
+        "\n### {title}\n\n| requirement | | expected | seen |\n| --- | --- | --- | --- |"
+    );
     for row in rows {
         let (expected, seen) = match (row.known, first(run, standings, row)) {
-            (Some(known), _) if !row.unexpected => (known.verdict.to_string(), escaped(&known.reason)),
+            (Some(known), _) if !row.unexpected => {
+                (known.verdict.to_string(), escaped(&known.reason))
+            }
             (_, Some((case, finding))) => (
                 format!("{} {}", finding.observable, escaped(&finding.expected)),
                 format!("{} in `{}`", escaped(&finding.seen), case.replace('|', "\\|")),

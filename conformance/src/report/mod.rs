@@ -17,7 +17,9 @@ mod traceability;
 
 use std::collections::BTreeSet;
 
-pub use self::{curl::curl, failure::in_full, format::Format, terminal::terminal, traceability::gaps};
+pub use self::{
+    curl::curl, failure::in_full, format::Format, terminal::terminal, traceability::gaps,
+};
 use crate::{
     catalogue::{Catalogue, Requirement},
     judge::{Finding, ProfileResult, RequirementVerdict, Verdict, result, summarise},
@@ -40,10 +42,14 @@ pub fn counts(finding: &Finding, ours: bool) -> bool {
 /// How each finding of a run counts against its implementation, if it does. What no case says anything about counts as untestable.
 pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
     let ours = run.header.ours;
-    let verdicts = verdicts(run).into_iter().filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core));
+    let verdicts = verdicts(run)
+        .into_iter()
+        .filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core));
     let untestable: BTreeSet<String> = verdicts.map(|verdict| verdict.id).collect();
     move |finding| match finding.verdict {
-        Verdict::Inconclusive if untestable.contains(&finding.requirement) => Some(Verdict::Untestable),
+        Verdict::Inconclusive if untestable.contains(&finding.requirement) => {
+            Some(Verdict::Untestable)
+        }
         verdict => counts(finding, ours).then_some(verdict),
     }
 }
@@ -51,11 +57,16 @@ pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
 /// What a run comes to. Damage is a failure whatever else was found.
 #[must_use]
 pub fn outcome(run: &Run, verdicts: &[RequirementVerdict]) -> ProfileResult {
-    if run.damages.is_empty() { result(verdicts, run.header.ours) } else { ProfileResult::Failure }
+    if run.damages.is_empty() {
+        result(verdicts, run.header.ours)
+    } else {
+        ProfileResult::Failure
+    }
 }
 
 fn is_alike(finding: &Finding, verdict: &RequirementVerdict) -> bool {
-    let nothing_told = verdict.verdict == Verdict::Untestable && finding.verdict == Verdict::Inconclusive;
+    let nothing_told =
+        verdict.verdict == Verdict::Untestable && finding.verdict == Verdict::Inconclusive;
     finding.requirement == verdict.id && (finding.verdict == verdict.verdict || nothing_told)
 }
 

@@ -118,7 +118,9 @@ impl Row<'_> {
 
     /// What is required.
     pub(super) fn statement(&self) -> &'static str {
-        Catalogue::embedded().get(&self.verdict.id).map_or("", |requirement| requirement.statement.as_str())
+        Catalogue::embedded()
+            .get(&self.verdict.id)
+            .map_or("", |requirement| requirement.statement.as_str())
     }
 
     /// Whether any case was judged.
@@ -144,8 +146,16 @@ fn key<'a>(about: &str, finding: &'a Finding) -> Key<'a> {
 impl<'a> Standings<'a> {
     pub(super) fn new(run: &'a Run, assessment: &'a Assessment<'a>) -> Self {
         Self {
-            unexpected: assessment.unexpected.iter().map(|(about, finding)| key(about, finding)).collect(),
-            known: assessment.known.iter().map(|(about, finding, known)| (key(about, finding), *known)).collect(),
+            unexpected: assessment
+                .unexpected
+                .iter()
+                .map(|(about, finding)| key(about, finding))
+                .collect(),
+            known: assessment
+                .known
+                .iter()
+                .map(|(about, finding, known)| (key(about, finding), *known))
+                .collect(),
             ours: run.header.ours,
         }
     }
@@ -153,7 +163,8 @@ impl<'a> Standings<'a> {
     /// How one finding about a cell or scenario stands.
     pub(super) fn of(&self, about: &str, finding: &Finding) -> Standing {
         let key = key(about, finding);
-        let core = self.ours || Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
+        let core = self.ours
+            || Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
         if self.known.contains_key(&key) {
             Standing::Known
         } else if finding.verdict == Verdict::Inconclusive && self.unexpected.contains(&key) {
@@ -166,7 +177,11 @@ impl<'a> Standings<'a> {
     }
 
     /// How a case stands: as its gravest finding does. `None` where no rule speaks of it.
-    pub(super) fn of_all<'f>(&self, about: &str, findings: impl IntoIterator<Item = &'f Finding>) -> Option<Standing> {
+    pub(super) fn of_all<'f>(
+        &self,
+        about: &str,
+        findings: impl IntoIterator<Item = &'f Finding>,
+    ) -> Option<Standing> {
         findings.into_iter().map(|finding| self.of(about, finding)).max()
     }
 
@@ -188,8 +203,15 @@ impl<'a> Standings<'a> {
             };
             Row {
                 standing,
-                unexpected: self.unexpected.iter().any(|(_, requirement, ..)| *requirement == verdict.id),
-                known: self.known.iter().find(|((_, requirement, ..), _)| *requirement == verdict.id).map(|(_, known)| *known),
+                unexpected: self
+                    .unexpected
+                    .iter()
+                    .any(|(_, requirement, ..)| *requirement == verdict.id),
+                known: self
+                    .known
+                    .iter()
+                    .find(|((_, requirement, ..), _)| *requirement == verdict.id)
+                    .map(|(_, known)| *known),
                 verdict,
             }
         };

@@ -42,10 +42,21 @@ pub fn terminal(run: &Run, assessment: &Assessment<'_>) -> String {
 
 fn head(text: &mut String, run: &Run) {
     let header = &run.header;
-    let strategies: Vec<&str> = header.strategies.iter().map(|strategy| strategy.as_str()).collect();
-    let _ = writeln!(text, "{} {} · suite {} · seed {}", header.implementation, header.version, header.suite, header.seed);
+    let strategies: Vec<&str> =
+        header.strategies.iter().map(|strategy| strategy.as_str()).collect();
+    let _ = writeln!(
+        text,
+        "{} {} · suite {} · seed {}",
+        header.implementation, header.version, header.suite, header.seed
+    );
     let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
-    let _ = writeln!(text, "profile {} · strategy {} · {}", profiles.join(", "), strategies.join(", "), header.layout);
+    let _ = writeln!(
+        text,
+        "profile {} · strategy {} · {}",
+        profiles.join(", "),
+        strategies.join(", "),
+        header.layout
+    );
     if !header.filters.is_empty() {
         let _ = writeln!(text, "only a part: {}", header.filters.join(" "));
     }
@@ -53,26 +64,51 @@ fn head(text: &mut String, run: &Run) {
 }
 
 fn line(text: &mut String, verdict: &RequirementVerdict) {
-    let statement = Catalogue::embedded().get(&verdict.id).map_or("", |requirement| requirement.statement.as_str());
+    let statement = Catalogue::embedded()
+        .get(&verdict.id)
+        .map_or("", |requirement| requirement.statement.as_str());
     let name = verdict.verdict.as_str().to_uppercase();
     let kind = if verdict.core { "" } else { " (recommended)" };
-    let _ = writeln!(text, "{name:<14}  {:<7}  {:<10}  {}{kind}", verdict.id, verdict.level, short(statement, 96));
+    let _ = writeln!(
+        text,
+        "{name:<14}  {:<7}  {:<10}  {}{kind}",
+        verdict.id,
+        verdict.level,
+        short(statement, 96)
+    );
 }
 
 fn failure(text: &mut String, run: &Run, verdict: &RequirementVerdict) {
-    let alike: Vec<Failure<'_>> = failures(run).filter(|failure| is_alike(failure.finding, verdict)).collect();
+    let alike: Vec<Failure<'_>> =
+        failures(run).filter(|failure| is_alike(failure.finding, verdict)).collect();
     let Some(first) = alike.first() else { return };
     text.push('\n');
     first.tell(text, &run.header.implementation);
-    let others = alike.iter().map(|failure| failure.about.as_str()).collect::<BTreeSet<_>>().len() - 1;
+    let others = alike
+        .iter()
+        .map(|failure| failure.about.as_str())
+        .collect::<BTreeSet<_>>()
+        .len()
+        - 1;
     if others > 0 {
-        row(text, "alike", &format!("{others} other {}: {}", if others == 1 { "case" } else { "cases" }, spread(&alike)));
+        row(
+            text,
+            "alike",
+            &format!(
+                "{others} other {}: {}",
+                if others == 1 { "case" } else { "cases" },
+                spread(&alike)
+            ),
+        );
     }
 }
 
 /// What the failing cells have in common, as the values that each axis takes over them; scenarios by their ids.
 fn spread(alike: &[Failure<'_>]) -> String {
-    let scenarios: BTreeSet<&str> = alike.iter().filter_map(|failure| failure.about.strip_prefix("scenario ")).collect();
+    let scenarios: BTreeSet<&str> = alike
+        .iter()
+        .filter_map(|failure| failure.about.strip_prefix("scenario "))
+        .collect();
     if alike.iter().all(|failure| failure.about.starts_with("scenario ")) {
         return scenarios.into_iter().skip(1).collect::<Vec<_>>().join(", ");
     }
@@ -88,7 +124,11 @@ fn spread(alike: &[Failure<'_>]) -> String {
     };
     let cells = values.into_iter().map(say).collect::<Vec<_>>().join(" / ");
     let scenarios = scenarios.len();
-    if scenarios == 0 { cells } else { format!("{cells}, and {scenarios} of scenarios") }
+    if scenarios == 0 {
+        cells
+    } else {
+        format!("{cells}, and {scenarios} of scenarios")
+    }
 }
 
 /// Where the run departs from the baseline.
@@ -102,7 +142,10 @@ fn expectations(text: &mut String, assessment: &Assessment<'_>) {
     }
     if !assessment.known.is_empty() {
         for (requirement, findings) in &unexpected {
-            let _ = writeln!(text, "UNEXPECTED  {requirement}  {findings} findings that the baseline does not know");
+            let _ = writeln!(
+                text,
+                "UNEXPECTED  {requirement}  {findings} findings that the baseline does not know"
+            );
         }
     }
     for stale in &assessment.stale {
@@ -117,16 +160,25 @@ fn expectations(text: &mut String, assessment: &Assessment<'_>) {
 fn summary(text: &mut String, run: &Run, verdicts: &[RequirementVerdict]) {
     text.push('\n');
     for (name, core) in [("core", true), ("recommended", false)] {
-        let of: Vec<&RequirementVerdict> = verdicts.iter().filter(|verdict| verdict.core == core && is_listed(verdict)).collect();
+        let of: Vec<&RequirementVerdict> = verdicts
+            .iter()
+            .filter(|verdict| verdict.core == core && is_listed(verdict))
+            .collect();
         let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
         for verdict in &of {
             *counts.entry(verdict.verdict).or_default() += 1;
         }
-        let counts: Vec<String> = counts.into_iter().rev().map(|(verdict, n)| format!("{n} {verdict}")).collect();
-        let counts = if counts.is_empty() { "none judged".to_owned() } else { counts.join(" · ") };
+        let counts: Vec<String> =
+            counts.into_iter().rev().map(|(verdict, n)| format!("{n} {verdict}")).collect();
+        let counts = if counts.is_empty() {
+            "none judged".to_owned()
+        } else {
+            counts.join(" · ")
+        };
         let _ = writeln!(text, "{name:<12}  {counts}");
     }
-    let (judged, unjudged): (Vec<_>, Vec<_>) = verdicts.iter().partition(|verdict| is_listed(verdict));
+    let (judged, unjudged): (Vec<_>, Vec<_>) =
+        verdicts.iter().partition(|verdict| is_listed(verdict));
     let _ = writeln!(
         text,
         "{:<12}  {} requirements judged over {} cells and {} scenarios; {} not judged in this run (preflight-conformance list says why)",
@@ -137,7 +189,11 @@ fn summary(text: &mut String, run: &Run, verdicts: &[RequirementVerdict]) {
         unjudged.len()
     );
     if run.interrupted {
-        let _ = writeln!(text, "{:<12}  stopped before its end: what is missing was not judged", "interrupted");
+        let _ = writeln!(
+            text,
+            "{:<12}  stopped before its end: what is missing was not judged",
+            "interrupted"
+        );
     }
     let word = word(outcome(run, verdicts));
     let _ = writeln!(text, "{:<12}  {word}", "result");

@@ -59,7 +59,12 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
             era: Era::default(),
         },
         gateway: "http://127.0.0.1:1".into(),
-        trace: Trace { case: CaseId("c1".into()), exchanges: vec![exchange], arrivals: vec![arrival], secrets },
+        trace: Trace {
+            case: CaseId("c1".into()),
+            exchanges: vec![exchange],
+            arrivals: vec![arrival],
+            secrets,
+        },
         evidence: Evidence::default(),
         observations: BTreeMap::new(),
         findings,
@@ -90,15 +95,24 @@ fn report(run: &Run, baseline: &str) -> String {
 
 #[test]
 fn a_failure_is_shown_once_with_how_many_are_alike() {
-    let failing = |method| cell(method, vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Pass)]);
-    insta::assert_snapshot!(report(&run(vec![failing(Method::ToolsList), failing(Method::ToolsCall)]), ""));
+    let failing = |method| {
+        cell(method, vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Pass)])
+    };
+    insta::assert_snapshot!(report(
+        &run(vec![failing(Method::ToolsList), failing(Method::ToolsCall)]),
+        ""
+    ));
 }
 
 #[test]
 fn what_the_baseline_does_not_know_and_what_it_knows_too_well_are_both_told() {
     let baseline = "[[known-failure]]\nrequirement = 'STA-05'\nverdict = 'fail'\nreason = 'a'\n\
                     [[known-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'b'\n";
-    let findings = vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Pass), finding("STA-01", Verdict::Fail)];
+    let findings = vec![
+        finding("STA-05", Verdict::Fail),
+        finding("STA-06", Verdict::Pass),
+        finding("STA-01", Verdict::Fail),
+    ];
     let text = report(&run(vec![cell(Method::Get, findings)]), baseline);
     assert!(text.contains("UNEXPECTED  STA-01"), "{text}");
     assert!(text.contains("STALE  STA-06  fail  b"), "{text}");
@@ -130,15 +144,24 @@ fn damage_is_a_failure_whatever_else_was_found() {
 
 #[test]
 fn what_no_case_says_anything_about_is_as_red_as_a_failure() {
-    let silent = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Inconclusive), finding("STA-06", Verdict::Pass)])]);
+    let silent = run(vec![cell(
+        Method::Get,
+        vec![finding("STA-05", Verdict::Inconclusive), finding("STA-06", Verdict::Pass)],
+    )]);
     let text = report(&silent, "");
-    assert!(text.contains("INCONCLUSIVE  STA-05") && text.contains("result        failure"), "{text}");
+    assert!(
+        text.contains("INCONCLUSIVE  STA-05") && text.contains("result        failure"),
+        "{text}"
+    );
     let baseline = Baseline::parse("").unwrap();
     assert_eq!(baseline.assess(&silent, failures_of(&silent)).unexpected.len(), 1);
     let entry = "[[known-failure]]\nrequirement = 'STA-05'\nverdict = 'untestable'\nreason = 'answers by itself'\n";
     let known = Baseline::parse(entry).unwrap();
     assert!(known.assess(&silent, failures_of(&silent)).unexpected.is_empty());
-    let told = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Inconclusive), finding("STA-05", Verdict::Pass)])]);
+    let told = run(vec![cell(
+        Method::Get,
+        vec![finding("STA-05", Verdict::Inconclusive), finding("STA-05", Verdict::Pass)],
+    )]);
     assert_eq!(known.assess(&told, failures_of(&told)).stale.len(), 1);
 }
 
@@ -153,7 +176,11 @@ fn eventful() -> Run {
         finding("STA-13", Verdict::Warn),
         hostile,
     ];
-    let mut other = vec![finding("STA-01", Verdict::Pass), finding("STA-05", Verdict::Pass), finding("STA-03", Verdict::Skip)];
+    let mut other = vec![
+        finding("STA-01", Verdict::Pass),
+        finding("STA-05", Verdict::Pass),
+        finding("STA-03", Verdict::Skip),
+    ];
     other.push(finding("STA-04", Verdict::Inconclusive));
     let mut run = run(vec![cell(Method::ToolsList, findings), cell(Method::Get, other)]);
     run.damages.push(Damage {
@@ -179,7 +206,8 @@ fn what_a_pull_request_shows() {
 
 #[test]
 fn what_a_program_reads() {
-    let mut document: serde_json::Value = serde_json::from_str(&rendered(&eventful(), Format::Json)).unwrap();
+    let mut document: serde_json::Value =
+        serde_json::from_str(&rendered(&eventful(), Format::Json)).unwrap();
     let requirements = document["requirements"].as_array_mut().unwrap();
     assert_eq!(requirements.len(), Catalogue::embedded().iter().count());
     requirements.retain(|requirement| !requirement["counts"].as_object().unwrap().is_empty());
@@ -189,28 +217,48 @@ fn what_a_program_reads() {
 /// The tests of a CI system are green exactly where the exit code is 0.
 #[test]
 fn what_a_ci_system_reads() {
-    let junit = quick_junit::Report::deserialize_from_str(&rendered(&eventful(), Format::Junit)).unwrap();
+    let junit =
+        quick_junit::Report::deserialize_from_str(&rendered(&eventful(), Format::Junit)).unwrap();
     let cases = || junit.test_suites.iter().flat_map(|suite| &suite.test_cases);
     assert_eq!(cases().count(), Catalogue::embedded().iter().count() + 3);
-    let failed = |case: &&quick_junit::TestCase| matches!(case.status, quick_junit::TestCaseStatus::NonSuccess { .. });
-    let failed: Vec<String> = cases().filter(failed).map(|case| format!("{} {:?}\n", case.name.as_str(), case.status)).collect();
+    let failed = |case: &&quick_junit::TestCase| {
+        matches!(case.status, quick_junit::TestCaseStatus::NonSuccess { .. })
+    };
+    let failed: Vec<String> = cases()
+        .filter(failed)
+        .map(|case| format!("{} {:?}\n", case.name.as_str(), case.status))
+        .collect();
     insta::assert_snapshot!(failed.concat());
-    let calm = run(vec![cell(Method::Get, vec![finding("STA-06", Verdict::Fail), finding("CRD-04", Verdict::Fail)])]);
+    let calm = run(vec![cell(
+        Method::Get,
+        vec![finding("STA-06", Verdict::Fail), finding("CRD-04", Verdict::Fail)],
+    )]);
     let calm = rendered(&calm, Format::Junit);
-    assert!(calm.contains("failures=\"0\" errors=\"0\"") && calm.contains("known fail: sends a challenge with 403, reported"), "{calm}");
+    assert!(
+        calm.contains("failures=\"0\" errors=\"0\"")
+            && calm.contains("known fail: sends a challenge with 403, reported"),
+        "{calm}"
+    );
 }
 
 #[test]
 fn what_a_badge_says() {
-    insta::assert_snapshot!(rendered(&eventful(), Format::Badge) + &rendered(&eventful(), Format::BadgeSvg));
-    assert!(rendered(&Run { interrupted: true, ..eventful() }, Format::Badge).contains("lightgrey"));
+    insta::assert_snapshot!(
+        rendered(&eventful(), Format::Badge) + &rendered(&eventful(), Format::BadgeSvg)
+    );
+    assert!(
+        rendered(&Run { interrupted: true, ..eventful() }, Format::Badge).contains("lightgrey")
+    );
 }
 
 #[test]
 fn a_table_of_what_judges_what_names_its_gaps() {
     let table = rendered(&eventful(), Format::Traceability);
     assert!(table.contains("| STA-05 | MUST | `a-rule` (2) | 2 | fail | "), "{table}");
-    assert!(table.contains("- STA-09: judged by a rule, and by no case of this run"), "{table}");
+    assert!(
+        table.contains("- STA-09: judged by a rule, and by no case of this run"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -225,7 +273,9 @@ fn the_canonical_form_knows_neither_time_nor_port() {
         judged.trace.arrivals[0].connection = 9;
     }
     let mut dated = one.clone();
-    dated.cells.iter_mut().for_each(|judged| judged.trace.exchanges[0].headers.push(("Date".into(), "yesterday".into())));
+    dated.cells.iter_mut().for_each(|judged| {
+        judged.trace.exchanges[0].headers.push(("Date".into(), "yesterday".into()))
+    });
     other.cells.reverse();
     assert_eq!(rendered(&dated, Format::Canonical), rendered(&other, Format::Canonical));
     other.cells[0].findings[0].verdict = Verdict::Untestable;
@@ -239,9 +289,16 @@ fn the_page_carries_everything_and_believes_nothing() {
     run.cells[0].trace.exchanges[0].body = "</script><script>alert(2)</script>".into();
     let page = rendered(&run, Format::Html);
     assert_eq!(page.matches("<script").count(), 2, "one for the data, one for the code");
-    assert!(!page.contains("<img") && !page.contains("<script>alert"), "what an implementation said became markup");
+    assert!(
+        !page.contains("<img") && !page.contains("<script>alert"),
+        "what an implementation said became markup"
+    );
     assert!(page.contains("&lt;img src=x"));
-    assert_eq!(page.matches("class=\"sq ").count(), 2 + standing::Standing::ALL.len(), "a square for each cell, and the legend's");
+    assert_eq!(
+        page.matches("class=\"sq ").count(),
+        2 + standing::Standing::ALL.len(),
+        "a square for each cell, and the legend's"
+    );
     for outside in ["http://", "https://", "url(", "@import", "<link", "<iframe"] {
         assert!(!page.contains(outside), "the page names {outside}");
     }

@@ -22,7 +22,12 @@ type JudgedBy<'a> = IndexMap<&'a str, IndexSet<String>>;
 pub(super) fn traceability(run: &Run) -> String {
     let mut judged: IndexMap<&str, JudgedBy<'_>> = IndexMap::new();
     for (about, finding) in run.findings() {
-        judged.entry(&finding.requirement).or_default().entry(&finding.rule).or_default().insert(about);
+        judged
+            .entry(&finding.requirement)
+            .or_default()
+            .entry(&finding.rule)
+            .or_default()
+            .insert(about);
     }
     let header = &run.header;
     let mut text = format!(
@@ -35,12 +40,18 @@ pub(super) fn traceability(run: &Run) -> String {
         run.scenarios.len()
     );
     if !header.filters.is_empty() {
-        let _ = writeln!(text, "\nOnly a part was run: `{}`. Everything else is missing here.", header.filters.join(" "));
+        let _ = writeln!(
+            text,
+            "\nOnly a part was run: `{}`. Everything else is missing here.",
+            header.filters.join(" ")
+        );
     }
     text.push_str("\n| requirement | level | judged by | cases | verdict | noticed with |\n| --- | --- | --- | ---: | --- | --- |\n");
     let mut excused = Vec::new();
     for verdict in verdicts(run) {
-        let Some(requirement) = Catalogue::embedded().get(&verdict.id) else { continue };
+        let Some(requirement) = Catalogue::embedded().get(&verdict.id) else {
+            continue;
+        };
         match requirement.status() {
             Status::Covered => {
                 let by = judged.get(verdict.id.as_str());
@@ -54,7 +65,12 @@ pub(super) fn traceability(run: &Run) -> String {
         text.push_str("\n## Not judged, and why\n\n| requirement | level | | why |\n| --- | --- | --- | --- |\n");
         for (requirement, reason) in excused {
             let Requirement { id, level, statement, .. } = requirement;
-            let _ = writeln!(text, "| {id} | {level} | {} | cannot be observed: {} |", statement.replace('|', "\\|"), escaped(&reason));
+            let _ = writeln!(
+                text,
+                "| {id} | {level} | {} | cannot be observed: {} |",
+                statement.replace('|', "\\|"),
+                escaped(&reason)
+            );
         }
     }
     let _ = writeln!(text, "\n## Gaps\n");
@@ -68,8 +84,17 @@ pub(super) fn traceability(run: &Run) -> String {
     text
 }
 
-fn row(text: &mut String, requirement: &Requirement, verdict: &RequirementVerdict, by: Option<&JudgedBy<'_>>) {
-    let judges: Vec<String> = by.into_iter().flatten().map(|(rule, cases)| format!("`{rule}` ({})", cases.len())).collect();
+fn row(
+    text: &mut String,
+    requirement: &Requirement,
+    verdict: &RequirementVerdict,
+    by: Option<&JudgedBy<'_>>,
+) {
+    let judges: Vec<String> = by
+        .into_iter()
+        .flatten()
+        .map(|(rule, cases)| format!("`{rule}` ({})", cases.len()))
+        .collect();
     let cases: IndexSet<&String> = by.into_iter().flatten().flat_map(|(_, cases)| cases).collect();
     let defects: Vec<&str> = killers(&requirement.id).map(Fault::name).collect();
     let defects = match defects.as_slice() {
@@ -90,7 +115,9 @@ fn row(text: &mut String, requirement: &Requirement, verdict: &RequirementVerdic
 
 /// The defects that are claimed, and shown by the suite's own tests, to fail a requirement.
 fn killers(id: &str) -> impl Iterator<Item = &'static Fault> {
-    defect::all().iter().filter(move |fault| fault.fails.iter().any(|failed| failed == id))
+    defect::all()
+        .iter()
+        .filter(move |fault| fault.fails.iter().any(|failed| failed == id))
 }
 
 /// What the table has no explanation for: a requirement that no case of the run judged, and a MUST without a defect that would be noticed.
@@ -103,7 +130,9 @@ pub fn gaps(run: &Run) -> Vec<String> {
         match requirement.status() {
             Status::Excluded(_) => None,
             Status::NotYet(reason) => Some(format!("{id}: not judged yet: {reason}")),
-            Status::Covered if whole && !is_listed(&verdict) => Some(format!("{id}: judged by a rule, and by no case of this run")),
+            Status::Covered if whole && !is_listed(&verdict) => {
+                Some(format!("{id}: judged by a rule, and by no case of this run"))
+            }
             Status::Covered if requirement.level.binds() && killers(id).next().is_none() => {
                 Some(format!("{id}: no defect shows that a failure would be noticed"))
             }

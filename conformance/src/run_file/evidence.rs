@@ -38,7 +38,15 @@ impl Setup {
     /// The context in which a case was judged, made anew.
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
-        let Self { plan, key_header, token_header, name_separator, deadlines, features, surfaces } = self.clone();
+        let Self {
+            plan,
+            key_header,
+            token_header,
+            name_separator,
+            deadlines,
+            features,
+            surfaces,
+        } = self.clone();
         let Evidence { profile, control, settled, output, refused, metrics } = evidence.clone();
         let (base_url, plan) = (gateway.to_owned(), Arc::new(plan));
         Context {
@@ -83,7 +91,14 @@ pub struct Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        Self { profile: Profile::Seed, control: true, settled: Some(true), output: String::new(), refused: false, metrics: None }
+        Self {
+            profile: Profile::Seed,
+            control: true,
+            settled: Some(true),
+            output: String::new(),
+            refused: false,
+            metrics: None,
+        }
     }
 }
 

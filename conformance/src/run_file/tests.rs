@@ -19,7 +19,12 @@ fn run() -> Run {
         layout: "key in x-litellm-api-key, token in authorization".into(),
         filters: Vec::new(),
     };
-    let trace = Trace { case: CaseId("c1".into()), exchanges: Vec::new(), arrivals: Vec::new(), secrets: Vec::new() };
+    let trace = Trace {
+        case: CaseId("c1".into()),
+        exchanges: Vec::new(),
+        arrivals: Vec::new(),
+        secrets: Vec::new(),
+    };
     let cell = Cell {
         credentials: Credentials::KeyAndToken,
         server: ServerKind::Forwarding,
@@ -52,13 +57,26 @@ fn run() -> Run {
         start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
         gateway: "http://127.0.0.1:1".into(),
         trace,
-        evidence: Evidence { control: false, output: "a line".into(), ..Evidence::default() },
+        evidence: Evidence {
+            control: false,
+            output: "a line".into(),
+            ..Evidence::default()
+        },
         observations: BTreeMap::new(),
         findings: Vec::new(),
     };
-    let damage =
-        Damage { start: Start { profile: Profile::Seed, strategy: Strategy::Probe }, cells: vec!["a".into()], says: "no answer".into() };
-    Run { setup: Some(setup()), cells: vec![judged], scenarios: vec![scenario], damages: vec![damage], ..Run::new(header) }
+    let damage = Damage {
+        start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
+        cells: vec!["a".into()],
+        says: "no answer".into(),
+    };
+    Run {
+        setup: Some(setup()),
+        cells: vec![judged],
+        scenarios: vec![scenario],
+        damages: vec![damage],
+        ..Run::new(header)
+    }
 }
 
 fn setup() -> Setup {
@@ -102,14 +120,21 @@ fn a_file_cut_anywhere_is_not_taken_for_a_run() {
     let whole = written(&run());
     for cut in 0..whole.len() - 1 {
         let error = Run::read(&whole.as_bytes()[..cut]).unwrap_err();
-        assert!(matches!(error, ReadError::NoHeader | ReadError::Truncated { .. }), "cut at {cut}: {error}");
+        assert!(
+            matches!(error, ReadError::NoHeader | ReadError::Truncated { .. }),
+            "cut at {cut}: {error}"
+        );
     }
 }
 
 #[test]
 fn a_lost_line_is_noticed() {
     let whole = written(&run());
-    let without: String = whole.lines().filter(|line| !line.contains(r#""line":"scenario""#)).map(|line| format!("{line}\n")).collect();
+    let without: String = whole
+        .lines()
+        .filter(|line| !line.contains(r#""line":"scenario""#))
+        .map(|line| format!("{line}\n"))
+        .collect();
     assert!(matches!(Run::read(without.as_bytes()), Err(ReadError::Miscounted { .. })));
 }
 

@@ -32,7 +32,12 @@ pub(super) async fn drive(stage: &Arc<Stage>, batch: &[Planned], jobs: usize) ->
 }
 
 /// One task: its cells run one after another, each when there is a slot.
-fn spawn(running: &mut JoinSet<Vec<(usize, Driven)>>, stage: &Arc<Stage>, slots: &Arc<Semaphore>, cells: Vec<(usize, Planned, Case)>) {
+fn spawn(
+    running: &mut JoinSet<Vec<(usize, Driven)>>,
+    stage: &Arc<Stage>,
+    slots: &Arc<Semaphore>,
+    cells: Vec<(usize, Planned, Case)>,
+) {
     let (stage, slots) = (Arc::clone(stage), Arc::clone(slots));
     running.spawn(async move {
         let mut driven = Vec::with_capacity(cells.len());

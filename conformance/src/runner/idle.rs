@@ -20,9 +20,17 @@ pub(super) fn judge(late: &[Arrival], control: bool) -> Option<Finding> {
     let (verdict, seen) = match asked {
         Some(arrival) => {
             let message = arrival.rpc_method.as_deref().unwrap_or_default();
-            (Verdict::Warn, format!("{} {message} to {}, with the token of a caller who had been answered", arrival.method, arrival.server))
+            (
+                Verdict::Warn,
+                format!(
+                    "{} {message} to {}, with the token of a caller who had been answered",
+                    arrival.method, arrival.server
+                ),
+            )
         }
-        None if !control => (Verdict::Untestable, "nothing, and the call behind it failed".to_owned()),
+        None if !control => {
+            (Verdict::Untestable, "nothing, and the call behind it failed".to_owned())
+        }
         None => (Verdict::Pass, "nothing".to_owned()),
     };
     Some(Finding {

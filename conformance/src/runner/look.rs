@@ -10,12 +10,21 @@ use crate::{
 
 impl Runner<'_> {
     /// Starts the implementation and drives these cells one after another. Hands back what was seen, and the implementation.
-    pub async fn look(&self, start: Start, cells: &[Cell]) -> Result<(Vec<(Cell, Trace)>, Running), RunError> {
+    pub async fn look(
+        &self,
+        start: Start,
+        cells: &[Cell],
+    ) -> Result<(Vec<(Cell, Trace)>, Running), RunError> {
         let floor = self.floor(start).await?;
         let planned: Vec<Planned> = cells.iter().cloned().map(Planned::new).collect();
         let driven = batch::drive(&floor.stage, &planned, 1).await;
         let seen = batch::collect(&floor.stage, driven).await;
-        let running = floor.running.ok_or_else(|| RunError::File(std::io::Error::other("it was started and is gone")))?;
-        Ok((seen.into_iter().map(|collected| (collected.cell, collected.trace)).collect(), running))
+        let running = floor
+            .running
+            .ok_or_else(|| RunError::File(std::io::Error::other("it was started and is gone")))?;
+        Ok((
+            seen.into_iter().map(|collected| (collected.cell, collected.trace)).collect(),
+            running,
+        ))
     }
 }

@@ -131,11 +131,22 @@ impl<'a> Runner<'a> {
         say: Listener<'a>,
         counts: &'a dyn Fn(&Finding) -> bool,
     ) -> Self {
-        Self { target, fleet, options, numbers: Numbers::new(seed), say, counts }
+        Self {
+            target,
+            fleet,
+            options,
+            numbers: Numbers::new(seed),
+            say,
+            counts,
+        }
     }
 
     /// Drives everything, and leaves the implementations running that the caller wants to look at.
-    pub async fn run(&self, parts: &[Part], recorder: &mut Recorder) -> Result<Vec<Running>, RunError> {
+    pub async fn run(
+        &self,
+        parts: &[Part],
+        recorder: &mut Recorder,
+    ) -> Result<Vec<Running>, RunError> {
         let mut held = Vec::new();
         recorder.setup(self.setup())?;
         for part in parts {
@@ -150,7 +161,12 @@ impl<'a> Runner<'a> {
         Ok(held)
     }
 
-    async fn part(&self, part: &Part, floor: &mut Floor, recorder: &mut Recorder) -> Result<Ended, RunError> {
+    async fn part(
+        &self,
+        part: &Part,
+        floor: &mut Floor,
+        recorder: &mut Recorder,
+    ) -> Result<Ended, RunError> {
         if let Err(why) = floor.stage.fence().await {
             // Some implementations need one call to wake up.
             if floor.stage.fence().await.is_err() {
@@ -160,7 +176,8 @@ impl<'a> Runner<'a> {
             }
         }
         let planned: Vec<Planned> = part.cells.iter().cloned().map(Planned::new).collect();
-        let (alone, scripted): (Vec<Planned>, Vec<Planned>) = planned.into_iter().partition(|planned| planned.alone);
+        let (alone, scripted): (Vec<Planned>, Vec<Planned>) =
+            planned.into_iter().partition(|planned| planned.alone);
         for batch in scripted.chunks(BATCH).chain(alone.chunks(BATCH)) {
             let found = self.narrowed(batch.to_vec(), floor, recorder).await?;
             if self.options.fail_fast && found {
@@ -181,15 +198,26 @@ impl<'a> Runner<'a> {
 
     /// Looks for every secret of the run so far in everything that the running instance wrote, and in its metrics.
     async fn whole_output(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
-        let Some(written) = floor.running.as_ref().and_then(Running::output) else { return Ok(()) };
+        let Some(written) = floor.running.as_ref().and_then(Running::output) else {
+            return Ok(());
+        };
         if !self.takes(WHOLE_OUTPUT, output::REQUIREMENT) {
             return Ok(());
         }
         let counted = metrics::of(floor.running.as_ref()).await.unwrap_or_default();
-        let traces =
-            recorder.run().cells.iter().map(|judged| &judged.trace).chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
+        let traces = recorder
+            .run()
+            .cells
+            .iter()
+            .map(|judged| &judged.trace)
+            .chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
         let secrets = Secrets::of(self.fleet.plan(), traces);
-        self.of_the_whole(WHOLE_OUTPUT, output::judge(&written, &counted, &secrets), floor, recorder)
+        self.of_the_whole(
+            WHOLE_OUTPUT,
+            output::judge(&written, &counted, &secrets),
+            floor,
+            recorder,
+        )
     }
 
     /// Looks for what upstreams were asked on behalf of callers who had long been answered. What is on its way arrives before a call that
@@ -199,15 +227,28 @@ impl<'a> Runner<'a> {
             return Ok(());
         }
         let control = floor.stage.fence().await;
-        self.of_the_whole(IDLE_GAP, idle::judge(&self.fleet.record().take_late(), control.is_ok()), floor, recorder)
+        self.of_the_whole(
+            IDLE_GAP,
+            idle::judge(&self.fleet.record().take_late(), control.is_ok()),
+            floor,
+            recorder,
+        )
     }
 
     fn takes(&self, id: &str, requirement: &str) -> bool {
-        self.options.selection.takes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
+        self.options
+            .selection
+            .takes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
     }
 
     /// Notes what was found about a part as a whole, as if it were a scenario.
-    fn of_the_whole(&self, id: &str, finding: Option<Finding>, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
+    fn of_the_whole(
+        &self,
+        id: &str,
+        finding: Option<Finding>,
+        floor: &Floor,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
         let findings: Vec<Finding> = finding.into_iter().collect();
         recorder.scenario(JudgedScenario {
             scenario: id.to_owned(),
@@ -215,14 +256,22 @@ impl<'a> Runner<'a> {
             gateway: floor.stage.client.base_url().to_owned(),
             trace: floor.stage.empty_trace(),
             evidence: Evidence::default(),
-            observations: findings.iter().map(|finding| (finding.observable.clone(), finding.seen.clone())).collect(),
+            observations: findings
+                .iter()
+                .map(|finding| (finding.observable.clone(), finding.seen.clone()))
+                .collect(),
             findings,
         })?;
         Ok(())
     }
 
     /// Runs a batch and its fence. Where the fence fails, runs the halves on fresh instances, down to the cell that does it.
-    async fn narrowed(&self, batch: Vec<Planned>, floor: &mut Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+    async fn narrowed(
+        &self,
+        batch: Vec<Planned>,
+        floor: &mut Floor,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
         let mut found = false;
         let mut waiting = vec![batch];
         while let Some(part) = waiting.pop() {
@@ -250,9 +299,18 @@ impl<'a> Runner<'a> {
         Ok(found)
     }
 
-    fn judge(&self, collected: Collected, control: bool, floor: &Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+    fn judge(
+        &self,
+        collected: Collected,
+        control: bool,
+        floor: &Floor,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
         let Collected { cell, trace, settled } = collected;
-        let context = Context { settled: Some(settled), ..self.context(floor, control, String::new()) };
+        let context = Context {
+            settled: Some(settled),
+            ..self.context(floor, control, String::new())
+        };
         let subject = Subject::of_cell(&cell, &context, &trace);
         let mut findings = judge::judge(RuleBook::embedded(), &cell, &subject);
         if !control {
@@ -263,19 +321,38 @@ impl<'a> Runner<'a> {
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
         let evidence = Evidence::of(&context);
-        recorder.cell(JudgedCell { cell, gateway: context.base_url, trace, evidence, observations, findings })?;
+        recorder.cell(JudgedCell {
+            cell,
+            gateway: context.base_url,
+            trace,
+            evidence,
+            observations,
+            findings,
+        })?;
         (self.say)(Progress::Step);
         Ok(found)
     }
 
     /// Plays a scenario against a start of its own. There is no fence behind it: what it is judged by has to be there, not to be missing.
-    async fn apart(&self, scenario: &Scenario, variant: Variant, floor: &Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+    async fn apart(
+        &self,
+        scenario: &Scenario,
+        variant: Variant,
+        floor: &Floor,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
         let mut context = self.context(floor, true, String::new());
         let missing = scenario.missing(&context.features);
         let mut trace = floor.stage.empty_trace();
         if missing.is_none() {
             let plan = self.fleet.plan().varied(variant);
-            match self.target.start(&plan, floor.start, &self.options.cache, |text| (self.say)(Progress::Say(text))).await {
+            match self
+                .target
+                .start(&plan, floor.start, &self.options.cache, |text| {
+                    (self.say)(Progress::Say(text))
+                })
+                .await
+            {
                 Ok(running) => {
                     let stage = self.stage(&running)?;
                     (trace, _) = stage.play(scenario).await;
@@ -293,11 +370,17 @@ impl<'a> Runner<'a> {
         self.conclude(scenario, missing, &context, trace, Ok(()), floor, recorder)
     }
 
-    async fn scenario(&self, scenario: &Scenario, floor: &mut Floor, recorder: &mut Recorder) -> Result<bool, RunError> {
+    async fn scenario(
+        &self,
+        scenario: &Scenario,
+        floor: &mut Floor,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
         if let Some(variant) = scenario.configured {
             return self.apart(scenario, variant, floor, recorder).await;
         }
-        let output = |floor: &Floor| floor.running.as_ref().and_then(Running::output).unwrap_or_default();
+        let output =
+            |floor: &Floor| floor.running.as_ref().and_then(Running::output).unwrap_or_default();
         let before = output(floor).len();
         let missing = scenario.missing(&self.context(floor, true, String::new()).features);
         let metered = missing.is_none() && scenario.features.contains(&Feature::Metrics);
@@ -310,9 +393,16 @@ impl<'a> Runner<'a> {
         let after_metrics = metrics::of(running()).await;
         let control = floor.stage.fence().await;
         let written = output(floor).get(before..).unwrap_or_default().to_owned();
-        let metrics = before_metrics.zip(after_metrics).map(|(before, after)| observe::operators::Metrics { before, after });
-        let context = Context { metrics, settled: Some(settled), ..self.context(floor, control.is_ok(), written) };
-        let found = self.conclude(scenario, missing, &context, trace, control.clone(), floor, recorder)?;
+        let metrics = before_metrics
+            .zip(after_metrics)
+            .map(|(before, after)| observe::operators::Metrics { before, after });
+        let context = Context {
+            metrics,
+            settled: Some(settled),
+            ..self.context(floor, control.is_ok(), written)
+        };
+        let found =
+            self.conclude(scenario, missing, &context, trace, control.clone(), floor, recorder)?;
         if let Err(why) = control {
             self.afresh(floor, &why).await?;
         }
@@ -320,7 +410,10 @@ impl<'a> Runner<'a> {
     }
 
     /// Judges a scenario that has been played, or says why it was not, and notes it.
-    #[expect(clippy::too_many_arguments, reason = "one call behind each of two ways to play a scenario")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call behind each of two ways to play a scenario"
+    )]
     fn conclude(
         &self,
         scenario: &Scenario,
@@ -332,41 +425,79 @@ impl<'a> Runner<'a> {
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
         let subject = Subject::new(scenario.server(), scenario.era, context, &trace);
-        let mut findings = missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
-        let look = |name: &str| Observable::find(name).map(|observable| (name.to_owned(), observable.look(&subject).to_string()));
+        let mut findings =
+            missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
+        let look = |name: &str| {
+            Observable::find(name)
+                .map(|observable| (name.to_owned(), observable.look(&subject).to_string()))
+        };
         let observations = scenario.observables().filter_map(look).collect();
         if let Err(why) = control {
             distrust(&mut findings);
-            recorder.damage(Damage { start: floor.start, cells: vec![format!("scenario {}", scenario.id)], says: why })?;
+            recorder.damage(Damage {
+                start: floor.start,
+                cells: vec![format!("scenario {}", scenario.id)],
+                says: why,
+            })?;
         }
         self.keep_selected(&scenario.id, &mut findings);
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
         let evidence = Evidence::of(context);
-        let (scenario, start, gateway) = (scenario.id.clone(), floor.start, context.base_url.clone());
-        recorder.scenario(JudgedScenario { scenario, start, gateway, trace, evidence, observations, findings })?;
+        let (scenario, start, gateway) =
+            (scenario.id.clone(), floor.start, context.base_url.clone());
+        recorder.scenario(JudgedScenario {
+            scenario,
+            start,
+            gateway,
+            trace,
+            evidence,
+            observations,
+            findings,
+        })?;
         Ok(found)
     }
 
     fn keep_selected(&self, about: &str, findings: &mut Vec<Finding>) {
-        findings.retain(|finding| self.options.selection.takes_finding(about, &finding.requirement));
+        findings
+            .retain(|finding| self.options.selection.takes_finding(about, &finding.requirement));
     }
 
     /// Starts the implementation and puts it between client and fleet.
     async fn floor(&self, start: Start) -> Result<Floor, RunError> {
-        let running = self.target.start(self.fleet.plan(), start, &self.options.cache, |text| (self.say)(Progress::Say(text))).await?;
+        let running = self
+            .target
+            .start(self.fleet.plan(), start, &self.options.cache, |text| {
+                (self.say)(Progress::Say(text))
+            })
+            .await?;
         let stage = self.stage(&running)?;
         Ok(Floor { start, running: Some(running), stage, restarts: RESTARTS })
     }
 
     fn stage(&self, running: &Running) -> Result<Arc<Stage>, ClientError> {
-        let route = self.target.routes.first().cloned().unwrap_or_else(|| "/mcp/{server}".to_owned());
+        let route = self
+            .target
+            .routes
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "/mcp/{server}".to_owned());
         let client = Client::new(running.base_url(), self.target.patience())?;
-        let (fleet, layout, numbers) = (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
+        let (fleet, layout, numbers) =
+            (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
         let message_bytes = self.target.surfaces.message_bytes;
         let has = |feature| self.target.features.contains(&feature);
         let has_sessions = has(Feature::Sessions) && has(Feature::SessionEnd);
-        Ok(Arc::new(Stage { fleet, client, layout, numbers, route, has_sessions, message_bytes, several: self.target.several.clone() }))
+        Ok(Arc::new(Stage {
+            fleet,
+            client,
+            layout,
+            numbers,
+            route,
+            has_sessions,
+            message_bytes,
+            several: self.target.several.clone(),
+        }))
     }
 
     /// Starts the implementation afresh, if that is possible and has not been done too often.
@@ -379,7 +510,10 @@ impl<'a> Runner<'a> {
         if let Some(running) = floor.running.take() {
             running.stop().await;
         }
-        let running = self.target.start(self.fleet.plan(), floor.start, &self.options.cache, |_| {}).await?;
+        let running = self
+            .target
+            .start(self.fleet.plan(), floor.start, &self.options.cache, |_| {})
+            .await?;
         floor.stage = self.stage(&running)?;
         floor.running = Some(running);
         // The first call may only wake it up.
@@ -388,7 +522,14 @@ impl<'a> Runner<'a> {
     }
 
     fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
-        let evidence = Evidence { profile: floor.start.profile, control, settled: None, output, refused: false, metrics: None };
+        let evidence = Evidence {
+            profile: floor.start.profile,
+            control,
+            settled: None,
+            output,
+            refused: false,
+            metrics: None,
+        };
         self.setup().context(floor.stage.client.base_url(), &evidence)
     }
 
@@ -400,9 +541,23 @@ impl<'a> Runner<'a> {
             plan: self.fleet.plan().clone(),
             key_header: self.target.layout.key_header.clone(),
             token_header: self.target.layout.token_header.clone(),
-            name_separator: self.target.several.as_ref().map_or_else(String::new, |several| several.name_separator.clone()),
-            deadlines: observe::Deadlines { probe: deadlines.probe_ms, commit: deadlines.probe_ms, slack: SLACK_MS },
-            features: self.target.features.iter().map(ToString::to_string).chain(again).collect::<BTreeSet<String>>(),
+            name_separator: self
+                .target
+                .several
+                .as_ref()
+                .map_or_else(String::new, |several| several.name_separator.clone()),
+            deadlines: observe::Deadlines {
+                probe: deadlines.probe_ms,
+                commit: deadlines.probe_ms,
+                slack: SLACK_MS,
+            },
+            features: self
+                .target
+                .features
+                .iter()
+                .map(ToString::to_string)
+                .chain(again)
+                .collect::<BTreeSet<String>>(),
             surfaces: self.target.surfaces.clone(),
         }
     }

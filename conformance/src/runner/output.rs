@@ -16,7 +16,11 @@ pub(super) const REQUIREMENT: &str = "OBS-01";
 /// What outputs and metrics say about OBS-01. No output at all says nothing: either nobody listens, or somebody else does.
 pub(super) fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Finding> {
     Catalogue::embedded().get(REQUIREMENT)?;
-    let leaks = || [(Sink::Log, output), (Sink::Metrics, metrics)].into_iter().flat_map(|(sink, text)| find(secrets, sink, text));
+    let leaks = || {
+        [(Sink::Log, output), (Sink::Metrics, metrics)]
+            .into_iter()
+            .flat_map(|(sink, text)| find(secrets, sink, text))
+    };
     let (verdict, seen) = match leaks().next() {
         Some(leak) => (Verdict::Fail, leak),
         None if output.trim().is_empty() => (Verdict::Untestable, "no output at all".to_owned()),
@@ -34,7 +38,9 @@ pub(super) fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Fi
 
 /// Each secret of a text with the line that holds it. Looked for line by line, so that the line is known.
 fn find<'a>(secrets: &'a Secrets, sink: Sink, text: &'a str) -> impl Iterator<Item = String> + 'a {
-    let of_line = move |line: &'a str| secrets.shown(sink, line).into_iter().map(move |leak| format!("{leak}: {line}"));
+    let of_line = move |line: &'a str| {
+        secrets.shown(sink, line).into_iter().map(move |leak| format!("{leak}: {line}"))
+    };
     text.lines().flat_map(of_line)
 }
 
@@ -48,8 +54,16 @@ mod tests {
     };
 
     fn secrets() -> Secrets {
-        let secret = Secret { kind: SecretKind::UpstreamToken, value: "k3jd92mxq0w8rjty5hfb".into() };
-        let trace = Trace { case: CaseId("c1".into()), exchanges: Vec::new(), arrivals: Vec::new(), secrets: vec![secret] };
+        let secret = Secret {
+            kind: SecretKind::UpstreamToken,
+            value: "k3jd92mxq0w8rjty5hfb".into(),
+        };
+        let trace = Trace {
+            case: CaseId("c1".into()),
+            exchanges: Vec::new(),
+            arrivals: Vec::new(),
+            secrets: vec![secret],
+        };
         Secrets::of(&Plan::default(), [&trace])
     }
 
@@ -62,12 +76,28 @@ mod tests {
 
     #[test]
     fn a_secret_is_found_with_its_line_and_its_spelling() {
-        let seen = |output: &str, metrics: &str| judge(output, metrics, &secrets()).map(|finding| finding.seen).unwrap_or_default();
+        let seen = |output: &str, metrics: &str| {
+            judge(output, metrics, &secrets())
+                .map(|finding| finding.seen)
+                .unwrap_or_default()
+        };
         let log = |line: &str| seen(&format!("an innocent line\n{line} and more\n"), "");
-        assert_eq!(log("token k3jd92mxq0w8rjty5hfb"), "caller's token in the log: token k3jd92mxq0w8rjty5hfb and more");
-        assert_eq!(log("Bearer k3jd92mxq…"), "caller's token in the log, its first 9 characters: Bearer k3jd92mxq… and more");
-        assert_eq!(log("b64 azNqZDkybXhxMHc4cmp0eTVoZmI="), "caller's token in the log, base64: b64 azNqZDkybXhxMHc4cmp0eTVoZmI= and more");
+        assert_eq!(
+            log("token k3jd92mxq0w8rjty5hfb"),
+            "caller's token in the log: token k3jd92mxq0w8rjty5hfb and more"
+        );
+        assert_eq!(
+            log("Bearer k3jd92mxq…"),
+            "caller's token in the log, its first 9 characters: Bearer k3jd92mxq… and more"
+        );
+        assert_eq!(
+            log("b64 azNqZDkybXhxMHc4cmp0eTVoZmI="),
+            "caller's token in the log, base64: b64 azNqZDkybXhxMHc4cmp0eTVoZmI= and more"
+        );
         assert_eq!(seen("an innocent line\nk3jd\n", ""), "nothing");
-        assert_eq!(seen("x", "n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"), "caller's token in the metrics: n{t=\"k3jd92mxq0w8rjty5hfb\"} 1");
+        assert_eq!(
+            seen("x", "n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"),
+            "caller's token in the metrics: n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"
+        );
     }
 }

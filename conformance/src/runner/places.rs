@@ -31,8 +31,16 @@ pub(super) struct Places<'a> {
 impl Places<'_> {
     /// The text with everything filled in that stands outside bytes.
     pub(super) fn fill(&self, text: &str) -> String {
-        let header_of = |server: &str| self.layout.server_token_header.as_deref().unwrap_or_default().replace("{server}", server);
-        let text = text.replace("{elsewhere}", self.elsewhere).replace("{narrowing}", self.narrowing);
+        let header_of = |server: &str| {
+            self.layout
+                .server_token_header
+                .as_deref()
+                .unwrap_or_default()
+                .replace("{server}", server)
+        };
+        let text = text
+            .replace("{elsewhere}", self.elsewhere)
+            .replace("{narrowing}", self.narrowing);
         let text = each(&text, "{mcp ", |server| self.route.replace("{server}", server));
         let text = each(&text, "{own ", |server| format!("{}.{server}", self.token));
         each(&text, "{header-of ", header_of)
@@ -47,7 +55,8 @@ impl Places<'_> {
 
     /// The bytes that lines stand for, around a request whose parts they name.
     pub(super) fn bytes(&self, lines: &[String], request: &Request) -> Vec<u8> {
-        let credentials: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let credentials: Vec<String> =
+            request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let message = &request.body;
         let over = self.message_bytes.unwrap_or_default() + 1;
         let part = |name: &str| match name {
@@ -61,7 +70,16 @@ impl Places<'_> {
             _ => over.to_string(),
         };
         let mut text = self.fill(&lines.join("\r\n"));
-        for name in ["{credentials}", "{message}", "{length}", "{chunks}", "{long}", "{over}", "{over-hex}", "{over-length}"] {
+        for name in [
+            "{credentials}",
+            "{message}",
+            "{length}",
+            "{chunks}",
+            "{long}",
+            "{over}",
+            "{over-hex}",
+            "{over-length}",
+        ] {
             if text.contains(name) {
                 text = text.replace(name, &part(name));
             }
@@ -103,20 +121,51 @@ mod tests {
     fn names_stand_for_servers_and_bytes_for_the_request() {
         let plan = Plan { page: "https://page".into(), ..Plan::default() };
         let layout = layout();
-        let (route, server, token, host, elsewhere) = ("/mcp/{server}", "alpha", "t", "gw:1", "other:2");
-        let places =
-            Places { route, server, token, layout: &layout, plan: &plan, host, elsewhere, narrowing: "x-only", message_bytes: Some(2) };
-        assert_eq!(places.fill("{mcp @{elsewhere}} {mcp beta} {narrowing}"), "/mcp/@other:2 /mcp/beta x-only");
-        assert_eq!(places.fill("{header-of beta}: {own beta} {mcp} {page}"), "x-beta-token: t.beta /mcp/alpha https://page");
+        let (route, server, token, host, elsewhere) =
+            ("/mcp/{server}", "alpha", "t", "gw:1", "other:2");
+        let places = Places {
+            route,
+            server,
+            token,
+            layout: &layout,
+            plan: &plan,
+            host,
+            elsewhere,
+            narrowing: "x-only",
+            message_bytes: Some(2),
+        };
+        assert_eq!(
+            places.fill("{mcp @{elsewhere}} {mcp beta} {narrowing}"),
+            "/mcp/@other:2 /mcp/beta x-only"
+        );
+        assert_eq!(
+            places.fill("{header-of beta}: {own beta} {mcp} {page}"),
+            "x-beta-token: t.beta /mcp/alpha https://page"
+        );
         let headers = vec![("a".into(), "1".into()), ("b".into(), "2".into())];
-        let request = Request { method: "POST".into(), path: "/".into(), headers, body: "hello".into(), raw: true };
-        let lines = ["POST {mcp} HTTP/1.1", "Host: {host}", "{credentials}", "", "{chunks}{length} {over} {over-length}"];
+        let request = Request {
+            method: "POST".into(),
+            path: "/".into(),
+            headers,
+            body: "hello".into(),
+            raw: true,
+        };
+        let lines = [
+            "POST {mcp} HTTP/1.1",
+            "Host: {host}",
+            "{credentials}",
+            "",
+            "{chunks}{length} {over} {over-length}",
+        ];
         assert_eq!(
             String::from_utf8(places.bytes(&lines.map(str::to_owned), &request)).unwrap(),
             "POST /mcp/alpha HTTP/1.1\r\nHost: gw:1\r\na: 1\r\nb: 2\r\n\r\n5\r\nhello\r\n0\r\n\r\n5 xxx 3"
         );
         let hidden = ["Content-Length: 4", "", "{rest-hex}", "GET / HTTP/1.1", "", ""];
         let bytes = places.bytes(&hidden.map(str::to_owned), &request);
-        assert_eq!(String::from_utf8(bytes).unwrap(), "Content-Length: 4\r\n\r\n0012\r\nGET / HTTP/1.1\r\n\r\n\r\n0\r\n\r\n");
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            "Content-Length: 4\r\n\r\n0012\r\nGET / HTTP/1.1\r\n\r\n\r\n0\r\n\r\n"
+        );
     }
 }

@@ -16,7 +16,9 @@ pub struct Recorder {
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Traces hold secrets, and are long.
-        f.debug_struct("Recorder").field("cells", &self.run.cells.len()).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("cells", &self.run.cells.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -24,7 +26,10 @@ impl Recorder {
     /// Starts a run, and its file where one is wanted.
     pub fn start(header: Header, file: Option<File>) -> io::Result<Self> {
         let file = match file {
-            Some(file) => Some(Writer::start(Box::new(BufWriter::new(file)) as Box<dyn Write + Send>, &header)?),
+            Some(file) => Some(Writer::start(
+                Box::new(BufWriter::new(file)) as Box<dyn Write + Send>,
+                &header,
+            )?),
             None => None,
         };
         Ok(Self { run: Run::new(header), file })

@@ -49,14 +49,26 @@ pub enum SelectionError {
 
 impl Selection {
     /// Reads the patterns of `--only` and `--where`; of no level, all of them.
-    pub fn parse(only: &[String], axes: &[String], levels: &[Level]) -> Result<Self, SelectionError> {
-        let matcher =
-            |pattern: &str| glob(pattern).map_err(|why| SelectionError::Glob { pattern: pattern.to_owned(), why: why.to_string() });
-        let only = only.iter().map(|pattern| Ok((pattern.clone(), matcher(pattern)?))).collect::<Result<_, _>>()?;
+    pub fn parse(
+        only: &[String],
+        axes: &[String],
+        levels: &[Level],
+    ) -> Result<Self, SelectionError> {
+        let matcher = |pattern: &str| {
+            glob(pattern).map_err(|why| SelectionError::Glob {
+                pattern: pattern.to_owned(),
+                why: why.to_string(),
+            })
+        };
+        let only = only
+            .iter()
+            .map(|pattern| Ok((pattern.clone(), matcher(pattern)?)))
+            .collect::<Result<_, _>>()?;
         let axes = axes
             .iter()
             .map(|pair| {
-                let (axis, value) = pair.split_once('=').ok_or_else(|| SelectionError::Form(pair.clone()))?;
+                let (axis, value) =
+                    pair.split_once('=').ok_or_else(|| SelectionError::Form(pair.clone()))?;
                 if !AXES.contains(&axis) {
                     return Err(SelectionError::Axis(axis.to_owned()));
                 }
@@ -70,7 +82,9 @@ impl Selection {
     pub fn of_words(words: &[String]) -> Result<Self, SelectionError> {
         let (mut only, mut axes, mut levels) = (Vec::new(), Vec::new(), Vec::new());
         for word in words {
-            let said = |option: &str| Some(word.strip_prefix(option)?.strip_prefix(" '")?.strip_suffix('\'')?.to_owned());
+            let said = |option: &str| {
+                Some(word.strip_prefix(option)?.strip_prefix(" '")?.strip_suffix('\'')?.to_owned())
+            };
             let level = |text: String| Level::ALL.into_iter().find(|level| level.as_str() == text);
             if let Some(pattern) = said("--only") {
                 only.push(pattern);
@@ -96,25 +110,33 @@ impl Selection {
     pub fn in_words(&self) -> Vec<String> {
         let only = self.only.iter().map(|(pattern, _)| format!("--only '{pattern}'"));
         let axes = self.axes.iter().map(|(axis, value, _)| format!("--where '{axis}={value}'"));
-        only.chain(axes).chain(self.levels.iter().map(|level| format!("--level '{level}'"))).collect()
+        only.chain(axes)
+            .chain(self.levels.iter().map(|level| format!("--level '{level}'")))
+            .collect()
     }
 
     /// Whether a cell is run, given the requirements that rules ask of it.
     #[must_use]
     pub fn takes_cell(&self, cell: &Cell, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
-        self.axes.iter().all(|(axis, _, value)| value.is_match(cell.value(axis))) && self.takes(&cell.to_string(), requirements)
+        self.axes.iter().all(|(axis, _, value)| value.is_match(cell.value(axis)))
+            && self.takes(&cell.to_string(), requirements)
     }
 
     /// Whether a scenario is run. Scenarios stand outside the axes: naming one leaves them out.
     #[must_use]
-    pub fn takes_scenario(&self, id: &str, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
+    pub fn takes_scenario(
+        &self,
+        id: &str,
+        requirements: impl FnOnce() -> BTreeSet<String>,
+    ) -> bool {
         self.axes.is_empty() && self.takes(id, requirements)
     }
 
     /// Whether what is found about a requirement is wanted, in a cell or scenario that is run.
     #[must_use]
     pub fn takes_finding(&self, about: &str, requirement: &str) -> bool {
-        self.of_level(requirement) && (self.only.is_empty() || self.matches(about) || self.matches(requirement))
+        self.of_level(requirement)
+            && (self.only.is_empty() || self.matches(about) || self.matches(requirement))
     }
 
     fn takes(&self, id: &str, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
@@ -125,7 +147,10 @@ impl Selection {
     }
 
     fn of_level(&self, requirement: &str) -> bool {
-        self.levels.is_empty() || Catalogue::embedded().get(requirement).is_some_and(|found| self.levels.contains(&found.level))
+        self.levels.is_empty()
+            || Catalogue::embedded()
+                .get(requirement)
+                .is_some_and(|found| self.levels.contains(&found.level))
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -139,13 +164,23 @@ pub fn parts(target: &Target, selection: &Selection) -> Vec<Part> {
     let part = |start| {
         let (cells, _) = matrix::cells(Axes::embedded(), &[start], &target.routes);
         let asked = |cell: &Cell| -> BTreeSet<String> {
-            RuleBook::embedded().of(cell).flat_map(|rule| rule.expectation.requires.iter().cloned()).collect()
+            RuleBook::embedded()
+                .of(cell)
+                .flat_map(|rule| rule.expectation.requires.iter().cloned())
+                .collect()
         };
-        let cells = cells.into_iter().filter(|cell| selection.takes_cell(cell, || asked(cell))).collect();
+        let cells = cells
+            .into_iter()
+            .filter(|cell| selection.takes_cell(cell, || asked(cell)))
+            .collect();
         let scenarios = Scenario::embedded()
             .iter()
             .filter(|scenario| scenario.is_for(start))
-            .filter(|scenario| selection.takes_scenario(&scenario.id, || scenario.requirements().map(str::to_owned).collect()))
+            .filter(|scenario| {
+                selection.takes_scenario(&scenario.id, || {
+                    scenario.requirements().map(str::to_owned).collect()
+                })
+            })
             .collect();
         Part { start, cells, scenarios }
     };
@@ -171,14 +206,21 @@ mod tests {
     }
 
     fn takes(only: &[&str], axes: &[&str]) -> bool {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        Selection::parse(&owned(only), &owned(axes), &[]).unwrap().takes_cell(&cell(), || BTreeSet::from(["STA-01".to_owned()]))
+        let owned =
+            |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        Selection::parse(&owned(only), &owned(axes), &[])
+            .unwrap()
+            .takes_cell(&cell(), || BTreeSet::from(["STA-01".to_owned()]))
     }
 
     #[test]
     fn globs_over_ids_and_values_of_axes_are_both_asked() {
         assert!(takes(&[], &[]));
-        assert!(takes(&["STA-*"], &[]) && takes(&["* / 401-* / *"], &[]) && takes(&["CHL-01", "STA-01"], &[]));
+        assert!(
+            takes(&["STA-*"], &[])
+                && takes(&["* / 401-* / *"], &[])
+                && takes(&["CHL-01", "STA-01"], &[])
+        );
         assert!(!takes(&["CHL-*"], &[]));
         assert!(takes(&["STA-01"], &["upstream=401-*", "method=tools-list"]));
         assert!(!takes(&["STA-01"], &["upstream=401-*", "method=get"]));
@@ -188,7 +230,12 @@ mod tests {
     #[test]
     fn what_is_no_axis_says_what_is() {
         let error = Selection::parse(&[], &["colour=red".to_owned()], &[]).unwrap_err();
-        assert!(error.to_string().starts_with("unknown axis `colour`\nexpected one of credentials"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("unknown axis `colour`\nexpected one of credentials"),
+            "{error}"
+        );
         assert!(Selection::parse(&[], &["red".to_owned()], &[]).is_err());
     }
 
@@ -196,16 +243,26 @@ mod tests {
     fn a_level_leaves_out_what_is_of_another() {
         let of = |level| Selection::parse(&[], &[], &[level]).unwrap();
         let asked = || BTreeSet::from(["STA-01".to_owned(), "STA-17".to_owned()]);
-        assert!(of(Level::Must).takes_cell(&cell(), asked) && of(Level::Should).takes_cell(&cell(), asked));
+        assert!(
+            of(Level::Must).takes_cell(&cell(), asked)
+                && of(Level::Should).takes_cell(&cell(), asked)
+        );
         assert!(!of(Level::May).takes_cell(&cell(), asked));
-        assert!(of(Level::Must).takes_finding("a cell", "STA-01") && !of(Level::Must).takes_finding("a cell", "STA-17"));
+        assert!(
+            of(Level::Must).takes_finding("a cell", "STA-01")
+                && !of(Level::Must).takes_finding("a cell", "STA-17")
+        );
     }
 
     #[test]
     fn what_a_run_file_records_is_read_again() {
         let only = ["key-and-token / * / '401' / *".to_owned(), "STA-*".to_owned()];
-        let selection = Selection::parse(&only, &["route=/mcp/{server}".to_owned()], &[Level::Must]).unwrap();
-        assert_eq!(Selection::of_words(&selection.in_words()).unwrap().in_words(), selection.in_words());
+        let selection =
+            Selection::parse(&only, &["route=/mcp/{server}".to_owned()], &[Level::Must]).unwrap();
+        assert_eq!(
+            Selection::of_words(&selection.in_words()).unwrap().in_words(),
+            selection.in_words()
+        );
         assert!(Selection::of_words(&["--moon full".to_owned()]).is_err());
     }
 }

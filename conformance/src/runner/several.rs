@@ -25,20 +25,34 @@ type Orders = Vec<(String, String)>;
 
 impl Stage {
     /// Sends a step that asks several servers at once. Nothing where the implementation has no way to be asked that.
-    pub(super) async fn ask_several(&self, step: &Step, set: &Set, era: Era, case: &Case, before: &[Exchange]) -> Vec<Exchange> {
+    pub(super) async fn ask_several(
+        &self,
+        step: &Step,
+        set: &Set,
+        era: Era,
+        case: &Case,
+        before: &[Exchange],
+    ) -> Vec<Exchange> {
         let Some(several) = &self.several else { return Vec::new() };
         let orders = orders(set, &step.behaviour, self.fleet.plan());
         let mut exchanges = Vec::new();
         if set.every_mix {
             for mix in Axes::embedded().mixes_of_words() {
-                let orders = names::SEVERAL.map(str::to_owned).into_iter().zip(mix.split(',').map(str::to_owned)).collect();
+                let orders = names::SEVERAL
+                    .map(str::to_owned)
+                    .into_iter()
+                    .zip(mix.split(',').map(str::to_owned))
+                    .collect();
                 exchanges.extend(self.until_cured(several, step, set, era, case, orders).await);
             }
             return exchanges;
         }
         for nth in 0..step.times {
             if set.shuffled {
-                self.fleet.take_turns(&case.id, permutation(orders.iter().map(|(server, _)| server.clone()).collect(), nth));
+                self.fleet.take_turns(
+                    &case.id,
+                    permutation(orders.iter().map(|(server, _)| server.clone()).collect(), nth),
+                );
             }
             let mut request = self.request_of_several(several, step, set, era, case, &orders);
             request.headers.extend(step.session.then(|| opened(before)).flatten());
@@ -48,36 +62,77 @@ impl Stage {
     }
 
     /// Follows challenges as a client does: it gets a token that the server named there takes, and asks again.
-    async fn until_cured(&self, several: &Several, step: &Step, set: &Set, era: Era, case: &Case, mut orders: Orders) -> Vec<Exchange> {
+    async fn until_cured(
+        &self,
+        several: &Several,
+        step: &Step,
+        set: &Set,
+        era: Era,
+        case: &Case,
+        mut orders: Orders,
+    ) -> Vec<Exchange> {
         let mut exchanges = Vec::new();
         for _ in 0..=ROUNDS {
-            let exchange = self.client.send(&self.request_of_several(several, step, set, era, case, &orders)).await;
-            let (refused, named) = (exchange.status == Some(401), named_metadata(&exchange).unwrap_or_default());
+            let exchange = self
+                .client
+                .send(&self.request_of_several(several, step, set, era, case, &orders))
+                .await;
+            let (refused, named) =
+                (exchange.status == Some(401), named_metadata(&exchange).unwrap_or_default());
             exchanges.push(exchange);
             if !refused {
                 break;
             }
-            let is_named = |server: &str| named.split(['/', '?', '&', '=']).any(|part| part == server);
-            for (_, order) in orders.iter_mut().filter(|(server, order)| is_named(server) && order.starts_with("401")) {
+            let is_named =
+                |server: &str| named.split(['/', '?', '&', '=']).any(|part| part == server);
+            for (_, order) in orders
+                .iter_mut()
+                .filter(|(server, order)| is_named(server) && order.starts_with("401"))
+            {
                 "200-json".clone_into(order);
             }
         }
         exchanges
     }
 
-    fn request_of_several(&self, several: &Several, step: &Step, set: &Set, era: Era, case: &Case, orders: &Orders) -> Request {
+    fn request_of_several(
+        &self,
+        several: &Several,
+        step: &Step,
+        set: &Set,
+        era: Era,
+        case: &Case,
+        orders: &Orders,
+    ) -> Request {
         let everywhere = [(String::new(), step.behaviour.clone())];
         let orders = if orders.is_empty() { &everywhere[..] } else { orders };
-        let token = if step.other_caller { case.others_script(orders) } else { case.script(orders) }.token();
-        let part = if set.toolset.is_some() { "{toolset}" } else { set.route.as_deref().unwrap_or_default() };
-        let route = several.routes.iter().find(|route| route.contains(part)).map_or("/mcp", String::as_str);
+        let token = if step.other_caller {
+            case.others_script(orders)
+        } else {
+            case.script(orders)
+        }
+        .token();
+        let part = if set.toolset.is_some() {
+            "{toolset}"
+        } else {
+            set.route.as_deref().unwrap_or_default()
+        };
+        let route = several
+            .routes
+            .iter()
+            .find(|route| route.contains(part))
+            .map_or("/mcp", String::as_str);
         let mut asked = set.servers.clone();
         asked.extend((0..set.unknown).map(|n| format!("nobody{n}")));
-        let (path, mut narrowed) = several.address(route, &asked.join(","), set.toolset.as_deref().unwrap_or_default());
+        let (path, mut narrowed) =
+            several.address(route, &asked.join(","), set.toolset.as_deref().unwrap_or_default());
         if set.everyone {
             narrowed.clear();
         }
-        let tool = set.tool.as_ref().map(|tool| tool.split_once('/').map_or(tool.clone(), |(server, tool)| several.tool(server, tool)));
+        let tool = set.tool.as_ref().map(|tool| {
+            tool.split_once('/')
+                .map_or(tool.clone(), |(server, tool)| several.tool(server, tool))
+        });
         let ask = match (&tool, &step.send) {
             (Some(tool), _) => Ask::Tool(tool),
             (None, Message::Mcp(method)) => Ask::Mcp(*method),
@@ -88,8 +143,11 @@ impl Stage {
         request.headers.extend(narrowed);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
-            let encoded = tool.as_deref().map_or_else(String::new, |tool| BASE64_STANDARD.encode(tool));
-            request.headers.push((name.clone(), value.replace("{tool-in-base64}", &encoded)));
+            let encoded =
+                tool.as_deref().map_or_else(String::new, |tool| BASE64_STANDARD.encode(tool));
+            request
+                .headers
+                .push((name.clone(), value.replace("{tool-in-base64}", &encoded)));
         }
         request.headers.extend(step.headers.iter().cloned());
         request
@@ -100,8 +158,18 @@ impl Stage {
 fn orders(set: &Set, behaviours: &str, plan: &Plan) -> Orders {
     let toolset = plan.toolsets.iter().find(|toolset| Some(&toolset.name) == set.toolset.as_ref());
     let of_toolset = |name: &String| toolset.is_some_and(|toolset| toolset.servers.contains(name));
-    let means = |name: &String| if set.toolset.is_some() { of_toolset(name) } else { set.servers.contains(name) };
-    let meant = plan.servers.iter().filter(|server| server.granted && means(&server.name)).map(|server| server.name.clone());
+    let means = |name: &String| {
+        if set.toolset.is_some() {
+            of_toolset(name)
+        } else {
+            set.servers.contains(name)
+        }
+    };
+    let meant = plan
+        .servers
+        .iter()
+        .filter(|server| server.granted && means(&server.name))
+        .map(|server| server.name.clone());
     meant.zip(behaviours.split(',').map(str::to_owned).cycle()).collect()
 }
 
@@ -124,8 +192,12 @@ mod tests {
 
     #[test]
     fn every_order_comes_once() {
-        let all: BTreeSet<Vec<char>> = (0..24).map(|nth| permutation(vec!['a', 'b', 'c', 'd'], nth)).collect();
+        let all: BTreeSet<Vec<char>> =
+            (0..24).map(|nth| permutation(vec!['a', 'b', 'c', 'd'], nth)).collect();
         assert_eq!(all.len(), 24);
-        assert_eq!(permutation(vec!['a', 'b', 'c', 'd'], 24), permutation(vec!['a', 'b', 'c', 'd'], 0));
+        assert_eq!(
+            permutation(vec!['a', 'b', 'c', 'd'], 24),
+            permutation(vec!['a', 'b', 'c', 'd'], 0)
+        );
     }
 }

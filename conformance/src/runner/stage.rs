@@ -70,7 +70,11 @@ pub(super) struct Planned {
 impl Planned {
     /// Finds the cell's server. Only a token that the gateway hands on can tell an upstream what to do.
     pub(super) fn new(cell: Cell) -> Self {
-        Self { server: matrix::server_of(&cell), alone: !is_scripted(&cell), cell }
+        Self {
+            server: matrix::server_of(&cell),
+            alone: !is_scripted(&cell),
+            cell,
+        }
     }
 }
 
@@ -134,8 +138,14 @@ impl Stage {
     /// none where nothing can be opened, and none in the revision that has no sessions.
     async fn session_to_end(&self, planned: &Planned, case: &Case) -> Option<String> {
         let Planned { cell, server, .. } = planned;
-        let can_open = self.has_sessions && !matches!(cell.server, ServerKind::Ungranted | ServerKind::Unknown | ServerKind::Several);
-        let is_planned = Behaviours::embedded().find(&cell.upstream).is_some_and(|found| found.server().is_some());
+        let can_open = self.has_sessions
+            && !matches!(
+                cell.server,
+                ServerKind::Ungranted | ServerKind::Unknown | ServerKind::Several
+            );
+        let is_planned = Behaviours::embedded()
+            .find(&cell.upstream)
+            .is_some_and(|found| found.server().is_some());
         if cell.method != Method::Delete || !can_open || is_planned || cell.era == Era::July2026 {
             return None;
         }
@@ -146,7 +156,15 @@ impl Stage {
         let token = case.script(&[(String::new(), "200-json".to_owned())]).token();
         let caller = Caller { credentials: Credentials::KeyAndToken, token: &token };
         let path = cell.route.replace("{server}", server);
-        let opening = request(Ask::Mcp(Method::Initialize), cell.era, caller, path, case, &self.layout, self.fleet.plan());
+        let opening = request(
+            Ask::Mcp(Method::Initialize),
+            cell.era,
+            caller,
+            path,
+            case,
+            &self.layout,
+            self.fleet.plan(),
+        );
         let opened = self.client.send(&opening).await;
         self.settled(case, 1).await;
         drop(order);
@@ -156,16 +174,24 @@ impl Stage {
 
     fn request(&self, cell: &Cell, server: &str, orders: &[(&str, &str)], case: &Case) -> Request {
         let (plan, layout) = (self.fleet.plan(), &self.layout);
-        let Some(several) = self.several.as_ref().filter(|_| cell.server == ServerKind::Several) else {
+        let Some(several) = self.several.as_ref().filter(|_| cell.server == ServerKind::Several)
+        else {
             let token = case.script(&[(String::new(), cell.upstream.clone())]).token();
             let path = cell.route.replace("{server}", server);
             let caller = Caller { credentials: cell.credentials, token: &token };
             return request(Ask::Mcp(cell.method), cell.era, caller, path, case, layout, plan);
         };
-        let script: Vec<(String, String)> = orders.iter().map(|(server, order)| ((*server).to_owned(), (*order).to_owned())).collect();
+        let script: Vec<(String, String)> = orders
+            .iter()
+            .map(|(server, order)| ((*server).to_owned(), (*order).to_owned()))
+            .collect();
         let (path, narrowed) = several.address(&cell.route, &names::SEVERAL.join(","), names::TRIO);
         let tool = several.tool(server, "echo");
-        let ask = if cell.method == Method::ToolsCall { Ask::Tool(&tool) } else { Ask::Mcp(cell.method) };
+        let ask = if cell.method == Method::ToolsCall {
+            Ask::Tool(&tool)
+        } else {
+            Ask::Mcp(cell.method)
+        };
         let token = case.script(&script).token();
         let caller = Caller { credentials: cell.credentials, token: &token };
         let mut request = request(ask, cell.era, caller, path, case, layout, plan);
@@ -188,7 +214,12 @@ impl Stage {
     /// The trace of a case.
     pub(super) fn trace(&self, case: &Case, exchanges: Vec<Exchange>) -> Trace {
         let arrivals = self.fleet.record().of(&case.id);
-        Trace { case: case.id.clone(), exchanges, arrivals, secrets: case.secrets(self.fleet.plan()) }
+        Trace {
+            case: case.id.clone(),
+            exchanges,
+            arrivals,
+            secrets: case.secrets(self.fleet.plan()),
+        }
     }
 
     /// The trace of a case that is not driven.
@@ -204,18 +235,34 @@ impl Stage {
         let token = case.script(&[(String::new(), "200-json".to_owned())]).token();
         let path = self.route.replace("{server}", server);
         let caller = Caller { credentials: Credentials::KeyAndToken, token: &token };
-        let request = request(Ask::Mcp(Method::ToolsList), Era::default(), caller, path, &case, &self.layout, self.fleet.plan());
+        let request = request(
+            Ask::Mcp(Method::ToolsList),
+            Era::default(),
+            caller,
+            path,
+            &case,
+            &self.layout,
+            self.fleet.plan(),
+        );
         let exchange = self.client.send(&request).await;
         let arrivals = self.fleet.record().of(&case.id);
-        let reached = arrivals.iter().any(|arrival| arrival.server == server && arrival.rpc_method.as_deref() == Some("tools/list"));
+        let reached = arrivals.iter().any(|arrival| {
+            arrival.server == server && arrival.rpc_method.as_deref() == Some("tools/list")
+        });
         let answered = exchange.status == Some(200) && exchange.ending == Ending::Complete;
         match (answered, reached) {
             (true, true) => Ok(()),
-            (true, false) => Err(format!("a healthy call was answered 200, and its tools/list never reached {server}")),
+            (true, false) => Err(format!(
+                "a healthy call was answered 200, and its tools/list never reached {server}"
+            )),
             (false, _) => {
-                let status = exchange.status.map_or("no status".to_owned(), |status| status.to_string());
+                let status =
+                    exchange.status.map_or("no status".to_owned(), |status| status.to_string());
                 let ending = ending_in_words(exchange.ending);
-                Err(format!("a healthy call got {status}, {ending}; {server} saw {} requests of it", arrivals.len()))
+                Err(format!(
+                    "a healthy call got {status}, {ending}; {server} saw {} requests of it",
+                    arrivals.len()
+                ))
             }
         }
     }
@@ -229,7 +276,11 @@ pub(super) fn needs_order(credentials: Credentials, server: &str) -> bool {
 
 /// How many sessions the client itself has opened, and may keep.
 fn sessions_of(cell: &Cell) -> usize {
-    if cell.method == Method::Initialize { matrix::orders_of(cell).len() } else { 0 }
+    if cell.method == Method::Initialize {
+        matrix::orders_of(cell).len()
+    } else {
+        0
+    }
 }
 
 /// An ending, for people.

@@ -35,14 +35,16 @@ impl Stage {
                 continue;
             }
             if let Some(set) = &step.several {
-                exchanges.extend(self.ask_several(step, set, scenario.era, &case, &exchanges).await);
+                exchanges
+                    .extend(self.ask_several(step, set, scenario.era, &case, &exchanges).await);
                 continue;
             }
             let asked: Vec<&String> = (0..step.times).flat_map(|_| &step.servers).collect();
             if step.together {
                 let mut running = JoinSet::new();
                 for server in asked {
-                    let (stage, request) = (Arc::clone(self), self.request_of(step, server, scenario.era, &case));
+                    let (stage, request) =
+                        (Arc::clone(self), self.request_of(step, server, scenario.era, &case));
                     running.spawn(async move { stage.client.send(&request).await });
                 }
                 exchanges.extend(running.join_all().await);
@@ -58,7 +60,9 @@ impl Stage {
                 };
                 exchanges.push(if !step.raw.is_empty() {
                     let token = self.token_of(step, &case);
-                    self.client.send_bytes(&self.places(server, &token).bytes(&step.raw, &request)).await
+                    self.client
+                        .send_bytes(&self.places(server, &token).bytes(&step.raw, &request))
+                        .await
                 } else if let Some(leaves) = step.leaves {
                     self.leaving(client, &request, leaves, &case).await
                 } else if step.wire {
@@ -73,7 +77,11 @@ impl Stage {
                 }
             }
         }
-        let opened = exchanges.iter().filter(|exchange| header(&exchange.headers, SESSION).is_some()).count().max(scenario.opens());
+        let opened = exchanges
+            .iter()
+            .filter(|exchange| header(&exchange.headers, SESSION).is_some())
+            .count()
+            .max(scenario.opens());
         if scenario.steps.iter().all(|step| step.leaves.is_none()) {
             let settled = self.settled(&case, opened).await;
             return (self.trace(&case, exchanges), settled);
@@ -99,13 +107,18 @@ impl Stage {
             Message::Plain(method) => Ask::Plain(method),
         };
         let caller = Caller { credentials: step.credentials, token: &token };
-        let mut request = request(ask, era, caller, filled(&step.path), case, &layout, &self.plan_of(step));
+        let mut request =
+            request(ask, era, caller, filled(&step.path), case, &layout, &self.plan_of(step));
         request.body = step.message.as_deref().map_or(request.body, filled);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
-            request.headers.extend((!value.is_empty()).then(|| (name.clone(), filled(value))));
+            request
+                .headers
+                .extend((!value.is_empty()).then(|| (name.clone(), filled(value))));
         }
-        request.headers.extend(step.headers.iter().map(|(name, value)| (filled(name), filled(value))));
+        request
+            .headers
+            .extend(step.headers.iter().map(|(name, value)| (filled(name), filled(value))));
         request
     }
 
@@ -121,30 +134,63 @@ impl Stage {
     /// The token that a step presents; the other caller has one of its own.
     fn token_of(&self, step: &Step, case: &Case) -> String {
         let orders = [(String::new(), step.behaviour.clone())];
-        if step.other_caller { case.others_script(&orders) } else { case.script(&orders) }.token()
+        if step.other_caller {
+            case.others_script(&orders)
+        } else {
+            case.script(&orders)
+        }
+        .token()
     }
 
     fn places<'a>(&'a self, server: &'a str, token: &'a str) -> Places<'a> {
         let (layout, plan, host) = (&self.layout, self.fleet.plan(), self.client.authority());
-        let (route, elsewhere, message_bytes) = (&self.route, self.fleet.elsewhere(), self.message_bytes);
-        let narrowing = self.several.as_ref().map_or("x-mcp-servers", |several| several.narrowing_header.as_str());
-        Places { route, server, token, layout, plan, host, elsewhere, narrowing, message_bytes }
+        let (route, elsewhere, message_bytes) =
+            (&self.route, self.fleet.elsewhere(), self.message_bytes);
+        let narrowing = self
+            .several
+            .as_ref()
+            .map_or("x-mcp-servers", |several| several.narrowing_header.as_str());
+        Places {
+            route,
+            server,
+            token,
+            layout,
+            plan,
+            host,
+            elsewhere,
+            narrowing,
+            message_bytes,
+        }
     }
 
     /// Asks for the document that the challenge names, if it is one of the gateway's own, or else for the well-known one of the endpoint.
-    async fn follow(&self, step: &Step, era: Era, case: &Case, refused: Option<&Exchange>) -> Option<Exchange> {
+    async fn follow(
+        &self,
+        step: &Step,
+        era: Era,
+        case: &Case,
+        refused: Option<&Exchange>,
+    ) -> Option<Exchange> {
         let refused = refused?;
         let path = match named_metadata(refused) {
-            Some(named) => named.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'))?.to_owned(),
+            Some(named) => named
+                .strip_prefix(self.client.base_url())
+                .filter(|path| path.starts_with('/'))?
+                .to_owned(),
             None => format!("/.well-known/oauth-protected-resource{}", refused.path),
         };
         let caller = Caller { credentials: step.credentials, token: "" };
-        let request = request(Ask::Plain("GET"), era, caller, path, case, &self.layout, self.fleet.plan());
+        let request =
+            request(Ask::Plain("GET"), era, caller, path, case, &self.layout, self.fleet.plan());
         Some(self.client.send(&request).await)
     }
 
     /// Sends on the scenario's connection, or on a new one where the last answer said that it ends the old one.
-    async fn on_the_wire(&self, request: &Request, connection: &mut Option<Connection>) -> Exchange {
+    async fn on_the_wire(
+        &self,
+        request: &Request,
+        connection: &mut Option<Connection>,
+    ) -> Exchange {
         if connection.as_ref().is_none_or(|connection| !connection.reusable()) {
             *connection = Connection::open(self.client.authority()).await.ok();
         }
@@ -155,7 +201,13 @@ impl Stage {
     }
 
     /// Sends, and goes away before the answer has come to its end.
-    async fn leaving(&self, client: &Client, request: &Request, leaves: Leaves, case: &Case) -> Exchange {
+    async fn leaving(
+        &self,
+        client: &Client,
+        request: &Request,
+        leaves: Leaves,
+        case: &Case,
+    ) -> Exchange {
         match leaves {
             Leaves::WhenAsked => tokio::select! {
                 biased;
@@ -197,7 +249,11 @@ pub(super) fn opened(exchanges: &[Exchange]) -> Option<(String, String)> {
 /// How many events have arrived whole.
 fn events(body: &[u8]) -> usize {
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
-    text.split_inclusive("\n\n").filter(|block| block.ends_with("\n\n") && block.lines().any(|line| line.starts_with("data:"))).count()
+    text.split_inclusive("\n\n")
+        .filter(|block| {
+            block.ends_with("\n\n") && block.lines().any(|line| line.starts_with("data:"))
+        })
+        .count()
 }
 
 #[cfg(test)]
@@ -206,6 +262,9 @@ mod tests {
 
     #[test]
     fn comments_and_halves_are_no_events() {
-        assert_eq!(events(b": keep-alive\n\ndata: 1\n\nevent: message\r\ndata: 2\r\n\r\ndata: 3\n"), 2);
+        assert_eq!(
+            events(b": keep-alive\n\ndata: 1\n\nevent: message\r\ndata: 2\r\n\r\ndata: 3\n"),
+            2
+        );
     }
 }

@@ -68,20 +68,31 @@ impl Secrets {
                     all.insert((Cow::Borrowed(id), Nature::Session(arrival.server.clone())));
                 }
             }
-            let given = trace.exchanges.iter().flat_map(|exchange| all_headers(&exchange.headers, SESSION));
-            all.extend(given.filter(|id| !issued.contains(id)).map(|id| (Cow::Borrowed(id), Nature::ClientSession)));
+            let given = trace
+                .exchanges
+                .iter()
+                .flat_map(|exchange| all_headers(&exchange.headers, SESSION));
+            all.extend(
+                given
+                    .filter(|id| !issued.contains(id))
+                    .map(|id| (Cow::Borrowed(id), Nature::ClientSession)),
+            );
             all.extend(strange_tokens(trace).map(|canary| (Cow::Owned(canary), Nature::Token)));
         }
-        let mut natures: Vec<(String, Nature)> = all.into_iter().map(|(value, nature)| (value.into_owned(), nature)).collect();
+        let mut natures: Vec<(String, Nature)> =
+            all.into_iter().map(|(value, nature)| (value.into_owned(), nature)).collect();
         natures.dedup_by(|one, other| one.0 == other.0);
-        let wanted = natures.iter().map(|(value, nature)| Wanted { value, drawn_here: *nature != Nature::ClientSession });
+        let wanted = natures
+            .iter()
+            .map(|(value, nature)| Wanted { value, drawn_here: *nature != Nature::ClientSession });
         Self { index: Index::new(wanted), natures }
     }
 
     /// What of it is in a text that operators read.
     #[must_use]
     pub fn shown(&self, sink: Sink, text: &str) -> Vec<Leak> {
-        let leak = |found: &Found| Leak::of(sink, None, self.nature(found).plainly(), Place::BODY, found);
+        let leak =
+            |found: &Found| Leak::of(sink, None, self.nature(found).plainly(), Place::BODY, found);
         self.index.find(text).iter().filter_map(leak).collect()
     }
 
@@ -119,7 +130,9 @@ fn signature(plan: &Plan) -> &str {
 
 /// The canaries of tokens of other cases, in what upstreams were sent beside the token that the request came with.
 fn strange_tokens(trace: &Trace) -> impl Iterator<Item = String> + '_ {
-    let known = |canary: &str| trace.secrets.iter().any(|secret| secret.value == canary) || canary == Script::NOBODYS;
+    let known = |canary: &str| {
+        trace.secrets.iter().any(|secret| secret.value == canary) || canary == Script::NOBODYS
+    };
     let texts = trace.arrivals.iter().flat_map(of_arrival).map(|(_, text)| text);
     let scripts = texts.filter_map(Script::find);
     scripts.map(|script| script.canary).filter(move |canary| !known(canary))
@@ -133,13 +146,24 @@ pub fn leaks(subject: &Subject<'_>) -> Vec<Leak> {
     for arrival in &subject.trace.arrivals {
         let sink = sink_of(subject, arrival);
         each(&of_arrival(arrival), secrets, &mut leaks, |place, found| {
-            if place.kind == PlaceKind::Body && is_written_by_client(subject, &secrets.natures[found.secret].0) {
+            if place.kind == PlaceKind::Body
+                && is_written_by_client(subject, &secrets.natures[found.secret].0)
+            {
                 return None;
             }
             let kind = behind(subject, secrets, arrival, place, found);
-            let leak = Leak::of(sink, Some(&arrival.server), kind.unwrap_or(Kind::GatewayKey), place, found)?;
+            let leak = Leak::of(
+                sink,
+                Some(&arrival.server),
+                kind.unwrap_or(Kind::GatewayKey),
+                place,
+                found,
+            )?;
             // Whose requirement it is cannot be told where it cannot be told how the key had come in.
-            Some(Leak { broken: if kind.is_none() { Vec::new() } else { leak.broken.clone() }, ..leak })
+            Some(Leak {
+                broken: if kind.is_none() { Vec::new() } else { leak.broken.clone() },
+                ..leak
+            })
         });
     }
     for exchange in subject.trace.exchanges.iter().filter(|exchange| exchange.status.is_some()) {
@@ -161,23 +185,33 @@ fn is_written_by_client(subject: &Subject<'_>, value: &str) -> bool {
     subject.trace.exchanges.iter().any(|sent| sent.sent_body.contains(value))
 }
 
-fn each(texts: &[(Place<'_>, &str)], secrets: &Secrets, leaks: &mut Vec<Leak>, leak: impl Fn(Place<'_>, &Found) -> Option<Leak>) {
+fn each(
+    texts: &[(Place<'_>, &str)],
+    secrets: &Secrets,
+    leaks: &mut Vec<Leak>,
+    leak: impl Fn(Place<'_>, &Found) -> Option<Leak>,
+) {
     for (place, text) in texts {
         leaks.extend(secrets.index.find(text).iter().filter_map(|found| leak(*place, found)));
     }
 }
 
 fn lines(headers: &Headers, kind: PlaceKind) -> impl Iterator<Item = (Place<'_>, &str)> {
-    headers.iter().flat_map(move |(name, value)| [(Place { name, kind }, value.as_str()), (Place { name, kind }, name.as_str())])
+    headers.iter().flat_map(move |(name, value)| {
+        [(Place { name, kind }, value.as_str()), (Place { name, kind }, name.as_str())]
+    })
 }
 
 fn of_arrival(arrival: &Arrival) -> Vec<(Place<'_>, &str)> {
     let head = lines(&arrival.headers, PlaceKind::Header);
-    head.chain([(Place::TARGET, arrival.target.as_str()), (Place::BODY, arrival.body.as_str())]).collect()
+    head.chain([(Place::TARGET, arrival.target.as_str()), (Place::BODY, arrival.body.as_str())])
+        .collect()
 }
 
 fn of_exchange(exchange: &Exchange) -> Vec<(Place<'_>, &str)> {
-    lines(&exchange.headers, PlaceKind::Header).chain([(Place::BODY, exchange.body.as_str())]).collect()
+    lines(&exchange.headers, PlaceKind::Header)
+        .chain([(Place::BODY, exchange.body.as_str())])
+        .collect()
 }
 
 fn body_of(exchange: &Exchange) -> Sink {
@@ -199,7 +233,11 @@ fn sink_of(subject: &Subject<'_>, arrival: &Arrival) -> Sink {
     }
     match plan.server(&arrival.server).map(|server| server.kind) {
         Some(ServerKind::Ungranted) if !is_everyones(subject) => Sink::UngrantedServer,
-        Some(ServerKind::Forwarding | ServerKind::Ungranted) if is_meant(subject, &arrival.server) => Sink::ItsServer,
+        Some(ServerKind::Forwarding | ServerKind::Ungranted)
+            if is_meant(subject, &arrival.server) =>
+        {
+            Sink::ItsServer
+        }
         Some(ServerKind::Forwarding | ServerKind::Ungranted) => Sink::ForwardingServer,
         Some(ServerKind::Static) => Sink::StaticServer,
         Some(ServerKind::ClientCredentials) => Sink::MintedServer,
@@ -212,15 +250,24 @@ fn sink_of(subject: &Subject<'_>, arrival: &Arrival) -> Sink {
 fn is_everyones(subject: &Subject<'_>) -> bool {
     let (key_header, full) = (&subject.context.key_header, &subject.context.plan.full_key);
     !full.is_empty()
-        && subject.trace.exchanges.iter().any(|sent| all_headers(&sent.sent_headers, key_header).any(|key| key.ends_with(full)))
+        && subject
+            .trace
+            .exchanges
+            .iter()
+            .any(|sent| all_headers(&sent.sent_headers, key_header).any(|key| key.ends_with(full)))
 }
 
 /// Whether a request of the case is meant for this server: it names it, or nobody in particular.
 fn is_meant(subject: &Subject<'_>, server: &str) -> bool {
-    let parts = |text: &'_ str| -> Vec<String> { text.split(['/', '?', '&', '=', ',', ' ']).map(str::to_owned).collect() };
+    let parts = |text: &'_ str| -> Vec<String> {
+        text.split(['/', '?', '&', '=', ',', ' ']).map(str::to_owned).collect()
+    };
     let named = |exchange: &Exchange| {
         let path = exchange.path.split('?').next().unwrap_or_default();
-        let asked: Vec<String> = parts(path).into_iter().chain(exchange.sent_headers.iter().flat_map(|(_, value)| parts(value))).collect();
+        let asked: Vec<String> = parts(path)
+            .into_iter()
+            .chain(exchange.sent_headers.iter().flat_map(|(_, value)| parts(value)))
+            .collect();
         let is_server = |part: &String| subject.context.plan.server(part).is_some();
         // A route of several has one word, whatever it is, and one of toolsets has theirs.
         let words: Vec<String> = parts(path).into_iter().filter(|part| !part.is_empty()).collect();
@@ -243,12 +290,25 @@ fn is_toolset(name: &str) -> bool {
 }
 
 /// What a secret is to an upstream. Nothing where it is a key that came in more ways than one.
-fn behind(subject: &Subject<'_>, secrets: &Secrets, arrival: &Arrival, place: Place<'_>, found: &Found) -> Option<Kind> {
+fn behind(
+    subject: &Subject<'_>,
+    secrets: &Secrets,
+    arrival: &Arrival,
+    place: Place<'_>,
+    found: &Found,
+) -> Option<Kind> {
     let (value, nature) = &secrets.natures[found.secret];
     match nature {
-        Nature::Key if place.name.eq_ignore_ascii_case(&subject.context.key_header) => Some(Kind::GatewayKey),
+        Nature::Key if place.name.eq_ignore_ascii_case(&subject.context.key_header) => {
+            Some(Kind::GatewayKey)
+        }
         Nature::Key => {
-            let ways: BTreeSet<Kind> = subject.trace.exchanges.iter().filter_map(|sent| presented(subject, sent, value)).collect();
+            let ways: BTreeSet<Kind> = subject
+                .trace
+                .exchanges
+                .iter()
+                .filter_map(|sent| presented(subject, sent, value))
+                .collect();
             match ways.len() {
                 0 => Some(Kind::GatewayKey),
                 1 => ways.first().copied(),
@@ -256,8 +316,14 @@ fn behind(subject: &Subject<'_>, secrets: &Secrets, arrival: &Arrival, place: Pl
             }
         }
         Nature::Token => {
-            let own = all_headers(&arrival.headers, "authorization").find_map(Script::find).map(|script| script.canary);
-            Some(if own.is_none_or(|own| own == *value) { Kind::CallersToken } else { Kind::AnotherToken })
+            let own = all_headers(&arrival.headers, "authorization")
+                .find_map(Script::find)
+                .map(|script| script.canary);
+            Some(if own.is_none_or(|own| own == *value) {
+                Kind::CallersToken
+            } else {
+                Kind::AnotherToken
+            })
         }
         Nature::Session(server) if *server != arrival.server => Some(Kind::AnotherSession),
         nature => Some(nature.plainly()),
@@ -270,7 +336,8 @@ fn before(subject: &Subject<'_>, secrets: &Secrets, exchange: &Exchange, found: 
     match nature {
         Nature::Key => presented(subject, exchange, value).unwrap_or(Kind::GatewayKey),
         Nature::Token => {
-            let sent = exchange.sent_headers.iter().any(|(_, sent)| sent.contains(value)) || exchange.path.contains(value);
+            let sent = exchange.sent_headers.iter().any(|(_, sent)| sent.contains(value))
+                || exchange.path.contains(value);
             if sent { Kind::CallersToken } else { Kind::AnotherToken }
         }
         nature => nature.plainly(),
@@ -279,9 +346,12 @@ fn before(subject: &Subject<'_>, secrets: &Secrets, exchange: &Exchange, found: 
 
 /// How a request presented a key, if it did.
 fn presented(subject: &Subject<'_>, sent: &Exchange, key: &str) -> Option<Kind> {
-    let (key_header, token_header) = (subject.context.key_header.as_str(), subject.context.token_header.as_str());
+    let (key_header, token_header) =
+        (subject.context.key_header.as_str(), subject.context.token_header.as_str());
     let holds = |name: &str| all_headers(&sent.sent_headers, name).any(|value| value.contains(key));
-    let as_token = [token_header, "authorization"].into_iter().any(|name| name != key_header && holds(name));
+    let as_token = [token_header, "authorization"]
+        .into_iter()
+        .any(|name| name != key_header && holds(name));
     match (holds(key_header), as_token) {
         (true, true) => Some(Kind::KeyTwice),
         (true, false) => Some(Kind::GatewayKey),
@@ -296,37 +366,64 @@ mod tests {
     use crate::request::Case;
 
     fn trace(case: &Case, plan: &Plan) -> Trace {
-        Trace { case: case.id.clone(), exchanges: Vec::new(), arrivals: Vec::new(), secrets: case.secrets(plan) }
+        Trace {
+            case: case.id.clone(),
+            exchanges: Vec::new(),
+            arrivals: Vec::new(),
+            secrets: case.secrets(plan),
+        }
     }
 
     #[test]
     fn no_secret_of_a_case_is_mistaken_for_one_of_another() {
-        let plan = Plan { admission_bearer: "eyJhbGciOiJSUzI1NiJ9.e30.qX2n8Lr5vT9wYb3k".into(), ..Plan::default() };
+        let plan = Plan {
+            admission_bearer: "eyJhbGciOiJSUzI1NiJ9.e30.qX2n8Lr5vT9wYb3k".into(),
+            ..Plan::default()
+        };
         let cases: Vec<Case> = (0..1_200).map(|number| Case::new(7, number)).collect();
         let (some, others) = cases.split_at(600);
         let traces: Vec<Trace> = some.iter().map(|case| trace(case, &plan)).collect();
         let secrets = Secrets::of(&plan, &traces);
-        let orders = [("alpha".to_owned(), "401-full+oauth".to_owned()), ("beta".to_owned(), "200-json".to_owned())];
-        let tokens = |case: &Case| [case.script(&orders).token(), case.others_script(&orders).token(), case.wrong_key.clone()];
+        let orders = [
+            ("alpha".to_owned(), "401-full+oauth".to_owned()),
+            ("beta".to_owned(), "200-json".to_owned()),
+        ];
+        let tokens = |case: &Case| {
+            [
+                case.script(&orders).token(),
+                case.others_script(&orders).token(),
+                case.wrong_key.clone(),
+            ]
+        };
         for token in others.iter().flat_map(tokens) {
             assert_eq!(secrets.shown(Sink::Log, &token), [], "{token}");
         }
         for case in some {
-            let found: Vec<usize> = tokens(case).iter().map(|token| secrets.shown(Sink::Log, token).len()).collect();
+            let found: Vec<usize> =
+                tokens(case).iter().map(|token| secrets.shown(Sink::Log, token).len()).collect();
             assert_eq!(found, [1, 1, 1], "{}", case.id);
             let told = secrets.shown(Sink::Log, &case.script(&orders).token()[..10]);
-            assert_eq!(told.iter().map(ToString::to_string).collect::<Vec<_>>(), ["caller's token in the log, its first 10 characters"]);
+            assert_eq!(
+                told.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                ["caller's token in the log, its first 10 characters"]
+            );
         }
     }
 
     #[test]
     fn what_every_secret_has_around_it_is_no_secret() {
-        let plan = Plan { admission_bearer: "eyJhbGciOiJSUzI1NiJ9.e30.qX2n8Lr5vT9wYb3k".into(), ..Plan::default() };
+        let plan = Plan {
+            admission_bearer: "eyJhbGciOiJSUzI1NiJ9.e30.qX2n8Lr5vT9wYb3k".into(),
+            ..Plan::default()
+        };
         let case = Case::new(7, 1);
         let secrets = Secrets::of(&plan, [&trace(&case, &plan)]);
-        for text in
-            ["Bearer sk-…", "authorization: Bearer eyJhbGciOiJSUzI1NiJ9.e30.…", ".pf1.c1.401-full+oauth", "x-litellm-api-key: sk-a1b2c3d4"]
-        {
+        for text in [
+            "Bearer sk-…",
+            "authorization: Bearer eyJhbGciOiJSUzI1NiJ9.e30.…",
+            ".pf1.c1.401-full+oauth",
+            "x-litellm-api-key: sk-a1b2c3d4",
+        ] {
             assert_eq!(secrets.shown(Sink::Log, text), [], "{text}");
         }
     }

@@ -26,7 +26,11 @@ pub struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// The texts of which each starts with what gives the secret away, and how much of it does.
     fn roots(self) -> impl Iterator<Item = (&'a str, usize)> {
-        let telling = if self.drawn_here { TELLING } else { TELLING_OF_OTHERS.min(self.value.len()) };
+        let telling = if self.drawn_here {
+            TELLING
+        } else {
+            TELLING_OF_OTHERS.min(self.value.len())
+        };
         let bare = self.value.strip_prefix(LABEL).filter(|_| self.drawn_here);
         [Some(self.value), bare].into_iter().flatten().map(move |root| (root, telling))
     }
@@ -85,11 +89,15 @@ impl Index {
     }
 
     fn add(&mut self, secret: usize, text: &str, telling: usize) {
-        let Some(start) = text.get(..telling).filter(|start| start.len() >= TELLING) else { return };
+        let Some(start) = text.get(..telling).filter(|start| start.len() >= TELLING) else {
+            return;
+        };
         let root = self.roots.len();
         self.roots.push((text.to_owned(), secret));
         for (spelling, text) in spellings(start) {
-            let Some(word) = text.as_bytes().first_chunk::<WORD>() else { continue };
+            let Some(word) = text.as_bytes().first_chunk::<WORD>() else {
+                continue;
+            };
             let alike = self.starts.entry(u64::from_le_bytes(*word)).or_default();
             match alike.iter().find(|known| self.needles[**known].text == text) {
                 Some(known) => {
@@ -124,11 +132,22 @@ impl Index {
                 continue;
             }
             let at = end + 1 - WORD;
-            for needle in self.starts.get(&start).into_iter().flatten().map(|needle| &self.needles[*needle]) {
+            for needle in self
+                .starts
+                .get(&start)
+                .into_iter()
+                .flatten()
+                .map(|needle| &self.needles[*needle])
+            {
                 let secret = self.roots[needle.root].1;
                 let is_new = !needle.shared && all.iter().all(|found| found.secret != secret);
                 if is_new && text.as_bytes()[at..].starts_with(needle.text.as_bytes()) {
-                    all.push(Found { secret, spelling: needle.spelling, at, part: self.part(needle, &text.as_bytes()[at..]) });
+                    all.push(Found {
+                        secret,
+                        spelling: needle.spelling,
+                        at,
+                        part: self.part(needle, &text.as_bytes()[at..]),
+                    });
                 }
             }
         }
@@ -149,7 +168,8 @@ impl Index {
             let there = whole.bytes().zip(text).take_while(|(one, other)| one == *other).count();
             there * root.len() / whole.len()
         };
-        let alike = spellings(root).into_iter().filter(|(_, whole)| whole.starts_with(&needle.text));
+        let alike =
+            spellings(root).into_iter().filter(|(_, whole)| whole.starts_with(&needle.text));
         alike.map(|(_, whole)| there(&whole)).max().filter(|there| *there < root.len())
     }
 }
@@ -167,7 +187,11 @@ mod tests {
 
     fn seen(text: &str, secrets: &[&str]) -> Vec<(usize, Spelling, Option<usize>)> {
         let index = Index::new(secrets.iter().map(|secret| ours(secret)));
-        index.find(text).into_iter().map(|found| (found.secret, found.spelling, found.part)).collect()
+        index
+            .find(text)
+            .into_iter()
+            .map(|found| (found.secret, found.spelling, found.part))
+            .collect()
     }
 
     #[test]
@@ -181,7 +205,10 @@ mod tests {
         assert_eq!(seen("key sk-**** of Zq81xWm4Lk07Rr2v", &all), [(1, Spelling::Plain, None)]);
         assert_eq!(seen("key sk-another one", &all), []);
         assert_eq!(seen(&STANDARD.encode(format!("a:{one}")), &all), [(0, Spelling::Base64, None)]);
-        assert_eq!(seen("6b336a6439326d787130 and 6B336A6439326D78", &all), [(0, Spelling::Hex, Some(10))]);
+        assert_eq!(
+            seen("6b336a6439326d787130 and 6B336A6439326D78", &all),
+            [(0, Spelling::Hex, Some(10))]
+        );
         assert_eq!(seen("short", &["short"]), []);
     }
 
@@ -190,7 +217,11 @@ mod tests {
         assert_eq!(seen("session-4711", &["session-4711", "session-0815"]), []);
         let theirs = |value| Wanted { value, drawn_here: false };
         let index = Index::new([theirs("session-4711-0815-x"), theirs("abcd")]);
-        assert!(!index.is_in("session-4") && !index.is_in("abcd") && index.is_in("at session-4711-0815 …"));
+        assert!(
+            !index.is_in("session-4")
+                && !index.is_in("abcd")
+                && index.is_in("at session-4711-0815 …")
+        );
     }
 
     fn scattered(spelling: &str, secret: &str) -> String {

@@ -68,7 +68,13 @@ pub struct Leak {
 
 impl Leak {
     /// The leak that a find is, unless the table has it there.
-    fn of(sink: Sink, server: Option<&str>, kind: Kind, place: Place<'_>, found: &Found) -> Option<Self> {
+    fn of(
+        sink: Sink,
+        server: Option<&str>,
+        kind: Kind,
+        place: Place<'_>,
+        found: &Found,
+    ) -> Option<Self> {
         let (table, name) = (Table::embedded(), place.name.to_ascii_lowercase());
         if found.part.is_none() && table.allows(sink, kind, &name, found.spelling) {
             return None;
@@ -80,13 +86,24 @@ impl Leak {
             PlaceKind::Target => "the target".to_owned(),
             PlaceKind::Body => "the body".to_owned(),
         };
-        Some(Self { sink, server: server.map(str::to_owned), kind, place, spelling: found.spelling, part: found.part, broken })
+        Some(Self {
+            sink,
+            server: server.map(str::to_owned),
+            kind,
+            place,
+            spelling: found.spelling,
+            part: found.part,
+            broken,
+        })
     }
 
     /// Whether it is one of what opens the gateway.
     #[must_use]
     pub const fn is_key(&self) -> bool {
-        matches!(self.kind, Kind::GatewayKey | Kind::KeyAsBearer | Kind::KeyTwice | Kind::AdmissionBearer)
+        matches!(
+            self.kind,
+            Kind::GatewayKey | Kind::KeyAsBearer | Kind::KeyTwice | Kind::AdmissionBearer
+        )
     }
 
     /// Whether it is a caller's token.
@@ -110,7 +127,10 @@ impl Leak {
     /// Whether a client can.
     #[must_use]
     pub const fn is_told(&self) -> bool {
-        matches!(self.sink, Sink::Head | Sink::ErrorBody | Sink::Body | Sink::RelayedBody | Sink::Discovery)
+        matches!(
+            self.sink,
+            Sink::Head | Sink::ErrorBody | Sink::Body | Sink::RelayedBody | Sink::Discovery
+        )
     }
 
     /// Whether an operator can.
@@ -160,7 +180,11 @@ pub fn holds(text: &str, secret: &str) -> bool {
 pub fn judge(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for leak in subject.leaks() {
-        findings.extend(leak.broken.iter().filter_map(|id| judge::missed(id, RULE, "leaked", &leak.to_string(), subject)));
+        findings.extend(
+            leak.broken
+                .iter()
+                .filter_map(|id| judge::missed(id, RULE, "leaked", &leak.to_string(), subject)),
+        );
     }
     findings
 }

@@ -125,8 +125,10 @@ pub struct Table {
     decided: BTreeMap<(Sink, Kind), usize>,
 }
 
-static EMBEDDED: LazyLock<Table> =
-    LazyLock::new(|| Table::parse(include_str!("../../taint.toml")).expect("taint.toml parses, as a test of this module shows"));
+static EMBEDDED: LazyLock<Table> = LazyLock::new(|| {
+    Table::parse(include_str!("../../taint.toml"))
+        .expect("taint.toml parses, as a test of this module shows")
+});
 
 impl Table {
     /// The one that this program was built with.
@@ -136,7 +138,8 @@ impl Table {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let File { sinks, secrets, groups, may, never } = toml::from_str(text).map_err(|error| error.to_string())?;
+        let File { sinks, secrets, groups, may, never } =
+            toml::from_str(text).map_err(|error| error.to_string())?;
         if let Some(row) = may.iter().find(|row| row.places.is_empty()) {
             return Err(format!("{:?} may be seen nowhere: expected `in`", row.secrets));
         }
@@ -147,21 +150,37 @@ impl Table {
         let rows: Vec<Row> = may.into_iter().chain(never).collect();
         let mut decided = BTreeMap::new();
         for (row, said) in rows.iter().enumerate() {
-            let sinks = all(&said.sinks, &groups, |name| Sink::ALL.iter().copied().find(|sink| sink.as_str() == name))?;
+            let sinks = all(&said.sinks, &groups, |name| {
+                Sink::ALL.iter().copied().find(|sink| sink.as_str() == name)
+            })?;
             let secrets = all(&said.secrets, &groups, kind)?;
-            for (&sink, &kind) in sinks.iter().flat_map(|sink| secrets.iter().map(move |kind| (sink, kind))) {
+            for (&sink, &kind) in
+                sinks.iter().flat_map(|sink| secrets.iter().map(move |kind| (sink, kind)))
+            {
                 if decided.insert((sink, kind), row).is_some() {
                     return Err(format!("{} in {} is decided twice", kind.as_str(), sink.as_str()));
                 }
             }
         }
-        let undecided = Sink::ALL.iter().flat_map(|sink| Kind::ALL.iter().map(move |kind| (*sink, *kind)));
+        let undecided = Sink::ALL
+            .iter()
+            .flat_map(|sink| Kind::ALL.iter().map(move |kind| (*sink, *kind)));
         match undecided.into_iter().find(|pair| !decided.contains_key(pair)) {
-            Some((sink, kind)) => Err(format!("{} in {} is not decided", kind.as_str(), sink.as_str())),
+            Some((sink, kind)) => {
+                Err(format!("{} in {} is not decided", kind.as_str(), sink.as_str()))
+            }
             None => {
                 // Those of sinks are not.
-                let kinds = |(name, _): (&String, _)| Some((name.clone(), all(std::slice::from_ref(name), &groups, kind).ok()?));
-                Ok(Self { groups: groups.iter().filter_map(kinds).collect(), sinks, secrets, rows, decided })
+                let kinds = |(name, _): (&String, _)| {
+                    Some((name.clone(), all(std::slice::from_ref(name), &groups, kind).ok()?))
+                };
+                Ok(Self {
+                    groups: groups.iter().filter_map(kinds).collect(),
+                    sinks,
+                    secrets,
+                    rows,
+                    decided,
+                })
             }
         }
     }
@@ -181,15 +200,25 @@ impl Table {
     #[must_use]
     pub fn broken(&self, sink: Sink, kind: Kind, place: &str, of: PlaceKind) -> &[String] {
         let row = self.row(sink, kind);
-        let otherwise = row.otherwise.get(&of).filter(|_| row.places.iter().all(|known| known != place));
+        let otherwise =
+            row.otherwise.get(&of).filter(|_| row.places.iter().all(|known| known != place));
         otherwise.unwrap_or(&row.requires)
     }
 
     /// Every requirement that a row cites, with what the row says.
     pub fn citing<'a>(&'a self, id: &'a str) -> impl Iterator<Item = String> + 'a {
-        let cites = move |row: &&Row| row.requires.iter().chain(row.otherwise.values().flatten()).any(|cited| cited == id);
+        let cites = move |row: &&Row| {
+            row.requires
+                .iter()
+                .chain(row.otherwise.values().flatten())
+                .any(|cited| cited == id)
+        };
         self.rows.iter().filter(cites).map(|row| {
-            let places = if row.places.is_empty() { "never".to_owned() } else { format!("only in {}", row.places.join(", ")) };
+            let places = if row.places.is_empty() {
+                "never".to_owned()
+            } else {
+                format!("only in {}", row.places.join(", "))
+            };
             format!("{} in {}: {places}", row.secrets.join(", "), row.sinks.join(", "))
         })
     }
@@ -197,17 +226,28 @@ impl Table {
     /// The table for people: what each sink may see, what each sink and secret is.
     #[must_use]
     pub fn rendered(&self) -> String {
-        let mut text = String::from("Which sink may see which secret, and the requirements that it would break otherwise.\n");
+        let mut text = String::from(
+            "Which sink may see which secret, and the requirements that it would break otherwise.\n",
+        );
         for (sink, says) in &self.sinks {
             let _ = writeln!(text, "\n{}: {says}", sink.as_str());
             let mut said: IndexMap<(String, &[String]), Vec<&str>> = IndexMap::new();
             for kind in Kind::ALL {
                 let row = self.row(*sink, *kind);
-                let may = if row.places.is_empty() { "never".to_owned() } else { row.places.join(", ") };
+                let may = if row.places.is_empty() {
+                    "never".to_owned()
+                } else {
+                    row.places.join(", ")
+                };
                 said.entry((may, &row.requires)).or_default().push(kind.as_str());
             }
             for ((may, requires), secrets) in said {
-                let _ = writeln!(text, "  {may:<20} {:<16} {}", requires.join(", "), self.by_group(secrets).join(", "));
+                let _ = writeln!(
+                    text,
+                    "  {may:<20} {:<16} {}",
+                    requires.join(", "),
+                    self.by_group(secrets).join(", ")
+                );
             }
         }
         text.push_str("\nThe secrets\n");
@@ -222,7 +262,9 @@ impl Table {
         let mut groups: Vec<&(String, Vec<Kind>)> = self.groups.iter().collect();
         groups.sort_by_key(|(_, kinds)| std::cmp::Reverse(kinds.len()));
         for (name, kinds) in groups {
-            if let Some(at) = kinds.first().and_then(|first| secrets.iter().position(|secret| *secret == first.as_str()))
+            if let Some(at) = kinds
+                .first()
+                .and_then(|first| secrets.iter().position(|secret| *secret == first.as_str()))
                 && kinds.iter().all(|kind| secrets.contains(&kind.as_str()))
             {
                 secrets[at] = name;
@@ -234,17 +276,28 @@ impl Table {
 }
 
 /// What names stand for, groups within groups included.
-fn all<T>(names: &[String], groups: &IndexMap<String, Vec<String>>, word: impl Fn(&str) -> Option<T> + Copy) -> Result<Vec<T>, String> {
+fn all<T>(
+    names: &[String],
+    groups: &IndexMap<String, Vec<String>>,
+    word: impl Fn(&str) -> Option<T> + Copy,
+) -> Result<Vec<T>, String> {
     let mut found = Vec::new();
     for name in names {
         match (word(name), groups.get(name)) {
             (Some(one), _) => found.push(one),
             // A group of itself would have no end, so each knows only those above it.
             (None, Some(group)) => {
-                let above = groups.iter().take_while(|(known, _)| *known != name).map(|(name, group)| (name.clone(), group.clone()));
+                let above = groups
+                    .iter()
+                    .take_while(|(known, _)| *known != name)
+                    .map(|(name, group)| (name.clone(), group.clone()));
                 found.extend(all(group, &above.collect(), word)?);
             }
-            (None, None) => return Err(format!("`{name}` is neither a group that stands above nor a word of its list")),
+            (None, None) => {
+                return Err(format!(
+                    "`{name}` is neither a group that stands above nor a word of its list"
+                ));
+            }
         }
     }
     Ok(found)
@@ -258,7 +311,10 @@ mod tests {
     #[test]
     fn every_pair_is_decided_once_by_requirements_that_there_are() {
         let table = Table::parse(include_str!("../../taint.toml")).unwrap();
-        assert!(table.sinks.keys().eq(Sink::ALL) && table.secrets.keys().eq(Kind::ALL), "each is described, in the order of the code");
+        assert!(
+            table.sinks.keys().eq(Sink::ALL) && table.secrets.keys().eq(Kind::ALL),
+            "each is described, in the order of the code"
+        );
         assert_eq!(table.decided.len(), Sink::ALL.len() * Kind::ALL.len());
         for row in &table.rows {
             assert!(!row.requires.is_empty(), "{row:?}");
@@ -277,20 +333,43 @@ mod tests {
     fn what_is_decided_twice_or_not_at_all_does_not_parse() {
         let whole = include_str!("../../taint.toml");
         let error = |text: &str| Table::parse(text).unwrap_err();
-        assert!(error(&whole.replace("[\"log\", \"metrics\"]", "[\"log\"]")).contains("in metrics is not decided"));
-        assert!(error(&whole.replace("[\"log\", \"metrics\"]", "[\"log\", \"metrics\", \"head\"]")).contains("is decided twice"));
-        assert!(error(&whole.replace("[\"log\", \"metrics\"]", "[\"logs\"]")).contains("`logs` is neither"));
+        assert!(
+            error(&whole.replace("[\"log\", \"metrics\"]", "[\"log\"]"))
+                .contains("in metrics is not decided")
+        );
+        assert!(
+            error(&whole.replace("[\"log\", \"metrics\"]", "[\"log\", \"metrics\", \"head\"]"))
+                .contains("is decided twice")
+        );
+        assert!(
+            error(&whole.replace("[\"log\", \"metrics\"]", "[\"logs\"]"))
+                .contains("`logs` is neither")
+        );
         assert!(error(&format!("{whole}\nwhen = 1\n")).contains("unknown field"));
     }
 
     #[test]
     fn a_token_is_at_home_in_one_place() {
         let table = Table::embedded();
-        let token = |place, spelling| table.allows(Sink::ItsServer, Kind::CallersToken, place, spelling);
+        let token =
+            |place, spelling| table.allows(Sink::ItsServer, Kind::CallersToken, place, spelling);
         assert!(token("authorization", Spelling::Plain));
-        assert!(!token("authorization", Spelling::Base64) && !token("x-token", Spelling::Plain) && !token("target", Spelling::Plain));
-        assert_eq!(table.broken(Sink::ItsServer, Kind::CallersToken, "target", PlaceKind::Target), ["CRD-09"]);
-        assert_eq!(table.broken(Sink::ItsServer, Kind::CallersToken, "x-token", PlaceKind::Header), ["CRD-10"]);
-        assert_eq!(table.broken(Sink::ItsServer, Kind::CallersToken, "authorization", PlaceKind::Header), ["CRD-01"]);
+        assert!(
+            !token("authorization", Spelling::Base64)
+                && !token("x-token", Spelling::Plain)
+                && !token("target", Spelling::Plain)
+        );
+        assert_eq!(
+            table.broken(Sink::ItsServer, Kind::CallersToken, "target", PlaceKind::Target),
+            ["CRD-09"]
+        );
+        assert_eq!(
+            table.broken(Sink::ItsServer, Kind::CallersToken, "x-token", PlaceKind::Header),
+            ["CRD-10"]
+        );
+        assert_eq!(
+            table.broken(Sink::ItsServer, Kind::CallersToken, "authorization", PlaceKind::Header),
+            ["CRD-01"]
+        );
     }
 }

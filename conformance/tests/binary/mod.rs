@@ -7,7 +7,10 @@ use std::{
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preflight-conformance"));
-    command.args(arguments).env("PREFLIGHT_CACHE", folder("cache")).env_remove("NO_COLOR");
+    command
+        .args(arguments)
+        .env("PREFLIGHT_CACHE", folder("cache"))
+        .env_remove("NO_COLOR");
     command
 }
 

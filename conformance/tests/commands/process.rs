@@ -27,19 +27,27 @@ fn gateway(test: &str, dies_of: &str) -> String {
 /// The ids of the processes that a test's gateway has had, from the newest run's folder.
 fn processes(test: &str) -> Vec<Pid> {
     let runs = folder("cache").join("runs").join(test);
-    let folders = std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path().join("pid"));
+    let folders = std::fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("pid"));
     let ids = folders.filter_map(|path: PathBuf| std::fs::read_to_string(path).ok()?.parse().ok());
     ids.filter_map(Pid::from_raw).collect()
 }
 
 /// Whether a process still runs. One that has ended and waits for its new parent to notice does not.
 fn is_alive(id: &Pid) -> bool {
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
+    let state =
+        std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
     test_kill_process(*id).is_ok() && !state.contains(") Z ")
 }
 
 fn signal(child: &Child, signal: Signal) {
-    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a running process has an id");
+    let id = i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a running process has an id");
     kill_process(id, signal).expect("it is ours");
 }
 
@@ -52,7 +60,11 @@ fn a_description_that_is_right_smokes_well() {
     clean("smokes");
     let output = called(&["smoke", &gateway("smokes", "")]);
     let text = said(&output);
-    assert!(text.contains("PASS  tools/list at /mcp/alpha arrives with the caller's token"), "{text}{}", complained(&output));
+    assert!(
+        text.contains("PASS  tools/list at /mcp/alpha arrives with the caller's token"),
+        "{text}{}",
+        complained(&output)
+    );
     // It forwards to every server alike, and says nothing of that.
     assert!(text.contains("open must be sent nothing: forward `Authorization` only to servers of the kind `forwarding`"), "{text}");
     assert_eq!(output.status.code(), Some(1));
@@ -64,9 +76,16 @@ fn a_signal_leaves_a_whole_file_and_no_process() {
         clean(test);
         let path = place(test, "run.jsonl");
         let mut run = command(&["run", &gateway(test, ""), "--output", &path]);
-        let mut child = run.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
+        let mut child = run
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
         let stderr = child.stderr.take().expect("it is piped");
-        let begun = BufReader::new(stderr).lines().map_while(Result::ok).find(|line| line.contains("cells and scenarios"));
+        let begun = BufReader::new(stderr)
+            .lines()
+            .map_while(Result::ok)
+            .find(|line| line.contains("cells and scenarios"));
         assert!(begun.is_some());
         let processes = processes(test);
         assert!(!processes.is_empty() && processes.iter().all(is_alive));
@@ -96,7 +115,10 @@ fn one_that_dies_of_an_answer_is_named_with_the_answer() {
     let output = called(&[&["run", &gateway][..], &part].concat());
     assert_eq!(output.status.code(), Some(1), "{}", complained(&output));
     let text = said(&output);
-    assert!(text.contains("DAMAGE") && text.contains("after  key-and-token / forwarding / 401-bare"), "{text}");
+    assert!(
+        text.contains("DAMAGE") && text.contains("after  key-and-token / forwarding / 401-bare"),
+        "{text}"
+    );
     assert!(text.contains("result        failure"), "{text}");
     assert!(!processes("dies").iter().any(is_alive), "one of its processes is left");
 }

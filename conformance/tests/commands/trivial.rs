@@ -29,7 +29,10 @@ fn server(serve: impl Fn(&mut TcpStream, &[u8]) -> bool + Send + 'static) -> Str
 
 fn always(status: &'static str) -> String {
     server(move |stream, _| {
-        let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+        );
         false
     })
 }
@@ -64,7 +67,10 @@ fn diagnosed(url: &str) -> String {
 #[test]
 fn always_200_is_not_believed() {
     let url = always("200 OK");
-    assert!(judged(&url).contains("a healthy call was answered 200, and its tools/list never reached alpha"));
+    assert!(
+        judged(&url)
+            .contains("a healthy call was answered 200, and its tools/list never reached alpha")
+    );
     assert!(diagnosed(&url).contains("it answers by itself, and alpha never hears of it"));
 }
 
@@ -72,7 +78,9 @@ fn always_200_is_not_believed() {
 fn always_401_is_a_closed_door_and_not_a_strict_one() {
     let url = always("401 Unauthorized");
     assert!(judged(&url).contains("a healthy call got 401"));
-    assert!(diagnosed(&url).contains("the caller is turned away: is the key expected in `x-key: …`"));
+    assert!(
+        diagnosed(&url).contains("the caller is turned away: is the key expected in `x-key: …`")
+    );
 }
 
 #[test]
@@ -123,7 +131,11 @@ fn one_that_never_starts_is_3() {
         file(test, "implementation.toml", &text);
         folder(test).display().to_string()
     };
-    for folder in [never("ends", "[\"false\"]"), never("sleeps", "[\"sleep\", \"60\"]"), never("missing", "[\"no-such-program\"]")] {
+    for folder in [
+        never("ends", "[\"false\"]"),
+        never("sleeps", "[\"sleep\", \"60\"]"),
+        never("missing", "[\"no-such-program\"]"),
+    ] {
         assert_eq!((code(&["run", &folder]), code(&["smoke", &folder])), (3, 3), "{folder}");
     }
 }

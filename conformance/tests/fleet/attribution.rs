@@ -12,7 +12,8 @@ use crate::{
 async fn a_request_is_recorded_as_it_was_sent() {
     let fleet = Fleet::start(1).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
-    let call = Call::rpc("tools/list").header("auTHORization", &format!("Bearer {}", token("c1", "200-json")));
+    let call = Call::rpc("tools/list")
+        .header("auTHORization", &format!("Bearer {}", token("c1", "200-json")));
     let answer = client.send(&call).await;
     assert_eq!(answer.status(), Some(200));
     assert_eq!(answer.header("x-fleet-answer"), Some("alpha/c1/1"));
@@ -47,13 +48,20 @@ async fn a_leaked_token_is_attributed_wherever_it_lands() {
     for call in [
         Call::rpc("ping").header("X-Forwarded-Token", &leaked),
         Call::bare("GET", &format!("/mcp?access_token={leaked}")),
-        Call::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"token":"{leaked}"}}}}"#)),
+        Call::post(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"token":"{leaked}"}}}}"#
+        )),
     ] {
         open.send(&call).await;
     }
     let issuer = Call::bare("POST", "/token").bearer(&leaked);
     Client::connect(&fleet, "issuer").await.send(&issuer).await;
-    let servers: Vec<String> = fleet.record().of(&case("leak")).into_iter().map(|arrival| arrival.server).collect();
+    let servers: Vec<String> = fleet
+        .record()
+        .of(&case("leak"))
+        .into_iter()
+        .map(|arrival| arrival.server)
+        .collect();
     assert_eq!(servers, ["open", "open", "open", "issuer"]);
     assert!(fleet.record().stray().is_empty());
 }
@@ -61,10 +69,22 @@ async fn a_leaked_token_is_attributed_wherever_it_lands() {
 #[tokio::test]
 async fn servers_of_one_script_differ_and_the_unnamed_are_healthy() {
     let fleet = Fleet::start(1).await.unwrap();
-    let orders = vec![("alpha".to_owned(), "401-bare".to_owned()), ("beta".to_owned(), "503".to_owned())];
-    let token = Script { case: case("m"), orders, canary: "x".to_owned(), end: String::new() }.token();
+    let orders = vec![
+        ("alpha".to_owned(), "401-bare".to_owned()),
+        ("beta".to_owned(), "503".to_owned()),
+    ];
+    let token = Script {
+        case: case("m"),
+        orders,
+        canary: "x".to_owned(),
+        end: String::new(),
+    }
+    .token();
     for (server, status) in [("alpha", 401), ("beta", 503), ("gamma", 200)] {
-        let answer = Client::connect(&fleet, server).await.send(&Call::rpc("ping").bearer(&token)).await;
+        let answer = Client::connect(&fleet, server)
+            .await
+            .send(&Call::rpc("ping").bearer(&token))
+            .await;
         assert_eq!(answer.status(), Some(status), "{server}");
     }
 }
@@ -88,7 +108,10 @@ async fn a_standing_order_is_for_one_server_and_ends_with_its_guard() {
 #[tokio::test]
 async fn a_forgotten_case_leaves_nothing() {
     let fleet = Fleet::start(1).await.unwrap();
-    Client::connect(&fleet, "alpha").await.send(&Call::rpc("initialize").bearer(&token("f", "200-json"))).await;
+    Client::connect(&fleet, "alpha")
+        .await
+        .send(&Call::rpc("initialize").bearer(&token("f", "200-json")))
+        .await;
     fleet.record().forget(&case("f"));
     assert!(fleet.record().of(&case("f")).is_empty());
     assert_eq!(fleet.record().live_sessions(&case("f")), 0);
@@ -97,7 +120,10 @@ async fn a_forgotten_case_leaves_nothing() {
 #[tokio::test]
 async fn an_order_that_nobody_knows_is_the_suites_mistake_and_says_so() {
     let fleet = Fleet::start(1).await.unwrap();
-    let answer = Client::connect(&fleet, "alpha").await.send(&Call::rpc("ping").bearer(&token("u", "418"))).await;
+    let answer = Client::connect(&fleet, "alpha")
+        .await
+        .send(&Call::rpc("ping").bearer(&token("u", "418")))
+        .await;
     assert_eq!(answer.status(), Some(500));
     assert_eq!(fleet.record().of(&case("u"))[0].answered, "no such behaviour: 418");
 }

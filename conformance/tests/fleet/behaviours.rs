@@ -21,18 +21,37 @@ async fn every_behaviour_puts_on_the_wire_what_it_says() {
         for spelling in behaviour.spellings() {
             let name = spelling.replace('+', "-");
             let mut client = Client::connect(&fleet, "alpha").await;
-            let answer = drive(&fleet, behaviour, &name, &Call::echo().bearer(&token(&name, &spelling)), &mut client).await;
+            let answer = drive(
+                &fleet,
+                behaviour,
+                &name,
+                &Call::echo().bearer(&token(&name, &spelling)),
+                &mut client,
+            )
+            .await;
             fits(behaviour, &answer);
             let end = answer.end;
             let word = &fleet.record().of(&case(&name))[0].answered;
-            write!(table, "=== {spelling}: {}\n{}\n--- {end:?}, recorded as {word}\n\n", behaviour.says, shown(&fleet, &answer)).unwrap();
+            write!(
+                table,
+                "=== {spelling}: {}\n{}\n--- {end:?}, recorded as {word}\n\n",
+                behaviour.says,
+                shown(&fleet, &answer)
+            )
+            .unwrap();
         }
     }
     insta::assert_snapshot!(table);
 }
 
 /// Sends the call and reads what there is to read, without waiting on a clock: a silent server is told that nothing more comes, and then closes.
-async fn drive(fleet: &Fleet, behaviour: &Behaviour, name: &str, call: &Call, client: &mut Client) -> Answer {
+async fn drive(
+    fleet: &Fleet,
+    behaviour: &Behaviour,
+    name: &str,
+    call: &Call,
+    client: &mut Client,
+) -> Answer {
     match behaviour.fault {
         Some(Fault::Never) => {
             client.start(call).await;
@@ -87,15 +106,24 @@ fn shown(fleet: &Fleet, answer: &Answer) -> String {
     for server in &fleet.plan().servers {
         text = text.replace(authority(&server.url), &format!("{}.fleet", server.name));
     }
-    let elsewhere = text.lines().find_map(|line| line.strip_prefix("Location: http://127.0.0.1:")?.split('/').next().map(str::to_owned));
+    let elsewhere = text.lines().find_map(|line| {
+        line.strip_prefix("Location: http://127.0.0.1:")?
+            .split('/')
+            .next()
+            .map(str::to_owned)
+    });
     if let Some(port) = elsewhere {
         text = text.replace(&format!("127.0.0.1:{port}"), "elsewhere.fleet");
     }
     if answer.end == End::Endless {
-        text.truncate(["Unauthorized\n", "OK\n"].iter().find_map(|reason| text.find(reason)).unwrap());
+        text.truncate(
+            ["Unauthorized\n", "OK\n"].iter().find_map(|reason| text.find(reason)).unwrap(),
+        );
         text.push_str("(the text, again and again)");
     }
-    text = text.replace(&"x".repeat(64 << 10), "(x 65536 times)").replace(&"refused ".repeat(393_216), "(\"refused \" 393216 times)");
+    text = text
+        .replace(&"x".repeat(64 << 10), "(x 65536 times)")
+        .replace(&"refused ".repeat(393_216), "(\"refused \" 393216 times)");
     let visible = |letter: char| match letter {
         '\n' => "\n".to_owned(),
         '\r' => "␍".to_owned(),

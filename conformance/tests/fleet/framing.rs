@@ -28,9 +28,15 @@ async fn a_chunked_body_is_put_together() {
     let fleet = Fleet::start(5).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
     let token = token("ch", "200-json");
-    let head = format!("POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n");
-    client.write(format!("{head}10;x=y\r\n{{\"jsonrpc\":\"2.0\"\r\n").as_bytes()).await;
-    client.write(b"18\r\n,\"id\":1,\"method\":\"ping\"}\r\n0\r\nTrailer: yes\r\n\r\n").await;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    client
+        .write(format!("{head}10;x=y\r\n{{\"jsonrpc\":\"2.0\"\r\n").as_bytes())
+        .await;
+    client
+        .write(b"18\r\n,\"id\":1,\"method\":\"ping\"}\r\n0\r\nTrailer: yes\r\n\r\n")
+        .await;
     let answer = client.send(&Call::rpc("ping").bearer(&token)).await;
     assert_eq!(answer.status(), Some(200));
     assert!(fleet.record().settled(&case("ch"), 0, PROMPT).await);
@@ -42,7 +48,11 @@ async fn a_chunked_body_is_put_together() {
 async fn whoever_expects_100_gets_it_before_the_body() {
     let fleet = Fleet::start(5).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
-    client.write(b"POST /mcp HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
+    client
+        .write(
+            b"POST /mcp HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+        )
+        .await;
     let go_on = client.read(1 << 10, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
     assert_eq!(go_on.text(), "HTTP/1.1 100 Continue\r\n\r\n");
     client.write(b"{}").await;
@@ -54,7 +64,9 @@ async fn whoever_expects_100_gets_it_before_the_body() {
 async fn what_is_not_http_is_recorded_and_refused() {
     let fleet = Fleet::start(5).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
-    client.write(format!("PRI * HTTP/2.0\r\n\r\nSM {}\r\n\r\n", token("bad", "200-json")).as_bytes()).await;
+    client
+        .write(format!("PRI * HTTP/2.0\r\n\r\nSM {}\r\n\r\n", token("bad", "200-json")).as_bytes())
+        .await;
     let answer = client.read(1 << 10, |_| false).await;
     assert_eq!((answer.status(), answer.end), (Some(400), End::Closed));
     assert_eq!(fleet.record().of(&case("bad"))[0].answered, "400");
@@ -66,7 +78,10 @@ async fn heads_have_a_generous_limit() {
     let many: String = (0..1000).map(|n| format!("X-{n}: {}\r\n", "v".repeat(500))).collect();
     let mut client = Client::connect(&fleet, "alpha").await;
     client.write(format!("GET /mcp HTTP/1.1\r\n{many}\r\n").as_bytes()).await;
-    assert_eq!(client.read(1 << 20, |bytes| bytes.ends_with(b"0\r\n\r\n")).await.status(), Some(200));
+    assert_eq!(
+        client.read(1 << 20, |bytes| bytes.ends_with(b"0\r\n\r\n")).await.status(),
+        Some(200)
+    );
     assert_eq!(fleet.record().stray()[0].headers.len(), 1000);
 }
 
@@ -74,7 +89,10 @@ async fn heads_have_a_generous_limit() {
 async fn a_request_cut_short_is_recorded_with_what_came_of_it() {
     let fleet = Fleet::start(5).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
-    let head = format!("POST /mcp HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Length: 9\r\n\r\nhalf", token("cut", "200-json"));
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Length: 9\r\n\r\nhalf",
+        token("cut", "200-json")
+    );
     client.write(head.as_bytes()).await;
     drop(client);
     let arrivals = crate::answered(&fleet, "cut", "nobody left to answer").await;

@@ -41,5 +41,7 @@ async fn answered(fleet: &Fleet, name: &str, word: &str) -> Vec<Arrival> {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PROMPT, seen).await.unwrap_or_else(|_| panic!("never {word}: {:?}", fleet.record().of(&case(name))))
+    tokio::time::timeout(PROMPT, seen)
+        .await
+        .unwrap_or_else(|_| panic!("never {word}: {:?}", fleet.record().of(&case(name))))
 }

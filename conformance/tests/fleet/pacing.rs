@@ -26,7 +26,10 @@ async fn five_servers_asked_at_once_meet_at_the_barrier() {
 #[tokio::test]
 async fn one_alone_at_the_barrier_gets_500() {
     let fleet = Fleet::start(9).await.unwrap();
-    let answer = Client::connect(&fleet, "alpha").await.send(&Call::rpc("ping").bearer(&token("b", "barrier-5"))).await;
+    let answer = Client::connect(&fleet, "alpha")
+        .await
+        .send(&Call::rpc("ping").bearer(&token("b", "barrier-5")))
+        .await;
     assert_eq!(answer.status(), Some(500));
     assert_eq!(fleet.record().of(&case("b"))[0].answered, "500");
 }
@@ -42,7 +45,11 @@ async fn progress_comes_event_by_event_as_the_suite_lets_it_go() {
     for step in 1..=3 {
         fleet.release(&case("p"));
         let event = client.read(1 << 10, |bytes| bytes.ends_with(b"\n\n\r\n")).await.text();
-        assert!(event.contains("notifications/progress") && event.contains(&format!(r#""progress":{step}"#)), "{event}");
+        assert!(
+            event.contains("notifications/progress")
+                && event.contains(&format!(r#""progress":{step}"#)),
+            "{event}"
+        );
     }
     fleet.release(&case("p"));
     let last = client.read(1 << 10, |bytes| bytes.ends_with(b"0\r\n\r\n")).await.text();

@@ -21,20 +21,38 @@ use crate::{
 };
 
 fn json(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body()).unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
+    serde_json::from_str(&answer.body())
+        .unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
 }
 
 #[tokio::test]
 async fn the_plan_follows_from_the_seed_and_names_every_server() {
-    let (one, same, other) = (Fleet::start(1).await.unwrap(), Fleet::start(1).await.unwrap(), Fleet::start(2).await.unwrap());
+    let (one, same, other) = (
+        Fleet::start(1).await.unwrap(),
+        Fleet::start(1).await.unwrap(),
+        Fleet::start(2).await.unwrap(),
+    );
     assert_eq!(one.plan().full_key, same.plan().full_key);
     assert_ne!(one.plan().full_key, other.plan().full_key);
     let servers: Vec<&str> = one.plan().servers.iter().map(|server| server.name.as_str()).collect();
-    let all = [names::STATIC, names::MINTED, names::OPEN, names::RESTRICTED, names::CLOSED, names::UNTRUSTED];
-    let all = [all.as_slice(), &[names::UNRESOLVABLE, names::UNMINTABLE, names::RETIRED], &[names::MODERN, names::MOVED, names::ENDLESS]]
-        .concat();
+    let all = [
+        names::STATIC,
+        names::MINTED,
+        names::OPEN,
+        names::RESTRICTED,
+        names::CLOSED,
+        names::UNTRUSTED,
+    ];
+    let all = [
+        all.as_slice(),
+        &[names::UNRESOLVABLE, names::UNMINTABLE, names::RETIRED],
+        &[names::MODERN, names::MOVED, names::ENDLESS],
+    ]
+    .concat();
     assert_eq!(servers, [names::FORWARDING.as_slice(), &all].concat());
-    let granted = |server: &&mcp_preflight_conformance::plan::PlannedServer| server.granted == (server.kind != ServerKind::Ungranted);
+    let granted = |server: &&mcp_preflight_conformance::plan::PlannedServer| {
+        server.granted == (server.kind != ServerKind::Ungranted)
+    };
     assert_eq!(one.plan().servers.iter().filter(granted).count(), servers.len());
 }
 
@@ -42,12 +60,21 @@ async fn the_plan_follows_from_the_seed_and_names_every_server() {
 async fn an_upstream_names_its_authorization_server() {
     let fleet = Fleet::start(1).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
-    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
+    for path in [
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+    ] {
         let metadata = json(&client.send(&Call::bare("GET", path)).await);
         assert_eq!(metadata["resource"], fleet.plan().server("alpha").unwrap().url);
         assert_eq!(metadata["authorization_servers"][0], fleet.plan().issuer);
     }
-    assert_eq!(client.send(&Call::bare("GET", "/.well-known/oauth-authorization-server")).await.status(), Some(404));
+    assert_eq!(
+        client
+            .send(&Call::bare("GET", "/.well-known/oauth-authorization-server"))
+            .await
+            .status(),
+        Some(404)
+    );
 }
 
 #[tokio::test]
@@ -57,28 +84,59 @@ async fn the_issuer_describes_itself_and_mints_for_its_client_only() {
     let mut issuer = Client::connect(&fleet, "issuer").await;
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
         let metadata = json(&issuer.send(&Call::bare("GET", path)).await);
-        assert_eq!((&metadata["issuer"], &metadata["token_endpoint"]), (&Value::from(&*plan.issuer), &Value::from(&*plan.token_url)));
+        assert_eq!(
+            (&metadata["issuer"], &metadata["token_endpoint"]),
+            (&Value::from(&*plan.issuer), &Value::from(&*plan.token_url))
+        );
     }
-    let form = |id: &str, secret: &str| format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-    let minted = issuer.send(&Call::body("/token", &form(&plan.client_id, &plan.client_secret))).await;
-    assert_eq!((&json(&minted)["access_token"], &json(&minted)["expires_in"]), (&Value::from(&*plan.minted_token), &Value::from(3600)));
-    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{}", plan.client_id, plan.client_secret)));
-    let by_header = Call::body("/token", "grant_type=client_credentials").header("Authorization", &basic);
+    let form = |id: &str, secret: &str| {
+        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+    };
+    let minted = issuer
+        .send(&Call::body("/token", &form(&plan.client_id, &plan.client_secret)))
+        .await;
+    assert_eq!(
+        (&json(&minted)["access_token"], &json(&minted)["expires_in"]),
+        (&Value::from(&*plan.minted_token), &Value::from(3600))
+    );
+    let basic = format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{}:{}", plan.client_id, plan.client_secret))
+    );
+    let by_header =
+        Call::body("/token", "grant_type=client_credentials").header("Authorization", &basic);
     assert_eq!(issuer.send(&by_header).await.status(), Some(200));
-    assert_eq!(issuer.send(&Call::body("/token", &form(&plan.client_id, "wrong"))).await.status(), Some(401));
-    assert_eq!(issuer.send(&Call::body("/token", "grant_type=password")).await.status(), Some(400));
+    assert_eq!(
+        issuer
+            .send(&Call::body("/token", &form(&plan.client_id, "wrong")))
+            .await
+            .status(),
+        Some(401)
+    );
+    assert_eq!(
+        issuer.send(&Call::body("/token", "grant_type=password")).await.status(),
+        Some(400)
+    );
 }
 
 #[tokio::test]
 async fn a_followed_redirect_is_seen_where_it_leads() {
     let fleet = Fleet::start(1).await.unwrap();
-    for (behaviour, server) in [("307-other-origin", "elsewhere"), ("301-same-origin", "alpha"), ("302-login", "alpha")] {
+    for (behaviour, server) in [
+        ("307-other-origin", "elsewhere"),
+        ("301-same-origin", "alpha"),
+        ("302-login", "alpha"),
+    ] {
         let call = Call::rpc("ping").bearer(&token(behaviour, behaviour));
         let answer = Client::connect(&fleet, "alpha").await.send(&call).await;
         let location = answer.header("location").unwrap().to_owned();
         let path = location.strip_prefix("http://").unwrap().split_once('/').unwrap().1;
         let followed = Call::bare("GET", &format!("/{path}")).bearer(&token(behaviour, behaviour));
-        assert_eq!(Client::to(authority(&location)).await.send(&followed).await.status(), Some(200), "{location}");
+        assert_eq!(
+            Client::to(authority(&location)).await.send(&followed).await.status(),
+            Some(200),
+            "{location}"
+        );
         assert_eq!(fleet.record().of(&case(behaviour))[1].server, server);
     }
 }
@@ -95,7 +153,11 @@ async fn methods_that_are_exceptions_get_another_answer() {
         ("lazy-call", Call::rpc("tools/list"), 200),
         ("lazy-call", Call::rpc("tools/call"), 401),
     ] {
-        assert_eq!(client.send(&call.bearer(&token("x", behaviour))).await.status(), Some(status), "{behaviour}");
+        assert_eq!(
+            client.send(&call.bearer(&token("x", behaviour))).await.status(),
+            Some(status),
+            "{behaviour}"
+        );
     }
 }
 
@@ -109,7 +171,9 @@ async fn nothing_listens_at_the_closed_port() {
 #[tokio::test]
 async fn the_untrusted_server_is_seen_through_by_whoever_verifies() {
     let fleet = Fleet::start(1).await.unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let careful = config.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     let error = tls(&fleet, careful).await.unwrap_err();
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
@@ -120,10 +184,18 @@ async fn the_untrusted_server_is_seen_through_by_whoever_verifies() {
 #[tokio::test]
 async fn whoever_does_not_verify_is_recorded_at_the_untrusted_server() {
     let fleet = Fleet::start(1).await.unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions().unwrap();
-    let careless = builder.dangerous().with_custom_certificate_verifier(Arc::new(careless::TakesAnything)).with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let careless = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(careless::TakesAnything))
+        .with_no_client_auth();
     let mut stream = tls(&fleet, careless).await.unwrap();
-    let request = format!("GET /mcp HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n", token("t", "untrusted-tls"));
+    let request = format!(
+        "GET /mcp HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        token("t", "untrusted-tls")
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -131,9 +203,14 @@ async fn whoever_does_not_verify_is_recorded_at_the_untrusted_server() {
     assert_eq!(fleet.record().of(&case("t"))[0].server, names::UNTRUSTED);
 }
 
-async fn tls(fleet: &Fleet, config: ClientConfig) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+async fn tls(
+    fleet: &Fleet,
+    config: ClientConfig,
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address(fleet.plan(), names::UNTRUSTED)).await.unwrap();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await
+    TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("127.0.0.1").unwrap(), stream)
+        .await
 }
 
 /// What a gateway with verification switched off does.

@@ -39,13 +39,20 @@ impl Call {
 
     /// `tools/call` of the tool `echo`.
     pub(crate) fn echo() -> Self {
-        Self::post(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hi"}}}"#)
+        Self::post(
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hi"}}}"#,
+        )
     }
 
     /// A request without a body.
     pub(crate) fn bare(method: &str, target: &str) -> Self {
         let headers = vec![("Host".to_owned(), "fleet".to_owned())];
-        Self { method: method.to_owned(), target: target.to_owned(), headers, body: String::new() }
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers,
+            body: String::new(),
+        }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -97,17 +104,25 @@ impl Answer {
     pub(crate) fn status(&self) -> Option<u16> {
         let text = self.text();
         let heads = text.lines().filter(|line| line.starts_with("HTTP/1."));
-        heads.filter_map(|line| line.split(' ').nth(1)?.parse().ok()).rfind(|status: &u16| *status >= 200)
+        heads
+            .filter_map(|line| line.split(' ').nth(1)?.parse().ok())
+            .rfind(|status: &u16| *status >= 200)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let text = std::str::from_utf8(&self.bytes).unwrap();
         let head = text.split("\r\n\r\n").next().unwrap();
-        head.lines().filter_map(|line| line.split_once(": ")).find(|(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(line, _)| line.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     pub(crate) fn body(&self) -> String {
-        self.text().split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+        self.text()
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -122,7 +137,11 @@ pub(crate) fn authority(url: &str) -> &str {
 }
 
 pub(crate) fn address(plan: &Plan, server: &str) -> String {
-    let url = if server == "issuer" { &plan.issuer } else { &plan.server(server).unwrap().url };
+    let url = if server == "issuer" {
+        &plan.issuer
+    } else {
+        &plan.server(server).unwrap().url
+    };
     authority(url).to_owned()
 }
 
@@ -147,7 +166,9 @@ impl Client {
     pub(crate) async fn send(&mut self, call: &Call) -> Answer {
         self.start(call).await;
         let head_only = call.method == "HEAD";
-        timeout(HUNG, self.read(usize::MAX, |bytes| is_whole(bytes, head_only))).await.expect("the answer ends")
+        timeout(HUNG, self.read(usize::MAX, |bytes| is_whole(bytes, head_only)))
+            .await
+            .expect("the answer ends")
     }
 
     /// Says that no more requests come; the other half of the connection stays open.
@@ -177,7 +198,9 @@ impl Client {
 
 /// Whether the bytes are one whole response.
 fn is_whole(bytes: &[u8], head_only: bool) -> bool {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
     if head.starts_with("http/1.1 1") {
         return is_whole(&bytes[end + 4..], head_only);
@@ -189,5 +212,7 @@ fn is_whole(bytes: &[u8], head_only: bool) -> bool {
     if head.contains("transfer-encoding: chunked") {
         return body.ends_with(b"0\r\n\r\n");
     }
-    head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).is_some_and(|length: usize| body.len() >= length)
+    head.lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .is_some_and(|length: usize| body.len() >= length)
 }

@@ -21,12 +21,15 @@ async fn a_session_is_issued_once_and_ended_once() {
     let mut client = Client::connect(&fleet, "alpha").await;
     let session = opened(&mut client, "s", "200-json").await;
     assert_eq!(fleet.record().live_sessions(&case("s")), 1);
-    let end = Call::bare("DELETE", "/mcp").bearer(&token("s", "200-json")).header("Mcp-Session-Id", &session);
+    let end = Call::bare("DELETE", "/mcp")
+        .bearer(&token("s", "200-json"))
+        .header("Mcp-Session-Id", &session);
     assert_eq!(client.send(&end).await.status(), Some(204));
     assert_eq!(client.send(&end).await.status(), Some(404), "it has ended");
     let arrivals = fleet.record().of(&case("s"));
     assert_eq!(arrivals[0].session_issued.as_ref(), Some(&session));
-    let ended: Vec<Option<String>> = arrivals.into_iter().map(|arrival| arrival.session_ended).collect();
+    let ended: Vec<Option<String>> =
+        arrivals.into_iter().map(|arrival| arrival.session_ended).collect();
     assert_eq!(ended, [None, Some(session), None]);
     assert_eq!(fleet.record().live_sessions(&case("s")), 0);
 }
@@ -36,7 +39,10 @@ async fn a_case_settles_when_its_last_session_ends() {
     let fleet = Fleet::start(3).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
     let session = opened(&mut client, "s", "200-json").await;
-    assert!(!fleet.record().settled(&case("s"), 0, Duration::from_millis(20)).await, "the session lives");
+    assert!(
+        !fleet.record().settled(&case("s"), 0, Duration::from_millis(20)).await,
+        "the session lives"
+    );
     assert!(fleet.record().settled(&case("s"), 1, PROMPT).await, "one was allowed for");
     let (name, end) = (case("s"), Call::bare("DELETE", "/mcp").header("Mcp-Session-Id", &session));
     let (settled, _) = tokio::join!(fleet.record().settled(&name, 0, PROMPT), client.send(&end));
@@ -48,7 +54,12 @@ async fn a_late_clean_up_is_not_the_next_cases_doing() {
     let fleet = Fleet::start(3).await.unwrap();
     let mut client = Client::connect(&fleet, "static").await;
     let first = fleet.standing_order("static", case("1"), "200-json").await;
-    let session = client.send(&Call::rpc("initialize")).await.header("mcp-session-id").unwrap().to_owned();
+    let session = client
+        .send(&Call::rpc("initialize"))
+        .await
+        .header("mcp-session-id")
+        .unwrap()
+        .to_owned();
     drop(first);
     let _second = fleet.standing_order("static", case("2"), "500").await;
     let end = Call::bare("DELETE", "/mcp").header("Mcp-Session-Id", &session);
@@ -62,9 +73,17 @@ async fn good_then_401_takes_the_token_once_and_still_ends_its_session() {
     let fleet = Fleet::start(3).await.unwrap();
     let mut client = Client::connect(&fleet, "alpha").await;
     let session = opened(&mut client, "g", "good-then-401").await;
-    let end = Call::bare("DELETE", "/mcp").bearer(&token("g", "good-then-401")).header("Mcp-Session-Id", &session);
+    let end = Call::bare("DELETE", "/mcp")
+        .bearer(&token("g", "good-then-401"))
+        .header("Mcp-Session-Id", &session);
     assert_eq!(client.send(&end).await.status(), Some(204));
-    assert_eq!(client.send(&Call::rpc("tools/list").bearer(&token("g", "good-then-401"))).await.status(), Some(401));
+    assert_eq!(
+        client
+            .send(&Call::rpc("tools/list").bearer(&token("g", "good-then-401")))
+            .await
+            .status(),
+        Some(401)
+    );
 }
 
 #[tokio::test]
@@ -97,7 +116,12 @@ async fn what_is_asked_for_a_case_that_is_over_is_late() {
     fleet.record().forget(&case("s"));
     client.send(&Call::rpc("tools/list").bearer(&token("s", "200-json"))).await;
     client.send(&Call::rpc("ping").bearer(&token("t", "200-json"))).await;
-    let late: Vec<Option<String>> = fleet.record().take_late().into_iter().map(|arrival| arrival.rpc_method).collect();
+    let late: Vec<Option<String>> = fleet
+        .record()
+        .take_late()
+        .into_iter()
+        .map(|arrival| arrival.rpc_method)
+        .collect();
     assert_eq!(late, [Some("tools/list".to_owned())]);
     assert_eq!(fleet.record().take_late(), [], "it was taken");
 }

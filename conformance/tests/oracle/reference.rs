@@ -2,20 +2,28 @@
 //!
 //! Written from the requirements, not from the rules.
 
-use mcp_preflight_conformance::cell::{Cell, Credentials as C, Method as M, Profile, ServerKind as S};
+use mcp_preflight_conformance::cell::{
+    Cell, Credentials as C, Method as M, Profile, ServerKind as S,
+};
 
 /// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.
 pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
     let turned_away = |status| (status, vec!["nothing"]);
     match cell.credentials {
-        C::TokenOnly | C::WrongKeyAndToken | C::Nothing | C::EmptyToken => return turned_away(vec!["401"]),
+        C::TokenOnly | C::WrongKeyAndToken | C::Nothing | C::EmptyToken => {
+            return turned_away(vec!["401"]);
+        }
         C::TwoAuthorizationLines => return turned_away(vec!["400"]),
         C::MalformedToken => return turned_away(vec!["400", "401"]),
         C::KeyAndToken | C::KeyOnly | C::KeyInAuthorization | C::SameKeyTwice => {}
     }
     if cell.server == S::Several {
         let outcomes: Vec<Outcome> = cell.mix().map(Outcome::of).collect();
-        let statuses = if cell.method == M::ToolsCall { call(&outcomes) } else { several(cell.profile, &outcomes) };
+        let statuses = if cell.method == M::ToolsCall {
+            call(&outcomes)
+        } else {
+            several(cell.profile, &outcomes)
+        };
         return (statuses, vec![]);
     }
     let token = cell.credentials == C::KeyAndToken;
@@ -34,7 +42,13 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
     // Who owns the credential decides what a refusal means.
     let refusal = |status| if cell.server == S::Forwarding { vec![status] } else { vec!["502"] };
     let healthy = match cell.method {
-        M::Initialize | M::ToolsList | M::ToolsCall | M::Discover | M::Listen | M::ResourcesRead | M::PromptsGet => vec!["200"],
+        M::Initialize
+        | M::ToolsList
+        | M::ToolsCall
+        | M::Discover
+        | M::Listen
+        | M::ResourcesRead
+        | M::PromptsGet => vec!["200"],
         _ if !forwarded => vec!["200", "202", "204", "299", "405"],
         M::Notification => vec!["202"],
         M::Get => vec!["200"],
@@ -84,11 +98,15 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 4] = [Self::Yes, Self::Unauthorized, Self::Forbidden, Self::Nothing];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Yes, Self::Unauthorized, Self::Forbidden, Self::Nothing];
 
     fn of(behaviour: &str) -> Self {
         let behaviour = if behaviour == "late-401" { "401-full" } else { behaviour };
-        Self::ALL.into_iter().find(|outcome| outcome.behaviour() == behaviour).unwrap_or(Self::Nothing)
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.behaviour() == behaviour)
+            .unwrap_or(Self::Nothing)
     }
 
     pub(crate) fn behaviour(self) -> &'static str {

@@ -19,9 +19,15 @@ pub(crate) fn render(cells: &[Cell]) -> String {
         }
         let upstreams = groups.entry(group).or_default();
         let name = cell.upstream.split('+').next().unwrap_or_default().to_owned();
-        upstreams.entry(name).or_default().entry(cell.method).or_default().insert(super::expectation(cell));
+        upstreams
+            .entry(name)
+            .or_default()
+            .entry(cell.method)
+            .or_default()
+            .insert(super::expectation(cell));
     }
-    let mut text = String::from("accepted status         merely not wrong    upstream sees   challenge\n");
+    let mut text =
+        String::from("accepted status         merely not wrong    upstream sees   challenge\n");
     let mut merged: IndexMap<Vec<(String, Lines)>, Vec<String>> = IndexMap::new();
     for (group, upstreams) in groups {
         merged.entry(upstreams.into_iter().collect()).or_default().push(group);
@@ -43,7 +49,11 @@ pub(crate) fn render(cells: &[Cell]) -> String {
             }
             for (line, methods) in by_line {
                 assert_eq!(line.len(), 1, "strategies, routes or bodies differ: {line:?}");
-                text.push_str(&format!("    {}\n        {}\n", super::methods(&methods), line.into_iter().next().unwrap_or_default()));
+                text.push_str(&format!(
+                    "    {}\n        {}\n",
+                    super::methods(&methods),
+                    line.into_iter().next().unwrap_or_default()
+                ));
             }
         }
     }
@@ -53,7 +63,11 @@ pub(crate) fn render(cells: &[Cell]) -> String {
 /// Statuses in few words.
 pub(crate) fn statuses(all: &[&str]) -> String {
     let successes = all.iter().filter(|status| status.starts_with('2')).count();
-    let others: Vec<&str> = all.iter().copied().filter(|status| !(successes == 4 && status.starts_with('2'))).collect();
+    let others: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|status| !(successes == 4 && status.starts_with('2')))
+        .collect();
     let mut words = if successes == 4 { vec!["2xx"] } else { Vec::new() };
     words.extend(others);
     words.join(" ")

@@ -1,15 +1,25 @@
 use super::*;
 use proptest::prelude::*;
 
-const SERVERS: [(ServerId, &str); 3] = [(ServerId(0), "alpha"), (ServerId(2), "beta"), (ServerId(5), "gamma")];
+const SERVERS: [(ServerId, &str); 3] =
+    [(ServerId(0), "alpha"), (ServerId(2), "beta"), (ServerId(5), "gamma")];
 const SCOPE: Scope<'static> = Scope { servers: &SERVERS, separator: "-", tools: None };
 
 fn message(method: &str, params: &Value) -> Message {
-    Message::read(json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string().as_bytes()).unwrap()
+    Message::read(
+        json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+            .to_string()
+            .as_bytes(),
+    )
+    .unwrap()
 }
 
 fn refused(server: &str, failure: Failure) -> Failed<'_> {
-    Failed { server, failure, resource_metadata: Some("https://gw.test/prm") }
+    Failed {
+        server,
+        failure,
+        resource_metadata: Some("https://gw.test/prm"),
+    }
 }
 
 fn asked(message: &Message) -> Vec<u16> {
@@ -20,7 +30,10 @@ fn planned(message: &Message, scope: Scope<'_>) -> String {
     match plan(message, scope) {
         Plan::One(server, message) => format!("server {}: {message}", server.0),
         Plan::List(listed, asked) => {
-            let asked: Vec<String> = asked.iter().map(|(server, message)| format!("{}:{:?}", server.0, message.text("cursor"))).collect();
+            let asked: Vec<String> = asked
+                .iter()
+                .map(|(server, message)| format!("{}:{:?}", server.0, message.text("cursor")))
+                .collect();
             format!("list {listed:?} of {}", asked.join(" "))
         }
         Plan::Refused(refused) => format!("refused {}: {}", refused.code(), refused.message()),
@@ -47,8 +60,14 @@ fn who_gets_what() {
         message("tools/call", &json!({})),
         message("resources/read", &json!({ "uri": "preflight://gamma/file:///a/b" })),
         message("resources/read", &json!({ "uri": "file:///a/b" })),
-        message("completion/complete", &json!({ "ref": { "type": "ref/prompt", "name": "alpha-greet" }, "argument": {} })),
-        message("completion/complete", &json!({ "ref": { "type": "ref/resource", "uri": "preflight://beta/x:{y}" } })),
+        message(
+            "completion/complete",
+            &json!({ "ref": { "type": "ref/prompt", "name": "alpha-greet" }, "argument": {} }),
+        ),
+        message(
+            "completion/complete",
+            &json!({ "ref": { "type": "ref/resource", "uri": "preflight://beta/x:{y}" } }),
+        ),
         message("completion/complete", &json!({ "ref": { "type": "ref/other" } })),
         message("logging/setLevel", &json!({ "level": "info" })),
         message("subscriptions/listen", &json!({})),
@@ -58,7 +77,11 @@ fn who_gets_what() {
     let rows = messages.iter().map(|message| {
         let one = planned(message, Scope { servers: &SERVERS[1..2], ..SCOPE });
         let several = planned(message, SCOPE);
-        let differs = if one == several { String::new() } else { format!("\n  one server: {one}") };
+        let differs = if one == several {
+            String::new()
+        } else {
+            format!("\n  one server: {one}")
+        };
         format!("{message}\n  several:    {several}{differs}")
     });
     insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"));
@@ -69,7 +92,12 @@ fn whom_a_plan_asks() {
     for method in ["initialize", "server/discover", "ping", "tools/list"] {
         assert_eq!(asked(&message(method, &json!({}))), [0, 2, 5], "{method}");
     }
-    assert_eq!(asked(&Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap()), [0, 2, 5]);
+    assert_eq!(
+        asked(
+            &Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap()
+        ),
+        [0, 2, 5]
+    );
     assert_eq!(asked(&message("tools/list", &json!({ "cursor": "{\"beta\":\"p2\"}" }))), [2]);
     assert_eq!(asked(&message("prompts/get", &json!({ "name": "gamma-greet" }))), [5]);
     assert!(asked(&message("prompts/get", &json!({ "name": "greet" }))).is_empty());
@@ -85,43 +113,82 @@ fn a_pong_says_nothing_but_what_its_era_asks() {
 fn lists_become_one() {
     let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
     let parts = [
-        ("alpha", raw(json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }], "nextCursor": "p2" }))),
+        (
+            "alpha",
+            raw(
+                json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }], "nextCursor": "p2" }),
+            ),
+        ),
         ("beta", raw(json!({ "tools": [{ "name": "echo" }, { "title": "no name" }] }))),
         ("gamma", raw(json!({ "tools": null }))),
     ];
-    let merged: Value =
-        serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[refused("delta", Failure::Unauthorized)], SCOPE, Era::July2026))
-            .unwrap();
+    let merged: Value = serde_json::from_str(&merge_lists(
+        Listed::Tools,
+        &parts,
+        &[refused("delta", Failure::Unauthorized)],
+        SCOPE,
+        Era::July2026,
+    ))
+    .unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&merged).unwrap());
 
     let cursor = merged["nextCursor"].as_str().unwrap();
-    assert_eq!(planned(&message("tools/list", &json!({ "cursor": cursor })), SCOPE), "list Tools of 0:Some(\"p2\")");
+    assert_eq!(
+        planned(&message("tools/list", &json!({ "cursor": cursor })), SCOPE),
+        "list Tools of 0:Some(\"p2\")"
+    );
 }
 
 #[test]
 fn a_toolset_has_the_tools_that_it_names() {
     let tools = BTreeSet::from(["alpha-echo".to_owned()]);
     let scope = Scope { tools: Some(&tools), ..SCOPE };
-    assert_eq!(planned(&message("tools/call", &json!({ "name": "alpha-echo" })), scope).split(':').next(), Some("server 0"));
-    assert!(planned(&message("tools/call", &json!({ "name": "beta-echo" })), scope).starts_with("refused -32602"));
+    assert_eq!(
+        planned(&message("tools/call", &json!({ "name": "alpha-echo" })), scope)
+            .split(':')
+            .next(),
+        Some("server 0")
+    );
+    assert!(
+        planned(&message("tools/call", &json!({ "name": "beta-echo" })), scope)
+            .starts_with("refused -32602")
+    );
     let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
-    let parts = ["alpha", "beta"].map(|server| (server, raw(json!({ "tools": [{ "name": "echo" }, { "name": "add" }] }))));
-    let merged: Value = serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[], scope, Era::June2025)).unwrap();
+    let parts = ["alpha", "beta"]
+        .map(|server| (server, raw(json!({ "tools": [{ "name": "echo" }, { "name": "add" }] }))));
+    let merged: Value =
+        serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[], scope, Era::June2025))
+            .unwrap();
     assert_eq!(merged, json!({ "tools": [{ "name": "alpha-echo" }] }));
 }
 
 #[test]
 fn an_aggregate_promises_what_it_carries() {
     let parts = [
-        ("alpha", json!({ "capabilities": { "tools": { "listChanged": true }, "logging": {} }, "instructions": "Be kind." })),
+        (
+            "alpha",
+            json!({ "capabilities": { "tools": { "listChanged": true }, "logging": {} }, "instructions": "Be kind." }),
+        ),
         ("beta", json!({ "capabilities": { "prompts": {} } })),
     ];
     let legacy: Value = serde_json::from_str(&opened(Era::June2025, &parts, &[])).unwrap();
     assert_eq!(legacy["capabilities"], json!({ "tools": {}, "prompts": {} }));
-    assert_eq!((&legacy["protocolVersion"], &legacy["instructions"]), (&json!("2025-06-18"), &json!("alpha: Be kind.")));
-    let modern: Value = serde_json::from_str(&opened(Era::July2026, &parts, &[refused("gamma", Failure::Forbidden)])).unwrap();
     assert_eq!(
-        (&modern["cacheScope"], &modern["ttlMs"], &modern["_meta"][OUTCOMES]["gamma"]["outcome"]),
+        (&legacy["protocolVersion"], &legacy["instructions"]),
+        (&json!("2025-06-18"), &json!("alpha: Be kind."))
+    );
+    let modern: Value = serde_json::from_str(&opened(
+        Era::July2026,
+        &parts,
+        &[refused("gamma", Failure::Forbidden)],
+    ))
+    .unwrap();
+    assert_eq!(
+        (
+            &modern["cacheScope"],
+            &modern["ttlMs"],
+            &modern["_meta"][OUTCOMES]["gamma"]["outcome"]
+        ),
         (&json!("private"), &json!(0), &json!("forbidden"))
     );
 }
@@ -138,7 +205,8 @@ fn json_like() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((name, inner), 0..5).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((name, inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }

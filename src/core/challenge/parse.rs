@@ -33,7 +33,9 @@ impl Challenge {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         match &self.parameters {
             Parameters::Token68(_) => None,
-            Parameters::List(list) => list.iter().find(|(listed, _)| listed == name).map(|(_, value)| value.as_str()),
+            Parameters::List(list) => {
+                list.iter().find(|(listed, _)| listed == name).map(|(_, value)| value.as_str())
+            }
         }
     }
 }
@@ -92,8 +94,14 @@ impl<'v> Input<'v> {
     /// An opaque value that is the whole item; empty where the scheme stands alone.
     fn token68(&mut self) -> Option<String> {
         let mut ahead = *self;
-        let run = ahead.run(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b)).unwrap_or_default();
-        let padding = if run.is_empty() { &[] } else { ahead.run(|b| b == b'=').unwrap_or_default() };
+        let run = ahead
+            .run(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+            .unwrap_or_default();
+        let padding = if run.is_empty() {
+            &[]
+        } else {
+            ahead.run(|b| b == b'=').unwrap_or_default()
+        };
         ahead.skip_spaces();
         ahead.at_end_of_item().then(|| {
             *self = ahead;
@@ -193,14 +201,17 @@ mod tests {
             r#"??? broken, Bearer realm="r""#,
             r#"Basic realm="unended, Bearer realm="r""#,
         ] {
-            let found = bearer(value).unwrap_or_else(|| panic!("{value}: {:?}", parse(value.as_bytes())));
+            let found =
+                bearer(value).unwrap_or_else(|| panic!("{value}: {:?}", parse(value.as_bytes())));
             assert_eq!(found.parameter("realm"), Some("r"), "{value}");
         }
     }
 
     #[test]
     fn an_unquoted_url_is_read() {
-        let found = bearer("Bearer authorization_uri=https://example.test/auth?a=b, error=invalid_token").unwrap();
+        let found =
+            bearer("Bearer authorization_uri=https://example.test/auth?a=b, error=invalid_token")
+                .unwrap();
         assert_eq!(found.parameter("authorization_uri"), Some("https://example.test/auth?a=b"));
         assert_eq!(found.parameter("error"), Some("invalid_token"));
     }
@@ -216,7 +227,8 @@ mod tests {
             "([A-Za-z0-9._~+/-]{1,12}={0,2})?".prop_map(Parameters::Token68),
             prop::collection::vec(("[a-z_]{1,8}", "[ -~]{0,12}"), 1..4).prop_map(Parameters::List),
         ];
-        ("[A-Za-z][A-Za-z0-9-]{0,8}", parameters).prop_map(|(scheme, parameters)| Challenge { scheme, parameters })
+        ("[A-Za-z][A-Za-z0-9-]{0,8}", parameters)
+            .prop_map(|(scheme, parameters)| Challenge { scheme, parameters })
     }
 
     fn written(challenge: &Challenge) -> String {
@@ -224,7 +236,10 @@ mod tests {
             Parameters::Token68(token) => token.clone(),
             Parameters::List(list) => {
                 let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-                list.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect::<Vec<_>>().join(", ")
+                list.iter()
+                    .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             }
         };
         format!("{} {parameters}", challenge.scheme).trim_end().to_owned()

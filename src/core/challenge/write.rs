@@ -22,8 +22,14 @@ pub fn own() -> HeaderValue {
 ///
 /// In profile `transparent` they are the upstream's lines, byte for byte and none added, if it sent any (CHL-08).
 #[must_use]
-pub fn of(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &[HeaderValue]) -> Vec<HeaderValue> {
-    let refusal = matches!(failure, Failure::Unauthorized | Failure::TokenRequired | Failure::Forbidden);
+pub fn of(
+    failure: Failure,
+    profile: Profile,
+    discovery: &Discovery,
+    upstream: &[HeaderValue],
+) -> Vec<HeaderValue> {
+    let refusal =
+        matches!(failure, Failure::Unauthorized | Failure::TokenRequired | Failure::Forbidden);
     let length = upstream.iter().map(HeaderValue::len).sum::<usize>();
     if refusal && profile == Profile::Transparent && (1..=LIMIT).contains(&length) {
         return upstream.to_vec();
@@ -31,7 +37,9 @@ pub fn of(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &
     let read: Vec<Challenge> = upstream.iter().flat_map(|line| parse(line.as_bytes())).collect();
     let written = match failure {
         Failure::Unauthorized => Some(refused(profile, discovery, &read, Owner::CallerWithToken)),
-        Failure::TokenRequired | Failure::UnusableToken => Some(refused(profile, discovery, &read, Owner::CallerWithoutToken)),
+        Failure::TokenRequired | Failure::UnusableToken => {
+            Some(refused(profile, discovery, &read, Owner::CallerWithoutToken))
+        }
         Failure::Forbidden => step_up(profile, discovery, &read),
         _ => None,
     };
@@ -43,8 +51,15 @@ pub fn of(failure: Failure, profile: Profile, discovery: &Discovery, upstream: &
 /// `error` is `invalid_token` where a token was refused and absent where none was sent (CHL-11, CHL-12). Of the upstream's own
 /// challenges nothing is taken in profile `seed`; elsewhere the first Bearer's `scope`, `error` and `realm` are.
 #[must_use]
-pub fn refused(profile: Profile, discovery: &Discovery, upstream: &[Challenge], owner: Owner) -> HeaderValue {
-    let theirs = upstream.iter().find(|challenge| profile != Profile::Seed && challenge.is_bearer());
+pub fn refused(
+    profile: Profile,
+    discovery: &Discovery,
+    upstream: &[Challenge],
+    owner: Owner,
+) -> HeaderValue {
+    let theirs = upstream
+        .iter()
+        .find(|challenge| profile != Profile::Seed && challenge.is_bearer());
     let carried = |name| theirs.and_then(|challenge| challenge.parameter(name));
 
     let mut line = Line::new("Bearer");
@@ -53,7 +68,10 @@ pub fn refused(profile: Profile, discovery: &Discovery, upstream: &[Challenge], 
     }
     line.add("resource_metadata", &discovery.resource_metadata);
     if owner == Owner::CallerWithToken {
-        line.add("error", carried("error").filter(|error| is_error_code(error)).unwrap_or("invalid_token"));
+        line.add(
+            "error",
+            carried("error").filter(|error| is_error_code(error)).unwrap_or("invalid_token"),
+        );
     }
     for name in ["scope", "error_description", "error_uri", "realm"] {
         if let Some(value) = carried(name) {
@@ -66,8 +84,14 @@ pub fn refused(profile: Profile, discovery: &Discovery, upstream: &[Challenge], 
 /// The challenge for a 403 that asks for more scope (MCP 2025-11-25, RFC 6750 §3.1), where the profile has it and the upstream said
 /// so with a scope; otherwise a 403 is bare, so that no client fetches the same token again (STA-06 to STA-08).
 #[must_use]
-pub fn step_up(profile: Profile, discovery: &Discovery, upstream: &[Challenge]) -> Option<HeaderValue> {
-    let asks = |challenge: &&Challenge| challenge.is_bearer() && challenge.parameter("error") == Some("insufficient_scope");
+pub fn step_up(
+    profile: Profile,
+    discovery: &Discovery,
+    upstream: &[Challenge],
+) -> Option<HeaderValue> {
+    let asks = |challenge: &&Challenge| {
+        challenge.is_bearer() && challenge.parameter("error") == Some("insufficient_scope")
+    };
     let theirs = upstream.iter().find(|challenge| profile != Profile::Seed && asks(challenge))?;
     let scope = theirs.parameter("scope").filter(|scope| !scope.trim().is_empty())?;
 
@@ -111,7 +135,8 @@ impl Line {
     }
 
     fn finish(self) -> HeaderValue {
-        HeaderValue::from_maybe_shared(self.text).expect("visible ASCII and spaces only: `add` takes nothing else")
+        HeaderValue::from_maybe_shared(self.text)
+            .expect("visible ASCII and spaces only: `add` takes nothing else")
     }
 }
 
@@ -121,7 +146,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn discovery() -> Discovery {
-        Discovery { resource_metadata: "https://gw.test/prm".into(), authorization_uri: "https://gw.test/as".into() }
+        Discovery {
+            resource_metadata: "https://gw.test/prm".into(),
+            authorization_uri: "https://gw.test/as".into(),
+        }
     }
 
     #[test]
@@ -135,15 +163,20 @@ mod tests {
                 lines.push(format!("{profile:?} {owner:?}  {}", value.to_str().unwrap()));
             }
             let value = step_up(profile, &discovery(), &asks);
-            lines.push(format!("{profile:?} step-up  {}", value.as_ref().map_or("(bare)", |v| v.to_str().unwrap())));
+            lines.push(format!(
+                "{profile:?} step-up  {}",
+                value.as_ref().map_or("(bare)", |v| v.to_str().unwrap())
+            ));
         }
         insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]
     fn a_transparent_gateway_passes_the_upstreams_lines_on() {
-        let lines = ["Bearer realm=r", "DPoP algs=\"ES256\"", "Basic"].map(HeaderValue::from_static);
-        let given = |failure, lines: &[HeaderValue]| of(failure, Profile::Transparent, &discovery(), lines);
+        let lines =
+            ["Bearer realm=r", "DPoP algs=\"ES256\"", "Basic"].map(HeaderValue::from_static);
+        let given =
+            |failure, lines: &[HeaderValue]| of(failure, Profile::Transparent, &discovery(), lines);
         assert_eq!(given(Failure::Unauthorized, &lines), lines);
         assert_eq!(given(Failure::Forbidden, &lines), lines);
         assert_eq!(given(Failure::UnusableToken, &lines).len(), 1, "the upstream was not asked");
@@ -159,17 +192,30 @@ mod tests {
         let asks = HeaderValue::from_static(r#"Bearer error="insufficient_scope", scope="admin""#);
         let read = parse(asks.as_bytes());
         let of = |failure| of(failure, Profile::Mcp, &discovery(), std::slice::from_ref(&asks));
-        assert_eq!(of(Failure::Unauthorized), [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithToken)]);
+        assert_eq!(
+            of(Failure::Unauthorized),
+            [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithToken)]
+        );
         for failure in [Failure::TokenRequired, Failure::UnusableToken] {
-            assert_eq!(of(failure), [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithoutToken)]);
+            assert_eq!(
+                of(failure),
+                [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithoutToken)]
+            );
         }
-        assert_eq!(Some(&of(Failure::Forbidden)[0]), step_up(Profile::Mcp, &discovery(), &read).as_ref());
+        assert_eq!(
+            Some(&of(Failure::Forbidden)[0]),
+            step_up(Profile::Mcp, &discovery(), &read).as_ref()
+        );
         assert_eq!(of(Failure::NotMcp), Vec::<HeaderValue>::new());
     }
 
     #[test]
     fn an_error_that_nobody_knows_is_not_carried() {
-        for (theirs, ours) in [("invalid_request", "invalid_request"), ("invalid_tokn", "invalid_token"), ("", "invalid_token")] {
+        for (theirs, ours) in [
+            ("invalid_request", "invalid_request"),
+            ("invalid_tokn", "invalid_token"),
+            ("", "invalid_token"),
+        ] {
             let upstream = parse(format!("Bearer error=\"{theirs}\"").as_bytes());
             let line = refused(Profile::Mcp, &discovery(), &upstream, Owner::CallerWithToken);
             assert_eq!(parse(line.as_bytes())[0].parameter("error"), Some(ours));

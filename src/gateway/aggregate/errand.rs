@@ -35,7 +35,10 @@ use crate::core::{
 };
 
 /// What is to be done for a request.
-#[expect(clippy::large_enum_variant, reason = "there is one for each request, and most are messages")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each request, and most are messages"
+)]
 pub(super) enum Errand {
     /// A message, and who gets it.
     Message(Message, Plan),
@@ -50,8 +53,16 @@ pub(super) enum Errand {
 impl Errand {
     /// The servers that will be sent something.
     pub(super) fn asked(&self, scope: Scope<'_>, sessions: &Sessions) -> Vec<ServerId> {
-        let within_a_session = |(_, name): &&(ServerId, &str)| sessions.get(*name).is_some_and(|id| !id.is_empty());
-        let in_session = || scope.servers.iter().filter(within_a_session).map(|(server, _)| *server).collect();
+        let within_a_session =
+            |(_, name): &&(ServerId, &str)| sessions.get(*name).is_some_and(|id| !id.is_empty());
+        let in_session = || {
+            scope
+                .servers
+                .iter()
+                .filter(within_a_session)
+                .map(|(server, _)| *server)
+                .collect()
+        };
         match self {
             // A notification outside a session would have nothing to be about.
             Self::Message(_, Plan::All) => in_session(),
@@ -86,13 +97,19 @@ impl Several {
     pub(super) async fn run(self, errand: Errand) -> Result<Response<Body>, Refusal> {
         match errand {
             Errand::Message(message, Plan::Open | Plan::Discover) => self.open(&message).await,
-            Errand::Message(message, Plan::List(listed, asked)) => self.list(&message, listed, asked).await,
+            Errand::Message(message, Plan::List(listed, asked)) => {
+                self.list(&message, listed, asked).await
+            }
             Errand::Message(_, Plan::One(server, message)) => {
                 let era = self.era;
                 let link = self.link(server)?;
                 let spoken = link.era();
                 let response = link.ask(&message).await?;
-                Ok(if era == Era::July2026 && spoken != era { translated(response, &message) } else { response })
+                Ok(if era == Era::July2026 && spoken != era {
+                    translated(response, &message)
+                } else {
+                    response
+                })
             }
             Errand::Message(message, Plan::Ping) => {
                 let era = self.era;
@@ -115,49 +132,87 @@ impl Several {
     }
 
     fn link(self, server: ServerId) -> Result<Link, Refusal> {
-        self.links.into_iter().find(|link| link.server == server).ok_or_else(|| Failure::Internal.into())
+        self.links
+            .into_iter()
+            .find(|link| link.server == server)
+            .ok_or_else(|| Failure::Internal.into())
     }
 
     /// Opens every server, and answers for all.
     async fn open(self, message: &Message) -> Result<Response<Body>, Refusal> {
         let modern = message.method().as_deref() == Some("server/discover");
-        let read = |name| message.param(name).and_then(|value| serde_json::from_str::<Value>(value.get()).ok());
+        let read = |name| {
+            message
+                .param(name)
+                .and_then(|value| serde_json::from_str::<Value>(value.get()).ok())
+        };
         let client = read("clientInfo");
         // Of several servers none may ask the client back: there is no telling whose question an answer answers.
-        let capabilities = read("capabilities").filter(|_| self.parties.len() == 1).unwrap_or_else(|| json!({}));
+        let capabilities = read("capabilities")
+            .filter(|_| self.parties.len() == 1)
+            .unwrap_or_else(|| json!({}));
         let opening = self.links.iter().map(|link| {
             let (link, client, capabilities) = (link.clone(), client.clone(), capabilities.clone());
-            (link.server, async move { link.open(client, capabilities).await.map(|opened| (link, opened)) })
+            (link.server, async move {
+                link.open(client, capabilities).await.map(|opened| (link, opened))
+            })
         });
-        let (opened, refusals) = settle(self.profile, self.refusals.clone(), at_once(opening).await?)?;
-        let parts: Vec<(&str, Value)> = opened.iter().map(|(server, (_, opened))| (self.name(*server), opened.result.clone())).collect();
+        let (opened, refusals) =
+            settle(self.profile, self.refusals.clone(), at_once(opening).await?)?;
+        let parts: Vec<(&str, Value)> = opened
+            .iter()
+            .map(|(server, (_, opened))| (self.name(*server), opened.result.clone()))
+            .collect();
         let era = if modern { Era::July2026 } else { legacy_era(message) };
         let mut answer = result(message, &aggregate::opened(era, &parts, &self.failed(&refusals)));
         if modern {
             // Nothing is kept for a client without sessions.
             opened.into_iter().for_each(|(_, (link, opened))| link.end_soon(opened.session));
         } else {
-            let kept = |(server, (_, Opened { session, .. })): &(ServerId, (Link, Opened))| Session {
-                server: self.name(*server).to_owned(),
-                id: session.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
-            };
+            let kept =
+                |(server, (_, Opened { session, .. })): &(ServerId, (Link, Opened))| Session {
+                    server: self.name(*server).to_owned(),
+                    id: session
+                        .as_ref()
+                        .and_then(|id| id.to_str().ok())
+                        .unwrap_or_default()
+                        .to_owned(),
+                };
             let kept: Vec<Session> = opened.iter().map(kept).collect();
-            answer.headers_mut().insert(SESSION, sealed_several(&self.gateway, self.caller, &self.binding, &kept));
+            answer
+                .headers_mut()
+                .insert(SESSION, sealed_several(&self.gateway, self.caller, &self.binding, &kept));
         }
         Ok(answer)
     }
 
     /// Asks servers for their lists, and merges them.
-    async fn list(self, message: &Message, listed: Listed, asked: Vec<(ServerId, Message)>) -> Result<Response<Body>, Refusal> {
+    async fn list(
+        self,
+        message: &Message,
+        listed: Listed,
+        asked: Vec<(ServerId, Message)>,
+    ) -> Result<Response<Body>, Refusal> {
         let mut asked: BTreeMap<ServerId, Message> = asked.into_iter().collect();
         let asking = self.links.iter().filter_map(|link| {
             let (link, message) = (link.clone(), asked.remove(&link.server)?);
             Some((link.server, async move { listed_by(link, message).await }))
         });
-        let (lists, refusals) = settle(self.profile, self.refusals.clone(), at_once(asking).await?)?;
-        let parts: Vec<(&str, Box<RawValue>)> = lists.into_iter().filter_map(|(server, list)| Some((self.name(server), list?))).collect();
-        let scope = Scope { servers: &[], separator: &self.gateway.config.name_separator, tools: self.tools.as_ref() };
-        Ok(result(message, &aggregate::merge_lists(listed, &parts, &self.failed(&refusals), scope, self.era)))
+        let (lists, refusals) =
+            settle(self.profile, self.refusals.clone(), at_once(asking).await?)?;
+        let parts: Vec<(&str, Box<RawValue>)> = lists
+            .into_iter()
+            .filter_map(|(server, list)| Some((self.name(server), list?)))
+            .collect();
+        let scope = Scope {
+            servers: &[],
+            separator: &self.gateway.config.name_separator,
+            tools: self.tools.as_ref(),
+        };
+        Ok(result(
+            message,
+            &aggregate::merge_lists(listed, &parts, &self.failed(&refusals), scope, self.era),
+        ))
     }
 
     /// Sends every server the message, and awaits only that it was taken.
@@ -166,7 +221,11 @@ impl Several {
             let (link, message) = (link.clone(), message.clone());
             (link.server, async move { link.ask(&message).await.map(drop) })
         });
-        if self.links.is_empty() { Ok(()) } else { settle(self.profile, self.refusals, at_once(asking).await?).map(drop) }
+        if self.links.is_empty() {
+            Ok(())
+        } else {
+            settle(self.profile, self.refusals, at_once(asking).await?).map(drop)
+        }
     }
 
     /// Ends the client's sessions. A server that knows the session no more, or does not end any, leaves nothing to end.
@@ -197,7 +256,10 @@ impl Several {
 async fn listed_by(link: Link, message: Message) -> Result<Option<Box<RawValue>>, Refusal> {
     let name = link.name().to_owned();
     let response = link.ask(&message).await?;
-    match reply::read(response, message.id()).await.map_err(|refusal| refusal.about(&name))? {
+    match reply::read(response, message.id())
+        .await
+        .map_err(|refusal| refusal.about(&name))?
+    {
         Reply::Result(result) => Ok(Some(result)),
         Reply::Error(Some(-32601)) => Ok(None),
         Reply::Error(_) => Err(Refusal::from(Failure::NotMcp).about(&name)),

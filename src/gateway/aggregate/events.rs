@@ -33,7 +33,12 @@ impl Unread {
     pub(super) fn event(&mut self) -> Option<Bytes> {
         // An end can have begun in what was searched before.
         let from = self.searched.saturating_sub(3);
-        let end = |end: &&[u8]| Some((self.bytes[from..].windows(end.len()).position(|window| window == *end)?, end.len()));
+        let end = |end: &&[u8]| {
+            Some((
+                self.bytes[from..].windows(end.len()).position(|window| window == *end)?,
+                end.len(),
+            ))
+        };
         let Some((at, length)) = ENDS.iter().filter_map(end).min() else {
             self.searched = self.bytes.len();
             return None;
@@ -52,8 +57,10 @@ impl Unread {
 /// The data of an event: its `data` lines, joined.
 pub(super) fn data_of(event: &[u8]) -> Bytes {
     let lines = event.split(|byte| *byte == b'\n' || *byte == b'\r');
-    let data: Vec<&[u8]> =
-        lines.filter_map(|line| line.strip_prefix(b"data:")).map(|data| data.strip_prefix(b" ").unwrap_or(data)).collect();
+    let data: Vec<&[u8]> = lines
+        .filter_map(|line| line.strip_prefix(b"data:"))
+        .map(|data| data.strip_prefix(b" ").unwrap_or(data))
+        .collect();
     data.join(&b'\n').into()
 }
 
@@ -89,6 +96,9 @@ mod tests {
     #[test]
     fn a_message_without_an_end_is_given_up() {
         let mut unread = Unread::default();
-        assert_eq!((unread.push(&vec![b'a'; LIMIT]), unread.event(), unread.push(b"a")), (Ok(()), None, Err(TooLong)));
+        assert_eq!(
+            (unread.push(&vec![b'a'; LIMIT]), unread.event(), unread.push(b"a")),
+            (Ok(()), None, Err(TooLong))
+        );
     }
 }

@@ -73,15 +73,24 @@ impl Link {
     }
 
     /// Opens the server for a client that says this of itself.
-    pub(super) async fn open(&self, client: Option<Value>, capabilities: Value) -> Result<Opened, Refusal> {
+    pub(super) async fn open(
+        &self,
+        client: Option<Value>,
+        capabilities: Value,
+    ) -> Result<Opened, Refusal> {
         let client = client.unwrap_or_else(gateway_info);
         let opening = match self.era() {
             Era::July2026 => message("server/discover", &json!({})),
-            era => message("initialize", &json!({ "protocolVersion": era.as_str(), "capabilities": capabilities, "clientInfo": client })),
+            era => message(
+                "initialize",
+                &json!({ "protocolVersion": era.as_str(), "capabilities": capabilities, "clientInfo": client }),
+            ),
         };
         let Answer { response, session } = self.send(&opening).await?;
         let result = match reply::read(response, opening.id()).await {
-            Ok(Reply::Result(result)) => serde_json::from_str(result.get()).map_err(|_| Failure::NotMcp.into()),
+            Ok(Reply::Result(result)) => {
+                serde_json::from_str(result.get()).map_err(|_| Failure::NotMcp.into())
+            }
             // A server that will not be opened cannot be asked anything.
             Ok(Reply::Error(_)) => Err(Failure::NotMcp.into()),
             Err(refusal) => Err(refusal),
@@ -98,7 +107,8 @@ impl Link {
         self.session = self.open(None, json!({})).await?.session;
         (self.opened, self.own) = (true, true);
         let ending = Ending(self.clone());
-        let initialized = Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        let initialized =
+            Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         self.send(&initialized.expect("a notification is a message")).await?;
         let (parts, body) = self.send(message).await?.response.into_parts();
         Ok(Response::from_parts(parts, Whole { body, _ending: ending }.boxed_unsync()))
@@ -107,19 +117,34 @@ impl Link {
     /// Sends a message as it is and waits for the head.
     async fn send(&self, message: &Message) -> Result<Answer, Refusal> {
         let message = &to_server(message, self.era());
-        let awaited = if message.id().is_some() && message.method().is_some() { Awaited::Answer } else { Awaited::Acknowledgement };
-        let answer = self.forward(Method::POST, self.headers(Some(message)), message.to_string(), awaited).send(&self.gateway).await?;
+        let awaited = if message.id().is_some() && message.method().is_some() {
+            Awaited::Answer
+        } else {
+            Awaited::Acknowledgement
+        };
+        let answer = self
+            .forward(Method::POST, self.headers(Some(message)), message.to_string(), awaited)
+            .send(&self.gateway)
+            .await?;
         // The client's session is the sessions of all servers: when one of them has lost its part, the client has to begin anew.
-        let lost = answer.response.status() == StatusCode::NOT_FOUND && self.session.is_some() && !self.own;
+        let lost = answer.response.status() == StatusCode::NOT_FOUND
+            && self.session.is_some()
+            && !self.own;
         if lost { Err(Failure::NoSuchSession.into()) } else { Ok(answer) }
     }
 
     /// Ends the session with the server. One that it knows no more, or that it does not end, leaves nothing to end.
     pub(super) async fn end(&self) -> Result<(), Refusal> {
-        let ended = self.forward(Method::DELETE, self.headers(None), String::new(), Awaited::End).send(&self.gateway).await;
-        let gone = |status| matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+        let ended = self
+            .forward(Method::DELETE, self.headers(None), String::new(), Awaited::End)
+            .send(&self.gateway)
+            .await;
+        let gone =
+            |status| matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
         match ended {
-            Err(refusal) if !matches!(refusal.failure, Failure::Status(status) if gone(status)) => Err(refusal),
+            Err(refusal) if !matches!(refusal.failure, Failure::Status(status) if gone(status)) => {
+                Err(refusal)
+            }
             _ => Ok(()),
         }
     }
@@ -132,14 +157,27 @@ impl Link {
     }
 
     /// Listens to the server's own stream.
-    pub(super) async fn listen(&self, last_event: Option<HeaderValue>) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn listen(
+        &self,
+        last_event: Option<HeaderValue>,
+    ) -> Result<Response<Body>, Refusal> {
         let mut headers = self.headers(None);
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         headers.extend(last_event.map(|id| (HeaderName::from_static("last-event-id"), id)));
-        Ok(self.forward(Method::GET, headers, String::new(), Awaited::Stream).send(&self.gateway).await?.response)
+        Ok(self
+            .forward(Method::GET, headers, String::new(), Awaited::Stream)
+            .send(&self.gateway)
+            .await?
+            .response)
     }
 
-    fn forward(&self, method: Method, headers: HeaderMap, body: String, awaited: Awaited) -> Forward {
+    fn forward(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: String,
+        awaited: Awaited,
+    ) -> Forward {
         Forward {
             caller: self.caller,
             server: self.server,
@@ -158,11 +196,20 @@ impl Link {
     /// client's, as far as they are not about its own message.
     fn headers(&self, message: Option<&Message>) -> HeaderMap {
         let mut headers = HeaderMap::clone(&self.client);
-        for about_the_message in ["content-encoding", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version"] {
+        for about_the_message in [
+            "content-encoding",
+            "last-event-id",
+            "mcp-method",
+            "mcp-name",
+            "mcp-protocol-version",
+        ] {
             headers.remove(about_the_message);
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
         let method = message.and_then(Message::method);
         if method.as_deref() != Some("initialize") {
             headers.insert("mcp-protocol-version", HeaderValue::from_static(self.era().as_str()));
@@ -174,21 +221,32 @@ impl Link {
                 "resources/read" => message.text("uri"),
                 _ => None,
             };
-            headers.extend(named.map(|name| (HeaderName::from_static("mcp-name"), field_value(&name))));
+            headers.extend(
+                named.map(|name| (HeaderName::from_static("mcp-name"), field_value(&name))),
+            );
         }
         headers
     }
 }
 
 fn message(method: &str, params: &Value) -> Message {
-    let text = json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params }).to_string();
-    Message::read(text.as_bytes()).expect("an object with a method and an object of parameters is a message")
+    let text =
+        json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params })
+            .to_string();
+    Message::read(text.as_bytes())
+        .expect("an object with a method and an object of parameters is a message")
 }
 
 /// A text as a field value: as it is, or in the form that the revision has for what a field cannot hold.
 fn field_value(text: &str) -> HeaderValue {
-    let plain = text.bytes().all(|b| (0x20..0x7f).contains(&b)) && text.trim() == text && !text.starts_with("=?base64?");
-    let value = if plain { text.to_owned() } else { format!("=?base64?{}?=", BASE64_STANDARD.encode(text)) };
+    let plain = text.bytes().all(|b| (0x20..0x7f).contains(&b))
+        && text.trim() == text
+        && !text.starts_with("=?base64?");
+    let value = if plain {
+        text.to_owned()
+    } else {
+        format!("=?base64?{}?=", BASE64_STANDARD.encode(text))
+    };
     HeaderValue::from_maybe_shared(value).expect("visible ASCII and spaces only, or base64")
 }
 
@@ -216,7 +274,10 @@ impl HttpBody for Whole {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -37,8 +37,17 @@ use crate::core::{
 type Sessions = std::collections::BTreeMap<String, String>;
 
 /// Serves a request for several servers.
-pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'_>) -> Result<Response<Body>, Refusal> {
-    let (config, profile, caller, binding) = (&gateway.config, plan.profile(&gateway.config), plan.admitted.caller, plan.binding());
+pub(super) async fn serve(
+    gateway: &Arc<Gateway>,
+    plan: Plan<'_>,
+    asked: Asked<'_>,
+) -> Result<Response<Body>, Refusal> {
+    let (config, profile, caller, binding) = (
+        &gateway.config,
+        plan.profile(&gateway.config),
+        plan.admitted.caller,
+        plan.binding(),
+    );
     let Asked { method, headers, message, line } = asked;
     let envelope = message.as_ref().map(|message| message.envelope.clone()).unwrap_or_default();
     let era = match era(&headers) {
@@ -55,7 +64,9 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
     };
     // Where no server is asked anything, a probe is the only way to learn what it makes of the token (A20, STR-07).
     let (servers, unasked) = match errand.asked(scope, &sessions) {
-        servers if servers.is_empty() => (scope.servers.iter().map(|(server, _)| *server).collect(), true),
+        servers if servers.is_empty() => {
+            (scope.servers.iter().map(|(server, _)| *server).collect(), true)
+        }
         servers => (servers, false),
     };
     line.subject.servers.clone_from(&servers);
@@ -72,12 +83,18 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
             gateway: Arc::clone(gateway),
             caller,
             server: party.server,
-            credential: party.credential.clone().ok().filter(|_| !refusals.contains_key(&party.server))?,
+            credential: party
+                .credential
+                .clone()
+                .ok()
+                .filter(|_| !refusals.contains_key(&party.server))?,
             profile,
             discovery: party.discovery.clone(),
             client: Arc::clone(&client),
             opened: session.is_some(),
-            session: session.filter(|id| !id.is_empty()).and_then(|id| HeaderValue::try_from(id).ok()),
+            session: session
+                .filter(|id| !id.is_empty())
+                .and_then(|id| HeaderValue::try_from(id).ok()),
             own: false,
         })
     });
@@ -87,7 +104,10 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
         profile,
         binding,
         links: links.collect(),
-        parties: parties.iter().map(|party| (party.server, party.discovery.resource_metadata.clone())).collect(),
+        parties: parties
+            .iter()
+            .map(|party| (party.server, party.discovery.resource_metadata.clone()))
+            .collect(),
         refusals,
         tools: plan.tools.cloned(),
         era,
@@ -96,7 +116,10 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, plan: Plan<'_>, asked: Asked<'
 }
 
 /// What is to be done for a request, or what is to be said to it at once, because it means nobody.
-#[expect(clippy::result_large_err, reason = "a response is what the request ends in either way")]
+#[expect(
+    clippy::result_large_err,
+    reason = "a response is what the request ends in either way"
+)]
 fn errand(
     method: &Method,
     headers: &HeaderMap,
@@ -105,27 +128,41 @@ fn errand(
     sessions: &Sessions,
 ) -> Result<Errand, Response<Body>> {
     match *method {
-        Method::GET if scope.servers.len() == 1 => return Ok(Errand::Listen(headers.get("last-event-id").cloned())),
+        Method::GET if scope.servers.len() == 1 => {
+            return Ok(Errand::Listen(headers.get("last-event-id").cloned()));
+        }
         Method::GET => return Ok(Errand::Nothing(Failure::NoStream)),
-        Method::DELETE if sessions.is_empty() => return Ok(Errand::Nothing(Failure::NoSuchSession)),
+        Method::DELETE if sessions.is_empty() => {
+            return Ok(Errand::Nothing(Failure::NoSuchSession));
+        }
         Method::DELETE => return Ok(Errand::End),
         _ => {}
     }
-    let message = Message::read(body.unwrap_or_default()).map_err(|unreadable| match unreadable {
-        Unreadable::NotJson => error(StatusCode::BAD_REQUEST, None, -32700, "the body is not JSON"),
-        Unreadable::NotAMessage => {
-            error(StatusCode::BAD_REQUEST, None, -32600, "the body is not one JSON-RPC message; several servers take no batches together")
-        }
-    })?;
+    let message =
+        Message::read(body.unwrap_or_default()).map_err(|unreadable| match unreadable {
+            Unreadable::NotJson => {
+                error(StatusCode::BAD_REQUEST, None, -32700, "the body is not JSON")
+            }
+            Unreadable::NotAMessage => error(
+                StatusCode::BAD_REQUEST,
+                None,
+                -32600,
+                "the body is not one JSON-RPC message; several servers take no batches together",
+            ),
+        })?;
     match aggregate::plan(&message, scope) {
-        aggregate::Plan::Refused(refused) => Err(refuse(&message, refused, Era::July2026.is_named(headers))),
+        aggregate::Plan::Refused(refused) => {
+            Err(refuse(&message, refused, Era::July2026.is_named(headers)))
+        }
         plan => Ok(Errand::Message(message, plan)),
     }
 }
 
 /// The revision that a client speaks: the first, if it does not say.
 fn era(headers: &HeaderMap) -> Result<Era, &HeaderValue> {
-    headers.get("mcp-protocol-version").map_or(Ok(Era::March2025), |named| named.to_str().ok().and_then(Era::named).ok_or(named))
+    headers.get("mcp-protocol-version").map_or(Ok(Era::March2025), |named| {
+        named.to_str().ok().and_then(Era::named).ok_or(named)
+    })
 }
 
 /// `UnsupportedProtocolVersion` of MCP 2026-07-28; before, any 400 said so.
@@ -141,7 +178,12 @@ fn refuse(message: &Message, refused: Refused, modern: bool) -> Response<Body> {
         (true, Refused::NoMeaning) if modern => StatusCode::NOT_FOUND,
         (true, _) => StatusCode::OK,
     };
-    error(status, message.id().filter(|_| message.method().is_some()), refused.code(), refused.message())
+    error(
+        status,
+        message.id().filter(|_| message.method().is_some()),
+        refused.code(),
+        refused.message(),
+    )
 }
 
 fn result(message: &Message, result: &str) -> Response<Body> {
@@ -149,7 +191,10 @@ fn result(message: &Message, result: &str) -> Response<Body> {
 }
 
 fn error(status: StatusCode, id: Option<&RawValue>, code: i32, message: &str) -> Response<Body> {
-    document(status, framed(id, "error", &json!({ "code": code, "message": message }).to_string()))
+    document(
+        status,
+        framed(id, "error", &json!({ "code": code, "message": message }).to_string()),
+    )
 }
 
 fn framed(id: Option<&RawValue>, member: &str, value: &str) -> String {

@@ -20,12 +20,18 @@ pub(super) enum Reply {
 }
 
 /// Reads the reply to the request with this id.
-pub(super) async fn read(response: Response<Body>, id: Option<&RawValue>) -> Result<Reply, Refusal> {
+pub(super) async fn read(
+    response: Response<Body>,
+    id: Option<&RawValue>,
+) -> Result<Reply, Refusal> {
     let is_json = Media::of(response.headers()) == Media::Json;
     let mut body = response.into_body();
     let mut unread = Unread::default();
     while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| Failure::NoAnswer(Cause::Broken))?.into_data().unwrap_or_default();
+        let data = frame
+            .map_err(|_| Failure::NoAnswer(Cause::Broken))?
+            .into_data()
+            .unwrap_or_default();
         unread.push(&data).map_err(|TooLong| Failure::NotMcp)?;
         while !is_json && let Some(event) = unread.event() {
             if let Some(reply) = parse(&data_of(&event), id) {
@@ -56,7 +62,10 @@ mod tests {
     use super::{super::super::answer::whole, *};
 
     async fn reply(content_type: &str, body: &str) -> String {
-        let response = Response::builder().header("content-type", content_type).body(whole(body.to_owned())).unwrap();
+        let response = Response::builder()
+            .header("content-type", content_type)
+            .body(whole(body.to_owned()))
+            .unwrap();
         let id = RawValue::from_string("7".to_owned()).unwrap();
         match read(response, Some(&id)).await {
             Ok(Reply::Result(result)) => result.get().to_owned(),
@@ -71,7 +80,9 @@ mod tests {
         assert_eq!(reply("application/json; charset=utf-8", text).await, r#"{"a": 1}"#);
         for stream in [
             format!("event: message\ndata: {text}\n\n"),
-            format!(": hello\n\ndata: {{\"method\":\"notifications/progress\"}}\r\n\r\nid: 4\r\ndata:{text}\r\n\r\n"),
+            format!(
+                ": hello\n\ndata: {{\"method\":\"notifications/progress\"}}\r\n\r\nid: 4\r\ndata:{text}\r\n\r\n"
+            ),
             format!("data: {}\n\n", text.replace(',', ",\ndata: ")),
             format!("data: {text}"),
         ] {
@@ -81,7 +92,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_reply_is_none() {
-        assert_eq!(reply("application/json", r#"{"id":7,"error":{"code":-32601,"message":"no"}}"#).await, "error Some(-32601)");
+        assert_eq!(
+            reply("application/json", r#"{"id":7,"error":{"code":-32601,"message":"no"}}"#).await,
+            "error Some(-32601)"
+        );
         for (content_type, body) in [
             ("application/json", r#"{"id":8,"result":{}}"#),
             ("application/json", "{"),

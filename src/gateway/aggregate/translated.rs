@@ -23,7 +23,16 @@ pub(super) fn translated(mut response: Response<Body>, request: &Message) -> Res
     let is_json = Media::of(response.headers()) == Media::Json;
     // What is said gets longer.
     response.headers_mut().remove(CONTENT_LENGTH);
-    response.map(|body| Translated { body, unread: Unread::default(), request: request.clone(), is_json, ended: false }.boxed_unsync())
+    response.map(|body| {
+        Translated {
+            body,
+            unread: Unread::default(),
+            request: request.clone(),
+            is_json,
+            ended: false,
+        }
+        .boxed_unsync()
+    })
 }
 
 struct Translated {
@@ -46,7 +55,11 @@ impl Translated {
         }
         if self.ended {
             let rest = self.unread.rest();
-            let whole = if self.is_json { to_newest_client(&rest, &self.request).map(Bytes::from) } else { None };
+            let whole = if self.is_json {
+                to_newest_client(&rest, &self.request).map(Bytes::from)
+            } else {
+                None
+            };
             ready.extend_from_slice(&whole.unwrap_or(rest));
         }
         ready.freeze()
@@ -54,10 +67,14 @@ impl Translated {
 
     /// A whole event: its reply in the new form, and its other lines as they are.
     fn event(&self, event: &[u8]) -> Bytes {
-        let Some(reply) = to_newest_client(&data_of(event), &self.request) else { return Bytes::copy_from_slice(event) };
+        let Some(reply) = to_newest_client(&data_of(event), &self.request) else {
+            return Bytes::copy_from_slice(event);
+        };
         let lines = event.split(|byte| *byte == b'\n' || *byte == b'\r');
         let mut written = BytesMut::new();
-        for line in lines.filter(|line| !line.is_empty() && *line != b"data" && !line.starts_with(b"data:")) {
+        for line in
+            lines.filter(|line| !line.is_empty() && *line != b"data" && !line.starts_with(b"data:"))
+        {
             written.extend_from_slice(line);
             written.extend_from_slice(b"\n");
         }
@@ -70,13 +87,17 @@ impl HttpBody for Translated {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         while !this.ended {
             match ready!(Pin::new(&mut this.body).poll_frame(context)) {
                 Some(Ok(frame)) => {
                     let pushed = this.unread.push(&frame.into_data().unwrap_or_default());
-                    pushed.map_err(|TooLong| "the upstream's message is too long to be translated")?;
+                    pushed
+                        .map_err(|TooLong| "the upstream's message is too long to be translated")?;
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => this.ended = true,
@@ -95,7 +116,10 @@ mod tests {
     use super::{super::super::answer::whole, *};
 
     async fn through(content_type: &str, body: &str) -> String {
-        let response = Response::builder().header("content-type", content_type).body(whole(body.to_owned())).unwrap();
+        let response = Response::builder()
+            .header("content-type", content_type)
+            .body(whole(body.to_owned()))
+            .unwrap();
         let request = Message::read(br#"{"jsonrpc":"2.0","id":7,"method":"tools/call"}"#).unwrap();
         let body = translated(response, &request).into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(body.to_vec()).unwrap()
@@ -103,11 +127,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_reply_is_translated_and_nothing_else() {
-        let (reply, new) = (r#"{"id":7,"result":{}}"#, r#"{"id":7,"result":{"resultType":"complete"}}"#);
+        let (reply, new) =
+            (r#"{"id":7,"result":{}}"#, r#"{"id":7,"result":{"resultType":"complete"}}"#);
         assert_eq!(through("application/json", reply).await, new);
         assert_eq!(through("application/json", "{").await, "{");
-        let before = ": hello\r\n\r\nid: 0\ndata: \n\ndata: {\"method\":\"notifications/progress\"}\n\n";
-        let stream = through("text/event-stream", &format!("{before}event: message\r\nid: 1\r\ndata: {reply}\r\n\r\ndata: rest")).await;
+        let before =
+            ": hello\r\n\r\nid: 0\ndata: \n\ndata: {\"method\":\"notifications/progress\"}\n\n";
+        let stream = through(
+            "text/event-stream",
+            &format!("{before}event: message\r\nid: 1\r\ndata: {reply}\r\n\r\ndata: rest"),
+        )
+        .await;
         assert_eq!(stream, format!("{before}event: message\nid: 1\ndata: {new}\n\ndata: rest"));
     }
 }

@@ -3,7 +3,10 @@
 //! What it offers stands in `offer.json`, under the names that the official conformance scenarios call; what has to happen while it
 //! is called is in [`calls`]. A gate before it may answer in its place, which is how a token is refused.
 
-#![expect(deprecated, reason = "what the newest revision gave up is in use with the others")]
+#![expect(
+    deprecated,
+    reason = "what the newest revision gave up is in use with the others"
+)]
 
 mod calls;
 mod rounds;
@@ -24,38 +27,52 @@ use hyper_util::{
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams, GetPromptResponse,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ReadResourceRequestParams, ReadResourceResponse, ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
-        Tool, UnsubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+        GetPromptRequestParams, GetPromptResponse, ListPromptsResult, ListResourceTemplatesResult,
+        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+        ReadResourceResponse, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
+        SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
     service::{RequestContext, SubscriptionContext},
-    transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager},
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast};
 
 /// What the server offers, and what it answers.
-static OFFER: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("../offer.json")).unwrap());
+static OFFER: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../offer.json")).unwrap());
 
 pub(crate) type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 /// Serves at the URL that it returns, for as long as the test's runtime lives.
-pub(crate) async fn serve(gate: impl Fn(&Request<Incoming>) -> Option<Answer> + Send + Sync + 'static) -> String {
+pub(crate) async fn serve(
+    gate: impl Fn(&Request<Incoming>) -> Option<Answer> + Send + Sync + 'static,
+) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let config = StreamableHttpServerConfig::default().with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"]);
-    let sdk = Sdk { sessions: Arc::default(), changes: broadcast::Sender::new(16), listening: Arc::default(), resumed: Arc::default() };
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"]);
+    let sdk = Sdk {
+        sessions: Arc::default(),
+        changes: broadcast::Sender::new(16),
+        listening: Arc::default(),
+        resumed: Arc::default(),
+    };
     let resumed = Arc::clone(&sdk.resumed);
     let sessions = Arc::clone(&sdk.sessions);
     let service = StreamableHttpService::new(move || Ok(sdk.clone()), sessions, config);
     let gate = Arc::new(gate);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (service, gate, resumed) = (service.clone(), Arc::clone(&gate), Arc::clone(&resumed));
+            let (service, gate, resumed) =
+                (service.clone(), Arc::clone(&gate), Arc::clone(&resumed));
             let answer = service_fn(move |request: Request<Incoming>| {
-                let (service, resumed, stopped) = (service.clone(), Arc::clone(&resumed), gate(&request));
+                let (service, resumed, stopped) =
+                    (service.clone(), Arc::clone(&resumed), gate(&request));
                 async move {
                     let resumes = request.headers().contains_key("last-event-id");
                     let answer = match stopped {
@@ -70,7 +87,9 @@ pub(crate) async fn serve(gate: impl Fn(&Request<Incoming>) -> Option<Answer> + 
             });
             tokio::spawn(async move {
                 // A connection ends as its client wants it to.
-                let _ended = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
+                let _ended = Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), answer)
+                    .await;
             });
         }
     });
@@ -132,20 +151,36 @@ impl ServerHandler for Sdk {
         Ok(complete(json!({ "resources": OFFER["resources"] })))
     }
 
-    async fn list_resource_templates(&self, _: Page, _: Context) -> Result<ListResourceTemplatesResult, ErrorData> {
+    async fn list_resource_templates(
+        &self,
+        _: Page,
+        _: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
         Ok(complete(json!({ "resourceTemplates": OFFER["templates"] })))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
         calls::tool(self, request, &context).await
     }
 
     /// Has the SDK compare the fields that mirror arguments with the arguments.
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        OFFER["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == name).map(said)
+        OFFER["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|tool| tool["name"] == name)
+            .map(said)
     }
 
-    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
         self.listening.lock().unwrap().push(self.changes.subscribe());
         Some(requested.clone())
     }
@@ -165,8 +200,17 @@ impl ServerHandler for Sdk {
         }
     }
 
-    async fn get_prompt(&self, request: GetPromptRequestParams, context: Context) -> Result<GetPromptResponse, ErrorData> {
-        if let Some(asked) = rounds::ask(&request.name, request.input_responses.as_ref(), request.request_state.as_deref(), &context) {
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        if let Some(asked) = rounds::ask(
+            &request.name,
+            request.input_responses.as_ref(),
+            request.request_state.as_deref(),
+            &context,
+        ) {
             return asked.map(|more| match more {
                 rounds::More::Ask(asked) => asked.into(),
                 rounds::More::Enough(heard) => GetPromptResponse::Complete(complete(
@@ -174,32 +218,49 @@ impl ServerHandler for Sdk {
                 )),
             });
         }
-        let mut messages =
-            OFFER["messages"].get(&*request.name).ok_or_else(|| ErrorData::invalid_params("no such prompt", None))?.to_string();
+        let mut messages = OFFER["messages"]
+            .get(&*request.name)
+            .ok_or_else(|| ErrorData::invalid_params("no such prompt", None))?
+            .to_string();
         for (name, value) in request.arguments.iter().flatten() {
             messages = messages.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
         }
-        Ok(GetPromptResponse::Complete(complete(json!({ "messages": serde_json::from_str::<Value>(&messages).unwrap() }))))
+        Ok(GetPromptResponse::Complete(complete(
+            json!({ "messages": serde_json::from_str::<Value>(&messages).unwrap() }),
+        )))
     }
 
-    async fn read_resource(&self, request: ReadResourceRequestParams, _: Context) -> Result<ReadResourceResponse, ErrorData> {
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = &request.uri;
-        let mut content = match uri.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data")) {
+        let mut content = match uri
+            .strip_prefix("test://template/")
+            .and_then(|rest| rest.strip_suffix("/data"))
+        {
             Some(id) => {
-                let text = json!({ "id": id, "templateTest": true, "data": format!("Data for ID: {id}") });
+                let text =
+                    json!({ "id": id, "templateTest": true, "data": format!("Data for ID: {id}") });
                 json!({ "mimeType": "application/json", "text": text.to_string() })
             }
-            None => OFFER["contents"]
-                .get(uri)
-                .cloned()
-                .ok_or_else(|| ErrorData::resource_not_found("Resource not found", Some(json!({ "uri": uri }))))?,
+            None => OFFER["contents"].get(uri).cloned().ok_or_else(|| {
+                ErrorData::resource_not_found("Resource not found", Some(json!({ "uri": uri })))
+            })?,
         };
         content["uri"] = json!(uri);
         Ok(ReadResourceResponse::Complete(complete(json!({ "contents": [content] }))))
     }
 
-    async fn complete(&self, _: CompleteRequestParams, _: Context) -> Result<CompleteResult, ErrorData> {
-        Ok(complete(json!({ "completion": { "values": ["paris", "park", "party"], "total": 3, "hasMore": false } })))
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        Ok(complete(
+            json!({ "completion": { "values": ["paris", "park", "party"], "total": 3, "hasMore": false } }),
+        ))
     }
 
     async fn set_level(&self, _: SetLevelRequestParams, _: Context) -> Result<(), ErrorData> {

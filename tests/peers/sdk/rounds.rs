@@ -19,7 +19,12 @@ pub(super) enum More {
 }
 
 /// Takes the round that a request stands at; `None` where a name asks for nothing.
-pub(super) fn ask(name: &str, heard: Option<&InputResponses>, state: Option<&str>, context: &Context) -> Option<Result<More, ErrorData>> {
+pub(super) fn ask(
+    name: &str,
+    heard: Option<&InputResponses>,
+    state: Option<&str>,
+    context: &Context,
+) -> Option<Result<More, ErrorData>> {
     let asking = OFFER["rounds"].get(name)?;
     let rounds = asking["rounds"].as_array().unwrap();
     let keeps_state = asking["state"] == json!(true);
@@ -27,18 +32,28 @@ pub(super) fn ask(name: &str, heard: Option<&InputResponses>, state: Option<&str
         None => 0,
         Some(state) => match (0..rounds.len()).find(|round| seal(name, *round) == state) {
             Some(round) => round,
-            None => return Some(Err(ErrorData::invalid_params("the request state is not what this server gave", None))),
+            None => {
+                return Some(Err(ErrorData::invalid_params(
+                    "the request state is not what this server gave",
+                    None,
+                )));
+            }
         },
     };
     let wanted: Map<String, Value> = capable(&rounds[round], context);
-    let complete = heard.is_some_and(|heard| wanted.iter().all(|(key, asked)| heard.get(key).is_some_and(|answer| answers(asked, answer))));
+    let complete = heard.is_some_and(|heard| {
+        wanted
+            .iter()
+            .all(|(key, asked)| heard.get(key).is_some_and(|answer| answers(asked, answer)))
+    });
     let next = if complete { round + 1 } else { round };
     let Some(questions) = rounds.get(next) else {
         let heard = serde_json::to_value(heard).unwrap();
         let name = heard["user_name"]["content"]["name"].as_str().unwrap_or("you");
         return Some(Ok(More::Enough(format!("Hello, {name}! state-ok {heard}"))));
     };
-    let mut asked = json!({ "resultType": "input_required", "inputRequests": capable(questions, context) });
+    let mut asked =
+        json!({ "resultType": "input_required", "inputRequests": capable(questions, context) });
     if keeps_state {
         asked["requestState"] = json!(seal(name, next));
     }

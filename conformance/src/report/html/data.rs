@@ -69,25 +69,50 @@ pub(super) fn packed(run: &Run, standings: &Standings<'_>) -> String {
 
 fn data<'a>(run: &'a Run, standings: &Standings<'a>) -> Data<'a> {
     let told = |about: &str, findings: &'a [Finding]| {
-        let mut told: Vec<(Standing, &Finding)> = findings.iter().map(|finding| (standings.of(about, finding), finding)).collect();
+        let mut told: Vec<(Standing, &Finding)> =
+            findings.iter().map(|finding| (standings.of(about, finding), finding)).collect();
         told.sort_by_key(|(standing, _)| std::cmp::Reverse(*standing));
-        told.into_iter().map(|(standing, finding)| Told { standing: standing.as_str(), finding }).collect()
+        told.into_iter()
+            .map(|(standing, finding)| Told { standing: standing.as_str(), finding })
+            .collect()
     };
-    let standing = |about: &str, findings: &[Finding]| standings.of_all(about, findings).map_or("none", Standing::as_str);
+    let standing = |about: &str, findings: &[Finding]| {
+        standings.of_all(about, findings).map_or("none", Standing::as_str)
+    };
     let Header { implementation, seed, .. } = &run.header;
     let cases = run.cases().map(|judged| Case {
-        values: judged.cell.map(|cell| AXES.iter().map(|axis| cell.value(axis)).collect()).unwrap_or_default(),
+        values: judged
+            .cell
+            .map(|cell| AXES.iter().map(|axis| cell.value(axis)).collect())
+            .unwrap_or_default(),
         standing: standing(&judged.id, judged.findings),
         findings: told(&judged.id, judged.findings),
         observations: judged.observations,
         trace: judged.trace,
         evidence: judged.evidence,
-        endings: judged.trace.exchanges.iter().map(|exchange| ending_in_words(exchange.ending)).collect(),
-        again: format!("preflight-conformance run {implementation} --only '{}' --seed {seed} --hold", judged.only),
-        curl: judged.trace.exchanges.last().filter(|_| replays(&judged)).map(|exchange| curl(judged.gateway, exchange)),
+        endings: judged
+            .trace
+            .exchanges
+            .iter()
+            .map(|exchange| ending_in_words(exchange.ending))
+            .collect(),
+        again: format!(
+            "preflight-conformance run {implementation} --only '{}' --seed {seed} --hold",
+            judged.only
+        ),
+        curl: judged
+            .trace
+            .exchanges
+            .last()
+            .filter(|_| replays(&judged))
+            .map(|exchange| curl(judged.gateway, exchange)),
         id: judged.id,
     });
-    Data { axes: AXES, requirements: requirements(run), cases: cases.collect() }
+    Data {
+        axes: AXES,
+        requirements: requirements(run),
+        cases: cases.collect(),
+    }
 }
 
 fn requirements(run: &Run) -> BTreeMap<&str, About> {

@@ -32,16 +32,36 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
     for (at, judged) in run.cells.iter().enumerate() {
         let value = |axis| judged.cell.value(axis);
         columns.insert(place(judged));
-        let group = AXES.iter().filter(|axis| !PLACED.contains(axis)).map(|axis| (*axis, value(axis))).collect();
-        groups.entry(group).or_default().entry(value("upstream")).or_default().push((at, judged));
+        let group = AXES
+            .iter()
+            .filter(|axis| !PLACED.contains(axis))
+            .map(|axis| (*axis, value(axis)))
+            .collect();
+        groups
+            .entry(group)
+            .or_default()
+            .entry(value("upstream"))
+            .or_default()
+            .push((at, judged));
     }
     columns.sort_unstable();
-    let starts: IndexMap<Start, usize> = columns.iter().fold(IndexMap::new(), |mut widths, (start, _)| {
-        *widths.entry(*start).or_default() += 1;
-        widths
-    });
-    let label = |start: &Start| if run.header.profiles.len() > 1 { start.to_string() } else { start.strategy.to_string() };
-    let varies = |axis: &str| run.cells.iter().any(|judged| judged.cell.value(axis) != run.cells[0].cell.value(axis));
+    let starts: IndexMap<Start, usize> =
+        columns.iter().fold(IndexMap::new(), |mut widths, (start, _)| {
+            *widths.entry(*start).or_default() += 1;
+            widths
+        });
+    let label = |start: &Start| {
+        if run.header.profiles.len() > 1 {
+            start.to_string()
+        } else {
+            start.strategy.to_string()
+        }
+    };
+    let varies = |axis: &str| {
+        run.cells
+            .iter()
+            .any(|judged| judged.cell.value(axis) != run.cells[0].cell.value(axis))
+    };
     let varying: Vec<&str> = AXES.into_iter().filter(|axis| varies(axis)).collect();
     html! {
         section #matrix {

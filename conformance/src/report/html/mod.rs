@@ -75,12 +75,15 @@ fn rich(text: &str) -> Markup {
 fn policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let (script, style) = (hash(SCRIPT), hash(STYLE));
-    format!("default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'")
+    format!(
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    )
 }
 
 fn masthead(run: &Run, rows: &[Row<'_>], result: &str) -> Markup {
     let header = &run.header;
-    let strategies: Vec<&str> = header.strategies.iter().map(|strategy| strategy.as_str()).collect();
+    let strategies: Vec<&str> =
+        header.strategies.iter().map(|strategy| strategy.as_str()).collect();
     html! {
         header.masthead {
             p.brand { "Preflight conformance" }

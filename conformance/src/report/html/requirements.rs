@@ -19,7 +19,8 @@ use crate::{
 
 /// The whole list.
 pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) -> Markup {
-    let (mut unmet, met): (Vec<&Row<'_>>, Vec<&Row<'_>>) = rows.iter().partition(|row| is_unmet(row));
+    let (mut unmet, met): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
+        rows.iter().partition(|row| is_unmet(row));
     unmet.sort_by_key(|row| std::cmp::Reverse(row.standing));
     let mut families: IndexMap<&str, Vec<&Row<'_>>> = IndexMap::new();
     for row in met {
@@ -27,7 +28,12 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
     }
     let mut judges: IndexMap<&str, IndexMap<&str, IndexSet<String>>> = IndexMap::new();
     for (about, finding) in run.findings() {
-        judges.entry(&finding.requirement).or_default().entry(&finding.rule).or_default().insert(about);
+        judges
+            .entry(&finding.requirement)
+            .or_default()
+            .entry(&finding.rule)
+            .or_default()
+            .insert(about);
     }
     let group = |name: &str, title: Option<&str>, rows: &[&Row<'_>]| {
         html! {
@@ -57,9 +63,16 @@ fn is_unmet(row: &Row<'_>) -> bool {
     row.judged() && row.standing > Standing::Info
 }
 
-fn requirement(run: &Run, standings: &Standings<'_>, row: &Row<'_>, judges: Option<&IndexMap<&str, IndexSet<String>>>) -> Markup {
+fn requirement(
+    run: &Run,
+    standings: &Standings<'_>,
+    row: &Row<'_>,
+    judges: Option<&IndexMap<&str, IndexSet<String>>>,
+) -> Markup {
     let verdict = &row.verdict;
-    let Some(requirement) = Catalogue::embedded().get(&verdict.id) else { return html! {} };
+    let Some(requirement) = Catalogue::embedded().get(&verdict.id) else {
+        return html! {};
+    };
     let standing = if row.judged() { row.standing } else { Standing::NotApplicable };
     html! {
         details.requirement #(verdict.id) data-unmet[is_unmet(row)] data-core[verdict.core] {
