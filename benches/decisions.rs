@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mcp_preflight::core::{
     access::ServerId,
     admission::{KeyDigest, Keyring},
-    challenge::{Discovery, Profile, parse, refused},
+    challenge::{DiscoveryUrls, Profile, parse, unauthorized},
     credential::Owner,
     outcome::{Cause, Outcome},
     verdict::verdict,
@@ -32,7 +32,7 @@ fn admission(criterion: &mut Criterion) {
     ]);
     for keys in [1_usize, 16, 256] {
         let digests = (0..keys)
-            .map(|n| KeyDigest::of(format!("sk-{}", n + 8 - keys.min(8)).as_bytes()))
+            .map(|n| KeyDigest::of_key(format!("sk-{}", n + 8 - keys.min(8)).as_bytes()))
             .collect();
         let keyring = Keyring {
             header: HeaderName::from_static("x-litellm-api-key"),
@@ -62,7 +62,7 @@ fn challenges(criterion: &mut Criterion) {
     let line = br#"Basic realm="a, b", Bearer realm="up", scope="tools:read tools:call", error="invalid_token", resource_metadata="https://up.example/.well-known/oauth-protected-resource""#;
     criterion.bench_function("challenge/parse", |bencher| bencher.iter(|| parse(black_box(line))));
     let upstream = parse(line);
-    let discovery = Discovery {
+    let discovery = DiscoveryUrls {
         resource_metadata: "https://gateway.example/.well-known/oauth-protected-resource/mcp/alpha"
             .to_owned(),
         authorization_uri:
@@ -71,7 +71,7 @@ fn challenges(criterion: &mut Criterion) {
     for profile in [Profile::Seed, Profile::Mcp] {
         criterion.bench_function(&format!("challenge/write {profile:?}"), |bencher| {
             bencher.iter(|| {
-                refused(
+                unauthorized(
                     profile,
                     black_box(&discovery),
                     black_box(&upstream),

@@ -8,13 +8,13 @@ use std::fmt::Write;
 use http::{HeaderMap, Method, header};
 
 use crate::{
-    config::{Config, Server, Source},
+    config::{Config, CredentialSource, Server},
     core::{
         challenge::Profile,
         credential::{Credential, Owner},
-        origin::Origins,
+        origin::AllowedOrigins,
         preflight::{self, Strategy},
-        route::{Place, Route},
+        route::{Endpoint, Route},
         status::Failure,
     },
     gateway::{
@@ -38,15 +38,16 @@ use crate::{
 pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap) -> String {
     let mut said = Said(String::new());
     said.line("request", format_args!("{method} {path}"));
-    let route = Route::of(path);
-    let origins = Origins::new(&config.external(config.listen), &config.allowed_origins);
+    let route = Route::parse(path);
+    let origins = AllowedOrigins::new(&config.external(config.listen), &config.allowed_origins);
     if let Err(failure) = edge(config, &origins, &route, headers) {
         said.refusal(failure.into());
         return said.0;
     }
     match route {
         Route::Mcp(place) => serve(&mut said, config, method, place, headers),
-        Route::ProtectedResource(Place::One(endpoint)) | Route::AuthorizationServer(endpoint) => {
+        Route::ProtectedResourceMetadata(Endpoint::SingleServer(endpoint))
+        | Route::AuthorizationServerMetadata(endpoint) => {
             match config.server_named(endpoint.server) {
                 Some(server) => {
                     said.line("server", &config.server(server).name);
@@ -55,24 +56,30 @@ pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap
                         "the document that a challenge of this server leads to; anyone may have it",
                     );
                 }
-                None => said.refusal(Failure::NoSuchPath.into()),
+                None => said.refusal(Failure::UnknownPath.into()),
             }
         }
-        Route::ProtectedResource(Place::Several(_)) => {
+        Route::ProtectedResourceMetadata(Endpoint::Aggregate(_)) => {
             said.line(
                 "answer",
                 "where the tokens of these servers come from, together; anyone may have it",
             );
         }
-        Route::Health | Route::Ready => {
+        Route::Liveness | Route::Readiness => {
             said.line("answer", "a word for a load balancer; anyone may have it")
         }
-        Route::Unknown => said.refusal(Failure::NoSuchPath.into()),
+        Route::Unknown => said.refusal(Failure::UnknownPath.into()),
     }
     said.0
 }
 
-fn serve(said: &mut Said, config: &Config, method: &Method, place: Place<'_>, headers: &HeaderMap) {
+fn serve(
+    said: &mut Said,
+    config: &Config,
+    method: &Method,
+    place: Endpoint<'_>,
+    headers: &HeaderMap,
+) {
     let mut subject = Subject::default();
     let planned =
         plan(config, &config.external(config.listen), place, method, headers, &mut subject);
@@ -91,7 +98,7 @@ fn serve(said: &mut Said, config: &Config, method: &Method, place: Place<'_>, he
     }
 }
 
-fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) {
+fn proceed(said: &mut Said, config: &Config, place: Endpoint<'_>, plan: &Plan<'_>) {
     for party in plan.parties(config, &config.external(config.listen), &plan.servers) {
         let server = config.server(party.server);
         said.server(server);
@@ -101,7 +108,7 @@ fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) 
                 said.line("owner", owner(credential));
                 said.line("probe", probe(config, credential));
                 if config.strategy == Strategy::Probe && credential.forwarded().is_some() {
-                    said.line("", preflight::message(server.era).1);
+                    said.line("", preflight::probe_message(server.protocol_version).1);
                 }
             }
             Err(_) => said.line(
@@ -111,16 +118,16 @@ fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) 
         }
     }
     let answer = match (place, plan.profile(config)) {
-        (Place::One(_), _) => "the server's own, judged by its head",
-        (Place::Several(_), Profile::Seed) => {
+        (Endpoint::SingleServer(_), _) => "the server's own, judged by its head",
+        (Endpoint::Aggregate(_), Profile::Seed) => {
             "the servers' together; whichever refuses, refuses the request"
         }
-        (Place::Several(_), _) => {
+        (Endpoint::Aggregate(_), _) => {
             "the servers' together; those that refuse are named in it, and all of them refuse the request"
         }
     };
     said.line("answer", answer);
-    if let Place::Several(_) = place {
+    if let Endpoint::Aggregate(_) = place {
         said.line(
             "",
             "a message for one of them, as tools/call, is asked of and answered by that one alone",
@@ -128,7 +135,7 @@ fn proceed(said: &mut Said, config: &Config, place: Place<'_>, plan: &Plan<'_>) 
     }
 }
 
-fn worded(credential: &Credential, source: &Source) -> String {
+fn worded(credential: &Credential, source: &CredentialSource) -> String {
     match (credential, source) {
         (Credential::Forwarded(token), _) => {
             format!(
@@ -140,10 +147,10 @@ fn worded(credential: &Credential, source: &Source) -> String {
             "missing: the server is sent none, because the caller sent none for it".to_owned()
         }
         (Credential::Static, _) => "static: the bearer of the configuration".to_owned(),
-        (Credential::Minted, Source::ClientCredentials(client)) => {
+        (Credential::ClientCredentials, CredentialSource::ClientCredentials(client)) => {
             format!("minted: a bearer from {}", client.token_url)
         }
-        (Credential::Minted, _) => "minted".to_owned(),
+        (Credential::ClientCredentials, _) => "minted".to_owned(),
         (Credential::None, _) => "none: the server is sent none".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use libfuzzer_sys::fuzz_target;
 use mcp_preflight::core::{
     admission::{Authorization, KeyDigest, Keyring},
-    credential::{Kind, assign},
+    credential::{ServerKind, assign},
 };
 
 const KEYS: [&[u8]; 2] = [b"sk-alice", b"sk-bob"];
@@ -16,7 +16,7 @@ const KEYS: [&[u8]; 2] = [b"sk-alice", b"sk-bob"];
 fuzz_target!(|bytes: &[u8]| {
     let keyring = Keyring {
         header: HeaderName::from_static("x-key"),
-        keys: KEYS.map(KeyDigest::of).into(),
+        keys: KEYS.map(KeyDigest::of_key).into(),
     };
     let mut headers = HeaderMap::new();
     for (n, line) in bytes.split(|byte| *byte == b'\n').take(6).enumerate() {
@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(admitted) = keyring.admit(&headers) else { return };
     assert!(usize::from(admitted.caller.0) < KEYS.len());
-    for kind in [Kind::Static, Kind::ClientCredentials, Kind::Open] {
+    for kind in [ServerKind::StaticCredential, ServerKind::ClientCredentials, ServerKind::NoCredential] {
         assert!(
             assign(kind, &admitted.authorization)
                 .is_ok_and(|credential| credential.forwarded().is_none())

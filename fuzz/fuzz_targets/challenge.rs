@@ -4,20 +4,20 @@
 
 use libfuzzer_sys::fuzz_target;
 use mcp_preflight::core::{
-    challenge::{Discovery, Parameters, Profile, parse, refused, step_up},
+    challenge::{DiscoveryUrls, Parameters, Profile, parse, unauthorized, step_up},
     credential::Owner,
 };
 
 fuzz_target!(|bytes: &[u8]| {
-    let discovery = Discovery {
+    let discovery = DiscoveryUrls {
         resource_metadata: "https://gw.test/prm".into(),
         authorization_uri: "https://gw.test/as".into(),
     };
     let upstream = parse(bytes);
     for profile in [Profile::Seed, Profile::Mcp] {
         let lines = [
-            Some(refused(profile, &discovery, &upstream, Owner::CallerWithToken)),
-            Some(refused(profile, &discovery, &upstream, Owner::CallerWithoutToken)),
+            Some(unauthorized(profile, &discovery, &upstream, Owner::CallerWithToken)),
+            Some(unauthorized(profile, &discovery, &upstream, Owner::CallerWithoutToken)),
             step_up(profile, &discovery, &upstream),
         ];
         for line in lines.into_iter().flatten() {

@@ -46,7 +46,7 @@ pub(super) fn origin(text: &Spanned<String>) -> Result<Origin, Fault> {
             example("allowed_origins")
         )
     };
-    Origin::read(text.get_ref()).ok_or_else(|| Fault::at(text.span(), "not an origin", expected()))
+    Origin::parse(text.get_ref()).ok_or_else(|| Fault::at(text.span(), "not an origin", expected()))
 }
 
 /// An absolute URL without userinfo; cleartext only on this machine, unless allowed (SEC-07).

@@ -13,19 +13,20 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    Caller, ClientCredentials, Config, Deadlines, Server, Source, Toolset,
+    Caller, ClientCredentials, Config, CredentialSource, Deadlines, Server, Toolset,
     address::{address, certificates, external, issuer, origin, upstream_url},
     error::Fault,
     example::example,
-    secret::{Environment, HUSH, Place},
+    secret::{Environment, HUSH, SecretSource},
 };
 use crate::core::{
     access::{Grant, ServerId},
-    admission::{KeyDigest, Keyring, Scheme, server_of},
+    admission::{AuthScheme, KeyDigest, Keyring, server_of_credential_header},
     challenge::Profile,
     naming,
-    preflight::{Era, Strategy},
-    route::{RESERVED, is_name},
+    preflight::Strategy,
+    protocol_version::ProtocolVersion,
+    route::{RESERVED_NAMES, is_valid_name},
 };
 
 #[derive(Deserialize)]
@@ -42,7 +43,7 @@ struct File {
     #[serde(default)]
     strategy: Strategy,
     key_header: Option<Spanned<String>>,
-    session_secret: Option<Spanned<Place>>,
+    session_secret: Option<Spanned<SecretSource>>,
     probe_deadline_ms: Option<Spanned<u64>>,
     commit_deadline_ms: Option<Spanned<u64>>,
     request_deadline_ms: Option<Spanned<u64>>,
@@ -72,7 +73,7 @@ struct ToolsetEntry {
 #[serde(deny_unknown_fields)]
 struct KeyEntry {
     name: Spanned<String>,
-    value: Spanned<Place>,
+    value: Spanned<SecretSource>,
     servers: Spanned<ServerList>,
     #[serde(default)]
     toolsets: Vec<Spanned<String>>,
@@ -119,11 +120,11 @@ struct ServerEntry {
     url: Spanned<String>,
     #[serde(default)]
     forward: Vec<Spanned<String>>,
-    schemes: Option<Spanned<Vec<Scheme>>>,
-    bearer: Option<Spanned<Place>>,
+    schemes: Option<Spanned<Vec<AuthScheme>>>,
+    bearer: Option<Spanned<SecretSource>>,
     client_credentials: Option<Spanned<ClientEntry>>,
-    #[serde(default = "default_era")]
-    era: Era,
+    #[serde(default = "default_protocol_version")]
+    era: ProtocolVersion,
     #[serde(default)]
     authorization_servers: Vec<Spanned<String>>,
     #[serde(default)]
@@ -138,7 +139,7 @@ struct ServerEntry {
 struct ClientEntry {
     token_url: Spanned<String>,
     client_id: String,
-    client_secret: Spanned<Place>,
+    client_secret: Spanned<SecretSource>,
     scope: Option<String>,
 }
 
@@ -146,8 +147,8 @@ fn default_listen() -> Spanned<String> {
     Spanned::new(0..0, "127.0.0.1:8080".to_owned())
 }
 
-fn default_era() -> Era {
-    Era::November2025
+fn default_protocol_version() -> ProtocolVersion {
+    ProtocolVersion::V2025_11_25
 }
 
 pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, Fault> {
@@ -201,10 +202,9 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, F
     let key_header = file.key_header.as_ref().map_or(
         Ok(HeaderName::from_static("x-litellm-api-key")),
         |name| {
-            let usable =
-                name.get_ref().parse().ok().filter(|name| {
-                    name != http::header::AUTHORIZATION && server_of(name).is_none()
-                });
+            let usable = name.get_ref().parse().ok().filter(|name| {
+                name != http::header::AUTHORIZATION && server_of_credential_header(name).is_none()
+            });
             usable.ok_or_else(|| {
                 Fault::at(
                     name.span(),
@@ -352,18 +352,18 @@ fn within(least: u64, set: Option<&Spanned<u64>>, default: u64) -> Result<Durati
 
 fn key(entry: &KeyEntry, environment: Environment<'_>) -> Result<KeyDigest, Fault> {
     match entry.value.get_ref() {
-        Place::Sha256(digest) => Ok(KeyDigest(*digest)),
+        SecretSource::Sha256(digest) => Ok(KeyDigest(*digest)),
         place => {
             let secret =
                 place.read(environment).map_err(|found| missing(entry.value.span(), found))?;
-            Ok(KeyDigest::of(secret.expose_secret().as_bytes()))
+            Ok(KeyDigest::of_key(secret.expose_secret().as_bytes()))
         }
     }
 }
 
 /// A secret that cannot be guessed by whoever was given a sealed id, and so can try.
 fn session_secret(
-    place: &Spanned<Place>,
+    place: &Spanned<SecretSource>,
     environment: Environment<'_>,
 ) -> Result<SecretString, Fault> {
     let secret = place
@@ -430,7 +430,7 @@ fn position<'k>(
 
 fn toolset(entry: &ToolsetEntry, servers: &[Server]) -> Result<Toolset, Fault> {
     let name = entry.name.get_ref();
-    if !is_name(name) {
+    if !is_valid_name(name) {
         let found = format!("not a name for a toolset: `{}`", name.escape_debug());
         return Err(Fault::at(
             entry.name.span(),
@@ -465,7 +465,7 @@ fn separator(set: Option<&Spanned<String>>, servers: &[ServerEntry]) -> Result<S
         ));
     }
     let names: Vec<&str> = servers.iter().map(|entry| entry.name.get_ref().as_str()).collect();
-    match naming::ambiguous(&names, separator) {
+    match naming::ambiguous_pair(&names, separator) {
         None => Ok(separator.to_owned()),
         Some((short, long)) => {
             let at = servers
@@ -486,10 +486,10 @@ fn separator(set: Option<&Spanned<String>>, servers: &[ServerEntry]) -> Result<S
 
 fn server(entry: &ServerEntry, environment: Environment<'_>) -> Result<Server, Fault> {
     let name = entry.name.get_ref();
-    if !is_name(name) || RESERVED.contains(&name.as_str()) {
+    if !is_valid_name(name) || RESERVED_NAMES.contains(&name.as_str()) {
         let expected = format!(
             "expected 1 to 64 letters, digits, `-`, `_`, `.`, and none of: {}",
-            RESERVED.join(", ")
+            RESERVED_NAMES.join(", ")
         );
         return Err(Fault::at(
             entry.name.span(),
@@ -501,7 +501,7 @@ fn server(entry: &ServerEntry, environment: Environment<'_>) -> Result<Server, F
         name: name.clone(),
         url: upstream_url(&entry.url, entry.allow_cleartext)?,
         credential: credential(entry, environment)?,
-        era: entry.era,
+        protocol_version: entry.era,
         authorization_servers: entry
             .authorization_servers
             .iter()
@@ -527,7 +527,10 @@ fn protection_space(entry: &ServerEntry) -> Result<Option<String>, Fault> {
     }
 }
 
-fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Source, Fault> {
+fn credential(
+    entry: &ServerEntry,
+    environment: Environment<'_>,
+) -> Result<CredentialSource, Fault> {
     for header in &entry.forward {
         if !header.get_ref().eq_ignore_ascii_case("authorization") {
             let expected = format!("expected only authorization: {}", example("forward"));
@@ -539,7 +542,7 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
         }
     }
     let schemes = match &entry.schemes {
-        None => vec![Scheme::Bearer],
+        None => vec![AuthScheme::Bearer],
         Some(schemes) if entry.forward.is_empty() || schemes.get_ref().is_empty() => {
             let expected = format!("expected at least one, beside  {}", example("forward"));
             return Err(Fault::at(schemes.span(), "no scheme that would be forwarded", expected));
@@ -554,9 +557,9 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
         ))
     };
     match (entry.forward.is_empty(), &entry.bearer, &entry.client_credentials) {
-        (false, None, None) => Ok(Source::Forwarding(schemes)),
-        (true, None, None) => Ok(Source::Open),
-        (true, Some(place), None) => Ok(Source::Static(
+        (false, None, None) => Ok(CredentialSource::Forwarding(schemes)),
+        (true, None, None) => Ok(CredentialSource::Open),
+        (true, Some(place), None) => Ok(CredentialSource::Static(
             place
                 .get_ref()
                 .read(environment)
@@ -565,7 +568,7 @@ fn credential(entry: &ServerEntry, environment: Environment<'_>) -> Result<Sourc
         (true, None, Some(client)) => {
             let client = client.get_ref();
             let secret = client.client_secret.get_ref().read(environment);
-            Ok(Source::ClientCredentials(ClientCredentials {
+            Ok(CredentialSource::ClientCredentials(ClientCredentials {
                 token_url: upstream_url(&client.token_url, entry.allow_cleartext)?,
                 client_id: client.client_id.clone(),
                 client_secret: secret

@@ -17,12 +17,13 @@ pub use secret::Environment;
 
 use crate::core::{
     access::{CallerId, Grant, ServerId},
-    admission::{Keyring, Scheme},
+    admission::{AuthScheme, Keyring},
     challenge::Profile,
-    credential::Kind,
+    credential::ServerKind,
     discovery::ExternalUrl,
     origin::Origin,
-    preflight::{Era, Strategy},
+    preflight::Strategy,
+    protocol_version::ProtocolVersion,
 };
 
 /// A whole configuration.
@@ -92,9 +93,9 @@ pub struct Server {
     /// Its MCP endpoint: absolute, http or https.
     pub url: Uri,
     /// What it is sent in `Authorization`.
-    pub credential: Source,
+    pub credential: CredentialSource,
     /// The revision of MCP that it speaks.
-    pub era: Era,
+    pub protocol_version: ProtocolVersion,
     /// The issuers of its tokens, where they are not to be learned from it.
     pub authorization_servers: Vec<String>,
     /// As if it were not there (GATE-10).
@@ -105,9 +106,9 @@ pub struct Server {
 
 /// Where the credential for a server comes from.
 #[derive(Debug)]
-pub enum Source {
+pub enum CredentialSource {
     /// From the caller, by one of these schemes.
-    Forwarding(Vec<Scheme>),
+    Forwarding(Vec<AuthScheme>),
     /// From here.
     Static(SecretString),
     /// From a token endpoint.
@@ -116,15 +117,15 @@ pub enum Source {
     Open,
 }
 
-impl Source {
+impl CredentialSource {
     /// The kind of server that this makes.
     #[must_use]
-    pub fn kind(&self) -> Kind<'_> {
+    pub fn kind(&self) -> ServerKind<'_> {
         match self {
-            Self::Forwarding(schemes) => Kind::Forwarding(schemes),
-            Self::Static(_) => Kind::Static,
-            Self::ClientCredentials(_) => Kind::ClientCredentials,
-            Self::Open => Kind::Open,
+            Self::Forwarding(schemes) => ServerKind::TokenForwarding(schemes),
+            Self::Static(_) => ServerKind::StaticCredential,
+            Self::ClientCredentials(_) => ServerKind::ClientCredentials,
+            Self::Open => ServerKind::NoCredential,
         }
     }
 }

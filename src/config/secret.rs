@@ -12,7 +12,7 @@ pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Where a secret is.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum SecretSource {
     /// `{ env = "NAME" }`
     Env(String),
     /// `{ file = "path" }`
@@ -24,7 +24,7 @@ pub(super) enum Place {
 /// What an error about a secret begins with; such an error shows no line of the file.
 pub(super) const HUSH: &str = "a secret has to be named, not written";
 
-impl Place {
+impl SecretSource {
     /// The secret itself.
     pub(super) fn read(&self, environment: Environment<'_>) -> Result<SecretString, String> {
         let secret = match self {
@@ -46,7 +46,7 @@ impl Place {
     }
 }
 
-impl<'de> Deserialize<'de> for Place {
+impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PlaceVisitor)
     }
@@ -55,23 +55,23 @@ impl<'de> Deserialize<'de> for Place {
 struct PlaceVisitor;
 
 impl<'de> Visitor<'de> for PlaceVisitor {
-    type Value = Place;
+    type Value = SecretSource;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("where the secret is, for example  { env = \"NAME\" }  or  { file = \"path\" }")
     }
 
-    fn visit_str<E: Error>(self, _secret: &str) -> Result<Place, E> {
+    fn visit_str<E: Error>(self, _secret: &str) -> Result<SecretSource, E> {
         Err(E::custom(HUSH))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Place, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretSource, A::Error> {
         let mut place = None;
         while let Some((name, value)) = map.next_entry::<String, String>()? {
             let next = match name.as_str() {
-                "env" => Place::Env(value),
-                "file" => Place::File(value),
-                "sha256" => Place::Sha256(
+                "env" => SecretSource::Env(value),
+                "file" => SecretSource::File(value),
+                "sha256" => SecretSource::Sha256(
                     hex(&value)
                         .ok_or_else(|| A::Error::custom("`sha256` is not 64 hexadecimal digits"))?,
                 ),

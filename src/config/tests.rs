@@ -36,14 +36,15 @@ fn the_example_is_a_configuration() {
         Some("a secret of at least 32 characters".replace(' ', "-"))
     })
     .unwrap_or_else(|error| panic!("{error}"));
-    let kinds: Vec<Kind> = config.servers.iter().map(|server| server.credential.kind()).collect();
+    let kinds: Vec<ServerKind> =
+        config.servers.iter().map(|server| server.credential.kind()).collect();
     assert_eq!(
         kinds,
         [
-            Kind::Forwarding(&[Scheme::Bearer]),
-            Kind::Static,
-            Kind::ClientCredentials,
-            Kind::Open
+            ServerKind::TokenForwarding(&[AuthScheme::Bearer]),
+            ServerKind::StaticCredential,
+            ServerKind::ClientCredentials,
+            ServerKind::NoCredential
         ]
     );
 }

@@ -67,7 +67,7 @@ pub fn select(
 
 /// The names that a client asks for in `x-mcp-servers`, if it sends the field: over all its lines, none of them looked up yet.
 #[must_use]
-pub fn asked_for(headers: &HeaderMap) -> Option<Vec<&str>> {
+pub fn requested_servers(headers: &HeaderMap) -> Option<Vec<&str>> {
     let lines = headers.get_all("x-mcp-servers");
     // Bytes that are no text are no server's name either.
     let names = lines
@@ -96,14 +96,14 @@ mod tests {
 
     #[test]
     fn names_are_taken_from_every_line_of_the_field() {
-        assert_eq!(asked_for(&HeaderMap::new()), None);
+        assert_eq!(requested_servers(&HeaderMap::new()), None);
         let lines =
             [&b"a, b"[..], b"", b"\xe9"].map(|line| http::HeaderValue::from_bytes(line).unwrap());
         let headers = lines
             .into_iter()
             .map(|line| (http::HeaderName::from_static("x-mcp-servers"), line))
             .collect();
-        assert_eq!(asked_for(&headers), Some(vec!["a", "b", "", "?"]));
+        assert_eq!(requested_servers(&headers), Some(vec!["a", "b", "", "?"]));
     }
 
     fn ids(text: &str) -> BTreeSet<ServerId> {

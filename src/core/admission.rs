@@ -15,7 +15,7 @@ use super::access::CallerId;
 /// How a caller may present itself to an upstream; nothing else is ever forwarded (CRD-08).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scheme {
+pub enum AuthScheme {
     /// A token (RFC 6750).
     Bearer,
     /// A name and a password (RFC 7617).
@@ -27,7 +27,7 @@ pub enum Scheme {
 pub struct UpstreamToken {
     value: HeaderValue,
     /// By which scheme it is presented.
-    pub scheme: Scheme,
+    pub scheme: AuthScheme,
 }
 
 impl UpstreamToken {
@@ -51,7 +51,7 @@ pub struct KeyDigest(pub [u8; 32]);
 impl KeyDigest {
     /// The digest of a key.
     #[must_use]
-    pub fn of(key: &[u8]) -> Self {
+    pub fn of_key(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
     }
 }
@@ -86,13 +86,13 @@ pub struct Admitted {
     /// What it brought for one server, by the server's name in lower case (CRD-11).
     pub for_server: BTreeMap<String, Authorization>,
     /// Whether one of these held a gateway key, which was taken out.
-    pub stripped: bool,
+    pub key_removed: bool,
 }
 
 impl Admitted {
     /// What was sent for this server alone; it wins over what came for every server (CRD-11).
     #[must_use]
-    pub fn for_one(&self, server: &str) -> Option<&Authorization> {
+    pub fn authorization_for(&self, server: &str) -> Option<&Authorization> {
         self.for_server.get(&server.to_ascii_lowercase())
     }
 }
@@ -101,13 +101,13 @@ impl Admitted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// No gateway key in either place.
-    NoKey,
+    MissingKey,
     /// A gateway key that is not one of ours.
     UnknownKey,
     /// Two `Authorization` lines: nobody can say which one is meant (CRD-06).
-    SeveralAuthorizations,
+    MultipleAuthorizations,
     /// Two lines of the gateway-key header.
-    SeveralKeys,
+    MultipleKeys,
     /// An `Authorization` with bytes that no credential has, or with two credentials in one line (CRD-06, CRD-14).
     MalformedAuthorization,
     /// Two gateway keys, both valid: nobody can say who is calling (CRD-15).
@@ -116,7 +116,7 @@ pub enum Rejection {
 
 /// The server whose own credential header this is, in lower case as field names are.
 #[must_use]
-pub fn server_of(header: &HeaderName) -> Option<&str> {
+pub fn server_of_credential_header(header: &HeaderName) -> Option<&str> {
     header.as_str().strip_prefix("x-mcp-")?.strip_suffix("-authorization")
 }
 
@@ -129,16 +129,16 @@ impl Keyring {
     /// # Errors
     /// Says why not, in the order in which a gateway may look: form first, then the key (STA-19).
     pub fn admit(&self, headers: &HeaderMap) -> Result<Admitted, Rejection> {
-        let key = single(headers, &self.header).ok_or(Rejection::SeveralKeys)?;
+        let key = single(headers, &self.header).ok_or(Rejection::MultipleKeys)?;
         let mut keys = Vec::new();
         let authorization = self.credential(headers, &AUTHORIZATION, &mut keys)?;
         let mut for_server = BTreeMap::new();
         for header in headers.keys() {
-            if let Some(server) = server_of(header) {
+            if let Some(server) = server_of_credential_header(header) {
                 for_server.insert(server.to_owned(), self.credential(headers, header, &mut keys)?);
             }
         }
-        let key = key.or_else(|| headers.get(AUTHORIZATION)).ok_or(Rejection::NoKey)?;
+        let key = key.or_else(|| headers.get(AUTHORIZATION)).ok_or(Rejection::MissingKey)?;
         let caller = self.caller(after_bearer(key.as_bytes())).ok_or(Rejection::UnknownKey)?;
         if keys.iter().any(|other| *other != caller) {
             return Err(Rejection::ConflictingKeys);
@@ -147,7 +147,7 @@ impl Keyring {
             caller,
             authorization,
             for_server,
-            stripped: !keys.is_empty(),
+            key_removed: !keys.is_empty(),
         })
     }
 
@@ -158,7 +158,7 @@ impl Keyring {
         name: &HeaderName,
         keys: &mut Vec<CallerId>,
     ) -> Result<Authorization, Rejection> {
-        let Some(value) = single(headers, name).ok_or(Rejection::SeveralAuthorizations)? else {
+        let Some(value) = single(headers, name).ok_or(Rejection::MultipleAuthorizations)? else {
             return Ok(Authorization::Absent);
         };
         let read = parse(value).ok_or(Rejection::MalformedAuthorization)?;
@@ -177,7 +177,7 @@ impl Keyring {
 
     /// The caller whose key this is. Every key is compared, each in constant time (SEC-14).
     fn caller(&self, presented: &[u8]) -> Option<CallerId> {
-        let digest = KeyDigest::of(presented);
+        let digest = KeyDigest::of_key(presented);
         let mut found = None;
         for (position, key) in (0..).zip(&self.keys) {
             if bool::from(key.0.ct_eq(&digest.0)) {
@@ -207,8 +207,8 @@ fn parse(value: &HeaderValue) -> Option<Authorization> {
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => Scheme::Bearer,
-        "basic" => Scheme::Basic,
+        "bearer" => AuthScheme::Bearer,
+        "basic" => AuthScheme::Basic,
         // Another scheme, or a key without one: not ours to read further, and never forwarded.
         _ => return (scheme_is_token || credential.is_empty()).then_some(Authorization::Unusable),
     };
@@ -241,7 +241,7 @@ mod tests {
     fn keyring() -> Keyring {
         Keyring {
             header: HeaderName::from_static("x-key"),
-            keys: KEYS.iter().map(|key| KeyDigest::of(key.as_bytes())).collect(),
+            keys: KEYS.iter().map(|key| KeyDigest::of_key(key.as_bytes())).collect(),
         }
     }
 
@@ -285,7 +285,7 @@ mod tests {
                 (CallerId(0), &Authorization::Absent),
                 "{lines:?}"
             );
-            assert!(admitted.stripped);
+            assert!(admitted.key_removed);
         }
     }
 
@@ -297,12 +297,12 @@ mod tests {
             ("x-mcp-c-authorization", "Basic eDp5"),
         ];
         let admitted = admit(&lines).unwrap();
-        assert_eq!(admitted.for_one("A.b").and_then(forwarded), Some(&b"Bearer one"[..]));
+        assert_eq!(admitted.authorization_for("A.b").and_then(forwarded), Some(&b"Bearer one"[..]));
         assert!(
-            matches!(admitted.for_one("c"), Some(Authorization::Token(token)) if token.scheme == Scheme::Basic)
+            matches!(admitted.authorization_for("c"), Some(Authorization::Token(token)) if token.scheme == AuthScheme::Basic)
         );
         assert_eq!(
-            admitted.for_one("b").unwrap_or(&admitted.authorization),
+            admitted.authorization_for("b").unwrap_or(&admitted.authorization),
             &Authorization::Absent,
             "the key does not stand in for a token"
         );
@@ -314,12 +314,12 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(
-            admitted.for_one("a"),
+            admitted.authorization_for("a"),
             Some(&Authorization::Unusable),
             "a mistake there is not covered up"
         );
         assert_eq!(
-            (admitted.for_one("b"), forwarded(&admitted.authorization)),
+            (admitted.authorization_for("b"), forwarded(&admitted.authorization)),
             (None, Some(&b"Bearer all"[..]))
         );
         let twice = [
@@ -327,7 +327,7 @@ mod tests {
             ("x-mcp-a-authorization", "Bearer 1"),
             ("x-mcp-a-authorization", "Bearer 2"),
         ];
-        assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
+        assert_eq!(admit(&twice), Err(Rejection::MultipleAuthorizations));
     }
 
     #[test]
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn strangers_stay_out() {
-        assert_eq!(admit(&[]), Err(Rejection::NoKey));
+        assert_eq!(admit(&[]), Err(Rejection::MissingKey));
         assert_eq!(admit(&[("authorization", "Bearer eyJ")]), Err(Rejection::UnknownKey));
         assert_eq!(
             admit(&[("x-key", "sk-eve"), ("authorization", "Bearer sk-alice")]),
@@ -363,10 +363,10 @@ mod tests {
             ("authorization", "Bearer a"),
             ("authorization", "Bearer b"),
         ];
-        assert_eq!(admit(&twice), Err(Rejection::SeveralAuthorizations));
+        assert_eq!(admit(&twice), Err(Rejection::MultipleAuthorizations));
         assert_eq!(
             admit(&[("x-key", "sk-alice"), ("x-key", "sk-alice")]),
-            Err(Rejection::SeveralKeys)
+            Err(Rejection::MultipleKeys)
         );
         for joined in [
             "Bearer a, Bearer b",
@@ -421,7 +421,7 @@ mod tests {
             for line in &alphas { headers.append("x-mcp-alpha-authorization", HeaderValue::from_str(line).unwrap()); }
             if let Ok(admitted) = keyring().admit(&headers) {
                 for (server, own) in [("alpha", !alphas.is_empty()), ("beta", false)] {
-                    if let Some(sent) = admitted.for_one(server).and_then(forwarded) {
+                    if let Some(sent) = admitted.authorization_for(server).and_then(forwarded) {
                         let sent = std::str::from_utf8(sent).unwrap();
                         prop_assert!(sent.split(' ').all(|part| !KEYS.contains(&part)), "forwarded {sent}");
                         prop_assert_eq!(&vec![sent.to_owned()], if own { &alphas } else { &authorizations });

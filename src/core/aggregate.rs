@@ -10,15 +10,16 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
     access::ServerId,
-    envelope::{Members, Message},
+    envelope::{Message, RawObject},
     naming,
     outcome::Outcome,
-    preflight::{Era, gateway_info},
+    preflight::gateway_info,
+    protocol_version::ProtocolVersion,
     status::Failure,
 };
 
 /// The key in a result's `_meta` under which servers that gave no answer are named with their outcome (AGG-02).
-pub const OUTCOMES: &str = "mcp-preflight/outcomes";
+pub const OUTCOMES_META_KEY: &str = "mcp-preflight/outcomes";
 
 /// The servers of a request, in configuration order, and how their names are written.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ pub struct Scope<'c> {
 
 /// A server that gave no part of an answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Failed<'c> {
+pub struct FailedServer<'c> {
     /// Its name.
     pub server: &'c str,
     /// Why not.
@@ -44,7 +45,7 @@ pub struct Failed<'c> {
 
 /// Something that servers list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
+pub enum ListKind {
     /// `tools/list`
     Tools,
     /// `prompts/list`
@@ -52,16 +53,16 @@ pub enum Listed {
     /// `resources/list`
     Resources,
     /// `resources/templates/list`
-    Templates,
+    ResourceTemplates,
 }
 
-impl Listed {
-    fn of(method: &str) -> Option<Self> {
+impl ListKind {
+    fn from_method(method: &str) -> Option<Self> {
         Some(match method {
             "tools/list" => Self::Tools,
             "prompts/list" => Self::Prompts,
             "resources/list" => Self::Resources,
-            "resources/templates/list" => Self::Templates,
+            "resources/templates/list" => Self::ResourceTemplates,
             _ => return None,
         })
     }
@@ -72,7 +73,7 @@ impl Listed {
             Self::Tools => "tools",
             Self::Prompts => "prompts",
             Self::Resources => "resources",
-            Self::Templates => "resourceTemplates",
+            Self::ResourceTemplates => "resourceTemplates",
         }
     }
 
@@ -81,47 +82,47 @@ impl Listed {
         match self {
             Self::Tools | Self::Prompts => ("name", false),
             Self::Resources => ("uri", true),
-            Self::Templates => ("uriTemplate", true),
+            Self::ResourceTemplates => ("uriTemplate", true),
         }
     }
 }
 
 /// What to do with a client's message.
 #[derive(Debug)]
-pub enum Plan {
+pub enum Dispatch {
     /// Open a session with every server, and answer for all (`initialize`).
-    Open,
+    OpenSessions,
     /// Say what all can do (`server/discover`).
     Discover,
     /// See that all are there (`ping`).
     Ping,
     /// Ask these servers with these messages, and merge what they list.
-    List(Listed, Vec<(ServerId, Message)>),
+    List(ListKind, Vec<(ServerId, Message)>),
     /// One server's, in its own words.
-    One(ServerId, Message),
+    SingleServer(ServerId, Message),
     /// Every server's, and none answers.
-    All,
+    AllServers,
     /// Nobody's: this JSON-RPC error.
-    Refused(Refused),
+    Undeliverable(Undeliverable),
 }
 
 /// Why a message is nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum Undeliverable {
     /// The method has no meaning across several servers, or none at all: −32601.
-    NoMeaning,
+    NoAggregateMeaning,
     /// The name, URI or reference is not one that a list here has shown: −32602.
     UnknownName,
     /// The cursor is not one that a list here has given: −32602.
     UnknownCursor,
 }
 
-impl Refused {
+impl Undeliverable {
     /// The JSON-RPC code.
     #[must_use]
     pub const fn code(self) -> i32 {
         match self {
-            Self::NoMeaning => -32601,
+            Self::NoAggregateMeaning => -32601,
             Self::UnknownName | Self::UnknownCursor => -32602,
         }
     }
@@ -130,7 +131,7 @@ impl Refused {
     #[must_use]
     pub const fn message(self) -> &'static str {
         match self {
-            Self::NoMeaning => {
+            Self::NoAggregateMeaning => {
                 "this method has no meaning across several servers; use one server's own route"
             }
             Self::UnknownName => {
@@ -143,54 +144,55 @@ impl Refused {
     }
 }
 
-impl Plan {
+impl Dispatch {
     /// The servers that are asked.
     #[must_use]
-    pub fn asked(&self, scope: Scope<'_>) -> Vec<ServerId> {
+    pub fn servers(&self, scope: Scope<'_>) -> Vec<ServerId> {
         match self {
-            Self::Open | Self::Discover | Self::Ping | Self::All => {
+            Self::OpenSessions | Self::Discover | Self::Ping | Self::AllServers => {
                 scope.servers.iter().map(|(server, _)| *server).collect()
             }
             Self::List(_, asked) => asked.iter().map(|(server, _)| *server).collect(),
-            Self::One(server, _) => vec![*server],
-            Self::Refused(_) => Vec::new(),
+            Self::SingleServer(server, _) => vec![*server],
+            Self::Undeliverable(_) => Vec::new(),
         }
     }
 }
 
 /// Decides who gets a message.
 #[must_use]
-pub fn plan(message: &Message, scope: Scope<'_>) -> Plan {
+pub fn dispatch(message: &Message, scope: Scope<'_>) -> Dispatch {
     let only = match scope.servers {
         [(server, _)] => Some(*server),
         _ => None,
     };
     let Some(method) = message.method() else {
         // An answer to an upstream's request: whose it is can be told only where there is one.
-        return only.map_or(Plan::Refused(Refused::NoMeaning), |server| {
-            Plan::One(server, message.clone())
+        return only.map_or(Dispatch::Undeliverable(Undeliverable::NoAggregateMeaning), |server| {
+            Dispatch::SingleServer(server, message.clone())
         });
     };
-    if let Some(listed) = Listed::of(&method) {
+    if let Some(listed) = ListKind::from_method(&method) {
         return list(listed, message, scope);
     }
     let named = |name: Option<(ServerId, Message)>| {
-        name.map_or(Plan::Refused(Refused::UnknownName), |(server, message)| {
-            Plan::One(server, message)
+        name.map_or(Dispatch::Undeliverable(Undeliverable::UnknownName), |(server, message)| {
+            Dispatch::SingleServer(server, message)
         })
     };
     match method.as_str() {
-        "initialize" => Plan::Open,
-        "server/discover" => Plan::Discover,
-        "ping" => Plan::Ping,
+        "initialize" => Dispatch::OpenSessions,
+        "server/discover" => Dispatch::Discover,
+        "ping" => Dispatch::Ping,
         // A tool that the toolset leaves out is not there.
-        "tools/call" if !scope.has_tool(message.text("name").as_deref()) => named(None),
+        "tools/call" if !scope.has_tool(message.string_param("name").as_deref()) => named(None),
         "tools/call" | "prompts/get" => named(by_name(message, scope)),
         "resources/read" => named(by_uri(message, scope)),
         "completion/complete" => named(by_reference(message, scope)),
-        _ if message.id().is_none() => Plan::All,
-        _ => only
-            .map_or(Plan::Refused(Refused::NoMeaning), |server| Plan::One(server, message.clone())),
+        _ if message.id().is_none() => Dispatch::AllServers,
+        _ => only.map_or(Dispatch::Undeliverable(Undeliverable::NoAggregateMeaning), |server| {
+            Dispatch::SingleServer(server, message.clone())
+        }),
     }
 }
 
@@ -201,7 +203,7 @@ impl Scope<'_> {
 
     fn by_name(&self, name: &str) -> Option<(ServerId, String)> {
         let (server, own) =
-            naming::split(name, self.separator, self.servers.iter().map(|(_, name)| *name))?;
+            naming::split_name(name, self.separator, self.servers.iter().map(|(_, name)| *name))?;
         Some((self.id(server)?, own.to_owned()))
     }
 
@@ -216,13 +218,13 @@ impl Scope<'_> {
 }
 
 fn by_name(message: &Message, scope: Scope<'_>) -> Option<(ServerId, Message)> {
-    let (server, name) = scope.by_name(&message.text("name")?)?;
-    Some((server, message.with("name", name)))
+    let (server, name) = scope.by_name(&message.string_param("name")?)?;
+    Some((server, message.with_param("name", name)))
 }
 
 fn by_uri(message: &Message, scope: Scope<'_>) -> Option<(ServerId, Message)> {
-    let (server, uri) = scope.by_uri(&message.text("uri")?)?;
-    Some((server, message.with("uri", uri)))
+    let (server, uri) = scope.by_uri(&message.string_param("uri")?)?;
+    Some((server, message.with_param("uri", uri)))
 }
 
 fn by_reference(message: &Message, scope: Scope<'_>) -> Option<(ServerId, Message)> {
@@ -235,15 +237,15 @@ fn by_reference(message: &Message, scope: Scope<'_>) -> Option<(ServerId, Messag
     };
     let (server, own) = found?;
     reference.insert(member.to_owned(), own.into());
-    Some((server, message.with("ref", reference)))
+    Some((server, message.with_param("ref", reference)))
 }
 
 /// A cursor of an aggregate is the cursors of the servers that have more, by name; servers that are done are not asked again.
 type Cursors = BTreeMap<String, String>;
 
-fn list(listed: Listed, message: &Message, scope: Scope<'_>) -> Plan {
+fn list(listed: ListKind, message: &Message, scope: Scope<'_>) -> Dispatch {
     let Some(cursor) = message.param("cursor") else {
-        return Plan::List(
+        return Dispatch::List(
             listed,
             scope.servers.iter().map(|(server, _)| (*server, message.clone())).collect(),
         );
@@ -254,10 +256,12 @@ fn list(listed: Listed, message: &Message, scope: Scope<'_>) -> Plan {
     let asked = cursors.filter(|cursors| !cursors.is_empty()).and_then(|cursors| {
         cursors
             .iter()
-            .map(|(name, cursor)| Some((scope.id(name)?, message.with("cursor", cursor))))
+            .map(|(name, cursor)| Some((scope.id(name)?, message.with_param("cursor", cursor))))
             .collect::<Option<Vec<_>>>()
     });
-    asked.map_or(Plan::Refused(Refused::UnknownCursor), |asked| Plan::List(listed, asked))
+    asked.map_or(Dispatch::Undeliverable(Undeliverable::UnknownCursor), |asked| {
+        Dispatch::List(listed, asked)
+    })
 }
 
 /// Merges what servers listed, in the order given, into one result that names the servers that listed nothing.
@@ -265,22 +269,22 @@ fn list(listed: Listed, message: &Message, scope: Scope<'_>) -> Plan {
 /// Items keep every member but the one that a client asks by. A result that cannot be read counts as one that is not there.
 #[must_use]
 pub fn merge_lists(
-    listed: Listed,
+    listed: ListKind,
     parts: &[(&str, Box<RawValue>)],
-    failed: &[Failed<'_>],
+    failed: &[FailedServer<'_>],
     scope: Scope<'_>,
-    era: Era,
+    era: ProtocolVersion,
 ) -> String {
     let (handle, is_uri) = listed.handle();
-    let mut items: Vec<Members> = Vec::new();
+    let mut items: Vec<RawObject> = Vec::new();
     let mut cursors = Cursors::new();
     let mut failed = failed.to_vec();
     for (server, result) in parts {
-        let page: Members = serde_json::from_str(result.get()).unwrap_or_default();
-        let own: Option<Vec<Members>> =
+        let page: RawObject = serde_json::from_str(result.get()).unwrap_or_default();
+        let own: Option<Vec<RawObject>> =
             page.get(listed.member()).and_then(|own| serde_json::from_str(own.get()).ok());
         let Some(own) = own else {
-            failed.push(Failed { server, failure: Failure::NotMcp, resource_metadata: None });
+            failed.push(FailedServer { server, failure: Failure::NotMcp, resource_metadata: None });
             continue;
         };
         for mut item in own {
@@ -293,9 +297,9 @@ pub fn merge_lists(
             let given = if is_uri {
                 naming::prefixed_uri(server, &own)
             } else {
-                naming::prefixed(server, scope.separator, &own)
+                naming::prefixed_name(server, scope.separator, &own)
             };
-            if listed == Listed::Tools && !scope.has_tool(Some(&given)) {
+            if listed == ListKind::Tools && !scope.has_tool(Some(&given)) {
                 continue;
             }
             item.insert(handle.to_owned(), raw(&given));
@@ -306,13 +310,13 @@ pub fn merge_lists(
             .and_then(|next| serde_json::from_str::<String>(next.get()).ok());
         cursors.extend(next.map(|next| ((*server).to_owned(), next)));
     }
-    let mut result = Members::new();
+    let mut result = RawObject::new();
     result.insert(listed.member().to_owned(), raw(&items));
     if !cursors.is_empty() {
         result.insert("nextCursor".to_owned(), raw(&json!(cursors).to_string()));
     }
     if !failed.is_empty() {
-        result.insert("_meta".to_owned(), raw(&json!({ OUTCOMES: outcomes(&failed) })));
+        result.insert("_meta".to_owned(), raw(&json!({ OUTCOMES_META_KEY: outcomes(&failed) })));
     }
     finish(&mut result, era);
     written(&result)
@@ -331,7 +335,11 @@ pub fn merge_capabilities(parts: &[(&str, Value)]) -> Value {
 
 /// The result of `initialize`, or of `server/discover` in an era that has it.
 #[must_use]
-pub fn opened(era: Era, parts: &[(&str, Value)], failed: &[Failed<'_>]) -> String {
+pub fn opening_result(
+    era: ProtocolVersion,
+    parts: &[(&str, Value)],
+    failed: &[FailedServer<'_>],
+) -> String {
     let capabilities: Vec<(&str, Value)> = parts
         .iter()
         .map(|(server, result)| (*server, result["capabilities"].clone()))
@@ -343,11 +351,14 @@ pub fn opened(era: Era, parts: &[(&str, Value)], failed: &[Failed<'_>]) -> Strin
     let gateway = gateway_info();
     let mut meta = Map::new();
     if !failed.is_empty() {
-        meta.insert(OUTCOMES.to_owned(), outcomes(failed));
+        meta.insert(OUTCOMES_META_KEY.to_owned(), outcomes(failed));
     }
-    let mut result = Members::new();
-    if era == Era::July2026 {
-        result.insert("supportedVersions".to_owned(), raw(&Era::ALL.map(Era::as_str)));
+    let mut result = RawObject::new();
+    if era == ProtocolVersion::V2026_07_28 {
+        result.insert(
+            "supportedVersions".to_owned(),
+            raw(&ProtocolVersion::ALL.map(ProtocolVersion::as_str)),
+        );
         meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), gateway);
     } else {
         result.insert("protocolVersion".to_owned(), raw(&era.as_str()));
@@ -366,17 +377,17 @@ pub fn opened(era: Era, parts: &[(&str, Value)], failed: &[Failed<'_>]) -> Strin
 
 /// The empty result of a `ping`.
 #[must_use]
-pub fn pong(era: Era) -> String {
-    let mut result = Members::new();
-    if era == Era::July2026 {
+pub fn ping_result(era: ProtocolVersion) -> String {
+    let mut result = RawObject::new();
+    if era == ProtocolVersion::V2026_07_28 {
         result.insert("resultType".to_owned(), raw(&"complete"));
     }
     written(&result)
 }
 
 /// What the 2026-07-28 revision wants of a result made for one caller: complete, private, and not to be kept (AGG-12).
-fn finish(result: &mut Members, era: Era) {
-    if era == Era::July2026 {
+fn finish(result: &mut RawObject, era: ProtocolVersion) {
+    if era == ProtocolVersion::V2026_07_28 {
         result.insert("resultType".to_owned(), raw(&"complete"));
         result.insert("ttlMs".to_owned(), raw(&0));
         result.insert("cacheScope".to_owned(), raw(&"private"));
@@ -384,14 +395,14 @@ fn finish(result: &mut Members, era: Era) {
 }
 
 /// What became of each server that gave no part of the answer, in a word and in the words of its own refusal (AGG-02).
-fn outcomes(failed: &[Failed<'_>]) -> Value {
-    let told = |failed: &Failed<'_>| {
+fn outcomes(failed: &[FailedServer<'_>]) -> Value {
+    let told = |failed: &FailedServer<'_>| {
         let word = match failed.failure.outcome() {
             Outcome::Unauthorized => "unauthorized",
             Outcome::Forbidden => "forbidden",
             Outcome::Accepted | Outcome::Inconclusive(_) => "unavailable",
         };
-        let mut told = json!({ "outcome": word, "code": failed.failure.answer().code, "message": failed.failure.message(Some(failed.server)) });
+        let mut told = json!({ "outcome": word, "code": failed.failure.error_response().code, "message": failed.failure.message(Some(failed.server)) });
         if let (Outcome::Unauthorized, Some(url)) =
             (failed.failure.outcome(), failed.resource_metadata)
         {
@@ -407,7 +418,7 @@ fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
         .expect("strings, numbers, and maps and lists of JSON values are JSON")
 }
 
-fn written(result: &Members) -> String {
+fn written(result: &RawObject) -> String {
     raw(result).get().to_owned()
 }
 

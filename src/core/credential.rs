@@ -7,20 +7,20 @@ use http::HeaderValue;
 
 use super::{
     access::ServerId,
-    admission::{Authorization, Scheme, UpstreamToken},
+    admission::{AuthScheme, Authorization, UpstreamToken},
 };
 
 /// What the configuration says about a server's credential. Forwarding is opt-in (SEC-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind<'c> {
+pub enum ServerKind<'c> {
     /// The caller's token is handed on, if it comes by one of these schemes (CRD-08).
-    Forwarding(&'c [Scheme]),
+    TokenForwarding(&'c [AuthScheme]),
     /// A fixed bearer from the configuration.
-    Static,
+    StaticCredential,
     /// A bearer minted from client credentials (RFC 6749 §4.4).
     ClientCredentials,
     /// No credential.
-    Open,
+    NoCredential,
 }
 
 /// What one request to one server carries.
@@ -33,39 +33,47 @@ pub enum Credential {
     /// The fixed bearer of the configuration.
     Static,
     /// A minted bearer.
-    Minted,
+    ClientCredentials,
     /// Nothing, by configuration.
     None,
 }
 
 /// The caller presented something that this upstream may not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unusable;
+pub struct UnusableAuthorization;
 
 /// Assigns a credential to a request (CRD-12, CRD-13).
 ///
 /// # Errors
 /// A forwarding server and an `Authorization` without a token of a scheme for it: asking the upstream without it would hide the caller's
 /// mistake (CRD-14).
-pub fn assign(kind: Kind<'_>, authorization: &Authorization) -> Result<Credential, Unusable> {
+pub fn assign(
+    kind: ServerKind<'_>,
+    authorization: &Authorization,
+) -> Result<Credential, UnusableAuthorization> {
     match (kind, authorization) {
-        (Kind::Forwarding(schemes), Authorization::Token(token))
+        (ServerKind::TokenForwarding(schemes), Authorization::Token(token))
             if schemes.contains(&token.scheme) =>
         {
             Ok(Credential::Forwarded(token.clone()))
         }
-        (Kind::Forwarding(_), Authorization::Absent) => Ok(Credential::Missing),
-        (Kind::Forwarding(_), Authorization::Token(_) | Authorization::Unusable) => Err(Unusable),
-        (Kind::Static, _) => Ok(Credential::Static),
-        (Kind::ClientCredentials, _) => Ok(Credential::Minted),
-        (Kind::Open, _) => Ok(Credential::None),
+        (ServerKind::TokenForwarding(_), Authorization::Absent) => Ok(Credential::Missing),
+        (ServerKind::TokenForwarding(_), Authorization::Token(_) | Authorization::Unusable) => {
+            Err(UnusableAuthorization)
+        }
+        (ServerKind::StaticCredential, _) => Ok(Credential::Static),
+        (ServerKind::ClientCredentials, _) => Ok(Credential::ClientCredentials),
+        (ServerKind::NoCredential, _) => Ok(Credential::None),
     }
 }
 
 /// Whether two servers, each with the protection space that it is declared to be in, take the same tokens (AGG-04). A server without one
 /// is a space of its own.
 #[must_use]
-pub fn share_tokens(one: (ServerId, Option<&str>), other: (ServerId, Option<&str>)) -> bool {
+pub fn share_protection_space(
+    one: (ServerId, Option<&str>),
+    other: (ServerId, Option<&str>),
+) -> bool {
     one.0 == other.0 || one.1.is_some() && one.1 == other.1
 }
 
@@ -87,7 +95,7 @@ impl Credential {
         match self {
             Self::Forwarded(_) => Owner::CallerWithToken,
             Self::Missing => Owner::CallerWithoutToken,
-            Self::Static | Self::Minted | Self::None => Owner::Gateway,
+            Self::Static | Self::ClientCredentials | Self::None => Owner::Gateway,
         }
     }
 
@@ -96,7 +104,7 @@ impl Credential {
     pub fn forwarded(&self) -> Option<HeaderValue> {
         match self {
             Self::Forwarded(token) => Some(token.header_value()),
-            Self::Missing | Self::Static | Self::Minted | Self::None => None,
+            Self::Missing | Self::Static | Self::ClientCredentials | Self::None => None,
         }
     }
 }
@@ -105,7 +113,7 @@ impl Credential {
 mod tests {
     use super::*;
 
-    const BEARER: Kind<'static> = Kind::Forwarding(&[Scheme::Bearer]);
+    const BEARER: ServerKind<'static> = ServerKind::TokenForwarding(&[AuthScheme::Bearer]);
 
     fn presented(authorization: &'static str) -> Authorization {
         let mut headers = http::HeaderMap::new();
@@ -113,14 +121,19 @@ mod tests {
         headers.insert("x-key", HeaderValue::from_static("k"));
         let keyring = super::super::admission::Keyring {
             header: http::HeaderName::from_static("x-key"),
-            keys: vec![super::super::admission::KeyDigest::of(b"k")],
+            keys: vec![super::super::admission::KeyDigest::of_key(b"k")],
         };
         keyring.admit(&headers).unwrap().authorization
     }
 
     #[test]
     fn only_a_forwarding_server_ever_gets_the_callers_token() {
-        for kind in [BEARER, Kind::Static, Kind::ClientCredentials, Kind::Open] {
+        for kind in [
+            BEARER,
+            ServerKind::StaticCredential,
+            ServerKind::ClientCredentials,
+            ServerKind::NoCredential,
+        ] {
             let assigned = assign(kind, &presented("Bearer eyJ")).unwrap();
             assert_eq!(assigned.forwarded().is_some(), kind == BEARER, "{kind:?}");
             assert_eq!(assigned.owner() == Owner::Gateway, kind != BEARER, "{kind:?}");
@@ -130,10 +143,10 @@ mod tests {
     #[test]
     fn a_scheme_is_forwarded_only_where_it_is_allowed() {
         let basic = presented("Basic dXNlcjpwYXNz");
-        assert_eq!(assign(BEARER, &basic), Err(Unusable));
-        let both = Kind::Forwarding(&[Scheme::Basic, Scheme::Bearer]);
+        assert_eq!(assign(BEARER, &basic), Err(UnusableAuthorization));
+        let both = ServerKind::TokenForwarding(&[AuthScheme::Basic, AuthScheme::Bearer]);
         assert_eq!(assign(both, &basic).unwrap().forwarded().unwrap(), "Basic dXNlcjpwYXNz");
-        assert_eq!(assign(Kind::Static, &basic), Ok(Credential::Static));
+        assert_eq!(assign(ServerKind::StaticCredential, &basic), Ok(Credential::Static));
     }
 
     #[test]
@@ -145,15 +158,29 @@ mod tests {
             (Some("corp"), Some("lab"), false),
             (Some("corp"), Some("corp"), true),
         ] {
-            assert_eq!(share_tokens((one, ours), (other, theirs)), shared, "{ours:?} {theirs:?}");
-            assert_eq!(share_tokens((other, theirs), (one, ours)), shared, "{theirs:?} {ours:?}");
+            assert_eq!(
+                share_protection_space((one, ours), (other, theirs)),
+                shared,
+                "{ours:?} {theirs:?}"
+            );
+            assert_eq!(
+                share_protection_space((other, theirs), (one, ours)),
+                shared,
+                "{theirs:?} {ours:?}"
+            );
         }
-        assert!(share_tokens((one, None), (one, None)), "a server takes its own tokens");
+        assert!(
+            share_protection_space((one, None), (one, None)),
+            "a server takes its own tokens"
+        );
     }
 
     #[test]
     fn an_unusable_header_only_matters_where_it_would_be_forwarded() {
-        assert_eq!(assign(BEARER, &Authorization::Unusable), Err(Unusable));
-        assert_eq!(assign(Kind::Static, &Authorization::Unusable), Ok(Credential::Static));
+        assert_eq!(assign(BEARER, &Authorization::Unusable), Err(UnusableAuthorization));
+        assert_eq!(
+            assign(ServerKind::StaticCredential, &Authorization::Unusable),
+            Ok(Credential::Static)
+        );
     }
 }

@@ -7,8 +7,8 @@
 use serde::Deserialize;
 
 use super::{
-    challenge::Discovery,
-    route::{Aggregate, Endpoint, Place},
+    challenge::DiscoveryUrls,
+    route::{AggregateEndpoint, Endpoint, ServerEndpoint},
 };
 
 /// The gateway's URL as clients know it, from the configuration and never from a request (CHL-07): scheme and authority, without a
@@ -20,15 +20,15 @@ impl ExternalUrl {
     /// The URLs that a challenge on this endpoint names.
     ///
     /// ```
-    /// use mcp_preflight::core::{discovery::ExternalUrl, route::Endpoint};
+    /// use mcp_preflight::core::{discovery::ExternalUrl, route::ServerEndpoint};
     ///
-    /// let endpoint = Endpoint { server: "alpha", server_first: false, slash: false };
-    /// let discovery = ExternalUrl("https://gw.example".into()).discovery(&endpoint);
+    /// let endpoint = ServerEndpoint { server: "alpha", server_first: false, trailing_slash: false };
+    /// let discovery = ExternalUrl("https://gw.example".into()).discovery_urls(&endpoint);
     /// assert_eq!(discovery.resource_metadata, "https://gw.example/.well-known/oauth-protected-resource/mcp/alpha");
     /// ```
     #[must_use]
-    pub fn discovery(&self, endpoint: &Endpoint<'_>) -> Discovery {
-        Discovery {
+    pub fn discovery_urls(&self, endpoint: &ServerEndpoint<'_>) -> DiscoveryUrls {
+        DiscoveryUrls {
             resource_metadata: format!("{}{}", self.0, endpoint.protected_resource()),
             authorization_uri: format!("{}{}", self.0, endpoint.authorization_server()),
         }
@@ -36,10 +36,15 @@ impl ExternalUrl {
 
     /// The URLs that a challenge on several servers' endpoint names: those of the server that refused (AGG-06).
     #[must_use]
-    pub fn discovery_among(&self, aggregate: &Aggregate<'_>, refusing: &str) -> Discovery {
-        let endpoint = Endpoint { server: refusing, server_first: false, slash: false };
+    pub fn aggregate_discovery_urls(
+        &self,
+        aggregate: &AggregateEndpoint<'_>,
+        refusing: &str,
+    ) -> DiscoveryUrls {
+        let endpoint =
+            ServerEndpoint { server: refusing, server_first: false, trailing_slash: false };
         let resource_metadata = format!("{}{}", self.0, aggregate.protected_resource(&endpoint));
-        Discovery { resource_metadata, ..self.discovery(&endpoint) }
+        DiscoveryUrls { resource_metadata, ..self.discovery_urls(&endpoint) }
     }
 }
 
@@ -56,7 +61,7 @@ pub struct UpstreamMetadata {
 
 impl UpstreamMetadata {
     /// Adds what another server says, as far as it is new.
-    pub fn extend(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         let lists = [
             (&mut self.authorization_servers, &other.authorization_servers),
             (&mut self.scopes_supported, &other.scopes_supported),
@@ -74,9 +79,9 @@ impl UpstreamMetadata {
 /// The protected-resource metadata of an endpoint (RFC 9728 §2), or `None` where no authorization server is known: a document
 /// without one would send a client nowhere (DSC-03).
 #[must_use]
-pub fn protected_resource(
+pub fn protected_resource_document(
     external: &ExternalUrl,
-    place: &Place<'_>,
+    place: &Endpoint<'_>,
     upstream: &UpstreamMetadata,
 ) -> Option<String> {
     if upstream.authorization_servers.is_empty() {
@@ -87,8 +92,8 @@ pub fn protected_resource(
         "authorization_servers": upstream.authorization_servers,
         "bearer_methods_supported": ["header"],
         "resource_name": match place {
-            Place::One(endpoint) => endpoint.server.to_owned(),
-            Place::Several(_) => "mcp-preflight".to_owned(),
+            Endpoint::SingleServer(endpoint) => endpoint.server.to_owned(),
+            Endpoint::Aggregate(_) => "mcp-preflight".to_owned(),
         },
     });
     // A refresh is between client and authorization server; a resource has no scope for it (DSC-06).
@@ -117,7 +122,7 @@ pub fn is_loopback(url: &url::Url) -> bool {
 /// The well-known URL of a document about another URL: the suffix goes between authority and path (RFC 8414 §3.1, RFC 9728 §3.1).
 /// `None` where the text is no absolute URL.
 #[must_use]
-pub fn well_known(suffix: &str, about: &str) -> Option<String> {
+pub fn well_known_url(suffix: &str, about: &str) -> Option<String> {
     let about = url::Url::parse(about).ok().filter(url::Url::has_authority)?;
     let path = about.path().strip_suffix('/').unwrap_or(about.path());
     let origin = about.origin().ascii_serialization();
@@ -128,8 +133,11 @@ pub fn well_known(suffix: &str, about: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const ENDPOINT: Place<'static> =
-        Place::One(Endpoint { server: "alpha", server_first: true, slash: true });
+    const ENDPOINT: Endpoint<'static> = Endpoint::SingleServer(ServerEndpoint {
+        server: "alpha",
+        server_first: true,
+        trailing_slash: true,
+    });
 
     #[test]
     fn the_resource_is_the_url_the_client_used() {
@@ -138,18 +146,23 @@ mod tests {
             scopes_supported: vec!["tools".into(), "offline_access".into()],
         };
         let external = ExternalUrl("https://gw.test".into());
-        let document: serde_json::Value =
-            serde_json::from_str(&protected_resource(&external, &ENDPOINT, &upstream).unwrap())
-                .unwrap();
+        let document: serde_json::Value = serde_json::from_str(
+            &protected_resource_document(&external, &ENDPOINT, &upstream).unwrap(),
+        )
+        .unwrap();
         assert_eq!(document["resource"], "https://gw.test/alpha/mcp/");
         assert_eq!(document["scopes_supported"], serde_json::json!(["tools"]));
-        assert_eq!(protected_resource(&external, &ENDPOINT, &UpstreamMetadata::default()), None);
+        assert_eq!(
+            protected_resource_document(&external, &ENDPOINT, &UpstreamMetadata::default()),
+            None
+        );
     }
 
     #[test]
     fn a_challenge_of_several_leads_to_the_one_that_refused() {
-        let aggregate = Aggregate::of("/mcp/a,b").unwrap();
-        let discovery = ExternalUrl("https://gw.test".into()).discovery_among(&aggregate, "b");
+        let aggregate = AggregateEndpoint::parse("/mcp/a,b").unwrap();
+        let discovery =
+            ExternalUrl("https://gw.test".into()).aggregate_discovery_urls(&aggregate, "b");
         assert_eq!(
             discovery.resource_metadata,
             "https://gw.test/.well-known/oauth-protected-resource/mcp/b?resource=/mcp/a,b"
@@ -167,7 +180,7 @@ mod tests {
             scopes_supported: scopes.iter().map(ToString::to_string).collect(),
         };
         let mut together = said(&["https://one.test"], &["a", "b"]);
-        together.extend(&said(&["https://two.test", "https://one.test"], &["b", "c"]));
+        together.merge(&said(&["https://two.test", "https://one.test"], &["b", "c"]));
         assert_eq!(together, said(&["https://one.test", "https://two.test"], &["a", "b", "c"]));
     }
 
@@ -188,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_suffix_goes_between_authority_and_path() {
-        let at = |about| well_known("oauth-authorization-server", about);
+        let at = |about| well_known_url("oauth-authorization-server", about);
         assert_eq!(
             at("https://as.test/"),
             Some("https://as.test/.well-known/oauth-authorization-server".into())

@@ -21,7 +21,7 @@ pub struct Envelope {
 }
 
 /// How much of a message is looked at: 64 KiB; ids and methods come first in every message seen in the wild.
-pub const PREFIX: usize = 65_536;
+pub const MAX_PREFIX_BYTES: usize = 65_536;
 
 impl Envelope {
     /// Reads as much as the bytes hold; a message cut short gives what stood before the cut.
@@ -29,12 +29,12 @@ impl Envelope {
     /// ```
     /// use mcp_preflight::core::envelope::Envelope;
     ///
-    /// let cut = Envelope::read(br#"{"jsonrpc":"2.0","id":"a-7","method":"tools/call","params":{"arg"#);
+    /// let cut = Envelope::parse_prefix(br#"{"jsonrpc":"2.0","id":"a-7","method":"tools/call","params":{"arg"#);
     /// assert_eq!(cut.id.unwrap().get(), "\"a-7\"");
     /// assert_eq!(cut.method.as_deref(), Some("tools/call"));
     /// ```
     #[must_use]
-    pub fn read(bytes: &[u8]) -> Self {
+    pub fn parse_prefix(bytes: &[u8]) -> Self {
         let mut envelope = Self::default();
         let mut json = serde_json::Deserializer::from_slice(bytes);
         // An error only says where reading stopped; what came before it has been kept.
@@ -80,19 +80,19 @@ impl<'de> Visitor<'de> for Peek<'_> {
 }
 
 /// A JSON object whose values have not been looked into, in its own order.
-pub type Members = indexmap::IndexMap<String, Box<RawValue>>;
+pub type RawObject = indexmap::IndexMap<String, Box<RawValue>>;
 
 /// A whole message, of which one level has been looked into.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Every member but `params`.
-    members: Members,
-    params: Option<Members>,
+    members: RawObject,
+    params: Option<RawObject>,
 }
 
 /// A text that is no JSON-RPC message that an aggregate could serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum InvalidMessage {
     /// Not JSON.
     NotJson,
     /// JSON, and not one message: a batch, or something else.
@@ -104,11 +104,11 @@ impl Message {
     ///
     /// # Errors
     /// Says whether it was JSON at all.
-    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let mut members: Members = serde_json::from_slice(bytes).map_err(|_| {
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidMessage> {
+        let mut members: RawObject = serde_json::from_slice(bytes).map_err(|_| {
             match serde_json::from_slice::<IgnoredAny>(bytes) {
-                Ok(_) => Unreadable::NotAMessage,
-                Err(_) => Unreadable::NotJson,
+                Ok(_) => InvalidMessage::NotAMessage,
+                Err(_) => InvalidMessage::NotJson,
             }
         })?;
         let params = members
@@ -117,7 +117,7 @@ impl Message {
             .transpose();
         let message = Self {
             members,
-            params: params.map_err(|_| Unreadable::NotAMessage)?,
+            params: params.map_err(|_| InvalidMessage::NotAMessage)?,
         };
         let says_something = ["method", "result", "error"]
             .iter()
@@ -125,7 +125,7 @@ impl Message {
         if says_something {
             Ok(message)
         } else {
-            Err(Unreadable::NotAMessage)
+            Err(InvalidMessage::NotAMessage)
         }
     }
 
@@ -149,13 +149,13 @@ impl Message {
 
     /// A parameter that is a string.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub fn string_param(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.param(name)?.get()).ok()
     }
 
     /// The same message with one parameter of another value.
     #[must_use]
-    pub fn with(&self, name: &str, value: impl Serialize) -> Self {
+    pub fn with_param(&self, name: &str, value: impl Serialize) -> Self {
         let mut changed = self.clone();
         let value = serde_json::value::to_raw_value(&value)
             .expect("strings, numbers and maps of them are JSON");
@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(text: &str) -> (Option<String>, Option<String>) {
-        let envelope = Envelope::read(text.as_bytes());
+        let envelope = Envelope::parse_prefix(text.as_bytes());
         (envelope.id.map(|id| id.get().to_owned()), envelope.method)
     }
 
@@ -215,30 +215,30 @@ mod tests {
     #[test]
     fn a_message_is_rewritten_in_one_place_only() {
         let text = r#"{"jsonrpc":"2.0","id":1.50,"method":"tools/call","params":{"name":"a-echo","arguments":{"n":1e2,"b": [ ]},"_meta":{"progressToken":7}}}"#;
-        let message = Message::read(text.as_bytes()).unwrap();
-        assert_eq!(message.text("name").as_deref(), Some("a-echo"));
+        let message = Message::parse(text.as_bytes()).unwrap();
+        assert_eq!(message.string_param("name").as_deref(), Some("a-echo"));
         assert_eq!(message.to_string(), text);
-        assert_eq!(message.with("name", "echo").to_string(), text.replace("a-echo", "echo"));
+        assert_eq!(message.with_param("name", "echo").to_string(), text.replace("a-echo", "echo"));
         let bare = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-        assert_eq!(Message::read(bare.as_bytes()).unwrap().to_string(), bare);
+        assert_eq!(Message::parse(bare.as_bytes()).unwrap().to_string(), bare);
     }
 
     #[test]
     fn what_is_no_message_says_how() {
         for (text, unreadable) in [
-            ("", Unreadable::NotJson),
-            ("{", Unreadable::NotJson),
-            ("[]", Unreadable::NotAMessage),
-            ("{}", Unreadable::NotAMessage),
+            ("", InvalidMessage::NotJson),
+            ("{", InvalidMessage::NotJson),
+            ("[]", InvalidMessage::NotAMessage),
+            ("{}", InvalidMessage::NotAMessage),
         ] {
-            assert_eq!(Message::read(text.as_bytes()).unwrap_err(), unreadable, "{text}");
+            assert_eq!(Message::parse(text.as_bytes()).unwrap_err(), unreadable, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Envelope::read(&bytes);
+            let _ = Envelope::parse_prefix(&bytes);
         }
 
         #[test]

@@ -44,7 +44,7 @@ const NOT_DOWNWARDS: [&str; 16] = [
 
 /// The fields of a client's request that go upstream.
 #[must_use]
-pub fn upwards(client: &HeaderMap) -> HeaderMap {
+pub fn request_fields(client: &HeaderMap) -> HeaderMap {
     let named = named_by_connection(client);
     let mut up = HeaderMap::new();
     for name in UPWARDS {
@@ -67,7 +67,7 @@ pub fn upwards(client: &HeaderMap) -> HeaderMap {
 
 /// The fields of an upstream's response that reach the client.
 #[must_use]
-pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
+pub fn response_fields(upstream: &HeaderMap) -> HeaderMap {
     let named = named_by_connection(upstream);
     let crosses = |name: &HeaderName| {
         let name = name.as_str();
@@ -86,7 +86,7 @@ pub fn downwards(upstream: &HeaderMap) -> HeaderMap {
 /// Whether `Connection` declares a credential, or a field that says what a message is, to be for this hop only: to take it out would
 /// change who is calling, or for what, without anyone noticing (SEC-06).
 #[must_use]
-pub fn hidden(client: &HeaderMap, key_header: &HeaderName) -> bool {
+pub fn connection_names_protected_field(client: &HeaderMap, key_header: &HeaderName) -> bool {
     let told = |name: &String| name == "authorization" || name == key_header.as_str();
     named_by_connection(client)
         .iter()
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_an_upstream_sees_is_a_list() {
-        let up = upwards(&map(&[
+        let up = request_fields(&map(&[
             ("accept", "application/json"),
             ("authorization", "Bearer t"),
             ("connection", "mcp-name, x"),
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_for_one_hop_stays_on_it() {
-        let down = downwards(&map(&[
+        let down = response_fields(&map(&[
             ("access-control-allow-credentials", "true"),
             ("connection", "close, X-Hop"),
             ("content-type", "application/json"),
@@ -165,16 +165,19 @@ mod tests {
                 header::CONNECTION,
                 HeaderValue::from_bytes(named.as_bytes()).unwrap(),
             )]);
-            assert!(hidden(&headers, &key), "{named}");
+            assert!(connection_names_protected_field(&headers, &key), "{named}");
         }
-        assert!(!hidden(&map(&[("connection", "keep-alive, upgrade, x-hop")]), &key));
+        assert!(!connection_names_protected_field(
+            &map(&[("connection", "keep-alive, upgrade, x-hop")]),
+            &key
+        ));
     }
 
     proptest! {
         #[test]
         fn nothing_off_the_list_goes_up(names in prop::collection::vec("[a-z][a-z-]{0,24}", 0..12)) {
             let client: HeaderMap = names.iter().map(|n| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"))).collect();
-            prop_assert!(upwards(&client).keys().all(|name| UPWARDS.contains(&name.as_str()) || name.as_str().starts_with("mcp-param-")));
+            prop_assert!(request_fields(&client).keys().all(|name| UPWARDS.contains(&name.as_str()) || name.as_str().starts_with("mcp-param-")));
         }
     }
 }

@@ -85,7 +85,7 @@ impl Framing {
 
     /// Whether nothing more is to come of what was sent.
     #[must_use]
-    pub fn is_at_rest(&self) -> bool {
+    pub fn is_between_requests(&self) -> bool {
         self.at == At::Http2 || self.at == At::Head && !self.head.begun && self.line.is_empty()
     }
 
@@ -184,7 +184,7 @@ mod tests {
                 framing(&[&b"GET / HTTP/1.1\r\na:"[..], &vec![b'x'; length - 2]].concat());
             framing.read(b"\r\n\r\n");
             assert_eq!(
-                (framing.is_at_rest(), framing.is_ambiguous()),
+                (framing.is_between_requests(), framing.is_ambiguous()),
                 (followed, false),
                 "{length}"
             );
@@ -242,12 +242,12 @@ mod tests {
                 rest = later;
             }
             let ambiguous = requests.iter().any(|(_, ambiguous)| *ambiguous);
-            prop_assert_eq!((framing.is_ambiguous(), framing.is_at_rest()), (ambiguous, !ambiguous));
+            prop_assert_eq!((framing.is_ambiguous(), framing.is_between_requests()), (ambiguous, !ambiguous));
         }
 
         #[test]
         fn any_bytes_are_followed_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = framing(&bytes).is_at_rest();
+            let _ = framing(&bytes).is_between_requests();
         }
     }
 }

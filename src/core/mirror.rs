@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::HeaderMap;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::preflight::Era;
+use super::protocol_version::ProtocolVersion;
 
 /// What is mirrored of a message. A member that stands there twice is an error: each reader could take another one.
 #[derive(Default, Deserialize)]
@@ -48,8 +48,8 @@ pub struct Mismatch;
 ///
 /// # Errors
 /// A field is missing, is there twice, or does not say what the body says.
-pub fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
-    let modern = Era::July2026.is_named(headers);
+pub fn check_mirrored_fields(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
+    let modern = ProtocolVersion::V2026_07_28.is_declared_in(headers);
     let read = body
         .trim_ascii_start()
         .starts_with(b"{")
@@ -132,7 +132,7 @@ mod tests {
         r#"{"id":1,"method":"tools/call","params":{"arguments":{"name":"x"},"name":"echo"}}"#;
 
     fn checked(lines: &[(&'static str, &str)], body: &str) -> bool {
-        check(&headers(&[&[VERSION], lines].concat()), body.as_bytes()).is_ok()
+        check_mirrored_fields(&headers(&[&[VERSION], lines].concat()), body.as_bytes()).is_ok()
     }
 
     #[test]
@@ -200,17 +200,17 @@ mod tests {
             r#"{"id":1,"method":"x","params":{"name":7}}"#,
         ] {
             assert_eq!(
-                check(
+                check_mirrored_fields(
                     &headers(&[("mcp-protocol-version", "2025-11-25"), ("mcp-method", "other")]),
                     body.as_bytes()
                 ),
                 Ok(())
             );
-            assert_eq!(check(&headers(&[]), body.as_bytes()), Ok(()));
+            assert_eq!(check_mirrored_fields(&headers(&[]), body.as_bytes()), Ok(()));
         }
         let modern = r#"{"id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
         assert_eq!(
-            check(&headers(&[]), modern.as_bytes()),
+            check_mirrored_fields(&headers(&[]), modern.as_bytes()),
             Err(Mismatch),
             "the body alone cannot name the revision"
         );
@@ -228,7 +228,7 @@ mod tests {
 
         #[test]
         fn any_body_is_read_without_panic(body in prop::collection::vec(any::<u8>(), 0..100)) {
-            let _ = check(&headers(&[VERSION]), &body);
+            let _ = check_mirrored_fields(&headers(&[VERSION]), &body);
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod naming;
 pub mod origin;
 pub mod outcome;
 pub mod preflight;
+pub mod protocol_version;
 pub mod relay;
 pub mod route;
 pub mod session;

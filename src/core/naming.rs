@@ -10,20 +10,20 @@ const SCHEME: &str = "preflight://";
 /// The name of a tool or prompt on an aggregate.
 ///
 /// ```
-/// use mcp_preflight::core::naming::{prefixed, split};
+/// use mcp_preflight::core::naming::{prefixed_name, split_name};
 ///
-/// let name = prefixed("git-hub", "-", "create_issue");
+/// let name = prefixed_name("git-hub", "-", "create_issue");
 /// assert_eq!(name, "git-hub-create_issue");
-/// assert_eq!(split(&name, "-", ["git-hub", "wiki"]), Some(("git-hub", "create_issue")));
+/// assert_eq!(split_name(&name, "-", ["git-hub", "wiki"]), Some(("git-hub", "create_issue")));
 /// ```
 #[must_use]
-pub fn prefixed(server: &str, separator: &str, name: &str) -> String {
+pub fn prefixed_name(server: &str, separator: &str, name: &str) -> String {
     format!("{server}{separator}{name}")
 }
 
-/// Whose a name is, and what its server calls it. At most one server fits where [`ambiguous`] finds no pair.
+/// Whose a name is, and what its server calls it. At most one server fits where [`ambiguous_pair`] finds no pair.
 #[must_use]
-pub fn split<'s, 'n>(
+pub fn split_name<'s, 'n>(
     name: &'n str,
     separator: &str,
     servers: impl IntoIterator<Item = &'s str>,
@@ -35,7 +35,7 @@ pub fn split<'s, 'n>(
 
 /// Two servers whose names could not be told apart in front of the separator, as `a` and `a-b` before `-`.
 #[must_use]
-pub fn ambiguous<'s>(servers: &[&'s str], separator: &str) -> Option<(&'s str, &'s str)> {
+pub fn ambiguous_pair<'s>(servers: &[&'s str], separator: &str) -> Option<(&'s str, &'s str)> {
     let clash = |a: &str, b: &str| {
         a != b && b.strip_prefix(a).is_some_and(|rest| rest.starts_with(separator))
     };
@@ -69,10 +69,10 @@ mod tests {
             tool in "[a-c_-]{0,6}",
         ) {
             let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
-            prop_assume!(ambiguous(&servers, &separator).is_none());
+            prop_assume!(ambiguous_pair(&servers, &separator).is_none());
             for server in &servers {
-                let name = prefixed(server, &separator, &tool);
-                prop_assert_eq!(split(&name, &separator, servers.iter().copied()), Some((*server, tool.as_str())));
+                let name = prefixed_name(server, &separator, &tool);
+                prop_assert_eq!(split_name(&name, &separator, servers.iter().copied()), Some((*server, tool.as_str())));
             }
         }
 
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn names_that_read_two_ways_are_found() {
-        assert_eq!(ambiguous(&["wiki", "a-b", "a"], "-"), Some(("a", "a-b")));
-        assert_eq!(ambiguous(&["a", "a-b"], "__"), None);
-        assert_eq!(ambiguous(&["a", "ab"], "-"), None);
+        assert_eq!(ambiguous_pair(&["wiki", "a-b", "a"], "-"), Some(("a", "a-b")));
+        assert_eq!(ambiguous_pair(&["a", "a-b"], "__"), None);
+        assert_eq!(ambiguous_pair(&["a", "ab"], "-"), None);
     }
 }

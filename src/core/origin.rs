@@ -25,11 +25,11 @@ impl Origin {
     /// ```
     /// use mcp_preflight::core::origin::Origin;
     ///
-    /// assert_eq!(Origin::read("https://App.example:443"), Origin::read("https://app.example"));
-    /// assert_eq!(Origin::read("https://app.example/"), None);
+    /// assert_eq!(Origin::parse("https://App.example:443"), Origin::parse("https://app.example"));
+    /// assert_eq!(Origin::parse("https://app.example/"), None);
     /// ```
     #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
         let (scheme, authority) = text.split_once("://")?;
         let default_port = match scheme {
@@ -61,14 +61,14 @@ impl Origin {
 
 /// The origins whose pages may use the gateway.
 #[derive(Clone, Debug)]
-pub struct Origins {
+pub struct AllowedOrigins {
     own: Option<Origin>,
     allowed: Vec<Origin>,
 }
 
 /// Where a request comes from, as far as browsers are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum PageAccess {
     /// Not from a page.
     None,
     /// From a page that may use the gateway.
@@ -77,11 +77,11 @@ pub enum Page {
     Any,
 }
 
-impl Origins {
+impl AllowedOrigins {
     /// The gateway's own origin and those of the configuration.
     #[must_use]
     pub fn new(external: &ExternalUrl, allowed: &[Origin]) -> Self {
-        Self { own: Origin::read(&external.0), allowed: allowed.to_vec() }
+        Self { own: Origin::parse(&external.0), allowed: allowed.to_vec() }
     }
 
     /// Judges where a request comes from; `None` is a page that may not use the gateway, or nobody knows which.
@@ -89,13 +89,16 @@ impl Origins {
     /// A gateway on loopback may be used by every page on loopback: tools have their pages there, and the name of a page that was
     /// rebound to this machine is still not one of these.
     #[must_use]
-    pub fn page(&self, route: &Route<'_>, headers: &HeaderMap) -> Option<Page> {
-        if matches!(route, Route::ProtectedResource(_) | Route::AuthorizationServer(_)) {
-            return Some(Page::Any);
+    pub fn page_access(&self, route: &Route<'_>, headers: &HeaderMap) -> Option<PageAccess> {
+        if matches!(
+            route,
+            Route::ProtectedResourceMetadata(_) | Route::AuthorizationServerMetadata(_)
+        ) {
+            return Some(PageAccess::Any);
         }
         let mut lines = headers.get_all(ORIGIN).iter();
-        let Some(line) = lines.next() else { return Some(Page::None) };
-        let origin = line.to_str().ok().and_then(Origin::read).filter(|_| lines.next().is_none());
+        let Some(line) = lines.next() else { return Some(PageAccess::None) };
+        let origin = line.to_str().ok().and_then(Origin::parse).filter(|_| lines.next().is_none());
         let both_loopback = |origin: &Origin| {
             origin.is_loopback() && self.own.as_ref().is_some_and(Origin::is_loopback)
         };
@@ -104,15 +107,15 @@ impl Origins {
                 || self.allowed.contains(origin)
                 || both_loopback(origin)
         };
-        origin.filter(known).map(|_| Page::Allowed(line.clone()))
+        origin.filter(known).map(|_| PageAccess::Allowed(line.clone()))
     }
 }
 
-impl Page {
+impl PageAccess {
     /// What to answer where a browser asks before it lets the page send a request, and `None` where this is no such question. Of the
     /// fields asked for it names those that the gateway reads, so that no list of servers has to be told.
     #[must_use]
-    pub fn preflight(
+    pub fn cors_preflight(
         &self,
         method: &Method,
         headers: &HeaderMap,
@@ -152,7 +155,7 @@ impl Page {
     }
 
     /// Tells the browser that the page may read an answer, whatever its status, and the fields that lead it on (CHL-21).
-    pub fn share(self, response: &mut HeaderMap) {
+    pub fn add_response_fields(self, response: &mut HeaderMap) {
         let origin = match self {
             Self::None => return,
             Self::Any => HeaderValue::from_static("*"),
@@ -172,20 +175,23 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::route::{Endpoint, Place},
+        super::route::{Endpoint, ServerEndpoint},
         *,
     };
     use proptest::prelude::*;
 
-    const SERVER: Route<'static> =
-        Route::Mcp(Place::One(Endpoint { server: "a", server_first: false, slash: false }));
+    const SERVER: Route<'static> = Route::Mcp(Endpoint::SingleServer(ServerEndpoint {
+        server: "a",
+        server_first: false,
+        trailing_slash: false,
+    }));
 
-    fn page(own: &str, lines: &[&str]) -> Option<Page> {
-        let origins = Origins::new(
+    fn page(own: &str, lines: &[&str]) -> Option<PageAccess> {
+        let origins = AllowedOrigins::new(
             &ExternalUrl(own.to_owned()),
-            &[Origin::read("https://app.example").unwrap()],
+            &[Origin::parse("https://app.example").unwrap()],
         );
-        origins.page(
+        origins.page_access(
             &SERVER,
             &lines
                 .iter()
@@ -200,7 +206,7 @@ mod tests {
             ("HTTP://App.example:80", "http://app.example"),
             ("https://app.example:443", "https://app.example"),
         ] {
-            assert_eq!(Origin::read(text), Some(Origin(without_port.to_owned())));
+            assert_eq!(Origin::parse(text), Some(Origin(without_port.to_owned())));
         }
         for text in [
             "https://",
@@ -210,18 +216,18 @@ mod tests {
             "https://app.example?",
             "null",
         ] {
-            assert_eq!(Origin::read(text), None, "{text}");
+            assert_eq!(Origin::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_page_is_our_own_or_allowed_or_beside_us_on_loopback() {
         let public = "https://gw.example";
-        assert_eq!(page(public, &[]), Some(Page::None));
+        assert_eq!(page(public, &[]), Some(PageAccess::None));
         for origin in [public, "https://app.example", "https://app.example:443"] {
             assert_eq!(
                 page(public, &[origin]),
-                Some(Page::Allowed(HeaderValue::from_str(origin).unwrap()))
+                Some(PageAccess::Allowed(HeaderValue::from_str(origin).unwrap()))
             );
         }
         for origin in [
@@ -276,21 +282,21 @@ mod tests {
             ),
         ]);
         let key = HeaderName::from_static("x-key");
-        let told = Page::Any.preflight(&Method::OPTIONS, &headers, &key).unwrap();
+        let told = PageAccess::Any.cors_preflight(&Method::OPTIONS, &headers, &key).unwrap();
         assert_eq!(
             told[ACCESS_CONTROL_ALLOW_HEADERS],
             "authorization, x-key, mcp-param-region, x-mcp-a-authorization"
         );
-        assert_eq!(Page::None.preflight(&Method::OPTIONS, &headers, &key), None);
-        assert_eq!(Page::Any.preflight(&Method::POST, &headers, &key), None);
-        assert_eq!(Page::Any.preflight(&Method::OPTIONS, &HeaderMap::new(), &key), None);
+        assert_eq!(PageAccess::None.cors_preflight(&Method::OPTIONS, &headers, &key), None);
+        assert_eq!(PageAccess::Any.cors_preflight(&Method::POST, &headers, &key), None);
+        assert_eq!(PageAccess::Any.cors_preflight(&Method::OPTIONS, &HeaderMap::new(), &key), None);
     }
 
     #[test]
     fn a_page_may_read_the_answer_and_what_leads_on() {
-        let told = |page: Page| {
+        let told = |page: PageAccess| {
             let mut response = HeaderMap::from_iter([(VARY, HeaderValue::from_static("accept"))]);
-            page.share(&mut response);
+            page.add_response_fields(&mut response);
             let all = |name| {
                 response
                     .get_all(name)
@@ -302,10 +308,10 @@ mod tests {
             [all(ACCESS_CONTROL_ALLOW_ORIGIN), all(VARY), all(ACCESS_CONTROL_EXPOSE_HEADERS)]
         };
         let led = "www-authenticate, mcp-session-id, retry-after, x-request-id";
-        assert_eq!(told(Page::None), ["", "accept", ""]);
-        assert_eq!(told(Page::Any), ["*", "accept", led]);
+        assert_eq!(told(PageAccess::None), ["", "accept", ""]);
+        assert_eq!(told(PageAccess::Any), ["*", "accept", led]);
         assert_eq!(
-            told(Page::Allowed(HeaderValue::from_static("https://app.example"))),
+            told(PageAccess::Allowed(HeaderValue::from_static("https://app.example"))),
             ["https://app.example", "accept, origin", led]
         );
     }
@@ -315,10 +321,10 @@ mod tests {
         #[test]
         fn nobody_else_comes_in(text in "(https?|ws)://[a-z0-9.@:/\\[\\]-]{0,24}|\\PC{0,20}") {
             let Ok(line) = HeaderValue::from_str(&text) else { return Ok(()) };
-            let origins = Origins::new(&ExternalUrl("https://gw.example".into()), &[]);
+            let origins = AllowedOrigins::new(&ExternalUrl("https://gw.example".into()), &[]);
             let headers = HeaderMap::from_iter([(ORIGIN, line)]);
             let expected = ["https://gw.example", "https://gw.example:443"].contains(&text.to_ascii_lowercase().as_str());
-            prop_assert_eq!(origins.page(&SERVER, &headers).is_some(), expected);
+            prop_assert_eq!(origins.page_access(&SERVER, &headers).is_some(), expected);
         }
     }
 }

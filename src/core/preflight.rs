@@ -5,56 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{access::ServerId, credential::Credential};
-
-/// The revision of MCP that an upstream speaks; it decides the probe's message (PRB-06).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-pub enum Era {
-    /// Sessions opened by `initialize`; no version header on it.
-    #[serde(rename = "2025-03-26")]
-    March2025,
-    /// As before, with a version header after `initialize`.
-    #[serde(rename = "2025-06-18")]
-    June2025,
-    /// As before.
-    #[serde(rename = "2025-11-25")]
-    November2025,
-    /// No sessions; `server/discover`, and `_meta` on every request.
-    #[serde(rename = "2026-07-28")]
-    July2026,
-}
-
-impl Era {
-    /// Whether a request says that it is of this revision.
-    #[must_use]
-    pub fn is_named(self, headers: &HeaderMap) -> bool {
-        headers
-            .get_all("mcp-protocol-version")
-            .iter()
-            .any(|version| version == self.as_str())
-    }
-
-    /// Every revision that the gateway knows, the newest first.
-    pub const ALL: [Self; 4] =
-        [Self::July2026, Self::November2025, Self::June2025, Self::March2025];
-
-    /// The revision of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|era| era.as_str() == name)
-    }
-
-    /// The revision as the protocol spells it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::March2025 => "2025-03-26",
-            Self::June2025 => "2025-06-18",
-            Self::November2025 => "2025-11-25",
-            Self::July2026 => "2026-07-28",
-        }
-    }
-}
+use super::{access::ServerId, credential::Credential, protocol_version::ProtocolVersion};
 
 /// How the gateway finds out what an upstream makes of a token. The verdicts are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]
@@ -69,7 +20,7 @@ pub enum Strategy {
 
 /// A server to be asked, with the value that its `Authorization` will have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct ProbeTarget {
     /// The server.
     pub server: ServerId,
     /// The caller's token, marked sensitive.
@@ -78,13 +29,15 @@ pub struct Target {
 
 /// Picks the servers to ask, each once, however often a request names it (GATE-11).
 #[must_use]
-pub fn targets<'a>(assigned: impl IntoIterator<Item = (ServerId, &'a Credential)>) -> Vec<Target> {
-    let mut targets: Vec<Target> = Vec::new();
+pub fn probe_targets<'a>(
+    assigned: impl IntoIterator<Item = (ServerId, &'a Credential)>,
+) -> Vec<ProbeTarget> {
+    let mut targets: Vec<ProbeTarget> = Vec::new();
     for (server, credential) in assigned {
         if let Some(authorization) = credential.forwarded()
             && !targets.iter().any(|target| target.server == server)
         {
-            targets.push(Target { server, authorization });
+            targets.push(ProbeTarget { server, authorization });
         }
     }
     targets
@@ -102,21 +55,21 @@ pub fn gateway_info() -> serde_json::Value {
 /// The header fields and the body of a probe: POST on the server's own endpoint, the message a client would open with (PRB-05 to
 /// PRB-07). It changes nothing but, in the legacy eras, opens a session that has to be ended.
 #[must_use]
-pub fn message(era: Era) -> (HeaderMap, String) {
+pub fn probe_message(era: ProtocolVersion) -> (HeaderMap, String) {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     let client = gateway_info();
     let (method, params) = match era {
-        Era::July2026 => {
+        ProtocolVersion::V2026_07_28 => {
             headers.insert(
                 HeaderName::from_static("mcp-method"),
                 HeaderValue::from_static("server/discover"),
             );
             headers.insert(
                 HeaderName::from_static("mcp-protocol-version"),
-                HeaderValue::from_static(Era::July2026.as_str()),
+                HeaderValue::from_static(ProtocolVersion::V2026_07_28.as_str()),
             );
             let meta = serde_json::json!({
                 "io.modelcontextprotocol/protocolVersion": era.as_str(),
@@ -125,7 +78,9 @@ pub fn message(era: Era) -> (HeaderMap, String) {
             });
             ("server/discover", serde_json::json!({ "_meta": meta }))
         }
-        Era::March2025 | Era::June2025 | Era::November2025 => (
+        ProtocolVersion::V2025_03_26
+        | ProtocolVersion::V2025_06_18
+        | ProtocolVersion::V2025_11_25 => (
             "initialize",
             serde_json::json!({ "protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client }),
         ),
@@ -149,38 +104,38 @@ mod tests {
             .collect();
         let keyring = Keyring {
             header: HeaderName::from_static("x-key"),
-            keys: vec![KeyDigest::of(b"k")],
+            keys: vec![KeyDigest::of_key(b"k")],
         };
         let Authorization::Token(token) = keyring.admit(&headers).unwrap().authorization else {
             panic!()
         };
         let credential = Credential::Forwarded(token);
-        let asked = targets([3, 1, 3].map(|id| (ServerId(id), &credential)));
+        let asked = probe_targets([3, 1, 3].map(|id| (ServerId(id), &credential)));
         let authorization = HeaderValue::from_static("Bearer eyJ");
         assert_eq!(
             asked,
-            [3, 1].map(|id| Target { server: ServerId(id), authorization: authorization.clone() })
+            [3, 1].map(|id| ProbeTarget {
+                server: ServerId(id),
+                authorization: authorization.clone()
+            })
         );
-    }
-
-    #[test]
-    fn revisions_are_known_by_their_names() {
-        for era in Era::ALL {
-            assert_eq!(Era::named(era.as_str()), Some(era));
-        }
-        assert_eq!(Era::named("2024-11-05"), None);
     }
 
     #[test]
     fn only_the_callers_own_token_is_asked_about() {
         let ids = || (0..).map(ServerId);
-        let owned = [Credential::Missing, Credential::Static, Credential::Minted, Credential::None];
-        assert_eq!(targets(ids().zip(&owned)), []);
+        let owned = [
+            Credential::Missing,
+            Credential::Static,
+            Credential::ClientCredentials,
+            Credential::None,
+        ];
+        assert_eq!(probe_targets(ids().zip(&owned)), []);
     }
 
     #[test]
     fn the_message_is_one_a_client_would_open_with() {
-        let (headers, body) = message(Era::November2025);
+        let (headers, body) = probe_message(ProtocolVersion::V2025_11_25);
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(
             (&body["method"], &body["params"]["protocolVersion"]),
@@ -189,7 +144,7 @@ mod tests {
         assert_eq!(body["params"]["clientInfo"]["name"], "mcp-preflight");
         assert!(headers.get("mcp-protocol-version").is_none());
 
-        let (headers, body) = message(Era::July2026);
+        let (headers, body) = probe_message(ProtocolVersion::V2026_07_28);
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["method"].as_str(), headers["mcp-method"].to_str().ok());
         assert_eq!(

@@ -9,45 +9,45 @@ use super::{credential::Owner, status::Failure};
 
 /// What the client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Awaited {
+pub enum ExpectedResponse {
     /// The answer to a request.
-    Answer,
+    Reply,
     /// That a notification or a response was taken.
     Acknowledgement,
     /// The listening stream of the legacy eras (GET).
-    Stream,
+    EventStream,
     /// The end of a session (DELETE).
-    End,
+    SessionEnd,
 }
 
 /// What a response says that its body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
+pub enum MediaType {
     /// Nothing that can be read.
-    Unsaid,
+    Absent,
     /// One JSON document.
     Json,
     /// An event stream.
-    Events,
+    EventStream,
     /// Something that MCP does not use.
     Other,
 }
 
-impl Media {
+impl MediaType {
     /// Reads `Content-Type`, in any case and whatever its parameters (RFC 9110 §8.3.1).
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn from_headers(headers: &HeaderMap) -> Self {
         headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .map_or(Self::Unsaid, Self::written)
+            .map_or(Self::Absent, Self::written)
     }
 
     fn written(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         match essence {
             _ if essence.eq_ignore_ascii_case("application/json") => Self::Json,
-            _ if essence.eq_ignore_ascii_case("text/event-stream") => Self::Events,
+            _ if essence.eq_ignore_ascii_case("text/event-stream") => Self::EventStream,
             _ => Self::Other,
         }
     }
@@ -55,24 +55,28 @@ impl Media {
 
 /// What the gateway reads of a response head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ResponseHead {
     /// The status.
     pub status: StatusCode,
     /// What its body is said to be.
-    pub media: Media,
+    pub media_type: MediaType,
     /// Whether the head says that no body follows.
-    pub empty: bool,
+    pub is_empty: bool,
 }
 
 /// Judges a response head (STA-01 to STA-16, OPN-06 to OPN-10).
 ///
 /// # Errors
 /// The failure to answer with, where the response itself may not or need not reach the client.
-pub fn judge(head: Head, awaited: Awaited, owner: Owner) -> Result<(), Failure> {
+pub fn check_head(
+    head: ResponseHead,
+    awaited: ExpectedResponse,
+    owner: Owner,
+) -> Result<(), Failure> {
     let status = head.status;
     match status.as_u16() {
         200..=299 => successful(head, awaited),
-        401 | 403 if owner == Owner::Gateway => Err(Failure::CredentialRefused(status)),
+        401 | 403 if owner == Owner::Gateway => Err(Failure::GatewayCredentialRefused(status)),
         401 if owner == Owner::CallerWithoutToken => Err(Failure::TokenRequired),
         401 => Err(Failure::Unauthorized),
         403 => Err(Failure::Forbidden),
@@ -80,20 +84,24 @@ pub fn judge(head: Head, awaited: Awaited, owner: Owner) -> Result<(), Failure> 
         // A message that the client can read stays the upstream's (STA-15); a page of HTML does not.
         400..=499
             if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
-                && (head.media == Media::Json || head.empty) =>
+                && (head.media_type == MediaType::Json || head.is_empty) =>
         {
             Ok(())
         }
-        _ => Err(Failure::Status(status)),
+        _ => Err(Failure::UpstreamStatus(status)),
     }
 }
 
 /// What can be told from the head alone of a success that is none (OPN-10, STA-04).
-fn successful(head: Head, awaited: Awaited) -> Result<(), Failure> {
+fn successful(head: ResponseHead, awaited: ExpectedResponse) -> Result<(), Failure> {
     let speaks_mcp = match awaited {
-        Awaited::Answer => !head.empty && matches!(head.media, Media::Json | Media::Events),
-        Awaited::Stream => head.media == Media::Events,
-        Awaited::Acknowledgement | Awaited::End => head.empty || head.media != Media::Other,
+        ExpectedResponse::Reply => {
+            !head.is_empty && matches!(head.media_type, MediaType::Json | MediaType::EventStream)
+        }
+        ExpectedResponse::EventStream => head.media_type == MediaType::EventStream,
+        ExpectedResponse::Acknowledgement | ExpectedResponse::SessionEnd => {
+            head.is_empty || head.media_type != MediaType::Other
+        }
     };
     if speaks_mcp { Ok(()) } else { Err(Failure::NotMcp) }
 }
@@ -104,30 +112,34 @@ mod tests {
     use proptest::prelude::*;
 
     const OWNERS: [Owner; 3] = [Owner::CallerWithToken, Owner::CallerWithoutToken, Owner::Gateway];
-    const AWAITED: [Awaited; 4] =
-        [Awaited::Answer, Awaited::Acknowledgement, Awaited::Stream, Awaited::End];
+    const AWAITED: [ExpectedResponse; 4] = [
+        ExpectedResponse::Reply,
+        ExpectedResponse::Acknowledgement,
+        ExpectedResponse::EventStream,
+        ExpectedResponse::SessionEnd,
+    ];
 
     const JSON: &str = "application/json";
 
-    fn head(code: u16, content_type: Option<&str>, empty: bool) -> Head {
+    fn head(code: u16, content_type: Option<&str>, empty: bool) -> ResponseHead {
         let headers = content_type.map(|written| (header::CONTENT_TYPE, written.parse().unwrap()));
-        Head {
+        ResponseHead {
             status: StatusCode::from_u16(code).unwrap(),
-            media: Media::of(&headers.into_iter().collect()),
-            empty,
+            media_type: MediaType::from_headers(&headers.into_iter().collect()),
+            is_empty: empty,
         }
     }
 
     #[test]
     fn a_media_type_is_read_in_any_case_and_with_parameters() {
         for (written, media) in [
-            (Some("Text/Event-Stream ; charset=utf-8"), Media::Events),
-            (Some("APPLICATION/JSON"), Media::Json),
-            (Some("application/json-seq"), Media::Other),
-            (Some(""), Media::Other),
-            (None, Media::Unsaid),
+            (Some("Text/Event-Stream ; charset=utf-8"), MediaType::EventStream),
+            (Some("APPLICATION/JSON"), MediaType::Json),
+            (Some("application/json-seq"), MediaType::Other),
+            (Some(""), MediaType::Other),
+            (None, MediaType::Absent),
         ] {
-            assert_eq!(head(200, written, false).media, media, "{written:?}");
+            assert_eq!(head(200, written, false).media_type, media, "{written:?}");
         }
     }
 
@@ -139,9 +151,10 @@ mod tests {
         {
             for code in [200, 202, 302, 400, 401, 403, 404, 407, 429, 500, 503, 504] {
                 let owners = OWNERS.map(|owner| {
-                    let judged = judge(head(code, content_type, empty), Awaited::Answer, owner);
+                    let judged =
+                        check_head(head(code, content_type, empty), ExpectedResponse::Reply, owner);
                     judged.map_or_else(
-                        |failure| failure.answer().code.to_string(),
+                        |failure| failure.error_response().code.to_string(),
                         |()| "as is".to_owned(),
                     )
                 });
@@ -161,29 +174,33 @@ mod tests {
     #[test]
     fn a_stream_is_a_stream() {
         assert_eq!(
-            judge(head(200, Some("text/event-stream"), false), Awaited::Stream, OWNERS[0]),
+            check_head(
+                head(200, Some("text/event-stream"), false),
+                ExpectedResponse::EventStream,
+                OWNERS[0]
+            ),
             Ok(())
         );
         assert_eq!(
-            judge(head(200, Some(JSON), false), Awaited::Stream, OWNERS[0]),
+            check_head(head(200, Some(JSON), false), ExpectedResponse::EventStream, OWNERS[0]),
             Err(Failure::NotMcp)
         );
     }
 
     #[test]
     fn an_acknowledgement_is_any_success_but_a_page() {
-        for awaited in [Awaited::Acknowledgement, Awaited::End] {
+        for awaited in [ExpectedResponse::Acknowledgement, ExpectedResponse::SessionEnd] {
             for (content_type, empty) in
                 [(None, true), (None, false), (Some(JSON), false), (Some("text/html"), true)]
             {
                 assert_eq!(
-                    judge(head(202, content_type, empty), awaited, OWNERS[0]),
+                    check_head(head(202, content_type, empty), awaited, OWNERS[0]),
                     Ok(()),
                     "{content_type:?} {empty}"
                 );
             }
             assert_eq!(
-                judge(head(200, Some("text/html"), false), awaited, OWNERS[0]),
+                check_head(head(200, Some("text/html"), false), awaited, OWNERS[0]),
                 Err(Failure::NotMcp)
             );
         }
@@ -193,8 +210,8 @@ mod tests {
         /// STA-01, STA-05, STA-09: 401 and 403 come from 401 and 403, and from nothing else.
         #[test]
         fn only_a_refused_token_looks_like_one(code in 200_u16..600, json: bool, empty: bool, owner in 0_usize..3, awaited in 0_usize..4) {
-            let judged = judge(head(code, json.then_some(JSON), empty), AWAITED[awaited], OWNERS[owner]);
-            let status = judged.map_or_else(|failure| failure.answer().status.as_u16(), |()| code);
+            let judged = check_head(head(code, json.then_some(JSON), empty), AWAITED[awaited], OWNERS[owner]);
+            let status = judged.map_or_else(|failure| failure.error_response().status.as_u16(), |()| code);
             let refused = OWNERS[owner] != Owner::Gateway && (code == 401 || code == 403);
             prop_assert_eq!(status == 401 || status == 403, refused);
             prop_assert!(!refused || status == code);

@@ -15,56 +15,56 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The request can be read in more than one way (SEC-04).
-    Ambiguous,
+    AmbiguousFraming,
     /// `Connection` names a field that must not be lost on the way (SEC-06).
-    Hidden,
+    ProtectedFieldInConnection,
     /// The caller was not admitted.
     Rejected(Rejection),
     /// The path is none of ours.
-    NoSuchPath,
+    UnknownPath,
     /// No such server, or none that this caller may use: the answer does not say which (GATE-07).
-    NoSuchServer,
+    UnknownServer,
     /// No session of this caller's here (SEC-08).
-    NoSuchSession,
+    UnknownSession,
     /// Not POST, GET or DELETE.
     MethodNotAllowed,
     /// GET where several servers answer together: their streams have no common order.
-    NoStream,
+    NoAggregateStream,
     /// The fields that mirror the message do not say what it says (SEC-11).
     HeaderMismatch,
     /// The request body is longer than the limit.
-    TooLarge,
+    MessageTooLarge,
     /// The request body did not come to its end in time, or broke off.
-    Incomplete,
+    IncompleteBody,
     /// `Authorization` holds nothing that this server may see, and it needs a token.
-    UnusableToken,
+    UnusableAuthorization,
     /// The upstream answered 401 to the caller's token.
     Unauthorized,
     /// The upstream answered 401, and the caller sent no token.
     TokenRequired,
     /// The page that a browser calls from may not use the gateway (SEC-03).
-    ForeignOrigin,
+    OriginNotAllowed,
     /// The upstream answered 403.
     Forbidden,
     /// The upstream refused a credential that is the gateway's to mend, with this status (STA-11).
-    CredentialRefused(StatusCode),
+    GatewayCredentialRefused(StatusCode),
     /// No credential could be minted for this server (OPN-16).
-    NotMinted,
+    CredentialNotObtained,
     /// The upstream sent the client elsewhere; the gateway does not follow (PRB-13).
     Redirected,
     /// The upstream's answer is not one that MCP knows.
     NotMcp,
     /// The upstream answered with a status of its own, and without a message that a client could read.
-    Status(StatusCode),
+    UpstreamStatus(StatusCode),
     /// There is no answer.
-    NoAnswer(Cause),
+    NoResponse(Cause),
     /// A defect of the gateway itself (OPN-18).
     Internal,
 }
 
 /// Where a failure arose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum FailureSource {
     /// The client can mend it.
     Client,
     /// Whoever runs the gateway can.
@@ -73,7 +73,7 @@ pub enum Source {
     Upstream,
 }
 
-impl Source {
+impl FailureSource {
     /// The word for it in an answer.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -87,13 +87,13 @@ impl Source {
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ErrorResponse {
     /// The status that the client sees.
     pub status: StatusCode,
     /// The JSON-RPC error code: positive, so outside every reserved range, or the one that MCP defines for the case (STA-17, STA-18).
     pub code: i32,
     /// Where it arose.
-    pub source: Source,
+    pub source: FailureSource,
     /// What happened, in words that agree with the status (STA-20).
     pub what: &'static str,
     /// What to do about it.
@@ -106,12 +106,12 @@ const HEADER_MISMATCH: i32 = -32020;
 impl Failure {
     /// The row for this failure.
     #[must_use]
-    pub fn answer(self) -> Answer {
-        use Source::{Client, Gateway, Upstream};
+    pub fn error_response(self) -> ErrorResponse {
+        use FailureSource::{Client, Gateway, Upstream};
         let row = |status: u16, nth: i32, source, what, remedy| {
             let status =
                 StatusCode::from_u16(status).expect("every row has a number between 400 and 599");
-            Answer {
+            ErrorResponse {
                 status,
                 code: i32::from(status.as_u16()) * 100 + nth,
                 source,
@@ -120,14 +120,14 @@ impl Failure {
             }
         };
         match self {
-            Self::Rejected(Rejection::SeveralAuthorizations) => row(
+            Self::Rejected(Rejection::MultipleAuthorizations) => row(
                 400,
                 1,
                 Client,
                 "the request has several Authorization lines",
                 "send exactly one",
             ),
-            Self::Rejected(Rejection::SeveralKeys) => {
+            Self::Rejected(Rejection::MultipleKeys) => {
                 row(400, 2, Client, "the request has several gateway keys", "send exactly one")
             }
             Self::Rejected(Rejection::MalformedAuthorization) => row(
@@ -144,24 +144,24 @@ impl Failure {
                 "conflicting credentials: two different gateway keys",
                 "send exactly one",
             ),
-            Self::Ambiguous => row(
+            Self::AmbiguousFraming => row(
                 400,
                 6,
                 Client,
                 "the request can be read in two ways",
                 "end lines in CR LF, and send one length or one chunked body",
             ),
-            Self::Hidden => row(
+            Self::ProtectedFieldInConnection => row(
                 400,
                 7,
                 Client,
                 "Connection names a credential or an MCP field",
                 "name only fields for this hop",
             ),
-            Self::Incomplete => {
+            Self::IncompleteBody => {
                 row(400, 4, Client, "the request body broke off", "send it again, whole")
             }
-            Self::HeaderMismatch => Answer {
+            Self::HeaderMismatch => ErrorResponse {
                 code: HEADER_MISMATCH,
                 ..row(
                     400,
@@ -171,7 +171,7 @@ impl Failure {
                     "send both alike",
                 )
             },
-            Self::Rejected(Rejection::NoKey) => row(
+            Self::Rejected(Rejection::MissingKey) => row(
                 401,
                 1,
                 Client,
@@ -191,7 +191,7 @@ impl Failure {
             Self::TokenRequired => {
                 row(401, 4, Upstream, "requires a token", "obtain one and send it in Authorization")
             }
-            Self::UnusableToken => row(
+            Self::UnusableAuthorization => row(
                 401,
                 5,
                 Client,
@@ -205,24 +205,24 @@ impl Failure {
                 "does not allow this",
                 "ask for access; the same sign-in again will not help",
             ),
-            Self::ForeignOrigin => row(
+            Self::OriginNotAllowed => row(
                 403,
                 2,
                 Client,
                 "pages of this origin may not use the gateway",
                 "ask the gateway's operator to allow it",
             ),
-            Self::NoSuchPath => {
+            Self::UnknownPath => {
                 row(404, 1, Client, "nothing is served at this path", "use /mcp/SERVER")
             }
-            Self::NoSuchServer => row(
+            Self::UnknownServer => row(
                 404,
                 2,
                 Client,
                 "no such server for this key",
                 "check the server's name and what the key may use",
             ),
-            Self::NoSuchSession => row(
+            Self::UnknownSession => row(
                 404,
                 3,
                 Client,
@@ -232,14 +232,16 @@ impl Failure {
             Self::MethodNotAllowed => {
                 row(405, 1, Client, "the method is not allowed here", "use POST, GET or DELETE")
             }
-            Self::NoStream => row(
+            Self::NoAggregateStream => row(
                 405,
                 2,
                 Client,
                 "several servers have no stream together",
                 "use one server's own route: /mcp/SERVER",
             ),
-            Self::TooLarge => row(413, 1, Client, "the message is too large", "send a smaller one"),
+            Self::MessageTooLarge => {
+                row(413, 1, Client, "the message is too large", "send a smaller one")
+            }
             Self::Internal => row(
                 500,
                 1,
@@ -247,14 +249,14 @@ impl Failure {
                 "the gateway failed",
                 "try again; if it stays, tell the gateway's operator",
             ),
-            Self::CredentialRefused(_) => row(
+            Self::GatewayCredentialRefused(_) => row(
                 502,
                 1,
                 Gateway,
                 "refused the gateway's own credential",
                 "tell the gateway's operator; signing in will not help",
             ),
-            Self::NotMinted => row(
+            Self::CredentialNotObtained => row(
                 502,
                 2,
                 Gateway,
@@ -275,11 +277,11 @@ impl Failure {
                 "answered with something that is not MCP",
                 "tell the server's operator",
             ),
-            Self::NoAnswer(Cause::TimedOut) => {
+            Self::NoResponse(Cause::TimedOut) => {
                 row(504, 1, Upstream, "did not answer in time", "try again later")
             }
-            Self::NoAnswer(_) => row(502, 5, Upstream, "could not be reached", "try again later"),
-            Self::Status(status) => match status.as_u16() {
+            Self::NoResponse(_) => row(502, 5, Upstream, "could not be reached", "try again later"),
+            Self::UpstreamStatus(status) => match status.as_u16() {
                 429 => row(
                     429,
                     1,
@@ -307,10 +309,12 @@ impl Failure {
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
-            Self::Unauthorized | Self::TokenRequired | Self::UnusableToken => Outcome::Unauthorized,
+            Self::Unauthorized | Self::TokenRequired | Self::UnusableAuthorization => {
+                Outcome::Unauthorized
+            }
             Self::Forbidden => Outcome::Forbidden,
-            Self::NoAnswer(cause) => Outcome::Inconclusive(cause),
-            Self::Status(status) | Self::CredentialRefused(status) => {
+            Self::NoResponse(cause) => Outcome::Inconclusive(cause),
+            Self::UpstreamStatus(status) | Self::GatewayCredentialRefused(status) => {
                 Outcome::Inconclusive(Cause::Status(status))
             }
             _ => Outcome::Inconclusive(Cause::Broken),
@@ -320,7 +324,7 @@ impl Failure {
     /// The message: status, reason, who, what, and what to do. Clients match on the first two (A21).
     #[must_use]
     pub fn message(self, server: Option<&str>) -> String {
-        let Answer { status, what, remedy, .. } = self.answer();
+        let ErrorResponse { status, what, remedy, .. } = self.error_response();
         let reason = status.canonical_reason().unwrap_or("Error");
         let who = server.map(|name| format!("server `{name}` ")).unwrap_or_default();
         format!("{} {reason}: {who}{what}; {remedy}", status.as_u16())
@@ -329,7 +333,7 @@ impl Failure {
     /// The body: a JSON-RPC error with the request's id, or without one where there was none (STA-17).
     #[must_use]
     pub fn body(self, server: Option<&str>, id: Option<&RawValue>) -> String {
-        let answer = self.answer();
+        let answer = self.error_response();
         let mut data =
             serde_json::Map::from_iter([("source".to_owned(), answer.source.as_str().into())]);
         if let Some(server) = server {
@@ -348,43 +352,45 @@ mod tests {
     fn every_failure() -> Vec<Failure> {
         use Failure::*;
         let mut all: Vec<Failure> = [
-            Rejection::SeveralAuthorizations,
-            Rejection::SeveralKeys,
+            Rejection::MultipleAuthorizations,
+            Rejection::MultipleKeys,
             Rejection::MalformedAuthorization,
-            Rejection::NoKey,
+            Rejection::MissingKey,
             Rejection::UnknownKey,
             Rejection::ConflictingKeys,
         ]
         .map(Rejected)
         .into();
         all.extend([
-            Ambiguous,
-            Hidden,
+            AmbiguousFraming,
+            ProtectedFieldInConnection,
             HeaderMismatch,
-            NoSuchPath,
-            NoSuchServer,
-            NoSuchSession,
+            UnknownPath,
+            UnknownServer,
+            UnknownSession,
             MethodNotAllowed,
-            NoStream,
-            TooLarge,
-            Incomplete,
-            UnusableToken,
+            NoAggregateStream,
+            MessageTooLarge,
+            IncompleteBody,
+            UnusableAuthorization,
             Unauthorized,
             TokenRequired,
-            ForeignOrigin,
+            OriginNotAllowed,
             Forbidden,
         ]);
         all.extend([
-            CredentialRefused(StatusCode::UNAUTHORIZED),
-            NotMinted,
+            GatewayCredentialRefused(StatusCode::UNAUTHORIZED),
+            CredentialNotObtained,
             Redirected,
             NotMcp,
             Internal,
         ]);
-        all.extend([Cause::Unreachable, Cause::Tls, Cause::Broken, Cause::TimedOut].map(NoAnswer));
+        all.extend(
+            [Cause::Unreachable, Cause::Tls, Cause::Broken, Cause::TimedOut].map(NoResponse),
+        );
         all.extend(
             [400, 404, 407, 429, 500, 501, 502, 503, 504]
-                .map(|code| Status(StatusCode::from_u16(code).unwrap())),
+                .map(|code| UpstreamStatus(StatusCode::from_u16(code).unwrap())),
         );
         all
     }
@@ -392,13 +398,13 @@ mod tests {
     #[test]
     fn the_table() {
         let rows = every_failure().into_iter().map(|failure| {
-            let server = (failure.answer().source != Source::Client
-                || failure == Failure::UnusableToken)
+            let server = (failure.error_response().source != FailureSource::Client
+                || failure == Failure::UnusableAuthorization)
                 .then_some("alpha");
             format!(
                 "{:5} {:8} {}",
-                failure.answer().code,
-                failure.answer().source.as_str(),
+                failure.error_response().code,
+                failure.error_response().source.as_str(),
                 failure.message(server)
             )
         });
@@ -408,7 +414,7 @@ mod tests {
     #[test]
     fn a_status_and_its_words_agree_and_407_is_never_used() {
         for failure in every_failure() {
-            let Answer { status, code, .. } = failure.answer();
+            let ErrorResponse { status, code, .. } = failure.error_response();
             assert!(
                 i32::from(status.as_u16()) == code / 100 || failure == Failure::HeaderMismatch,
                 "{failure:?}"
@@ -428,12 +434,15 @@ mod tests {
         for (failure, outcome) in [
             (Failure::Unauthorized, Outcome::Unauthorized),
             (Failure::TokenRequired, Outcome::Unauthorized),
-            (Failure::UnusableToken, Outcome::Unauthorized),
+            (Failure::UnusableAuthorization, Outcome::Unauthorized),
             (Failure::Forbidden, Outcome::Forbidden),
-            (Failure::NoAnswer(Cause::TimedOut), Outcome::Inconclusive(Cause::TimedOut)),
-            (Failure::Status(unavailable), Outcome::Inconclusive(Cause::Status(unavailable))),
+            (Failure::NoResponse(Cause::TimedOut), Outcome::Inconclusive(Cause::TimedOut)),
             (
-                Failure::CredentialRefused(StatusCode::UNAUTHORIZED),
+                Failure::UpstreamStatus(unavailable),
+                Outcome::Inconclusive(Cause::Status(unavailable)),
+            ),
+            (
+                Failure::GatewayCredentialRefused(StatusCode::UNAUTHORIZED),
                 Outcome::Inconclusive(Cause::Status(StatusCode::UNAUTHORIZED)),
             ),
             (Failure::NotMcp, Outcome::Inconclusive(Cause::Broken)),

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    envelope::{Members, Message},
-    preflight::{Era, gateway_info},
+    envelope::{Message, RawObject},
+    preflight::gateway_info,
+    protocol_version::ProtocolVersion,
 };
 
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -22,21 +23,21 @@ const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// left out towards a server with sessions, because one that knows both eras refuses a message of which field and body name
 /// different ones.
 #[must_use]
-pub fn to_server(message: &Message, era: Era) -> Message {
-    let mut meta: Members = message
+pub fn message_for_server(message: &Message, era: ProtocolVersion) -> Message {
+    let mut meta: RawObject = message
         .param("_meta")
         .and_then(|meta| serde_json::from_str(meta.get()).ok())
         .unwrap_or_default();
-    if era == Era::July2026 {
+    if era == ProtocolVersion::V2026_07_28 {
         meta.entry(PROTOCOL_VERSION.to_owned()).or_insert_with(|| raw(&era.as_str()));
         meta.entry(CLIENT_INFO.to_owned()).or_insert_with(|| raw(&gateway_info()));
         meta.entry(CLIENT_CAPABILITIES.to_owned()).or_insert_with(|| raw(&json!({})));
-        return message.with("_meta", meta);
+        return message.with_param("_meta", meta);
     }
     let said = [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL]
         .map(|name| meta.shift_remove(name).is_some());
     if said.contains(&true) {
-        message.with("_meta", meta)
+        message.with_param("_meta", meta)
     } else {
         message.clone()
     }
@@ -47,12 +48,12 @@ pub fn to_server(message: &Message, era: Era) -> Message {
 /// Every result says that it is complete; one that could be kept says that it must not be (AGG-12); and an error has no code that
 /// the revision gave up (STA-18).
 #[must_use]
-pub fn to_newest_client(text: &[u8], request: &Message) -> Option<String> {
-    let mut reply: Members = serde_json::from_slice(text).ok()?;
+pub fn reply_for_stateless_client(text: &[u8], request: &Message) -> Option<String> {
+    let mut reply: RawObject = serde_json::from_slice(text).ok()?;
     if reply.get("id")?.get() != request.id()?.get() {
         return None;
     }
-    let read = |member: &RawValue| serde_json::from_str::<Members>(member.get()).ok();
+    let read = |member: &RawValue| serde_json::from_str::<RawObject>(member.get()).ok();
     if let Some(mut result) = reply.get("result").and_then(|result| read(result)) {
         result.entry("resultType".to_owned()).or_insert_with(|| raw(&"complete"));
         if request.method().as_deref() == Some("resources/read") {
@@ -81,30 +82,38 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Message {
-        Message::read(text.as_bytes()).unwrap()
+        Message::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn what_only_the_newest_revision_says_stays_out_of_the_others() {
         let newest = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","progressToken":7,"io.modelcontextprotocol/clientCapabilities":{},"x/y":1}}}"#;
         let left = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"progressToken":7,"x/y":1}}}"#;
-        assert_eq!(to_server(&read(newest), Era::November2025).to_string(), left);
+        assert_eq!(
+            message_for_server(&read(newest), ProtocolVersion::V2025_11_25).to_string(),
+            left
+        );
         for as_it_is in [left, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#] {
-            assert_eq!(to_server(&read(as_it_is), Era::November2025).to_string(), as_it_is);
+            assert_eq!(
+                message_for_server(&read(as_it_is), ProtocolVersion::V2025_11_25).to_string(),
+                as_it_is
+            );
         }
     }
 
     #[test]
     fn the_newest_revision_is_told_what_it_asks_and_nothing_is_overwritten() {
-        let said =
-            to_server(&read(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), Era::July2026)
-                .to_string();
+        let said = message_for_server(
+            &read(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
+            ProtocolVersion::V2026_07_28,
+        )
+        .to_string();
         for asked in [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES] {
             assert!(said.contains(asked), "{said}");
         }
         let own = r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}"#;
         assert!(
-            to_server(&read(own), Era::July2026)
+            message_for_server(&read(own), ProtocolVersion::V2026_07_28)
                 .to_string()
                 .contains(r#""io.modelcontextprotocol/clientCapabilities":{"sampling":{}}"#)
         );
@@ -114,7 +123,9 @@ mod tests {
     fn a_reply_takes_the_form_of_the_newest_revision() {
         let request =
             |method: &str| read(&format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}"}}"#));
-        let reply = |method: &str, text: &str| to_newest_client(text.as_bytes(), &request(method));
+        let reply = |method: &str, text: &str| {
+            reply_for_stateless_client(text.as_bytes(), &request(method))
+        };
         let is = |text: &str| Some(text.to_owned());
         assert_eq!(
             reply("tools/call", r#"{"jsonrpc":"2.0","id":"a","result":{"content":[ 1.0 ]}}"#),

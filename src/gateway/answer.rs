@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::Body;
 use crate::core::{
-    challenge::{self, Discovery, Profile},
-    status::{Failure, Source},
+    challenge::{self, DiscoveryUrls, Profile},
+    status::{Failure, FailureSource},
 };
 
 /// A failure with what goes into its answer.
@@ -41,11 +41,11 @@ impl Refusal {
     pub(crate) fn challenging(
         failure: Failure,
         profile: Profile,
-        discovery: &Discovery,
+        discovery: &DiscoveryUrls,
         upstream: &[HeaderValue],
     ) -> Self {
         Self {
-            challenges: challenge::of(failure, profile, discovery, upstream),
+            challenges: challenge::for_failure(failure, profile, discovery, upstream),
             ..failure.into()
         }
     }
@@ -57,19 +57,19 @@ impl Refusal {
 
     /// The name to be told. Only what is about a server names it: an answer to a stranger does not tell which servers exist.
     pub(crate) fn named(&self) -> Option<&str> {
-        let about = self.failure.answer().source != Source::Client
-            || self.failure == Failure::UnusableToken;
+        let about = self.failure.error_response().source != FailureSource::Client
+            || self.failure == Failure::UnusableAuthorization;
         self.server.as_deref().filter(|_| about)
     }
 
     /// The response: a JSON-RPC error that no cache may keep (CHL-22). Every 401 has a challenge (CHL-01).
     pub(crate) fn response(mut self, id: Option<&RawValue>) -> Response<Body> {
-        let answer = self.failure.answer();
+        let answer = self.failure.error_response();
         let mut response = document(answer.status, self.failure.body(self.named(), id));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if answer.status == StatusCode::UNAUTHORIZED && self.challenges.is_empty() {
-            self.challenges.push(challenge::own());
+            self.challenges.push(challenge::for_gateway_key());
         }
         for challenge in self.challenges {
             headers.append(header::WWW_AUTHENTICATE, challenge);
@@ -77,11 +77,11 @@ impl Refusal {
         if let Some(retry_after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, retry_after);
         }
-        if self.failure == Failure::Ambiguous {
+        if self.failure == Failure::AmbiguousFraming {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = if self.failure == Failure::NoStream {
+            let allowed = if self.failure == Failure::NoAggregateStream {
                 "POST, DELETE"
             } else {
                 "POST, GET, DELETE"

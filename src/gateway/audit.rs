@@ -87,7 +87,7 @@ impl Drop for Line {
             credential_stripped = *stripped,
             outcome = self.outcome,
             status = self.status.map(|status| status.as_u16()),
-            failure = self.failure.map(|failure| failure.answer().code),
+            failure = self.failure.map(|failure| failure.error_response().code),
             probe_us = micros(self.probing),
             head_us = micros(took),
             "request"

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::{interval, timeout};
 
 use super::{Body, BoxError, answer::Refusal};
-use crate::core::{outcome::Cause, relay::Media, status::Failure};
+use crate::core::{outcome::Cause, relay::MediaType, status::Failure};
 
 /// How often a waiting client hears that its request is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -75,7 +75,7 @@ async fn write(
             return;
         }
     };
-    let is_json = Media::of(response.headers()) == Media::Json;
+    let is_json = MediaType::from_headers(response.headers()) == MediaType::Json;
     let mut body = response.into_body();
     if is_json && events.send_data(Bytes::from_static(b"event: message\ndata: ")).await.is_err() {
         return;
@@ -88,7 +88,7 @@ async fn write(
             } else {
                 let _client_gone = events.send_data(Bytes::from_static(b"\n\n")).await;
                 let _client_gone =
-                    events.send_data(error(Failure::NoAnswer(Cause::Broken).into())).await;
+                    events.send_data(error(Failure::NoResponse(Cause::Broken).into())).await;
             }
             return;
         };

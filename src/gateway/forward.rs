@@ -11,13 +11,13 @@ use super::{
     Body, Gateway, answer::Refusal, probe, relayed::relayed, session::SESSION, upstream::Unanswered,
 };
 use crate::{
-    config::Source,
+    config::CredentialSource,
     core::{
         access::{CallerId, ServerId},
-        challenge::{Discovery, Profile},
+        challenge::{DiscoveryUrls, Profile},
         credential::Credential,
         fields,
-        relay::{self, Awaited, Head, Media},
+        relay::{self, ExpectedResponse, MediaType, ResponseHead},
         status::Failure,
     },
 };
@@ -33,11 +33,11 @@ pub(super) struct Forward {
     pub(super) credential: Credential,
     /// The session, as the upstream knows it.
     pub(super) session: Option<HeaderValue>,
-    pub(super) awaited: Awaited,
+    pub(super) awaited: ExpectedResponse,
     /// How a refusal is worded.
     pub(super) profile: Profile,
     /// Where a challenge leads.
-    pub(super) discovery: Discovery,
+    pub(super) discovery: DiscoveryUrls,
 }
 
 /// What came back, and may go to the client.
@@ -67,7 +67,7 @@ impl Forward {
         let deadlines = gateway.config.deadlines;
         let server = gateway.config.server(self.server);
         let authorization = authorization(gateway, self.server, &self.credential).await?;
-        let mut headers = fields::upwards(&self.headers);
+        let mut headers = fields::request_fields(&self.headers);
         if let Some(authorization) = &authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
@@ -85,13 +85,14 @@ impl Forward {
             .send(request, deadlines.request)
             .await
             .map_err(|unanswered: Unanswered| Failure::from(unanswered))?;
-        match relay::judge(head(&response), self.awaited, self.credential.owner()) {
+        match relay::check_head(head(&response), self.awaited, self.credential.owner()) {
             Ok(()) => {
-                let stopping = (self.awaited == Awaited::Stream).then(|| gateway.stopping.clone());
+                let stopping = (self.awaited == ExpectedResponse::EventStream)
+                    .then(|| gateway.stopping.clone());
                 let session = response.headers().get(SESSION).cloned();
                 let challenges = probe::challenges(response.headers());
                 let mut response =
-                    relayed(response, until, stopping).await.map_err(Failure::NoAnswer)?;
+                    relayed(response, until, stopping).await.map_err(Failure::NoResponse)?;
                 // A challenge beside another status may stay where nothing of the upstream's is changed (RFC 9110 §11.6.1).
                 for line in challenges.into_iter().filter(|_| self.profile == Profile::Transparent)
                 {
@@ -100,7 +101,9 @@ impl Forward {
                 Ok(Answer { response, session })
             }
             Err(failure) => {
-                if let (Failure::CredentialRefused(_), Some(refused)) = (failure, &authorization) {
+                if let (Failure::GatewayCredentialRefused(_), Some(refused)) =
+                    (failure, &authorization)
+                {
                     gateway.mints[usize::from(self.server.0)].forget(refused).await;
                 }
                 if let Credential::Forwarded(token) = &self.credential {
@@ -112,7 +115,7 @@ impl Forward {
                     );
                 }
                 let challenges = probe::challenges(response.headers());
-                let retry_after = matches!(failure, Failure::Status(_))
+                let retry_after = matches!(failure, Failure::UpstreamStatus(_))
                     .then(|| response.headers().get(header::RETRY_AFTER).cloned());
                 let refusal =
                     Refusal::challenging(failure, self.profile, &self.discovery, &challenges);
@@ -130,27 +133,27 @@ async fn authorization(
 ) -> Result<Option<HeaderValue>, Failure> {
     match (credential, &gateway.config.server(server).credential) {
         (Credential::Forwarded(token), _) => Ok(Some(token.header_value())),
-        (Credential::Static, Source::Static(bearer)) => {
+        (Credential::Static, CredentialSource::Static(bearer)) => {
             let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose_secret()))
                 .map_err(|_| Failure::Internal)?;
             value.set_sensitive(true);
             Ok(Some(value))
         }
-        (Credential::Minted, Source::ClientCredentials(client)) => {
+        (Credential::ClientCredentials, CredentialSource::ClientCredentials(client)) => {
             let mint = &gateway.mints[usize::from(server.0)];
             let bearer =
                 mint.bearer(&gateway.upstream, client, gateway.config.deadlines.probe).await;
-            bearer.ok_or(Failure::NotMinted).map(Some)
+            bearer.ok_or(Failure::CredentialNotObtained).map(Some)
         }
         (Credential::Missing | Credential::None, _) => Ok(None),
-        (Credential::Static | Credential::Minted, _) => Err(Failure::Internal),
+        (Credential::Static | Credential::ClientCredentials, _) => Err(Failure::Internal),
     }
 }
 
-fn head(response: &Response<Incoming>) -> Head {
-    Head {
+fn head(response: &Response<Incoming>) -> ResponseHead {
+    ResponseHead {
         status: response.status(),
-        media: Media::of(response.headers()),
-        empty: response.body().is_end_stream(),
+        media_type: MediaType::from_headers(response.headers()),
+        is_empty: response.body().is_end_stream(),
     }
 }

@@ -45,7 +45,7 @@ impl Message {
         patience: Duration,
     ) -> Result<Self, Failure> {
         if body.size_hint().lower() > limit {
-            return Err(Failure::TooLarge);
+            return Err(Failure::MessageTooLarge);
         }
         let mut body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
         let mut prefix = BytesMut::new();
@@ -62,11 +62,13 @@ impl Message {
             }
             Ok::<_, BoxError>(body.is_end_stream())
         });
-        let ended =
-            ended.await.map_err(|_| Failure::Incomplete)?.map_err(|error| broken(&*error))?;
+        let ended = ended
+            .await
+            .map_err(|_| Failure::IncompleteBody)?
+            .map_err(|error| broken(&*error))?;
         let prefix = prefix.freeze();
         Ok(Self {
-            envelope: Envelope::read(&prefix),
+            envelope: Envelope::parse_prefix(&prefix),
             prefix,
             rest: (!ended).then_some(body),
         })
@@ -88,11 +90,11 @@ pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
-            return Failure::TooLarge;
+            return Failure::MessageTooLarge;
         }
         cause = error.source();
     }
-    Failure::Incomplete
+    Failure::IncompleteBody
 }
 
 struct Chained {

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::core::{
     access::ServerId,
-    credential::Kind,
-    discovery::{self, UpstreamMetadata, is_loopback, well_known},
-    route::{Aggregate, Asked, Endpoint, Place},
+    credential::ServerKind,
+    discovery::{self, UpstreamMetadata, is_loopback, well_known_url},
+    route::{AggregateEndpoint, Endpoint, ServerEndpoint, ServerSelection},
     status::Failure,
 };
 
@@ -63,26 +63,26 @@ impl<T> Kept<T> {
 /// client used in its query.
 pub(super) async fn protected_resource(
     gateway: &Arc<Gateway>,
-    place: &Place<'_>,
+    place: &Endpoint<'_>,
     query: Option<&str>,
 ) -> Response<Body> {
     let refused_at = query.and_then(|query| query.strip_prefix("resource="));
     let (servers, place) = match (place, refused_at) {
-        (Place::One(endpoint), None) => {
+        (Endpoint::SingleServer(endpoint), None) => {
             (gateway.config.server_named(endpoint.server).into_iter().collect(), *place)
         }
-        (Place::One(endpoint), Some(path)) => {
+        (Endpoint::SingleServer(endpoint), Some(path)) => {
             let server = gateway.config.server_named(endpoint.server);
-            match (server, Aggregate::of(path)) {
+            match (server, AggregateEndpoint::parse(path)) {
                 (Some(server), Some(aggregate))
                     if members(gateway, &aggregate).contains(&server) =>
                 {
-                    (vec![server], Place::Several(aggregate))
+                    (vec![server], Endpoint::Aggregate(aggregate))
                 }
                 _ => return absent(),
             }
         }
-        (Place::Several(aggregate), _) => (members(gateway, aggregate), *place),
+        (Endpoint::Aggregate(aggregate), _) => (members(gateway, aggregate), *place),
     };
     let learning = servers.into_iter().map(|server| {
         let gateway = Arc::clone(gateway);
@@ -93,18 +93,20 @@ pub(super) async fn protected_resource(
         Err(failure) => return Refusal::from(failure).response(None),
     };
     let mut together = UpstreamMetadata::default();
-    learnt.iter().for_each(|(_, learnt)| together.extend(learnt));
-    let written = discovery::protected_resource(&gateway.external, &place, &together);
+    learnt.iter().for_each(|(_, learnt)| together.merge(learnt));
+    let written = discovery::protected_resource_document(&gateway.external, &place, &together);
     written.map_or_else(absent, |json| document(StatusCode::OK, json))
 }
 
 /// The servers behind an endpoint that hand a caller's token on, whoever the caller is; none where the path names one that is not there.
-fn members(gateway: &Gateway, aggregate: &Aggregate<'_>) -> Vec<ServerId> {
+fn members(gateway: &Gateway, aggregate: &AggregateEndpoint<'_>) -> Vec<ServerId> {
     let config = &gateway.config;
-    let named: Option<Vec<ServerId>> = match aggregate.asked {
-        Asked::Every => Some(config.enabled().map(|(server, _)| server).collect()),
-        Asked::Listed(names) => names.split(',').map(|name| config.server_named(name)).collect(),
-        Asked::Toolset(name) => {
+    let named: Option<Vec<ServerId>> = match aggregate.selection {
+        ServerSelection::All => Some(config.enabled().map(|(server, _)| server).collect()),
+        ServerSelection::Listed(names) => {
+            names.split(',').map(|name| config.server_named(name)).collect()
+        }
+        ServerSelection::Toolset(name) => {
             let toolset = config.toolsets.iter().find(|toolset| toolset.name == name);
             toolset.map(|toolset| {
                 toolset
@@ -116,15 +118,16 @@ fn members(gateway: &Gateway, aggregate: &Aggregate<'_>) -> Vec<ServerId> {
             })
         }
     };
-    let forwarding =
-        |server: &ServerId| matches!(config.server(*server).credential.kind(), Kind::Forwarding(_));
+    let forwarding = |server: &ServerId| {
+        matches!(config.server(*server).credential.kind(), ServerKind::TokenForwarding(_))
+    };
     named.unwrap_or_default().into_iter().filter(forwarding).collect()
 }
 
 /// The metadata of the authorization server that issues tokens for an endpoint, as that server publishes it: the gateway is none.
 pub(super) async fn authorization_server(
     gateway: &Gateway,
-    endpoint: &Endpoint<'_>,
+    endpoint: &ServerEndpoint<'_>,
 ) -> Response<Body> {
     let Some(server) = gateway.config.server_named(endpoint.server) else {
         return absent();
@@ -133,7 +136,7 @@ pub(super) async fn authorization_server(
     let fetching = async {
         let issuer = upstream.authorization_servers.first()?;
         let places = ["oauth-authorization-server", "openid-configuration"]
-            .map(|suffix| well_known(suffix, issuer));
+            .map(|suffix| well_known_url(suffix, issuer));
         let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let loopback = url::Url::parse(&gateway.config.server(server).url.to_string())
             .is_ok_and(|url| is_loopback(&url));
@@ -167,7 +170,7 @@ async fn upstream(gateway: &Gateway, server: ServerId) -> Arc<UpstreamMetadata> 
         let url = configured.url.to_string();
         let origin = url::Url::parse(&url).ok()?.origin().ascii_serialization();
         for about in [&url, &origin] {
-            let place = well_known("oauth-protected-resource", about)?;
+            let place = well_known_url("oauth-protected-resource", about)?;
             let fetched = gateway.upstream.fetch(&place, gateway.config.deadlines.probe).await;
             if let Some(metadata) = fetched.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
                 return Some(metadata);
@@ -184,5 +187,5 @@ async fn upstream(gateway: &Gateway, server: ServerId) -> Arc<UpstreamMetadata> 
 
 /// There is no such document: the server is unknown, or nobody says where its tokens come from.
 fn absent() -> Response<Body> {
-    document(StatusCode::NOT_FOUND, Failure::NoSuchPath.body(None, None))
+    document(StatusCode::NOT_FOUND, Failure::UnknownPath.body(None, None))
 }

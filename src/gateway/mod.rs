@@ -43,7 +43,7 @@ use self::{
 };
 use crate::{
     config::Config,
-    core::{discovery::ExternalUrl, origin::Origins, session::Sealer},
+    core::{discovery::ExternalUrl, origin::AllowedOrigins, session::Sealer},
 };
 
 /// Any body that crosses the gateway, in either direction.
@@ -56,7 +56,7 @@ struct Gateway {
     /// The address that is listened on.
     address: SocketAddr,
     external: ExternalUrl,
-    origins: Origins,
+    origins: AllowedOrigins,
     sealer: Sealer,
     upstream: Upstream,
     /// By position of the server.
@@ -86,7 +86,7 @@ impl Gateway {
             sealer: config.session_secret.as_ref().map_or_else(session::forgetful, |secret| {
                 Sealer::new(secret.expose_secret().as_bytes())
             }),
-            origins: Origins::new(&external, &config.allowed_origins),
+            origins: AllowedOrigins::new(&external, &config.allowed_origins),
             external,
             config,
         })

@@ -13,13 +13,13 @@ use crate::{
         access::{self, CallerId, Grant, ServerId},
         admission::{Admitted, Authorization},
         aggregate::Scope,
-        challenge::{Discovery, Profile},
-        credential::{self, Credential, Kind, Unusable},
+        challenge::{DiscoveryUrls, Profile},
+        credential::{self, Credential, ServerKind, UnusableAuthorization},
         discovery::ExternalUrl,
         fields,
-        origin::{Origins, Page},
-        preflight::{self, Target},
-        route::{Aggregate, Asked, Place, Route},
+        origin::{AllowedOrigins, PageAccess},
+        preflight::{self, ProbeTarget},
+        route::{AggregateEndpoint, Endpoint, Route, ServerSelection},
         status::Failure,
     },
 };
@@ -37,7 +37,7 @@ pub(crate) struct Subject {
 /// What is to be done for a request.
 pub(crate) struct Plan<'r> {
     pub(crate) admitted: Admitted,
-    place: Place<'r>,
+    place: Endpoint<'r>,
     /// Those that the request may reach, in configuration order.
     pub(crate) servers: Vec<ServerId>,
     /// The server of a route to one; who else is asked, a message for several says.
@@ -49,41 +49,41 @@ pub(crate) struct Plan<'r> {
 /// A server that a request asks, and as whom.
 pub(crate) struct Party {
     pub(crate) server: ServerId,
-    pub(crate) credential: Result<Credential, Unusable>,
+    pub(crate) credential: Result<Credential, UnusableAuthorization>,
     /// Where a challenge leads.
-    pub(crate) discovery: Discovery,
+    pub(crate) discovery: DiscoveryUrls,
 }
 
 /// Judges what comes before any caller: what `Connection` would take out, then the page that the request comes from (STA-19).
 pub(crate) fn edge(
     config: &Config,
-    origins: &Origins,
+    origins: &AllowedOrigins,
     route: &Route<'_>,
     headers: &HeaderMap,
-) -> Result<Page, Failure> {
-    if fields::hidden(headers, &config.keyring.header) {
-        return Err(Failure::Hidden);
+) -> Result<PageAccess, Failure> {
+    if fields::connection_names_protected_field(headers, &config.keyring.header) {
+        return Err(Failure::ProtectedFieldInConnection);
     }
-    origins.page(route, headers).ok_or(Failure::ForeignOrigin)
+    origins.page_access(route, headers).ok_or(Failure::OriginNotAllowed)
 }
 
 /// Plans a request, or says how it is answered without asking anyone.
 pub(crate) fn plan<'r>(
     config: &'r Config,
     external: &ExternalUrl,
-    place: Place<'r>,
+    place: Endpoint<'r>,
     method: &Method,
     headers: &HeaderMap,
     subject: &mut Subject,
 ) -> Result<Plan<'r>, Refusal> {
     let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
     subject.caller = Some(admitted.caller);
-    subject.stripped = admitted.stripped;
+    subject.stripped = admitted.key_removed;
     if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
         return Err(Failure::MethodNotAllowed.into());
     }
     let (servers, tools) = match &place {
-        Place::One(endpoint) => {
+        Endpoint::SingleServer(endpoint) => {
             let grant = &config.caller(admitted.caller).grant;
             (
                 access::resolve(grant, config.server_named(endpoint.server))
@@ -91,12 +91,12 @@ pub(crate) fn plan<'r>(
                 None,
             )
         }
-        Place::Several(aggregate) => select(config, admitted.caller, aggregate, headers),
+        Endpoint::Aggregate(aggregate) => select(config, admitted.caller, aggregate, headers),
     };
-    let servers = servers.ok_or(Failure::NoSuchServer)?;
+    let servers = servers.ok_or(Failure::UnknownServer)?;
     subject.servers.clone_from(&servers);
     let mut plan = Plan { admitted, place, servers, party: None, tools };
-    if let Place::One(endpoint) = place {
+    if let Endpoint::SingleServer(endpoint) = place {
         plan.party = plan.parties(config, external, &plan.servers).pop();
         if let Some(party) = plan.party.as_ref().filter(|party| party.credential.is_err()) {
             return Err(party.unusable(plan.profile(config)).about(endpoint.server));
@@ -109,17 +109,17 @@ pub(crate) fn plan<'r>(
 fn select<'c>(
     config: &'c Config,
     caller: CallerId,
-    aggregate: &Aggregate<'_>,
+    aggregate: &AggregateEndpoint<'_>,
     headers: &HeaderMap,
 ) -> (Option<Vec<ServerId>>, Option<&'c BTreeSet<String>>) {
     let known = |names: Vec<&str>| {
         names.into_iter().map(|name| config.server_named(name)).collect::<Vec<_>>()
     };
     let caller = config.caller(caller);
-    let (toolset, listed) = match aggregate.asked {
-        Asked::Every => (None, None),
-        Asked::Listed(names) => (None, Some(known(names.split(',').collect()))),
-        Asked::Toolset(name) => {
+    let (toolset, listed) = match aggregate.selection {
+        ServerSelection::All => (None, None),
+        ServerSelection::Listed(names) => (None, Some(known(names.split(',').collect()))),
+        ServerSelection::Toolset(name) => {
             let Some(toolset) = caller
                 .toolsets
                 .iter()
@@ -138,7 +138,7 @@ fn select<'c>(
         toolset.map(|toolset| &toolset.servers),
         listed.as_deref(),
     );
-    let narrowed = match (by_path, access::asked_for(headers)) {
+    let narrowed = match (by_path, access::requested_servers(headers)) {
         (Some(servers), Some(names)) => {
             let within = servers.iter().copied().collect();
             access::select(servers, &Grant::All, Some(&within), Some(&known(names)))
@@ -152,8 +152,8 @@ impl Plan<'_> {
     /// The rules by which refusals are judged and worded here.
     pub(crate) fn profile(&self, config: &Config) -> Profile {
         match self.place {
-            Place::One(_) => config.profile,
-            Place::Several(_) => config.profile.among_several(),
+            Endpoint::SingleServer(_) => config.profile,
+            Endpoint::Aggregate(_) => config.profile.for_aggregate(),
         }
     }
 
@@ -189,8 +189,8 @@ impl Plan<'_> {
         let space = |server: ServerId| config.server(server).protection_space.as_deref();
         let for_all = |server: &&ServerId| {
             let configured = config.server(**server);
-            matches!(configured.credential.kind(), Kind::Forwarding(_))
-                && self.admitted.for_one(&configured.name).is_none()
+            matches!(configured.credential.kind(), ServerKind::TokenForwarding(_))
+                && self.admitted.authorization_for(&configured.name).is_none()
         };
         let first = asked
             .iter()
@@ -200,7 +200,7 @@ impl Plan<'_> {
         let party = |server: &ServerId| {
             let configured = config.server(*server);
             let in_space = first.is_none_or(|first| {
-                credential::share_tokens((first, space(first)), (*server, space(*server)))
+                credential::share_protection_space((first, space(first)), (*server, space(*server)))
             });
             let shared = if in_space {
                 &self.admitted.authorization
@@ -211,12 +211,12 @@ impl Plan<'_> {
                 server: *server,
                 credential: credential::assign(
                     configured.credential.kind(),
-                    self.admitted.for_one(&configured.name).unwrap_or(shared),
+                    self.admitted.authorization_for(&configured.name).unwrap_or(shared),
                 ),
                 discovery: match &self.place {
-                    Place::One(endpoint) => external.discovery(endpoint),
-                    Place::Several(aggregate) => {
-                        external.discovery_among(aggregate, &configured.name)
+                    Endpoint::SingleServer(endpoint) => external.discovery_urls(endpoint),
+                    Endpoint::Aggregate(aggregate) => {
+                        external.aggregate_discovery_urls(aggregate, &configured.name)
                     }
                 },
             }
@@ -227,8 +227,10 @@ impl Plan<'_> {
     /// What a session is bound to beside its caller: a server's name, or the path of several, which no server can be called.
     pub(crate) fn binding(&self) -> String {
         match &self.place {
-            Place::One(endpoint) => endpoint.server.to_owned(),
-            Place::Several(aggregate) => Aggregate { slash: false, ..*aggregate }.to_string(),
+            Endpoint::SingleServer(endpoint) => endpoint.server.to_owned(),
+            Endpoint::Aggregate(aggregate) => {
+                AggregateEndpoint { trailing_slash: false, ..*aggregate }.to_string()
+            }
         }
     }
 }
@@ -236,13 +238,13 @@ impl Plan<'_> {
 impl Party {
     /// The refusal of a server that cannot be asked with what the caller brought.
     pub(crate) fn unusable(&self, profile: Profile) -> Refusal {
-        Refusal::challenging(Failure::UnusableToken, profile, &self.discovery, &[])
+        Refusal::challenging(Failure::UnusableAuthorization, profile, &self.discovery, &[])
     }
 }
 
 /// The servers that would be handed the caller's own token.
-pub(crate) fn targets(parties: &[Party]) -> Vec<Target> {
-    preflight::targets(
+pub(crate) fn targets(parties: &[Party]) -> Vec<ProbeTarget> {
+    preflight::probe_targets(
         parties
             .iter()
             .filter_map(|party| Some((party.server, party.credential.as_ref().ok()?))),

@@ -48,7 +48,7 @@ pub(super) async fn preflight(
         let answered = answers.iter().find(|answered| answered.server == party.server);
         let failure = match answered.map(|answered| answered.outcome) {
             // It cannot be asked with what the caller brought for it.
-            _ if party.credential.is_err() => Some(Failure::UnusableToken),
+            _ if party.credential.is_err() => Some(Failure::UnusableAuthorization),
             Some(Outcome::Unauthorized) => Some(Failure::Unauthorized),
             Some(Outcome::Forbidden) => Some(Failure::Forbidden),
             Some(Outcome::Accepted | Outcome::Inconclusive(_)) | None => None,
@@ -102,7 +102,7 @@ pub(super) fn settle<T>(
     }
     // A session that one server has lost is lost: the client begins anew with all of them (STA-14).
     if let Some(refusal) =
-        refusals.values().find(|refusal| refusal.failure == Failure::NoSuchSession)
+        refusals.values().find(|refusal| refusal.failure == Failure::UnknownSession)
     {
         return Err(refusal.clone());
     }

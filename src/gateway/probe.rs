@@ -13,7 +13,7 @@ use super::{Gateway, answer::whole, fanout::at_once, session::SESSION, upstream:
 use crate::core::{
     access::{CallerId, ServerId},
     outcome::{Cause, Outcome},
-    preflight::{self, Target, USER_AGENT},
+    preflight::{self, ProbeTarget, USER_AGENT},
     status::Failure,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Answered {
 pub(super) async fn ask(
     gateway: &Arc<Gateway>,
     caller: CallerId,
-    targets: Vec<Target>,
+    targets: Vec<ProbeTarget>,
 ) -> Result<Vec<Answered>, Failure> {
     let until = Instant::now() + gateway.config.deadlines.probe;
     let asked = targets
@@ -49,7 +49,7 @@ pub(super) async fn ask(
 async fn one(
     gateway: Arc<Gateway>,
     caller: CallerId,
-    Target { server, authorization }: Target,
+    ProbeTarget { server, authorization }: ProbeTarget,
     until: Instant,
 ) -> Answered {
     let began = Instant::now();
@@ -61,7 +61,7 @@ async fn one(
             challenges: Vec::new(),
         };
     }
-    let (headers, body) = preflight::message(gateway.config.server(server).era);
+    let (headers, body) = preflight::probe_message(gateway.config.server(server).protocol_version);
     let request = request(&gateway, server, Method::POST, headers, authorization.clone(), body);
     let (outcome, challenges) = match gateway
         .upstream
@@ -98,7 +98,7 @@ async fn clean_up(
     let session = response.headers().get(SESSION).cloned();
     drain(response.into_body()).await;
     let Some(session) = session else { return };
-    let era = gateway.config.server(server).era;
+    let era = gateway.config.server(server).protocol_version;
     let headers = HeaderMap::from_iter([
         (SESSION, session),
         (
@@ -172,9 +172,9 @@ mod tests {
         Arc::new(Gateway::new(config, ([127, 0, 0, 1], 0).into()).unwrap())
     }
 
-    fn targets(servers: u16) -> Vec<Target> {
+    fn targets(servers: u16) -> Vec<ProbeTarget> {
         (0..servers)
-            .map(|server| Target {
+            .map(|server| ProbeTarget {
                 server: ServerId(server),
                 authorization: HeaderValue::from_static("Bearer t"),
             })

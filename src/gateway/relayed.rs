@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{Body, BoxError};
-use crate::core::{fields, outcome::Cause, relay::Media};
+use crate::core::{fields, outcome::Cause, relay::MediaType};
 
 /// The response as the client gets it: a stream event by event and as long as it lasts, or until the gateway stops where `stopping` is
 /// given; anything else until the request's deadline, after which it ends visibly broken.
@@ -29,8 +29,8 @@ pub(super) async fn relayed(
     stopping: Option<CancellationToken>,
 ) -> Result<Response<Body>, Cause> {
     let (mut parts, mut body) = response.into_parts();
-    parts.headers = fields::downwards(&parts.headers);
-    if Media::of(&parts.headers) == Media::Events {
+    parts.headers = fields::response_fields(&parts.headers);
+    if MediaType::from_headers(&parts.headers) == MediaType::EventStream {
         parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let stopping = stopping.map(|stopping| Box::pin(stopping.cancelled_owned()));
         return Ok(Response::from_parts(

@@ -20,11 +20,12 @@ use super::{
     session,
 };
 use crate::core::{
-    envelope::{Envelope, PREFIX},
+    envelope::{Envelope, MAX_PREFIX_BYTES},
     mirror,
-    preflight::{Era, Strategy},
-    relay::Awaited,
-    route::{Place, Route},
+    preflight::Strategy,
+    protocol_version::ProtocolVersion,
+    relay::ExpectedResponse,
+    route::{Endpoint, Route},
     status::Failure,
 };
 
@@ -44,37 +45,41 @@ pub(super) async fn handle(
     ambiguous: bool,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let judged =
-        edge(&gateway.config, &gateway.origins, &Route::of(parts.uri.path()), &parts.headers);
+    let judged = edge(
+        &gateway.config,
+        &gateway.origins,
+        &Route::parse(parts.uri.path()),
+        &parts.headers,
+    );
     let page = match judged {
-        _ if ambiguous => return refuse(gateway, &parts.method, Failure::Ambiguous),
+        _ if ambiguous => return refuse(gateway, &parts.method, Failure::AmbiguousFraming),
         Err(failure) => return refuse(gateway, &parts.method, failure),
         Ok(page) => page,
     };
     let mut response =
-        match page.preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
+        match page.cors_preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
             Some(headers) => empty(headers),
             None => answer(gateway, parts, body).await,
         };
-    page.share(response.headers_mut());
+    page.add_response_fields(response.headers_mut());
     response
 }
 
 async fn answer(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Response<Body> {
-    match Route::of(parts.uri.path()) {
+    match Route::parse(parts.uri.path()) {
         Route::Mcp(place) => serve(gateway, place, parts.method, parts.headers, body).await,
-        Route::ProtectedResource(place) => {
+        Route::ProtectedResourceMetadata(place) => {
             metadata::protected_resource(&gateway, &place, parts.uri.query()).await
         }
-        Route::AuthorizationServer(endpoint) => {
+        Route::AuthorizationServerMetadata(endpoint) => {
             metadata::authorization_server(&gateway, &endpoint).await
         }
-        Route::Health => word(StatusCode::OK, "alive\n"),
-        Route::Ready if gateway.stopping.is_cancelled() => {
+        Route::Liveness => word(StatusCode::OK, "alive\n"),
+        Route::Readiness if gateway.stopping.is_cancelled() => {
             word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
         }
-        Route::Ready => word(StatusCode::OK, "ready\n"),
-        Route::Unknown => Refusal::from(Failure::NoSuchPath).response(None),
+        Route::Readiness => word(StatusCode::OK, "ready\n"),
+        Route::Unknown => Refusal::from(Failure::UnknownPath).response(None),
     }
 }
 
@@ -87,7 +92,7 @@ fn refuse(gateway: Arc<Gateway>, method: &Method, failure: Failure) -> Response<
 /// Serves an MCP endpoint.
 async fn serve(
     gateway: Arc<Gateway>,
-    place: Place<'_>,
+    place: Endpoint<'_>,
     method: Method,
     headers: HeaderMap,
     body: Incoming,
@@ -116,7 +121,7 @@ fn finish(
 /// The way of a request, one decision after the other, to the point where the ways of one server and of several part.
 async fn walk(
     gateway: &Arc<Gateway>,
-    place: Place<'_>,
+    place: Endpoint<'_>,
     method: Method,
     headers: HeaderMap,
     body: Incoming,
@@ -128,8 +133,9 @@ async fn walk(
     let patience = if plan.is_ok() { PATIENCE } else { IMPATIENCE };
     let admitted = line.subject.caller.is_some();
     // What the fields mirror can stand anywhere in a message, and whose it is, too.
-    let mirrored = Era::July2026.is_named(&headers) || matches!(place, Place::Several(_));
-    let enough = if admitted && mirrored { usize::MAX } else { PREFIX };
+    let mirrored = ProtocolVersion::V2026_07_28.is_declared_in(&headers)
+        || matches!(place, Endpoint::Aggregate(_));
+    let enough = if admitted && mirrored { usize::MAX } else { MAX_PREFIX_BYTES };
     let message = match method {
         Method::POST => {
             Message::read(body, config.max_message_bytes, enough, patience).await.map(Some)
@@ -139,14 +145,15 @@ async fn walk(
     if let Ok(Some(message)) = &message {
         *envelope = message.envelope.clone();
         if admitted {
-            mirror::check(&headers, &message.prefix).map_err(|_| Failure::HeaderMismatch)?;
+            mirror::check_mirrored_fields(&headers, &message.prefix)
+                .map_err(|_| Failure::HeaderMismatch)?;
         }
     }
     let plan = plan?;
     let asked = Asked { method, headers, message: message?, line };
     match place {
-        Place::One(_) => one(gateway, plan, asked).await,
-        Place::Several(_) => aggregate::serve(gateway, plan, asked).await,
+        Endpoint::SingleServer(_) => one(gateway, plan, asked).await,
+        Endpoint::Aggregate(_) => aggregate::serve(gateway, plan, asked).await,
     }
 }
 
@@ -175,12 +182,12 @@ async fn one(
     )
     .await?;
     let awaited = match (&method, &envelope.id) {
-        (&Method::GET, _) => Awaited::Stream,
-        (&Method::DELETE, _) => Awaited::End,
-        (_, Some(_)) if envelope.method.is_some() => Awaited::Answer,
-        _ => Awaited::Acknowledgement,
+        (&Method::GET, _) => ExpectedResponse::EventStream,
+        (&Method::DELETE, _) => ExpectedResponse::SessionEnd,
+        (_, Some(_)) if envelope.method.is_some() => ExpectedResponse::Reply,
+        _ => ExpectedResponse::Acknowledgement,
     };
-    let streamable = streamable(&envelope, &headers).filter(|_| awaited == Awaited::Answer);
+    let streamable = streamable(&envelope, &headers).filter(|_| awaited == ExpectedResponse::Reply);
     let forward = Forward {
         caller,
         server,

@@ -10,8 +10,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::Gateway;
 use crate::core::{
     access::{CallerId, ServerId},
-    preflight::Era,
-    session::{Bound, Random, Sealer, Session},
+    protocol_version::ProtocolVersion,
+    session::{SealRandom, Sealer, SessionBinding, UpstreamSession},
     status::Failure,
 };
 
@@ -53,7 +53,7 @@ pub(super) fn held(
         _ => None,
     };
     id.map(|id| Some(Held { sealed: sealed.clone(), id }))
-        .ok_or(Failure::NoSuchSession)
+        .ok_or(Failure::UnknownSession)
 }
 
 /// What a client is to know a session by: as before, if it is the one that it named.
@@ -67,11 +67,11 @@ pub(super) fn sealed(
     if let Some(held) = held.filter(|held| held.id == *issued) {
         return Some(held.sealed.clone());
     }
-    let session = Session {
+    let session = UpstreamSession {
         server: gateway.config.server(server).name.clone(),
         id: issued.to_str().ok()?.to_owned(),
     };
-    let random: Random = random();
+    let random: SealRandom = random();
     HeaderValue::try_from(gateway.sealer.seal(
         random,
         bound(gateway, caller, &session.server),
@@ -95,7 +95,7 @@ pub(super) fn held_several(
         .to_str()
         .ok()
         .and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
-    let sessions = opened.ok_or(Failure::NoSuchSession)?;
+    let sessions = opened.ok_or(Failure::UnknownSession)?;
     Ok(sessions.into_iter().map(|session| (session.server, session.id)).collect())
 }
 
@@ -104,7 +104,7 @@ pub(super) fn sealed_several(
     gateway: &Gateway,
     caller: CallerId,
     binding: &str,
-    sessions: &[Session],
+    sessions: &[UpstreamSession],
 ) -> HeaderValue {
     let sealed = gateway.sealer.seal(random(), bound(gateway, caller, binding), sessions);
     HeaderValue::try_from(sealed).expect("letters, digits, `-` and `_` are a header value")
@@ -113,18 +113,20 @@ pub(super) fn sealed_several(
 /// The one line that names a session. A revision without sessions ignores the field.
 fn named(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Failure> {
     let mut lines = headers.get_all(SESSION).iter();
-    let Some(sealed) = lines.next().filter(|_| !Era::July2026.is_named(headers)) else {
+    let Some(sealed) =
+        lines.next().filter(|_| !ProtocolVersion::V2026_07_28.is_declared_in(headers))
+    else {
         return Ok(None);
     };
     if lines.next().is_some() {
-        Err(Failure::NoSuchSession)
+        Err(Failure::UnknownSession)
     } else {
         Ok(Some(sealed))
     }
 }
 
-fn bound<'b>(gateway: &'b Gateway, caller: CallerId, binding: &'b str) -> Bound<'b> {
-    Bound {
+fn bound<'b>(gateway: &'b Gateway, caller: CallerId, binding: &'b str) -> SessionBinding<'b> {
+    SessionBinding {
         caller: &gateway.config.keyring.keys[usize::from(caller.0)],
         route: binding,
     }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{Body, answer::whole, message};
 use crate::{
-    config::{Config, Source},
+    config::{Config, CredentialSource},
     core::{outcome::Cause, status::Failure},
 };
 
@@ -40,8 +40,10 @@ impl Upstream {
     pub(super) fn new(config: &Config) -> io::Result<Self> {
         let needs_tls = config.servers.iter().any(|server| {
             let token_url = match &server.credential {
-                Source::ClientCredentials(client) => Some(&client.token_url),
-                Source::Forwarding(_) | Source::Static(_) | Source::Open => None,
+                CredentialSource::ClientCredentials(client) => Some(&client.token_url),
+                CredentialSource::Forwarding(_)
+                | CredentialSource::Static(_)
+                | CredentialSource::Open => None,
             };
             [Some(&server.url), token_url]
                 .into_iter()
@@ -146,7 +148,7 @@ impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Client(failure) => failure,
-            Unanswered::Upstream(cause) => Self::NoAnswer(cause),
+            Unanswered::Upstream(cause) => Self::NoResponse(cause),
         }
     }
 }

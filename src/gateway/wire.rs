@@ -84,7 +84,7 @@ impl AsyncWrite for Wire {
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
-        if this.framing.is_at_rest() {
+        if this.framing.is_between_requests() {
             return Poll::Ready(Ok(()));
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));

@@ -6,7 +6,7 @@ const SERVERS: [(ServerId, &str); 3] =
 const SCOPE: Scope<'static> = Scope { servers: &SERVERS, separator: "-", tools: None };
 
 fn message(method: &str, params: &Value) -> Message {
-    Message::read(
+    Message::parse(
         json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
             .to_string()
             .as_bytes(),
@@ -14,8 +14,8 @@ fn message(method: &str, params: &Value) -> Message {
     .unwrap()
 }
 
-fn refused(server: &str, failure: Failure) -> Failed<'_> {
-    Failed {
+fn refused(server: &str, failure: Failure) -> FailedServer<'_> {
+    FailedServer {
         server,
         failure,
         resource_metadata: Some("https://gw.test/prm"),
@@ -23,20 +23,28 @@ fn refused(server: &str, failure: Failure) -> Failed<'_> {
 }
 
 fn asked(message: &Message) -> Vec<u16> {
-    plan(message, SCOPE).asked(SCOPE).into_iter().map(|server| server.0).collect()
+    dispatch(message, SCOPE)
+        .servers(SCOPE)
+        .into_iter()
+        .map(|server| server.0)
+        .collect()
 }
 
 fn planned(message: &Message, scope: Scope<'_>) -> String {
-    match plan(message, scope) {
-        Plan::One(server, message) => format!("server {}: {message}", server.0),
-        Plan::List(listed, asked) => {
+    match dispatch(message, scope) {
+        Dispatch::SingleServer(server, message) => format!("server {}: {message}", server.0),
+        Dispatch::List(listed, asked) => {
             let asked: Vec<String> = asked
                 .iter()
-                .map(|(server, message)| format!("{}:{:?}", server.0, message.text("cursor")))
+                .map(|(server, message)| {
+                    format!("{}:{:?}", server.0, message.string_param("cursor"))
+                })
                 .collect();
             format!("list {listed:?} of {}", asked.join(" "))
         }
-        Plan::Refused(refused) => format!("refused {}: {}", refused.code(), refused.message()),
+        Dispatch::Undeliverable(refused) => {
+            format!("refused {}: {}", refused.code(), refused.message())
+        }
         other => format!("{other:?}"),
     }
 }
@@ -71,8 +79,8 @@ fn who_gets_what() {
         message("completion/complete", &json!({ "ref": { "type": "ref/other" } })),
         message("logging/setLevel", &json!({ "level": "info" })),
         message("subscriptions/listen", &json!({})),
-        Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap(),
-        Message::read(br#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#).unwrap(),
+        Message::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap(),
+        Message::parse(br#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#).unwrap(),
     ];
     let rows = messages.iter().map(|message| {
         let one = planned(message, Scope { servers: &SERVERS[1..2], ..SCOPE });
@@ -94,7 +102,7 @@ fn whom_a_plan_asks() {
     }
     assert_eq!(
         asked(
-            &Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap()
+            &Message::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap()
         ),
         [0, 2, 5]
     );
@@ -105,8 +113,8 @@ fn whom_a_plan_asks() {
 
 #[test]
 fn a_pong_says_nothing_but_what_its_era_asks() {
-    assert_eq!(pong(Era::November2025), "{}");
-    assert_eq!(pong(Era::July2026), r#"{"resultType":"complete"}"#);
+    assert_eq!(ping_result(ProtocolVersion::V2025_11_25), "{}");
+    assert_eq!(ping_result(ProtocolVersion::V2026_07_28), r#"{"resultType":"complete"}"#);
 }
 
 #[test]
@@ -123,11 +131,11 @@ fn lists_become_one() {
         ("gamma", raw(json!({ "tools": null }))),
     ];
     let merged: Value = serde_json::from_str(&merge_lists(
-        Listed::Tools,
+        ListKind::Tools,
         &parts,
         &[refused("delta", Failure::Unauthorized)],
         SCOPE,
-        Era::July2026,
+        ProtocolVersion::V2026_07_28,
     ))
     .unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&merged).unwrap());
@@ -156,9 +164,14 @@ fn a_toolset_has_the_tools_that_it_names() {
     let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
     let parts = ["alpha", "beta"]
         .map(|server| (server, raw(json!({ "tools": [{ "name": "echo" }, { "name": "add" }] }))));
-    let merged: Value =
-        serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[], scope, Era::June2025))
-            .unwrap();
+    let merged: Value = serde_json::from_str(&merge_lists(
+        ListKind::Tools,
+        &parts,
+        &[],
+        scope,
+        ProtocolVersion::V2025_06_18,
+    ))
+    .unwrap();
     assert_eq!(merged, json!({ "tools": [{ "name": "alpha-echo" }] }));
 }
 
@@ -171,14 +184,15 @@ fn an_aggregate_promises_what_it_carries() {
         ),
         ("beta", json!({ "capabilities": { "prompts": {} } })),
     ];
-    let legacy: Value = serde_json::from_str(&opened(Era::June2025, &parts, &[])).unwrap();
+    let legacy: Value =
+        serde_json::from_str(&opening_result(ProtocolVersion::V2025_06_18, &parts, &[])).unwrap();
     assert_eq!(legacy["capabilities"], json!({ "tools": {}, "prompts": {} }));
     assert_eq!(
         (&legacy["protocolVersion"], &legacy["instructions"]),
         (&json!("2025-06-18"), &json!("alpha: Be kind."))
     );
-    let modern: Value = serde_json::from_str(&opened(
-        Era::July2026,
+    let modern: Value = serde_json::from_str(&opening_result(
+        ProtocolVersion::V2026_07_28,
         &parts,
         &[refused("gamma", Failure::Forbidden)],
     ))
@@ -187,7 +201,7 @@ fn an_aggregate_promises_what_it_carries() {
         (
             &modern["cacheScope"],
             &modern["ttlMs"],
-            &modern["_meta"][OUTCOMES]["gamma"]["outcome"]
+            &modern["_meta"][OUTCOMES_META_KEY]["gamma"]["outcome"]
         ),
         (&json!("private"), &json!(0), &json!("forbidden"))
     );
@@ -220,14 +234,14 @@ proptest! {
         lists in prop::collection::vec(json_like(), 0..3),
     ) {
         let text = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-        if let Ok(message) = Message::read(text.as_bytes()) {
-            let asked = plan(&message, SCOPE).asked(SCOPE);
+        if let Ok(message) = Message::parse(text.as_bytes()) {
+            let asked = dispatch(&message, SCOPE).servers(SCOPE);
             prop_assert!(asked.iter().all(|asked| SERVERS.iter().any(|(server, _)| server == asked)));
         }
         let parts: Vec<(&str, Box<RawValue>)> =
             SERVERS.iter().zip(lists).map(|((_, name), list)| (*name, RawValue::from_string(list.to_string()).unwrap())).collect();
-        for listed in [Listed::Tools, Listed::Prompts, Listed::Resources, Listed::Templates] {
-            let merged = merge_lists(listed, &parts, &[], SCOPE, Era::July2026);
+        for listed in [ListKind::Tools, ListKind::Prompts, ListKind::Resources, ListKind::ResourceTemplates] {
+            let merged = merge_lists(listed, &parts, &[], SCOPE, ProtocolVersion::V2026_07_28);
             prop_assert!(serde_json::from_str::<Value>(&merged).unwrap()[listed.member()].is_array(), "{}", merged);
         }
     }
@@ -240,7 +254,7 @@ proptest! {
         if present {
             parts.insert(0, ("alpha", raw(&tools)));
         }
-        let merged: Value = serde_json::from_str(&merge_lists(Listed::Tools, &parts, &[], SCOPE, Era::November2025)).unwrap();
+        let merged: Value = serde_json::from_str(&merge_lists(ListKind::Tools, &parts, &[], SCOPE, ProtocolVersion::V2025_11_25)).unwrap();
         let of_beta: Vec<String> = merged["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).filter(|name| name.starts_with("beta-")).collect();
         prop_assert_eq!(of_beta, tools.iter().map(|tool| format!("beta-{tool}")).collect::<Vec<_>>());
     }
@@ -249,8 +263,8 @@ proptest! {
     #[test]
     fn every_listed_name_leads_back(tool in "[a-z-]{1,8}", server in 0_usize..3) {
         let raw = RawValue::from_string(json!({ "tools": [{ "name": tool }] }).to_string()).unwrap();
-        let merged: Value = serde_json::from_str(&merge_lists(Listed::Tools, &[(SERVERS[server].1, raw)], &[], SCOPE, Era::June2025)).unwrap();
-        let Plan::One(id, call) = plan(&message("tools/call", &json!({ "name": merged["tools"][0]["name"] })), SCOPE) else { panic!() };
-        prop_assert_eq!((id, call.text("name")), (SERVERS[server].0, Some(tool)));
+        let merged: Value = serde_json::from_str(&merge_lists(ListKind::Tools, &[(SERVERS[server].1, raw)], &[], SCOPE, ProtocolVersion::V2025_06_18)).unwrap();
+        let Dispatch::SingleServer(id, call) = dispatch(&message("tools/call", &json!({ "name": merged["tools"][0]["name"] })), SCOPE) else { panic!() };
+        prop_assert_eq!((id, call.string_param("name")), (SERVERS[server].0, Some(tool)));
     }
 }

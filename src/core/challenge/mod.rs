@@ -8,7 +8,7 @@ mod parse;
 mod write;
 
 pub use parse::{Challenge, Parameters, parse};
-pub use write::{of, own, refused, step_up};
+pub use write::{for_failure, for_gateway_key, step_up, unauthorized};
 
 /// The two sets of rules by which the gateway words a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]
@@ -27,7 +27,7 @@ pub enum Profile {
 impl Profile {
     /// The rules where several servers answer together: whose lines would come through there could not be told.
     #[must_use]
-    pub const fn among_several(self) -> Self {
+    pub const fn for_aggregate(self) -> Self {
         match self {
             Self::Transparent => Self::Mcp,
             profile => profile,
@@ -37,7 +37,7 @@ impl Profile {
 
 /// Where a challenge leads, as absolute URLs under the gateway's external URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discovery {
+pub struct DiscoveryUrls {
     /// The protected-resource metadata of the endpoint (RFC 9728 §5.1).
     pub resource_metadata: String,
     /// The authorization-server metadata, which the seed's clients look for.
@@ -50,6 +50,6 @@ mod tests {
 
     #[test]
     fn several_servers_are_transparent_to_nobody() {
-        assert_eq!([Seed, Mcp, Transparent].map(super::Profile::among_several), [Seed, Mcp, Mcp]);
+        assert_eq!([Seed, Mcp, Transparent].map(super::Profile::for_aggregate), [Seed, Mcp, Mcp]);
     }
 }

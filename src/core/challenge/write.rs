@@ -5,7 +5,7 @@
 
 use http::HeaderValue;
 
-use super::{Challenge, Discovery, Profile, parse};
+use super::{Challenge, DiscoveryUrls, Profile, parse};
 use crate::core::{credential::Owner, status::Failure};
 
 /// How long a challenge may get, in bytes; carried values that would make it longer are dropped (CHL-19). Longer ones are not passed on.
@@ -14,18 +14,18 @@ const LIMIT: usize = 4096;
 /// The challenge of the gateway itself, for a caller without a valid gateway key. It leads to no discovery document, because no
 /// authorization server hands out gateway keys; the realm tells it from an upstream's (CRD-17).
 #[must_use]
-pub fn own() -> HeaderValue {
+pub fn for_gateway_key() -> HeaderValue {
     HeaderValue::from_static(r#"Bearer realm="mcp-preflight gateway key""#)
 }
 
-/// The challenges that go with a failure, given the lines of the upstream's own; none where there are none to give, or only [`own`]'s.
+/// The challenges that go with a failure, given the lines of the upstream's own; none where there are none to give, or only [`for_gateway_key`]'s.
 ///
 /// In profile `transparent` they are the upstream's lines, byte for byte and none added, if it sent any (CHL-08).
 #[must_use]
-pub fn of(
+pub fn for_failure(
     failure: Failure,
     profile: Profile,
-    discovery: &Discovery,
+    discovery: &DiscoveryUrls,
     upstream: &[HeaderValue],
 ) -> Vec<HeaderValue> {
     let refusal =
@@ -36,9 +36,11 @@ pub fn of(
     }
     let read: Vec<Challenge> = upstream.iter().flat_map(|line| parse(line.as_bytes())).collect();
     let written = match failure {
-        Failure::Unauthorized => Some(refused(profile, discovery, &read, Owner::CallerWithToken)),
-        Failure::TokenRequired | Failure::UnusableToken => {
-            Some(refused(profile, discovery, &read, Owner::CallerWithoutToken))
+        Failure::Unauthorized => {
+            Some(unauthorized(profile, discovery, &read, Owner::CallerWithToken))
+        }
+        Failure::TokenRequired | Failure::UnusableAuthorization => {
+            Some(unauthorized(profile, discovery, &read, Owner::CallerWithoutToken))
         }
         Failure::Forbidden => step_up(profile, discovery, &read),
         _ => None,
@@ -51,9 +53,9 @@ pub fn of(
 /// `error` is `invalid_token` where a token was refused and absent where none was sent (CHL-11, CHL-12). Of the upstream's own
 /// challenges nothing is taken in profile `seed`; elsewhere the first Bearer's `scope`, `error` and `realm` are.
 #[must_use]
-pub fn refused(
+pub fn unauthorized(
     profile: Profile,
-    discovery: &Discovery,
+    discovery: &DiscoveryUrls,
     upstream: &[Challenge],
     owner: Owner,
 ) -> HeaderValue {
@@ -86,7 +88,7 @@ pub fn refused(
 #[must_use]
 pub fn step_up(
     profile: Profile,
-    discovery: &Discovery,
+    discovery: &DiscoveryUrls,
     upstream: &[Challenge],
 ) -> Option<HeaderValue> {
     let asks = |challenge: &&Challenge| {
@@ -145,8 +147,8 @@ mod tests {
     use super::{super::parse, *};
     use proptest::prelude::*;
 
-    fn discovery() -> Discovery {
-        Discovery {
+    fn discovery() -> DiscoveryUrls {
+        DiscoveryUrls {
             resource_metadata: "https://gw.test/prm".into(),
             authorization_uri: "https://gw.test/as".into(),
         }
@@ -156,10 +158,10 @@ mod tests {
     fn the_wording_of_each_refusal() {
         let upstream = parse(br#"Bearer realm="r", scope="a b", error="invalid_token", resource_metadata="https://up.test/""#);
         let asks = parse(br#"Bearer error="insufficient_scope", scope="admin""#);
-        let mut lines = vec![format!("own             {}", own().to_str().unwrap())];
+        let mut lines = vec![format!("own             {}", for_gateway_key().to_str().unwrap())];
         for profile in [Profile::Seed, Profile::Mcp] {
             for owner in [Owner::CallerWithToken, Owner::CallerWithoutToken] {
-                let value = refused(profile, &discovery(), &upstream, owner);
+                let value = unauthorized(profile, &discovery(), &upstream, owner);
                 lines.push(format!("{profile:?} {owner:?}  {}", value.to_str().unwrap()));
             }
             let value = step_up(profile, &discovery(), &asks);
@@ -175,15 +177,23 @@ mod tests {
     fn a_transparent_gateway_passes_the_upstreams_lines_on() {
         let lines =
             ["Bearer realm=r", "DPoP algs=\"ES256\"", "Basic"].map(HeaderValue::from_static);
-        let given =
-            |failure, lines: &[HeaderValue]| of(failure, Profile::Transparent, &discovery(), lines);
+        let given = |failure, lines: &[HeaderValue]| {
+            for_failure(failure, Profile::Transparent, &discovery(), lines)
+        };
         assert_eq!(given(Failure::Unauthorized, &lines), lines);
         assert_eq!(given(Failure::Forbidden, &lines), lines);
-        assert_eq!(given(Failure::UnusableToken, &lines).len(), 1, "the upstream was not asked");
+        assert_eq!(
+            given(Failure::UnusableAuthorization, &lines).len(),
+            1,
+            "the upstream was not asked"
+        );
         assert_eq!(given(Failure::Forbidden, &[]), Vec::<HeaderValue>::new());
         let long = [HeaderValue::try_from("x".repeat(LIMIT + 1)).unwrap()];
         for own in [given(Failure::Unauthorized, &[]), given(Failure::Unauthorized, &long)] {
-            assert_eq!(own, [refused(Profile::Mcp, &discovery(), &[], Owner::CallerWithToken)]);
+            assert_eq!(
+                own,
+                [unauthorized(Profile::Mcp, &discovery(), &[], Owner::CallerWithToken)]
+            );
         }
     }
 
@@ -191,15 +201,16 @@ mod tests {
     fn each_failure_has_the_challenge_that_goes_with_it() {
         let asks = HeaderValue::from_static(r#"Bearer error="insufficient_scope", scope="admin""#);
         let read = parse(asks.as_bytes());
-        let of = |failure| of(failure, Profile::Mcp, &discovery(), std::slice::from_ref(&asks));
+        let of =
+            |failure| for_failure(failure, Profile::Mcp, &discovery(), std::slice::from_ref(&asks));
         assert_eq!(
             of(Failure::Unauthorized),
-            [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithToken)]
+            [unauthorized(Profile::Mcp, &discovery(), &read, Owner::CallerWithToken)]
         );
-        for failure in [Failure::TokenRequired, Failure::UnusableToken] {
+        for failure in [Failure::TokenRequired, Failure::UnusableAuthorization] {
             assert_eq!(
                 of(failure),
-                [refused(Profile::Mcp, &discovery(), &read, Owner::CallerWithoutToken)]
+                [unauthorized(Profile::Mcp, &discovery(), &read, Owner::CallerWithoutToken)]
             );
         }
         assert_eq!(
@@ -217,7 +228,7 @@ mod tests {
             ("", "invalid_token"),
         ] {
             let upstream = parse(format!("Bearer error=\"{theirs}\"").as_bytes());
-            let line = refused(Profile::Mcp, &discovery(), &upstream, Owner::CallerWithToken);
+            let line = unauthorized(Profile::Mcp, &discovery(), &upstream, Owner::CallerWithToken);
             assert_eq!(parse(line.as_bytes())[0].parameter("error"), Some(ours));
         }
     }
@@ -250,7 +261,7 @@ mod tests {
         #[test]
         fn hostile_challenges_are_tamed(hostile in prop::collection::vec(any::<u8>(), 0..200), long in 0_usize..6000) {
             for (from, value) in [("bytes", hostile.clone()), ("bearer", [b"Bearer scope=\"", &hostile[..], b"\""].concat()), ("long", format!("Bearer realm=\"{}\"", "x".repeat(long)).into_bytes())] {
-                let line = refused(Profile::Mcp, &discovery(), &parse(&value), Owner::CallerWithToken);
+                let line = unauthorized(Profile::Mcp, &discovery(), &parse(&value), Owner::CallerWithToken);
                 let line = line.to_str().unwrap();
                 let read = parse(line.as_bytes());
                 prop_assert_eq!(read.len(), 1, "{} {}", from, line);
@@ -261,7 +272,7 @@ mod tests {
 
         #[test]
         fn a_carried_scope_survives_the_round_trip(scope in "[a-z:]{1,10}( [a-z:]{1,10}){0,3}") {
-            let line = refused(Profile::Mcp, &discovery(), &parse(format!("Bearer scope=\"{scope}\"").as_bytes()), Owner::CallerWithToken);
+            let line = unauthorized(Profile::Mcp, &discovery(), &parse(format!("Bearer scope=\"{scope}\"").as_bytes()), Owner::CallerWithToken);
             let read = parse(line.as_bytes());
             prop_assert_eq!(read[0].parameter("scope"), Some(scope.as_str()));
         }

@@ -26,11 +26,11 @@ use super::{
 };
 use crate::core::{
     access::{CallerId, ServerId},
-    aggregate::{self, Failed, Listed, Plan, Scope},
+    aggregate::{self, Dispatch, FailedServer, ListKind, Scope},
     challenge::Profile,
     envelope::Message,
-    preflight::Era,
-    session::Session,
+    protocol_version::ProtocolVersion,
+    session::UpstreamSession,
     status::Failure,
 };
 
@@ -41,7 +41,7 @@ use crate::core::{
 )]
 pub(super) enum Errand {
     /// A message, and who gets it.
-    Message(Message, Plan),
+    Message(Message, Dispatch),
     /// The client's sessions end.
     End,
     /// The one server's stream, from behind this event.
@@ -65,8 +65,8 @@ impl Errand {
         };
         match self {
             // A notification outside a session would have nothing to be about.
-            Self::Message(_, Plan::All) => in_session(),
-            Self::Message(_, plan) => plan.asked(scope),
+            Self::Message(_, Dispatch::AllServers) => in_session(),
+            Self::Message(_, plan) => plan.servers(scope),
             Self::End => in_session(),
             Self::Listen(_) => scope.servers.iter().map(|(server, _)| *server).collect(),
             Self::Nothing(_) => Vec::new(),
@@ -90,38 +90,40 @@ pub(super) struct Several {
     /// The only tools there are, where a toolset names them.
     pub(super) tools: Option<BTreeSet<String>>,
     /// The revision that the client speaks.
-    pub(super) era: Era,
+    pub(super) era: ProtocolVersion,
 }
 
 impl Several {
     pub(super) async fn run(self, errand: Errand) -> Result<Response<Body>, Refusal> {
         match errand {
-            Errand::Message(message, Plan::Open | Plan::Discover) => self.open(&message).await,
-            Errand::Message(message, Plan::List(listed, asked)) => {
+            Errand::Message(message, Dispatch::OpenSessions | Dispatch::Discover) => {
+                self.open(&message).await
+            }
+            Errand::Message(message, Dispatch::List(listed, asked)) => {
                 self.list(&message, listed, asked).await
             }
-            Errand::Message(_, Plan::One(server, message)) => {
+            Errand::Message(_, Dispatch::SingleServer(server, message)) => {
                 let era = self.era;
                 let link = self.link(server)?;
                 let spoken = link.era();
                 let response = link.ask(&message).await?;
-                Ok(if era == Era::July2026 && spoken != era {
+                Ok(if era == ProtocolVersion::V2026_07_28 && spoken != era {
                     translated(response, &message)
                 } else {
                     response
                 })
             }
-            Errand::Message(message, Plan::Ping) => {
+            Errand::Message(message, Dispatch::Ping) => {
                 let era = self.era;
                 self.all(message.clone()).await?;
-                Ok(result(&message, &aggregate::pong(era)))
+                Ok(result(&message, &aggregate::ping_result(era)))
             }
-            Errand::Message(message, Plan::All) => {
+            Errand::Message(message, Dispatch::AllServers) => {
                 self.all(message).await?;
                 Ok(silent(StatusCode::ACCEPTED))
             }
             // Said before anybody was looked for.
-            Errand::Message(_, Plan::Refused(_)) => Err(Failure::Internal.into()),
+            Errand::Message(_, Dispatch::Undeliverable(_)) => Err(Failure::Internal.into()),
             Errand::End => self.end().await,
             Errand::Listen(last_event) => {
                 let server = self.parties.keys().next().copied().ok_or(Failure::Internal)?;
@@ -163,22 +165,28 @@ impl Several {
             .iter()
             .map(|(server, (_, opened))| (self.name(*server), opened.result.clone()))
             .collect();
-        let era = if modern { Era::July2026 } else { legacy_era(message) };
-        let mut answer = result(message, &aggregate::opened(era, &parts, &self.failed(&refusals)));
+        let era = if modern {
+            ProtocolVersion::V2026_07_28
+        } else {
+            legacy_era(message)
+        };
+        let mut answer =
+            result(message, &aggregate::opening_result(era, &parts, &self.failed(&refusals)));
         if modern {
             // Nothing is kept for a client without sessions.
             opened.into_iter().for_each(|(_, (link, opened))| link.end_soon(opened.session));
         } else {
-            let kept =
-                |(server, (_, Opened { session, .. })): &(ServerId, (Link, Opened))| Session {
+            let kept = |(server, (_, Opened { session, .. })): &(ServerId, (Link, Opened))| {
+                UpstreamSession {
                     server: self.name(*server).to_owned(),
                     id: session
                         .as_ref()
                         .and_then(|id| id.to_str().ok())
                         .unwrap_or_default()
                         .to_owned(),
-                };
-            let kept: Vec<Session> = opened.iter().map(kept).collect();
+                }
+            };
+            let kept: Vec<UpstreamSession> = opened.iter().map(kept).collect();
             answer
                 .headers_mut()
                 .insert(SESSION, sealed_several(&self.gateway, self.caller, &self.binding, &kept));
@@ -190,7 +198,7 @@ impl Several {
     async fn list(
         self,
         message: &Message,
-        listed: Listed,
+        listed: ListKind,
         asked: Vec<(ServerId, Message)>,
     ) -> Result<Response<Body>, Refusal> {
         let mut asked: BTreeMap<ServerId, Message> = asked.into_iter().collect();
@@ -242,8 +250,8 @@ impl Several {
         &self.gateway.config.server(server).name
     }
 
-    fn failed<'s>(&'s self, refusals: &Refusals) -> Vec<Failed<'s>> {
-        let failed = |(server, refusal): (&ServerId, &Refusal)| Failed {
+    fn failed<'s>(&'s self, refusals: &Refusals) -> Vec<FailedServer<'s>> {
+        let failed = |(server, refusal): (&ServerId, &Refusal)| FailedServer {
             server: self.name(*server),
             failure: refusal.failure,
             resource_metadata: self.parties.get(server).map(String::as_str),
@@ -267,7 +275,11 @@ async fn listed_by(link: Link, message: Message) -> Result<Option<Box<RawValue>>
 }
 
 /// The revision to speak with a client that opens a session: the one it asked for, or the newest with sessions.
-fn legacy_era(message: &Message) -> Era {
-    let asked = message.text("protocolVersion").and_then(|name| Era::named(&name));
-    asked.filter(|era| *era != Era::July2026).unwrap_or(Era::November2025)
+fn legacy_era(message: &Message) -> ProtocolVersion {
+    let asked = message
+        .string_param("protocolVersion")
+        .and_then(|name| ProtocolVersion::parse(&name));
+    asked
+        .filter(|era| *era != ProtocolVersion::V2026_07_28)
+        .unwrap_or(ProtocolVersion::V2025_11_25)
 }

@@ -26,13 +26,14 @@ use super::{
 };
 use crate::core::{
     access::{CallerId, ServerId},
-    challenge::{Discovery, Profile},
+    challenge::{DiscoveryUrls, Profile},
     credential::Credential,
     envelope::Message,
-    preflight::{Era, gateway_info},
-    relay::Awaited,
+    preflight::gateway_info,
+    protocol_version::ProtocolVersion,
+    relay::ExpectedResponse,
     status::Failure,
-    translate::to_server,
+    translate::message_for_server,
 };
 
 /// The way to one server for the length of one request.
@@ -44,7 +45,7 @@ pub(super) struct Link {
     pub(super) credential: Credential,
     pub(super) profile: Profile,
     /// Where the refusal of this server leads.
-    pub(super) discovery: Discovery,
+    pub(super) discovery: DiscoveryUrls,
     /// The client's own fields.
     pub(super) client: Arc<HeaderMap>,
     /// Whether the server has been opened for the client.
@@ -68,8 +69,8 @@ impl Link {
         &self.gateway.config.server(self.server).name
     }
 
-    pub(super) fn era(&self) -> Era {
-        self.gateway.config.server(self.server).era
+    pub(super) fn era(&self) -> ProtocolVersion {
+        self.gateway.config.server(self.server).protocol_version
     }
 
     /// Opens the server for a client that says this of itself.
@@ -80,7 +81,7 @@ impl Link {
     ) -> Result<Opened, Refusal> {
         let client = client.unwrap_or_else(gateway_info);
         let opening = match self.era() {
-            Era::July2026 => message("server/discover", &json!({})),
+            ProtocolVersion::V2026_07_28 => message("server/discover", &json!({})),
             era => message(
                 "initialize",
                 &json!({ "protocolVersion": era.as_str(), "capabilities": capabilities, "clientInfo": client }),
@@ -101,14 +102,14 @@ impl Link {
 
     /// Sends a message, within a session of its own where the server needs one and the client has opened none.
     pub(super) async fn ask(mut self, message: &Message) -> Result<Response<Body>, Refusal> {
-        if self.opened || self.era() == Era::July2026 {
+        if self.opened || self.era() == ProtocolVersion::V2026_07_28 {
             return Ok(self.send(message).await?.response);
         }
         self.session = self.open(None, json!({})).await?.session;
         (self.opened, self.own) = (true, true);
         let ending = Ending(self.clone());
         let initialized =
-            Message::read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+            Message::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         self.send(&initialized.expect("a notification is a message")).await?;
         let (parts, body) = self.send(message).await?.response.into_parts();
         Ok(Response::from_parts(parts, Whole { body, _ending: ending }.boxed_unsync()))
@@ -116,11 +117,11 @@ impl Link {
 
     /// Sends a message as it is and waits for the head.
     async fn send(&self, message: &Message) -> Result<Answer, Refusal> {
-        let message = &to_server(message, self.era());
+        let message = &message_for_server(message, self.era());
         let awaited = if message.id().is_some() && message.method().is_some() {
-            Awaited::Answer
+            ExpectedResponse::Reply
         } else {
-            Awaited::Acknowledgement
+            ExpectedResponse::Acknowledgement
         };
         let answer = self
             .forward(Method::POST, self.headers(Some(message)), message.to_string(), awaited)
@@ -130,19 +131,24 @@ impl Link {
         let lost = answer.response.status() == StatusCode::NOT_FOUND
             && self.session.is_some()
             && !self.own;
-        if lost { Err(Failure::NoSuchSession.into()) } else { Ok(answer) }
+        if lost { Err(Failure::UnknownSession.into()) } else { Ok(answer) }
     }
 
     /// Ends the session with the server. One that it knows no more, or that it does not end, leaves nothing to end.
     pub(super) async fn end(&self) -> Result<(), Refusal> {
         let ended = self
-            .forward(Method::DELETE, self.headers(None), String::new(), Awaited::End)
+            .forward(
+                Method::DELETE,
+                self.headers(None),
+                String::new(),
+                ExpectedResponse::SessionEnd,
+            )
             .send(&self.gateway)
             .await;
         let gone =
             |status| matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
         match ended {
-            Err(refusal) if !matches!(refusal.failure, Failure::Status(status) if gone(status)) => {
+            Err(refusal) if !matches!(refusal.failure, Failure::UpstreamStatus(status) if gone(status)) => {
                 Err(refusal)
             }
             _ => Ok(()),
@@ -165,7 +171,7 @@ impl Link {
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         headers.extend(last_event.map(|id| (HeaderName::from_static("last-event-id"), id)));
         Ok(self
-            .forward(Method::GET, headers, String::new(), Awaited::Stream)
+            .forward(Method::GET, headers, String::new(), ExpectedResponse::EventStream)
             .send(&self.gateway)
             .await?
             .response)
@@ -176,7 +182,7 @@ impl Link {
         method: Method,
         headers: HeaderMap,
         body: String,
-        awaited: Awaited,
+        awaited: ExpectedResponse,
     ) -> Forward {
         Forward {
             caller: self.caller,
@@ -185,7 +191,7 @@ impl Link {
             headers,
             body: whole(body),
             credential: self.credential.clone(),
-            session: self.session.clone().filter(|_| self.era() != Era::July2026),
+            session: self.session.clone().filter(|_| self.era() != ProtocolVersion::V2026_07_28),
             awaited,
             profile: self.profile,
             discovery: self.discovery.clone(),
@@ -214,11 +220,13 @@ impl Link {
         if method.as_deref() != Some("initialize") {
             headers.insert("mcp-protocol-version", HeaderValue::from_static(self.era().as_str()));
         }
-        if let (Era::July2026, Some(message), Some(method)) = (self.era(), message, method) {
+        if let (ProtocolVersion::V2026_07_28, Some(message), Some(method)) =
+            (self.era(), message, method)
+        {
             headers.insert("mcp-method", field_value(&method));
             let named = match method.as_str() {
-                "tools/call" | "prompts/get" => message.text("name"),
-                "resources/read" => message.text("uri"),
+                "tools/call" | "prompts/get" => message.string_param("name"),
+                "resources/read" => message.string_param("uri"),
                 _ => None,
             };
             headers.extend(
@@ -233,7 +241,7 @@ fn message(method: &str, params: &Value) -> Message {
     let text =
         json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params })
             .to_string();
-    Message::read(text.as_bytes())
+    Message::parse(text.as_bytes())
         .expect("an object with a method and an object of parameters is a message")
 }
 

@@ -27,9 +27,10 @@ use super::{
     session,
 };
 use crate::core::{
-    aggregate::{self, Refused, Scope},
-    envelope::{Message, Unreadable},
-    preflight::{Era, Strategy},
+    aggregate::{self, Scope, Undeliverable},
+    envelope::{InvalidMessage, Message},
+    preflight::Strategy,
+    protocol_version::ProtocolVersion,
     status::Failure,
 };
 
@@ -131,51 +132,53 @@ fn errand(
         Method::GET if scope.servers.len() == 1 => {
             return Ok(Errand::Listen(headers.get("last-event-id").cloned()));
         }
-        Method::GET => return Ok(Errand::Nothing(Failure::NoStream)),
+        Method::GET => return Ok(Errand::Nothing(Failure::NoAggregateStream)),
         Method::DELETE if sessions.is_empty() => {
-            return Ok(Errand::Nothing(Failure::NoSuchSession));
+            return Ok(Errand::Nothing(Failure::UnknownSession));
         }
         Method::DELETE => return Ok(Errand::End),
         _ => {}
     }
     let message =
-        Message::read(body.unwrap_or_default()).map_err(|unreadable| match unreadable {
-            Unreadable::NotJson => {
+        Message::parse(body.unwrap_or_default()).map_err(|unreadable| match unreadable {
+            InvalidMessage::NotJson => {
                 error(StatusCode::BAD_REQUEST, None, -32700, "the body is not JSON")
             }
-            Unreadable::NotAMessage => error(
+            InvalidMessage::NotAMessage => error(
                 StatusCode::BAD_REQUEST,
                 None,
                 -32600,
                 "the body is not one JSON-RPC message; several servers take no batches together",
             ),
         })?;
-    match aggregate::plan(&message, scope) {
-        aggregate::Plan::Refused(refused) => {
-            Err(refuse(&message, refused, Era::July2026.is_named(headers)))
+    match aggregate::dispatch(&message, scope) {
+        aggregate::Dispatch::Undeliverable(refused) => {
+            Err(refuse(&message, refused, ProtocolVersion::V2026_07_28.is_declared_in(headers)))
         }
         plan => Ok(Errand::Message(message, plan)),
     }
 }
 
 /// The revision that a client speaks: the first, if it does not say.
-fn era(headers: &HeaderMap) -> Result<Era, &HeaderValue> {
-    headers.get("mcp-protocol-version").map_or(Ok(Era::March2025), |named| {
-        named.to_str().ok().and_then(Era::named).ok_or(named)
-    })
+fn era(headers: &HeaderMap) -> Result<ProtocolVersion, &HeaderValue> {
+    headers
+        .get("mcp-protocol-version")
+        .map_or(Ok(ProtocolVersion::V2025_03_26), |named| {
+            named.to_str().ok().and_then(ProtocolVersion::parse).ok_or(named)
+        })
 }
 
 /// `UnsupportedProtocolVersion` of MCP 2026-07-28; before, any 400 said so.
 fn unsupported(id: Option<&RawValue>, requested: &HeaderValue) -> Response<Body> {
-    let data = json!({ "supported": Era::ALL.map(Era::as_str), "requested": String::from_utf8_lossy(requested.as_bytes()) });
+    let data = json!({ "supported": ProtocolVersion::ALL.map(ProtocolVersion::as_str), "requested": String::from_utf8_lossy(requested.as_bytes()) });
     let error = json!({ "code": -32022, "message": "Unsupported protocol version", "data": data });
     document(StatusCode::BAD_REQUEST, framed(id, "error", &error.to_string()))
 }
 
-fn refuse(message: &Message, refused: Refused, modern: bool) -> Response<Body> {
+fn refuse(message: &Message, refused: Undeliverable, modern: bool) -> Response<Body> {
     let status = match (message.id().is_some() && message.method().is_some(), refused) {
         (false, _) => StatusCode::BAD_REQUEST,
-        (true, Refused::NoMeaning) if modern => StatusCode::NOT_FOUND,
+        (true, Undeliverable::NoAggregateMeaning) if modern => StatusCode::NOT_FOUND,
         (true, _) => StatusCode::OK,
     };
     error(

@@ -10,7 +10,7 @@ use super::{
     super::{Body, answer::Refusal},
     events::{TooLong, Unread, data_of},
 };
-use crate::core::{envelope::Members, outcome::Cause, relay::Media, status::Failure};
+use crate::core::{envelope::RawObject, outcome::Cause, relay::MediaType, status::Failure};
 
 /// What a server replied.
 pub(super) enum Reply {
@@ -24,12 +24,12 @@ pub(super) async fn read(
     response: Response<Body>,
     id: Option<&RawValue>,
 ) -> Result<Reply, Refusal> {
-    let is_json = Media::of(response.headers()) == Media::Json;
+    let is_json = MediaType::from_headers(response.headers()) == MediaType::Json;
     let mut body = response.into_body();
     let mut unread = Unread::default();
     while let Some(frame) = body.frame().await {
         let data = frame
-            .map_err(|_| Failure::NoAnswer(Cause::Broken))?
+            .map_err(|_| Failure::NoResponse(Cause::Broken))?
             .into_data()
             .unwrap_or_default();
         unread.push(&data).map_err(|TooLong| Failure::NotMcp)?;
@@ -46,14 +46,14 @@ pub(super) async fn read(
 
 /// The message, if it is the reply to this request: other messages on a stream are progress, and are nobody's here.
 fn parse(text: &[u8], id: Option<&RawValue>) -> Option<Reply> {
-    let mut members: Members = serde_json::from_slice(text).ok()?;
+    let mut members: RawObject = serde_json::from_slice(text).ok()?;
     if members.get("id").map(|own| own.get()) != id.map(RawValue::get) {
         return None;
     }
     if let Some(result) = members.shift_remove("result") {
         return Some(Reply::Result(result));
     }
-    let error: Members = serde_json::from_str(members.get("error")?.get()).ok()?;
+    let error: RawObject = serde_json::from_str(members.get("error")?.get()).ok()?;
     Some(Reply::Error(error.get("code").and_then(|code| code.get().parse().ok())))
 }
 

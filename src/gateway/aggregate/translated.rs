@@ -16,11 +16,11 @@ use super::{
     super::{Body, BoxError},
     events::{TooLong, Unread, data_of},
 };
-use crate::core::{envelope::Message, relay::Media, translate::to_newest_client};
+use crate::core::{envelope::Message, relay::MediaType, translate::reply_for_stateless_client};
 
 /// The response, translated while it is read.
 pub(super) fn translated(mut response: Response<Body>, request: &Message) -> Response<Body> {
-    let is_json = Media::of(response.headers()) == Media::Json;
+    let is_json = MediaType::from_headers(response.headers()) == MediaType::Json;
     // What is said gets longer.
     response.headers_mut().remove(CONTENT_LENGTH);
     response.map(|body| {
@@ -56,7 +56,7 @@ impl Translated {
         if self.ended {
             let rest = self.unread.rest();
             let whole = if self.is_json {
-                to_newest_client(&rest, &self.request).map(Bytes::from)
+                reply_for_stateless_client(&rest, &self.request).map(Bytes::from)
             } else {
                 None
             };
@@ -67,7 +67,7 @@ impl Translated {
 
     /// A whole event: its reply in the new form, and its other lines as they are.
     fn event(&self, event: &[u8]) -> Bytes {
-        let Some(reply) = to_newest_client(&data_of(event), &self.request) else {
+        let Some(reply) = reply_for_stateless_client(&data_of(event), &self.request) else {
             return Bytes::copy_from_slice(event);
         };
         let lines = event.split(|byte| *byte == b'\n' || *byte == b'\r');
@@ -120,7 +120,7 @@ mod tests {
             .header("content-type", content_type)
             .body(whole(body.to_owned()))
             .unwrap();
-        let request = Message::read(br#"{"jsonrpc":"2.0","id":7,"method":"tools/call"}"#).unwrap();
+        let request = Message::parse(br#"{"jsonrpc":"2.0","id":7,"method":"tools/call"}"#).unwrap();
         let body = translated(response, &request).into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(body.to_vec()).unwrap()
     }
