@@ -5,6 +5,7 @@
 //! a request through them.
 
 pub mod config;
-pub mod core;
 pub mod explain;
 pub mod gateway;
+
+pub use mcp_preflight_core as core;

@@ -27,7 +27,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(admitted) = keyring.admit(&headers) else { return };
     assert!(usize::from(admitted.caller.0) < KEYS.len());
-    for kind in [ServerKind::StaticCredential, ServerKind::ClientCredentials, ServerKind::NoCredential] {
+    for kind in [
+        ServerKind::StaticCredential,
+        ServerKind::ClientCredentials,
+        ServerKind::NoCredential,
+    ] {
         assert!(
             assign(kind, &admitted.authorization)
                 .is_ok_and(|credential| credential.forwarded().is_none())

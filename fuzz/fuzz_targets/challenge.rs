@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mcp_preflight::core::{
-    challenge::{DiscoveryUrls, Parameters, Profile, parse, unauthorized, step_up},
+    challenge::{DiscoveryUrls, Parameters, Profile, parse, step_up, unauthorized},
     credential::Owner,
 };
 

@@ -1,0 +1,56 @@
+//! Every decision of the gateway, as pure functions over plain data.
+//!
+//! The crate does no I/O, reads no clock and runs no tasks. Of HTTP it knows only the `http` types. Three mechanisms enforce that:
+//! the crate is `no_std`, so it cannot name `std::net`, `std::fs`, `std::env`, `std::thread` or a clock; none of its dependencies is a
+//! runtime or an HTTP library; and `clippy.toml` rejects the random number generator of `ring`.
+//!
+//! The modules in the order in which they decide about a request:
+//!
+//! | module | decision |
+//! | --- | --- |
+//! | [`framing`] | can the bytes of the request be read in more than one way? |
+//! | [`route`] | which endpoint does the path name? |
+//! | [`origin`] | may the web page that sends the request use the gateway? |
+//! | [`admission`] | who is the caller, and which credentials are the gateway key and upstream tokens? |
+//! | [`mirror`] | do header fields and body agree? |
+//! | [`access`] | which servers may the caller use? |
+//! | [`session`] | which upstream sessions does the session id stand for? |
+//! | [`aggregate`], [`naming`] | which server of an aggregate endpoint gets the message, and what are its tools called? |
+//! | [`credential`] | which credential is each server sent? |
+//! | [`preflight`] | which servers are probed before the request is forwarded? |
+//! | [`outcome`] | what does an upstream's status say about the token? |
+//! | [`verdict`] | do all outcomes together let the request proceed? |
+//! | [`fields`] | which header fields are forwarded? |
+//! | [`translate`] | what does a message look like in another [`protocol_version`]? |
+//! | [`relay`] | is an upstream's response relayed or replaced by a failure? |
+//! | [`status`], [`challenge`] | which status, JSON-RPC code, message and challenge does a failure have? |
+//! | [`discovery`] | where does a challenge lead, and what does the document there contain? |
+//!
+//! [`envelope`] reads JSON-RPC messages for all of them.
+
+// Tests use `std`: property tests and snapshots need it.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod access;
+pub mod admission;
+pub mod aggregate;
+pub mod challenge;
+pub mod credential;
+pub mod discovery;
+pub mod envelope;
+pub mod fields;
+pub mod framing;
+pub mod mirror;
+pub mod naming;
+pub mod origin;
+pub mod outcome;
+pub mod preflight;
+pub mod protocol_version;
+pub mod relay;
+pub mod route;
+pub mod session;
+pub mod status;
+pub mod translate;
+pub mod verdict;
