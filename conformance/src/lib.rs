@@ -1,38 +1,29 @@
-//! A conformance suite that stands on both sides of an MCP gateway: a client in front, recording mock upstreams behind.
+//! A conformance suite for MCP gateways: a client before the gateway, mock upstream servers behind it, and a judge.
 //!
-//! Read [`cell`] for what is varied, [`plan`] for what an implementation is configured with, [`script`] for how a token tells
-//! the upstreams what to answer, and [`trace`] for what is recorded and judged.
+//! The modules are listed in the order of a run:
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | [`catalogue`] | requirements, levels, profiles and protocol versions |
+//! | [`cases`] | what is sent: the matrix, scenarios, mock behaviours, and the rules with what they expect |
+//! | [`trace`] | the record of one case: what the client and the mock upstreams saw |
+//! | [`model_gateway`] | a second, small gateway with defects and variants, by which the suite tests itself |
+//! | [`implementations`] | what is judged: described gateways, built-in ones, and gateways at a URL |
+//! | [`upstreams`] | mock MCP servers, the mock authorization server, and the recording of requests |
+//! | [`client`] | the client side, through a library and over raw sockets |
+//! | [`judge`] | trace to observables, findings and verdicts; secret disclosure; baselines; run files |
+//! | [`runner`] | drives cases through an implementation and has them judged |
+//! | [`report`] | terminal, HTML, JUnit, JSON, Markdown and badge reports of a run |
+//! | [`cli`] | the command line |
 
-pub mod again;
-pub mod baseline;
-pub mod behaviour;
-pub mod builtin;
+pub mod cases;
 pub mod catalogue;
-pub mod cell;
-pub mod challenge;
 pub mod cli;
 pub mod client;
-pub mod compare;
-pub mod defect;
-pub mod fleet;
-pub mod implementation;
+pub mod implementations;
 pub mod judge;
-pub mod matrix;
-pub mod observe;
-pub mod pattern;
-pub mod plan;
+pub mod model_gateway;
 pub mod report;
-pub mod request;
-pub mod rule;
-pub mod run_file;
 pub mod runner;
-pub mod scaffold;
-pub mod scenario;
-pub mod schema;
-pub mod script;
-pub mod selector;
-pub mod self_test;
-pub mod smoke;
-pub mod taint;
-pub mod target;
 pub mod trace;
+pub mod upstreams;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use binary::{called, code, command, complained, file, folder, said};
-use mcp_preflight_conformance::run_file::Run;
+use mcp_preflight_conformance::judge::run_file::Run;
 
 /// A description of an implementation that is started with this command.
 fn description(test: &str, command: &str) -> String {

@@ -8,13 +8,12 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
-    cell::{Cell, Start},
-    fleet::Fleet,
-    judge::{Finding, Verdict},
+    cases::{axis::Start, matrix_case::Cell, selection::Selection},
+    implementations::resolve::{DEFAULT, Target},
+    judge::{Finding, Verdict, idle_gap, run_file::Run, summary, whole_output},
     report,
-    run_file::Run,
-    runner::{IDLE_GAP, Options, Part, Recorder, Runner, Selection, WHOLE_OUTPUT, parts},
-    target::{DEFAULT, Target},
+    runner::{Options, Part, Recorder, Runner, parts},
+    upstreams::Fleet,
 };
 
 /// What secrets derive from; any other seed would do.
@@ -64,7 +63,7 @@ fn names(part: &Part) -> impl Iterator<Item = (String, String)> {
         .scenarios
         .iter()
         .map(|scenario| scenario.id.as_str())
-        .chain([WHOLE_OUTPUT, IDLE_GAP]);
+        .chain([whole_output::ID, idle_gap::ID]);
     cells.chain(
         scenarios.map(move |id| (scenario_name(start, id), format!("scenario {id} / {start}"))),
     )
@@ -113,7 +112,7 @@ fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     };
     let has_any = |part: &Part| names(part).any(|(name, _)| selected.contains(&name));
     let parts: Vec<Part> = whole.iter().filter(|part| has_any(part)).map(wanted).collect();
-    let header = target.header(SEED, Vec::new());
+    let header = mcp_preflight_conformance::judge::run_file::Header::new(target, SEED, Vec::new());
     let options = Options {
         jobs: 32,
         fail_fast: false,
@@ -124,7 +123,7 @@ fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     runtime.block_on(async {
         let fleet = Arc::new(Fleet::start(SEED).await.expect("loopback has free ports"));
         let mut recorder = Recorder::start(header, None).expect("nothing is written");
-        let counts = |finding: &Finding| report::counts(finding, target.ours);
+        let counts = |finding: &Finding| summary::counts(finding, target.ours);
         let runner = Runner::new(target, fleet, SEED, &options, &|_| {}, &counts);
         for running in runner
             .run(&parts, &mut recorder)

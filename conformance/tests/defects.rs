@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
     catalogue::{Catalogue, Status},
-    defect::{self, Fault},
-    self_test::{Claim, GATEWAYS, claims, drive, kill_matrix},
+    model_gateway::{self, Fault},
+    runner::self_test::{Claim, GATEWAYS, claims, drive, kill_matrix},
 };
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn as_claimed(claim: Claim) -> Result<(), Failed> {
 /// What the trials show, the other way round.
 fn the_kill_matrix() -> Result<(), Failed> {
     let caught = |id: &str| {
-        defect::all()
+        model_gateway::all()
             .iter()
             .filter(|fault| fault.fails.iter().any(|failed| failed == id))
             .map(Fault::name)
@@ -45,7 +45,7 @@ fn the_kill_matrix() -> Result<(), Failed> {
 }
 
 fn claims_name_covered_requirements() -> Result<(), Failed> {
-    for fault in defect::all() {
+    for fault in model_gateway::all() {
         for id in &fault.fails {
             let requirement = Catalogue::embedded().get(id);
             assert!(

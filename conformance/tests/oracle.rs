@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use mcp_preflight_conformance::{
-    catalogue::{Catalogue, Status},
-    cell::{Cell, Credentials, Method, Profile, ServerKind, Start, Strategy},
-    matrix::{self, Axes},
-    observe::Observable,
-    pattern::Pattern,
-    rule::{Accepted, Rule, RuleBook},
+    cases::{
+        axis::{Credentials, Method, ServerKind, Start, Strategy},
+        matrix::{self, Axes},
+        matrix_case::Cell,
+        pattern::Pattern,
+        rule::{Accepted, Rule, RuleBook},
+    },
+    catalogue::{Catalogue, Profile, Status},
+    judge::observables::Observable,
 };
 use proptest::prelude::*;
 

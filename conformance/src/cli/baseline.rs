@@ -8,10 +8,10 @@ use super::{
     Exit, complain, print,
     report::{own_baseline, read, read_baseline},
 };
-use crate::{
+use crate::judge::{
     baseline::{Baseline, updated},
-    report::failures_of,
     run_file::Run,
+    summary::failures_of,
 };
 
 const EXAMPLES: &str = "\
@@ -63,7 +63,7 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
     let parsed = match (&file, &text) {
         (Some(file), Some(_)) => read_baseline(file),
         (Some(_), None) => Ok(Baseline::default()),
-        (None, _) => Ok(own_baseline(&run)),
+        (None, _) => own_baseline(&run),
     };
     match parsed {
         Ok(parsed) => written(

@@ -4,14 +4,17 @@ use std::fmt::Write as _;
 
 use super::{Exit, complain, print};
 use crate::{
-    behaviour::{Behaviour, Behaviours},
-    builtin,
+    cases::{
+        axis::Start,
+        behaviour::{Behaviour, Behaviours},
+        matrix::{Axes, cells, server_of},
+        matrix_case::Cell,
+        rule::{Accepted, Expectation, RuleBook},
+        scenario::Scenario,
+    },
     catalogue::{Catalogue, Requirement, Status},
-    cell::{Cell, Start},
-    matrix::{Axes, cells, server_of},
-    rule::{Accepted, Expectation, RuleBook},
-    scenario::Scenario,
-    taint::table::Table,
+    implementations::builtin,
+    judge::disclosure::table::Table,
 };
 
 /// The verdicts, and what each means to a reader of the report.
@@ -134,8 +137,8 @@ fn of_scenario(scenario: &Scenario) -> String {
     for step in &scenario.steps {
         let what = match &step.send {
             _ if step.follow => "the document that the challenge names".to_owned(),
-            crate::scenario::Message::Mcp(method) => method.to_string(),
-            crate::scenario::Message::Plain(method) => method.clone(),
+            crate::cases::scenario::Message::Mcp(method) => method.to_string(),
+            crate::cases::scenario::Message::Plain(method) => method.clone(),
         };
         let times = if step.times > 1 {
             format!("{} times ", step.times)

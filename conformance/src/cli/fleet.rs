@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use super::{Exit, complain, interruption, print};
 use crate::{
-    cell::ServerKind,
-    fleet::Fleet,
-    plan::{Plan, PlannedServer, names},
+    cases::{
+        axis::ServerKind,
+        deployment::{Plan, PlannedServer, names},
+    },
+    upstreams::Fleet,
 };
 
 /// Prints the plan and serves until it is interrupted.

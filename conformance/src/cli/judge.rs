@@ -12,8 +12,10 @@ use super::{
     report::{BaselineArgs, Wanted, own_baseline, read, tell, write},
 };
 use crate::{
-    again::again,
-    compare::{Change, Comparison, compare},
+    judge::{
+        compare::{Change, Comparison, compare},
+        rejudge::again,
+    },
     report::Format,
 };
 
@@ -97,7 +99,7 @@ pub(super) fn diff(arguments: &DiffArgs) -> Exit {
         (Err(error), _) | (_, Err(error)) => return complain(Exit::Usage, &error),
     };
     let comparison = compare(&before, &after);
-    let name = |run: &crate::run_file::Run| {
+    let name = |run: &crate::judge::run_file::Run| {
         format!("{} {}", run.header.implementation, run.header.version)
     };
     let mut text = format!("{}  ->  {}\n", name(&before), name(&after));

@@ -4,16 +4,21 @@ use std::fmt::Write as _;
 
 use super::{Exit, What, print};
 use crate::{
-    behaviour::Behaviours,
-    builtin,
+    cases::{
+        axis::Start,
+        behaviour::Behaviours,
+        matrix::{Axes, cells},
+        rule::RuleBook,
+        scenario::Scenario,
+    },
     catalogue::{Catalogue, Requirement, Status},
-    cell::Start,
-    defect, implementation,
-    matrix::{Axes, cells},
-    rule::RuleBook,
-    scenario::Scenario,
-    taint::table::Table,
-    target::{DEFAULT, Target},
+    implementations,
+    implementations::{
+        builtin,
+        resolve::{DEFAULT, Target},
+    },
+    judge::disclosure::table::Table,
+    model_gateway,
 };
 
 /// Lists.
@@ -26,7 +31,7 @@ pub(super) fn list(what: What) -> Exit {
             .map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.says))
             .collect(),
         What::Behaviours => {
-            let line = |behaviour: &crate::behaviour::Behaviour| {
+            let line = |behaviour: &crate::cases::behaviour::Behaviour| {
                 format!(
                     "{:<24} {:<13} {}\n",
                     behaviour.name,
@@ -97,13 +102,13 @@ fn implementations() -> String {
     let mut text = String::from(
         "builtin:reference        this project's own gateway, in process\nbuiltin:model            a second gateway, small and built differently\n",
     );
-    for name in implementation::names() {
+    for name in implementations::names() {
         let _ = writeln!(text, "{name:<24} implementations/{name}");
     }
-    for fault in defect::all() {
+    for fault in model_gateway::all() {
         let _ = writeln!(text, "builtin:defect/{:<34} {}", fault.name(), fault.does);
     }
-    for variant in defect::variants() {
+    for variant in model_gateway::variants() {
         let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name(), variant.does);
     }
     text

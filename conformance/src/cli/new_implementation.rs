@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 
 use super::{Exit, complain, print};
-use crate::{implementation::Feature, scaffold::Sketch};
+use crate::{catalogue::Feature, implementations::scaffold::Sketch};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -11,11 +11,14 @@ use clap::{Args, ValueEnum as _};
 
 use super::{Exit, colour, complain, print};
 use crate::{
-    baseline::{Assessment, Baseline},
-    judge::Verdict,
-    report::{Format, failures_of},
-    run_file::{ReadError, Run},
-    target::Target,
+    implementations::resolve::Target,
+    judge::{
+        Verdict,
+        baseline::{Assessment, Baseline},
+        run_file::{ReadError, Run},
+        summary::failures_of,
+    },
+    report::Format,
 };
 
 const EXAMPLES: &str = "\
@@ -56,11 +59,14 @@ pub(super) struct BaselineArgs {
 
 impl BaselineArgs {
     /// The baseline that is meant, if it is not the implementation's own.
-    pub(super) fn or_else(&self, own: impl FnOnce() -> Baseline) -> Result<Baseline, String> {
+    pub(super) fn or_else(
+        &self,
+        own: impl FnOnce() -> Result<Baseline, String>,
+    ) -> Result<Baseline, String> {
         match (&self.baseline, self.no_baseline) {
             (Some(path), _) => read_baseline(path),
             (None, true) => Ok(Baseline::default()),
-            (None, false) => Ok(own()),
+            (None, false) => own(),
         }
     }
 }
@@ -106,10 +112,11 @@ pub(super) fn read(path: &Path) -> Result<Run, String> {
 }
 
 /// The baseline of the implementation that a run is about. A run of something that this build does not know is held against nothing.
-pub(super) fn own_baseline(run: &Run) -> Baseline {
-    Target::resolve(&run.header.implementation, None)
-        .map(|target| target.baseline)
-        .unwrap_or_default()
+pub(super) fn own_baseline(run: &Run) -> Result<Baseline, String> {
+    match Target::resolve(&run.header.implementation, None) {
+        Ok(target) => Baseline::of(&target).map_err(|error| error.to_string()),
+        Err(_) => Ok(Baseline::default()),
+    }
 }
 
 /// Reports on a run file again.

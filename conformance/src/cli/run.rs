@@ -14,13 +14,15 @@ use super::{
     report::{tell, write},
 };
 use crate::{
-    baseline::Baseline,
-    fleet::Fleet,
-    implementation::cache_folder,
-    report::{self, Format},
-    run_file::Header,
-    runner::{Options, Part, Progress, Recorder, RunError, Runner, Selection, parts},
-    target::{Running, Target},
+    cases::selection::Selection,
+    implementations::{
+        cache_folder,
+        resolve::{Running, Target},
+    },
+    judge::{baseline::Baseline, run_file::Header, summary},
+    report::Format,
+    runner::{Options, Part, Progress, Recorder, RunError, Runner, parts},
+    upstreams::Fleet,
 };
 
 /// Drives an implementation and reports.
@@ -61,7 +63,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     let bar = Bar::new();
     let say = |progress: Progress<'_>| bar.hear(progress);
     let ours = prepared.target.ours;
-    let counts = |finding: &crate::judge::Finding| report::counts(finding, ours);
+    let counts = |finding: &crate::judge::Finding| summary::counts(finding, ours);
     let runner = Runner::new(
         &prepared.target,
         fleet,
@@ -167,7 +169,9 @@ impl Prepared {
             target = target.with_profile(profile)?;
         }
         let selection = Selection::parse(&arguments.only, &arguments.axes, &arguments.levels)?;
-        let baseline = arguments.baseline.or_else(|| target.baseline.clone())?;
+        let baseline = arguments
+            .baseline
+            .or_else(|| Baseline::of(&target).map_err(|error| error.to_string()))?;
         let parts = parts(&target, &selection);
         let cache = cache_folder(|name| std::env::var(name).ok())
             .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
@@ -177,7 +181,8 @@ impl Prepared {
             cache,
             selection: selection.clone(),
         };
-        let header = target.header(
+        let header = Header::new(
+            &target,
             arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             selection.in_words(),
         );

@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Exit, complain, print};
 use crate::{
-    baseline::glob,
-    self_test::{GATEWAYS, Outcome, claims, drive_all, kill_matrix},
+    cases::selection::glob,
+    runner::self_test::{GATEWAYS, Outcome, claims, drive_all, kill_matrix},
 };
 
 const EXAMPLES: &str = "\

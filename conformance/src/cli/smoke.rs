@@ -6,11 +6,16 @@ use clap::Args;
 
 use super::{Exit, colour, complain, interruption, print, run::exit_of};
 use crate::{
-    fleet::Fleet,
-    implementation::cache_folder,
-    runner::{Options, Progress, Runner, Selection},
-    smoke::{calls, diagnose, shows},
-    target::{self, Target},
+    cases::selection::Selection,
+    implementations::{
+        cache_folder,
+        resolve::{self, Target},
+    },
+    runner::{
+        Options, Progress, Runner,
+        smoke::{calls, diagnose, shows},
+    },
+    upstreams::Fleet,
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +30,7 @@ Ends 0 where every call goes as the description says, 1 where one does not, 3 wh
 #[command(after_help = EXAMPLES)]
 pub(super) struct SmokeArgs {
     /// As for `run`.
-    #[arg(default_value = target::DEFAULT)]
+    #[arg(default_value = resolve::DEFAULT)]
     implementation: String,
     /// The implementation whose layout and routes the one behind a url: has.
     #[arg(long, value_name = "IMPLEMENTATION")]

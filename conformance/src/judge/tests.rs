@@ -1,11 +1,22 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::*;
+use super::{
+    summary::{ProfileResult, result, summarise},
+    *,
+};
 use crate::{
-    cell::{Credentials, Era, Method, Profile, ServerKind, Strategy},
-    observe::{Context, Deadlines},
-    plan::{Plan, PlannedServer},
-    script::CaseId,
+    cases::{
+        axis::{Credentials, Method, ServerKind, Strategy},
+        deployment::{Plan, PlannedServer},
+        matrix_case::Cell,
+        rule::RuleBook,
+        token_script::CaseId,
+    },
+    catalogue::{Catalogue, Profile, ProtocolVersion},
+    judge::observables::{Context, Deadlines},
     trace::{Arrival, Ending, Exchange, Trace},
 };
 
@@ -26,7 +37,7 @@ fn context() -> Context {
         output: String::new(),
         refused: false,
         metrics: None,
-        surfaces: crate::implementation::Surfaces::default(),
+        surfaces: crate::implementations::Surfaces::default(),
     }
 }
 
@@ -39,7 +50,7 @@ fn cell(upstream: &str) -> Cell {
         route: "/mcp/{server}".into(),
         strategy: Strategy::Deferred,
         profile: Profile::Seed,
-        era: Era::default(),
+        era: ProtocolVersion::default(),
     }
 }
 
@@ -78,7 +89,7 @@ fn trace(status: u16, asked: bool) -> Trace {
 }
 
 fn judge_trace(rules: &RuleBook, cell: &Cell, context: &Context, trace: &Trace) -> Vec<Finding> {
-    judge(rules, cell, &Subject::of_cell(cell, context, trace))
+    case::judge_matrix_case_by(rules, cell, context, trace).findings
 }
 
 /// The verdicts of one rule on a trace.

@@ -1,11 +1,10 @@
 //! A badge: as the endpoint document that shields.io reads, and as a small picture that needs nobody.
 
-use super::{
-    outcome,
-    standing::{Standing, Standings},
-    verdicts,
+use crate::judge::{baseline::Assessment, run_file::Run, summary::ProfileResult};
+use crate::judge::{
+    effective_verdict::{Standing, Standings},
+    summary::{outcome, verdicts},
 };
-use crate::{baseline::Assessment, judge::ProfileResult, run_file::Run};
 
 const LABEL: &str = "preflight";
 

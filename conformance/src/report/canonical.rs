@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    judge::{Finding, Verdict},
-    run_file::{Header, JudgedCase, Run, Setup},
-    scenario::Scenario,
+    cases::scenario::Scenario,
+    judge::{
+        Finding, Verdict,
+        run_file::{Header, JudgedCase, Run, Setup},
+    },
     trace::{Arrival, Exchange, Headers, Trace, all_headers},
 };
 

@@ -2,9 +2,8 @@
 
 use indexmap::IndexMap;
 
-use crate::{
-    runner::ending_in_words,
-    trace::{Arrival, Ending, Exchange, SecretKind, Trace, all_headers, header},
+use crate::trace::{
+    Arrival, Ending, Exchange, SecretKind, Trace, all_headers, ending_in_words, header,
 };
 
 /// How many lines one face gets.

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::{counts, curl, face};
+use super::{curl, face};
+use crate::judge::summary::counts;
 use crate::{
+    cases::matrix_case::is_scripted,
     catalogue::{Catalogue, Requirement},
-    judge::Finding,
-    run_file::{JudgedCase, Run},
-    runner::is_scripted,
+    judge::{
+        Finding,
+        run_file::{JudgedCase, Run},
+    },
     trace::Trace,
 };
 

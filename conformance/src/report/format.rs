@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::{badge, canonical, html, json, junit, markdown, terminal, traceability};
-use crate::{baseline::Assessment, run_file::Run};
+use crate::judge::{baseline::Assessment, run_file::Run};
 
 /// A form of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

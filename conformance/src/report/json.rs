@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    outcome,
-    standing::{Row, Standings},
-    verdicts, word,
+use super::word;
+use crate::judge::{
+    effective_verdict::{Row, Standings},
+    summary::{outcome, verdicts},
 };
 use crate::{
-    baseline::Assessment, catalogue::Catalogue, cell::Profile, judge::Finding, run_file::Run,
+    catalogue::{Catalogue, Profile},
+    judge::{Finding, baseline::Assessment, run_file::Run},
 };
 
 /// The version of this document; it changes where a reader would have to.
@@ -180,7 +181,7 @@ pub(super) fn first<'a>(
     standings: &Standings<'_>,
     row: &Row<'_>,
 ) -> Option<(String, &'a Finding)> {
-    use super::standing::Standing;
+    use crate::judge::effective_verdict::Standing;
     if row.standing <= Standing::Info {
         return None;
     }

@@ -7,11 +7,9 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{
-    failure, is_alike,
-    standing::{Row, Standing, Standings},
-};
-use crate::{baseline::Assessment, run_file::Run};
+use super::{failure, is_alike};
+use crate::judge::effective_verdict::{Row, Standing, Standings};
+use crate::judge::{baseline::Assessment, run_file::Run};
 
 /// The XML document.
 pub(super) fn junit(run: &Run, assessment: &Assessment<'_>) -> String {

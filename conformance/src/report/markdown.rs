@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use super::{
     json::{first, totals},
-    outcome,
-    standing::{Row, Standing, Standings},
-    verdicts, word,
+    word,
 };
-use crate::{baseline::Assessment, run_file::Run};
+use crate::judge::{baseline::Assessment, run_file::Run};
+use crate::judge::{
+    effective_verdict::{Row, Standing, Standings},
+    summary::{outcome, verdicts},
+};
 
 /// The summary.
 pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {

@@ -11,58 +11,16 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
-mod standing;
 mod terminal;
 mod traceability;
-
-use std::collections::BTreeSet;
 
 pub use self::{
     curl::curl, failure::in_full, format::Format, terminal::terminal, traceability::gaps,
 };
-use crate::{
-    catalogue::{Catalogue, Requirement},
-    judge::{Finding, ProfileResult, RequirementVerdict, Verdict, result, summarise},
-    run_file::Run,
+use crate::judge::{
+    Finding, Verdict,
+    summary::{ProfileResult, RequirementVerdict},
 };
-
-/// What a run says about every requirement.
-#[must_use]
-pub fn verdicts(run: &Run) -> Vec<RequirementVerdict> {
-    summarise(Catalogue::embedded(), run.findings().map(|(_, finding)| finding))
-}
-
-/// Whether a finding is a failure of this implementation: of its core requirements, or of all of them where it is our own.
-#[must_use]
-pub fn counts(finding: &Finding, ours: bool) -> bool {
-    let core = Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
-    (finding.verdict.is_red() && (core || ours)) || (ours && finding.verdict == Verdict::Warn)
-}
-
-/// How each finding of a run counts against its implementation, if it does. What no case says anything about counts as untestable.
-pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
-    let ours = run.header.ours;
-    let verdicts = verdicts(run)
-        .into_iter()
-        .filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core));
-    let untestable: BTreeSet<String> = verdicts.map(|verdict| verdict.id).collect();
-    move |finding| match finding.verdict {
-        Verdict::Inconclusive if untestable.contains(&finding.requirement) => {
-            Some(Verdict::Untestable)
-        }
-        verdict => counts(finding, ours).then_some(verdict),
-    }
-}
-
-/// What a run comes to. Damage is a failure whatever else was found.
-#[must_use]
-pub fn outcome(run: &Run, verdicts: &[RequirementVerdict]) -> ProfileResult {
-    if run.damages.is_empty() {
-        result(verdicts, run.header.ours)
-    } else {
-        ProfileResult::Failure
-    }
-}
 
 fn is_alike(finding: &Finding, verdict: &RequirementVerdict) -> bool {
     let nothing_told =

@@ -7,14 +7,13 @@ use std::{
 
 use super::{
     failure::{Failure, failures, row},
-    is_alike, is_listed, is_told, outcome, short, verdicts, word,
+    is_alike, is_listed, is_told, short, word,
 };
+use crate::judge::summary::{outcome, verdicts};
 use crate::{
-    baseline::Assessment,
+    cases::matrix_case::AXES,
     catalogue::Catalogue,
-    cell::AXES,
-    judge::{RequirementVerdict, Verdict},
-    run_file::Run,
+    judge::{Verdict, baseline::Assessment, run_file::Run, summary::RequirementVerdict},
 };
 
 /// The report for a terminal.

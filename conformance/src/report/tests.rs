@@ -1,11 +1,22 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::catalogue::Catalogue;
+use crate::judge::{
+    run_file::Run,
+    summary::{counts, failures_of, outcome, verdicts},
+};
 use crate::{
-    baseline::Baseline,
-    cell::{Cell, Credentials, Era, Method, Profile, ServerKind, Start, Strategy},
-    run_file::{Damage, Evidence, FORMAT, Header, JudgedCell},
-    script::CaseId,
+    cases::{
+        axis::{Credentials, Method, ServerKind, Start, Strategy},
+        matrix_case::Cell,
+        token_script::CaseId,
+    },
+    catalogue::{Profile, ProtocolVersion},
+    judge::{
+        baseline::Baseline,
+        run_file::{Damage, Evidence, FORMAT, Header, JudgedCell},
+    },
     trace::{Arrival, Ending, Exchange, Secret, SecretKind, Trace},
 };
 
@@ -56,7 +67,7 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
             route: "/mcp/{server}".into(),
             strategy: Strategy::Own,
             profile: Profile::Seed,
-            era: Era::default(),
+            era: ProtocolVersion::default(),
         },
         gateway: "http://127.0.0.1:1".into(),
         trace: Trace {
@@ -296,7 +307,7 @@ fn the_page_carries_everything_and_believes_nothing() {
     assert!(page.contains("&lt;img src=x"));
     assert_eq!(
         page.matches("class=\"sq ").count(),
-        2 + standing::Standing::ALL.len(),
+        2 + crate::judge::effective_verdict::Standing::ALL.len(),
         "a square for each cell, and the legend's"
     );
     for outside in ["http://", "https://", "url(", "@import", "<link", "<iframe"] {

@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{is_listed, markdown::escaped, verdicts};
+use super::{is_listed, markdown::escaped};
+use crate::judge::summary::verdicts;
 use crate::{
     catalogue::{Catalogue, Requirement, Status},
-    defect::{self, Fault},
-    judge::RequirementVerdict,
-    run_file::Run,
+    judge::{run_file::Run, summary::RequirementVerdict},
+    model_gateway::{self, Fault},
 };
 
 /// What judged one requirement: each rule or scenario, with the cases in which it did.
@@ -115,7 +115,7 @@ fn row(
 
 /// The defects that are claimed, and shown by the suite's own tests, to fail a requirement.
 fn killers(id: &str) -> impl Iterator<Item = &'static Fault> {
-    defect::all()
+    model_gateway::all()
         .iter()
         .filter(move |fault| fault.fails.iter().any(|failed| failed == id))
 }

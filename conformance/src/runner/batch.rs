@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::stage::{Collected, Driven, Planned, Stage};
-use crate::request::Case;
+use crate::client::case_request::Case;
 
 /// Drives a batch. The order of what comes back is that of the batch.
 pub(super) async fn drive(stage: &Arc<Stage>, batch: &[Planned], jobs: usize) -> Vec<Driven> {

@@ -3,8 +3,8 @@
 
 use super::{RunError, Runner, batch, stage::Planned};
 use crate::{
-    cell::{Cell, Start},
-    target::Running,
+    cases::{axis::Start, matrix_case::Cell},
+    implementations::resolve::Running,
     trace::Trace,
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::target::Running;
+use crate::implementations::resolve::Running;
 
 /// How long an endpoint on loopback may take.
 const PATIENCE: Duration = Duration::from_secs(5);

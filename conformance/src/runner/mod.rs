@@ -5,41 +5,43 @@
 //! right is not decided here, and nothing is printed.
 
 mod batch;
-mod idle;
 mod look;
 mod metrics;
-mod output;
+mod parts;
 mod places;
 mod recorder;
-mod selection;
+pub mod self_test;
 mod several;
+pub mod smoke;
 mod stage;
 mod steps;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use self::stage::{Collected, Planned, Stage};
-pub use self::{
-    idle::ID as IDLE_GAP,
-    output::ID as WHOLE_OUTPUT,
-    recorder::Recorder,
-    selection::{Selection, SelectionError, parts},
-    stage::{Numbers, ending_in_words, is_scripted},
-};
+pub use self::{parts::parts, recorder::Recorder, stage::Numbers};
 use crate::{
-    cell::{Cell, Start},
-    client::{Client, ClientError},
-    fleet::Fleet,
-    implementation::Feature,
-    judge::{self, Finding, Verdict},
-    observe::{self, Context, Observable, Subject},
-    plan::Variant,
-    rule::RuleBook,
-    run_file::{Damage, Evidence, JudgedCell, JudgedScenario, Setup},
-    scenario::{SECOND_START, Scenario},
-    taint::Secrets,
-    target::{Running, Target, TargetError},
+    cases::{
+        axis::Start,
+        deployment::Variant,
+        matrix_case::Cell,
+        scenario::{SECOND_START, Scenario},
+        selection::Selection,
+    },
+    catalogue::Feature,
+    client::{Client, ClientError, Patience},
+    implementations::resolve::{Running, Target, TargetError},
+    judge::{
+        Finding,
+        case::{Judgement, judge_matrix_case, judge_scenario},
+        disclosure::Secrets,
+        idle_gap,
+        observables::{self, Context},
+        run_file::{Damage, Evidence, JudgedCell, JudgedScenario, Setup},
+        whole_output,
+    },
     trace::Trace,
+    upstreams::Fleet,
 };
 
 /// How many cells stand between two fences.
@@ -201,7 +203,7 @@ impl<'a> Runner<'a> {
         let Some(written) = floor.running.as_ref().and_then(Running::output) else {
             return Ok(());
         };
-        if !self.takes(WHOLE_OUTPUT, output::REQUIREMENT) {
+        if !self.takes(whole_output::ID, whole_output::REQUIREMENT) {
             return Ok(());
         }
         let counted = metrics::of(floor.running.as_ref()).await.unwrap_or_default();
@@ -213,8 +215,8 @@ impl<'a> Runner<'a> {
             .chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
         let secrets = Secrets::of(self.fleet.plan(), traces);
         self.of_the_whole(
-            WHOLE_OUTPUT,
-            output::judge(&written, &counted, &secrets),
+            whole_output::ID,
+            whole_output::judge(&written, &counted, &secrets),
             floor,
             recorder,
         )
@@ -223,13 +225,13 @@ impl<'a> Runner<'a> {
     /// Looks for what upstreams were asked on behalf of callers who had long been answered. What is on its way arrives before a call that
     /// is sent after it has come back.
     async fn idle_gap(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
-        if !self.takes(IDLE_GAP, idle::REQUIREMENT) {
+        if !self.takes(idle_gap::ID, idle_gap::REQUIREMENT) {
             return Ok(());
         }
         let control = floor.stage.fence().await;
         self.of_the_whole(
-            IDLE_GAP,
-            idle::judge(&self.fleet.record().take_late(), control.is_ok()),
+            idle_gap::ID,
+            idle_gap::judge(&self.fleet.record().take_late(), control.is_ok()),
             floor,
             recorder,
         )
@@ -311,13 +313,8 @@ impl<'a> Runner<'a> {
             settled: Some(settled),
             ..self.context(floor, control, String::new())
         };
-        let subject = Subject::of_cell(&cell, &context, &trace);
-        let mut findings = judge::judge(RuleBook::embedded(), &cell, &subject);
-        if !control {
-            distrust(&mut findings);
-        }
+        let Judgement { observations, mut findings } = judge_matrix_case(&cell, &context, &trace);
         self.keep_selected(&cell.to_string(), &mut findings);
-        let observations = observe::all(&subject);
         let found = findings.iter().any(self.counts);
         self.fleet.record().forget(&trace.case);
         let evidence = Evidence::of(&context);
@@ -367,7 +364,7 @@ impl<'a> Runner<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.conclude(scenario, missing, &context, trace, Ok(()), floor, recorder)
+        self.conclude(scenario, &context, trace, Ok(()), floor, recorder)
     }
 
     async fn scenario(
@@ -395,14 +392,13 @@ impl<'a> Runner<'a> {
         let written = output(floor).get(before..).unwrap_or_default().to_owned();
         let metrics = before_metrics
             .zip(after_metrics)
-            .map(|(before, after)| observe::operators::Metrics { before, after });
+            .map(|(before, after)| observables::operators::Metrics { before, after });
         let context = Context {
             metrics,
             settled: Some(settled),
             ..self.context(floor, control.is_ok(), written)
         };
-        let found =
-            self.conclude(scenario, missing, &context, trace, control.clone(), floor, recorder)?;
+        let found = self.conclude(scenario, &context, trace, control.clone(), floor, recorder)?;
         if let Err(why) = control {
             self.afresh(floor, &why).await?;
         }
@@ -417,23 +413,14 @@ impl<'a> Runner<'a> {
     fn conclude(
         &self,
         scenario: &Scenario,
-        missing: Option<String>,
         context: &Context,
         trace: Trace,
         control: Result<(), String>,
         floor: &Floor,
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
-        let subject = Subject::new(scenario.server(), scenario.era, context, &trace);
-        let mut findings =
-            missing.map_or_else(|| scenario.judge(&subject), |feature| scenario.skip(&feature));
-        let look = |name: &str| {
-            Observable::find(name)
-                .map(|observable| (name.to_owned(), observable.look(&subject).to_string()))
-        };
-        let observations = scenario.observables().filter_map(look).collect();
+        let Judgement { observations, mut findings } = judge_scenario(scenario, context, &trace);
         if let Err(why) = control {
-            distrust(&mut findings);
             recorder.damage(Damage {
                 start: floor.start,
                 cells: vec![format!("scenario {}", scenario.id)],
@@ -482,7 +469,7 @@ impl<'a> Runner<'a> {
             .first()
             .cloned()
             .unwrap_or_else(|| "/mcp/{server}".to_owned());
-        let client = Client::new(running.base_url(), self.target.patience())?;
+        let client = Client::new(running.base_url(), Patience::of(&self.target.deadlines))?;
         let (fleet, layout, numbers) =
             (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
         let message_bytes = self.target.surfaces.message_bytes;
@@ -546,7 +533,7 @@ impl<'a> Runner<'a> {
                 .several
                 .as_ref()
                 .map_or_else(String::new, |several| several.name_separator.clone()),
-            deadlines: observe::Deadlines {
+            deadlines: observables::Deadlines {
                 probe: deadlines.probe_ms,
                 commit: deadlines.probe_ms,
                 slack: SLACK_MS,
@@ -564,15 +551,6 @@ impl<'a> Runner<'a> {
 }
 
 /// Where the positive control failed, nothing that was found says anything about the case.
-pub fn distrust(findings: &mut [Finding]) {
-    for finding in findings {
-        if !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip) {
-            finding.verdict = Verdict::Untestable;
-            finding.seen = format!("{}, and the call behind it failed", finding.seen);
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Regularly,

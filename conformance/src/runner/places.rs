@@ -11,7 +11,7 @@
 //! | `{rest-hex}` | in bytes: the number of those behind its line, as a chunk's size of four digits; they are then followed by the last chunk |
 //! | `{long}`, `{over}`, `{over-length}`, `{over-hex}` | 1 MiB of one letter; as many bytes as are too many for a message, and their number |
 
-use crate::{client::Request, implementation::Layout, plan::Plan};
+use crate::{cases::deployment::Plan, client::Request, implementations::Layout};
 
 /// What placeholders stand for in one step.
 pub(super) struct Places<'a> {

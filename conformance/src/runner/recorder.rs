@@ -5,7 +5,7 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
-use crate::run_file::{Damage, Header, JudgedCell, JudgedScenario, Run, Setup, Writer};
+use crate::judge::run_file::{Damage, Header, JudgedCell, JudgedScenario, Run, Setup, Writer};
 
 /// The run so far. Whatever happens, [`Recorder::finish`] makes a whole file of it.
 pub struct Recorder {

@@ -6,14 +6,18 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{stage::Stage, steps::opened};
 use crate::{
-    cell::Era,
-    client::Request,
-    implementation::Several,
-    matrix::Axes,
-    observe::course::named_metadata,
-    plan::{Plan, names},
-    request::{Ask, Caller, Case, request},
-    scenario::{Message, Set, Step},
+    cases::{
+        deployment::{Plan, names},
+        matrix::Axes,
+        scenario::{Message, Set, Step},
+    },
+    catalogue::ProtocolVersion,
+    client::{
+        Request,
+        case_request::{Ask, Caller, Case, request},
+    },
+    implementations::Several,
+    judge::observables::course::named_metadata,
     trace::Exchange,
 };
 
@@ -29,7 +33,7 @@ impl Stage {
         &self,
         step: &Step,
         set: &Set,
-        era: Era,
+        era: ProtocolVersion,
         case: &Case,
         before: &[Exchange],
     ) -> Vec<Exchange> {
@@ -67,7 +71,7 @@ impl Stage {
         several: &Several,
         step: &Step,
         set: &Set,
-        era: Era,
+        era: ProtocolVersion,
         case: &Case,
         mut orders: Orders,
     ) -> Vec<Exchange> {
@@ -100,7 +104,7 @@ impl Stage {
         several: &Several,
         step: &Step,
         set: &Set,
-        era: Era,
+        era: ProtocolVersion,
         case: &Case,
         orders: &Orders,
     ) -> Request {

@@ -11,15 +11,21 @@ use std::{
 };
 
 use crate::{
-    behaviour::Behaviours,
-    cell::{Cell, Credentials, Era, Method, ServerKind},
-    client::{Client, Request},
-    fleet::Fleet,
-    implementation::{Layout, Several},
-    matrix,
-    plan::names,
-    request::{Ask, Caller, Case, carries_script, request},
-    trace::{Ending, Exchange, Trace, header},
+    cases::{
+        axis::{Credentials, Method, ServerKind},
+        behaviour::Behaviours,
+        deployment::names,
+        matrix,
+        matrix_case::{Cell, is_scripted},
+    },
+    catalogue::ProtocolVersion,
+    client::{
+        Client, Request,
+        case_request::{Ask, Caller, Case, carries_script, request},
+    },
+    implementations::{Layout, Several},
+    trace::{Ending, Exchange, Trace, ending_in_words, header},
+    upstreams::Fleet,
 };
 
 /// How long the upstreams may take to come to rest after a case.
@@ -47,13 +53,6 @@ impl Numbers {
     pub fn case(&self) -> Case {
         Case::new(self.seed, self.next.fetch_add(1, Ordering::Relaxed))
     }
-}
-
-/// Whether the token of a cell's request tells the upstream what to do.
-#[must_use]
-pub fn is_scripted(cell: &Cell) -> bool {
-    matches!(cell.server, ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Several)
-        && cell.credentials == Credentials::KeyAndToken
 }
 
 /// A cell with the server that it is driven on.
@@ -146,7 +145,11 @@ impl Stage {
         let is_planned = Behaviours::embedded()
             .find(&cell.upstream)
             .is_some_and(|found| found.server().is_some());
-        if cell.method != Method::Delete || !can_open || is_planned || cell.era == Era::July2026 {
+        if cell.method != Method::Delete
+            || !can_open
+            || is_planned
+            || cell.era == ProtocolVersion::V2026_07_28
+        {
             return None;
         }
         let order = match needs_order(Credentials::KeyAndToken, server) {
@@ -237,7 +240,7 @@ impl Stage {
         let caller = Caller { credentials: Credentials::KeyAndToken, token: &token };
         let request = request(
             Ask::Mcp(Method::ToolsList),
-            Era::default(),
+            ProtocolVersion::default(),
             caller,
             path,
             &case,
@@ -280,17 +283,5 @@ fn sessions_of(cell: &Cell) -> usize {
         matrix::orders_of(cell).len()
     } else {
         0
-    }
-}
-
-/// An ending, for people.
-#[must_use]
-pub fn ending_in_words(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Complete => "whole",
-        Ending::Broken => "broken off in the body",
-        Ending::NoHead => "no answer: the connection was refused or closed",
-        Ending::HungBeforeHead => "no answer within the suite's deadline",
-        Ending::HungAfterHead => "a head, and then nothing within the suite's deadline",
     }
 }

@@ -9,12 +9,18 @@ use super::{
     stage::{SESSION, Stage, needs_order},
 };
 use crate::{
-    cell::Era,
-    client::{Client, Request, unanswered, wire::Connection},
-    observe::course::named_metadata,
-    plan::Plan,
-    request::{Ask, Caller, Case, request},
-    scenario::{Leaves, Message, Scenario, Step},
+    cases::{
+        deployment::Plan,
+        scenario::{Leaves, Message, Scenario, Step},
+    },
+    catalogue::ProtocolVersion,
+    client::{
+        Client, Request,
+        case_request::{Ask, Caller, Case, request},
+        unanswered,
+        wire::Connection,
+    },
+    judge::observables::course::named_metadata,
     trace::{Exchange, Trace, header},
 };
 
@@ -94,7 +100,7 @@ impl Stage {
         (self.trace(&case, exchanges), settled)
     }
 
-    fn request_of(&self, step: &Step, server: &str, era: Era, case: &Case) -> Request {
+    fn request_of(&self, step: &Step, server: &str, era: ProtocolVersion, case: &Case) -> Request {
         let token = self.token_of(step, case);
         let places = self.places(server, &token);
         let filled = |text: &str| places.fill(text);
@@ -167,7 +173,7 @@ impl Stage {
     async fn follow(
         &self,
         step: &Step,
-        era: Era,
+        era: ProtocolVersion,
         case: &Case,
         refused: Option<&Exchange>,
     ) -> Option<Exchange> {

@@ -1,6 +1,6 @@
 //! What is published fits its schema: a real run, and what the commands write.
 
-use mcp_preflight_conformance::schema::Published;
+use mcp_preflight_conformance::cli::schemas::Published;
 
 use crate::{called, code, file, folder, place, read, said};
 

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use mcp_preflight_conformance::run_file::Run;
+use mcp_preflight_conformance::judge::run_file::Run;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::{called, code, command, complained, file, folder, place, read, said};

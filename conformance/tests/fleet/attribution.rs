@@ -1,6 +1,6 @@
 //! Whose a request is: by script, by standing order, by session, or nobody's.
 
-use mcp_preflight_conformance::{fleet::Fleet, script::Script};
+use mcp_preflight_conformance::{cases::token_script::Script, upstreams::Fleet};
 
 use crate::{
     PROMPT, case,

@@ -1,10 +1,10 @@
-//! Every behaviour of `behaviours.toml`, driven once; what it puts on the wire is a snapshot that is read in review.
+//! Every behaviour of `upstreams.toml`, driven once; what it puts on the wire is a snapshot that is read in review.
 
 use std::fmt::Write;
 
 use mcp_preflight_conformance::{
-    behaviour::{Behaviour, Behaviours, Class, Fault},
-    fleet::Fleet,
+    cases::behaviour::{Behaviour, Behaviours, Class, Fault},
+    upstreams::Fleet,
 };
 
 use crate::{

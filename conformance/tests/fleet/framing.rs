@@ -1,6 +1,6 @@
 //! Where a request ends, and what becomes of connections.
 
-use mcp_preflight_conformance::fleet::Fleet;
+use mcp_preflight_conformance::upstreams::Fleet;
 
 use crate::{
     PROMPT, case,

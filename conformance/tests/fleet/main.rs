@@ -13,9 +13,9 @@ mod sessions;
 use std::time::Duration;
 
 use mcp_preflight_conformance::{
-    fleet::Fleet,
-    script::{CaseId, Script},
+    cases::token_script::{CaseId, Script},
     trace::Arrival,
+    upstreams::Fleet,
 };
 
 /// Longer than anything here takes, so that passing it is a failure.

@@ -1,6 +1,6 @@
 //! Answers that wait: for each other, for the suite, for a while.
 
-use mcp_preflight_conformance::fleet::Fleet;
+use mcp_preflight_conformance::upstreams::Fleet;
 
 use crate::{
     answered, case,

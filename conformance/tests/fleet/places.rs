@@ -3,7 +3,10 @@
 use std::{io::ErrorKind, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use mcp_preflight_conformance::{cell::ServerKind, fleet::Fleet, plan::names};
+use mcp_preflight_conformance::{
+    cases::{axis::ServerKind, deployment::names},
+    upstreams::Fleet,
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -50,7 +53,7 @@ async fn the_plan_follows_from_the_seed_and_names_every_server() {
     ]
     .concat();
     assert_eq!(servers, [names::FORWARDING.as_slice(), &all].concat());
-    let granted = |server: &&mcp_preflight_conformance::plan::PlannedServer| {
+    let granted = |server: &&mcp_preflight_conformance::cases::deployment::PlannedServer| {
         server.granted == (server.kind != ServerKind::Ungranted)
     };
     assert_eq!(one.plan().servers.iter().filter(granted).count(), servers.len());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_preflight_conformance::{fleet::Fleet, plan::Plan};
+use mcp_preflight_conformance::{cases::deployment::Plan, upstreams::Fleet};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

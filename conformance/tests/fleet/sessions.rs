@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_preflight_conformance::fleet::Fleet;
+use mcp_preflight_conformance::upstreams::Fleet;
 
 use crate::{
     PROMPT, answered, case,

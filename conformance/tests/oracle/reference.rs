@@ -2,8 +2,12 @@
 //!
 //! Written from the requirements, not from the rules.
 
-use mcp_preflight_conformance::cell::{
-    Cell, Credentials as C, Method as M, Profile, ServerKind as S,
+use mcp_preflight_conformance::{
+    cases::{
+        axis::{Credentials as C, Method as M, ServerKind as S},
+        matrix_case::Cell,
+    },
+    catalogue::Profile,
 };
 
 /// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.

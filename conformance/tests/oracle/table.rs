@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
-use mcp_preflight_conformance::cell::{Cell, Era, Method, Profile};
+use mcp_preflight_conformance::{
+    cases::{axis::Method, matrix_case::Cell},
+    catalogue::{Profile, ProtocolVersion},
+};
 
 /// The table. Strategies and routes do not show: the rules must say the same for all of them. The usual profile and era go without saying.
 pub(crate) fn render(cells: &[Cell]) -> String {
@@ -14,7 +17,7 @@ pub(crate) fn render(cells: &[Cell]) -> String {
         if cell.profile != Profile::default() {
             group.push_str(&format!(" / {}", cell.profile));
         }
-        if cell.era != Era::default() {
+        if cell.era != ProtocolVersion::default() {
             group.push_str(&format!(" / {}", cell.era));
         }
         let upstreams = groups.entry(group).or_default();

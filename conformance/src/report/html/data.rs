@@ -6,18 +6,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::DeflateEncoder};
 use serde::Serialize;
 
-use super::super::{
-    curl,
-    failure::replays,
-    standing::{Standing, Standings},
-};
+use super::super::{curl, failure::replays};
+use crate::judge::effective_verdict::{Standing, Standings};
 use crate::{
+    cases::matrix_case::AXES,
     catalogue::Catalogue,
-    cell::AXES,
-    judge::Finding,
-    run_file::{Evidence, Header, Run},
-    runner::ending_in_words,
-    trace::Trace,
+    judge::{
+        Finding,
+        run_file::{Evidence, Header, Run},
+    },
+    trace::{Trace, ending_in_words},
 };
 
 #[derive(Serialize)]

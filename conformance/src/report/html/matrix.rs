@@ -4,13 +4,16 @@
 use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
 
-use super::super::standing::{Row, Standing, Standings};
+use crate::judge::effective_verdict::{Row, Standing, Standings};
 use crate::{
-    behaviour::Behaviours,
-    cell::{AXES, Cell, Method, Start},
-    matrix::Axes,
-    run_file::{JudgedCell, Run},
-    scenario::Scenario,
+    cases::{
+        axis::{Method, Start},
+        behaviour::Behaviours,
+        matrix::Axes,
+        matrix_case::{AXES, Cell},
+        scenario::Scenario,
+    },
+    judge::run_file::{JudgedCell, Run},
 };
 
 /// The axes that make a row or a column; all others make the groups.

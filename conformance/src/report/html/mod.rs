@@ -12,12 +12,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    outcome,
-    standing::{Row, Standing, Standings},
-    verdicts, word,
+use super::word;
+use crate::judge::{baseline::Assessment, run_file::Run};
+use crate::judge::{
+    effective_verdict::{Row, Standing, Standings},
+    summary::{outcome, verdicts},
 };
-use crate::{baseline::Assessment, run_file::Run};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");

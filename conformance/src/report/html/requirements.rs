@@ -4,17 +4,12 @@
 use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
 
-use super::{
-    super::{
-        json::first,
-        standing::{Row, Standing, Standings},
-    },
-    rich,
-};
+use super::{super::json::first, rich};
+use crate::judge::effective_verdict::{Row, Standing, Standings};
 use crate::{
     catalogue::{Catalogue, Status},
-    defect,
-    run_file::Run,
+    judge::run_file::Run,
+    model_gateway,
 };
 
 /// The whole list.
@@ -99,7 +94,7 @@ fn requirement(
                         dt { "findings" }
                         dd { @for (verdict, count) in verdict.counts.iter().rev() { (count) " " (verdict) " " } }
                     }
-                    @let killers: Vec<&str> = defect::all().iter().filter(|fault| fault.fails.contains(&verdict.id)).map(defect::Fault::name).collect();
+                    @let killers: Vec<&str> = model_gateway::all().iter().filter(|fault| fault.fails.contains(&verdict.id)).map(model_gateway::Fault::name).collect();
                     @if !killers.is_empty() { dt { "noticed with" } dd { @for name in killers { code { (name) } " " } } }
                 }
                 @if let Some((case, finding)) = first(run, standings, row) {

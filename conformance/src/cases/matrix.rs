@@ -1,0 +1,462 @@
+//! Makes the cells: every combination of the axes that `axes.toml` does not set aside, with the reason for those that it does.
+//!
+//! Knows nothing of what is expected of a cell.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::{
+    cases::{
+        axis::{Credentials, Method, ServerKind, Start},
+        behaviour::Behaviours,
+        deployment::names,
+        matrix_case::Cell,
+        selector::Selector,
+    },
+    catalogue::ProtocolVersion,
+};
+
+/// The axes as `axes.toml` describes them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Axes {
+    axis: Vec<Axis>,
+    not_applicable: Vec<Reduction>,
+    #[serde(default)]
+    mixes: Mixes,
+}
+
+/// How several servers answer at once.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Mixes {
+    /// Each server with each of these.
+    every: Vec<String>,
+    /// And these.
+    also: Vec<String>,
+}
+
+/// One axis, for those who read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Axis {
+    /// Its name in rules and filters.
+    pub name: String,
+    /// What it varies.
+    pub says: String,
+    /// Its values and what each stands for. Empty where another file, or the implementation, has them.
+    #[serde(default)]
+    pub values: IndexMap<String, String>,
+    /// The features that an implementation must declare for some of the values.
+    #[serde(default)]
+    pub needs: IndexMap<String, String>,
+}
+
+/// Combinations that are set aside.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Reduction {
+    /// Which ones.
+    when: Selector,
+    /// Only where the route is the implementation's first, or another of its spellings.
+    spelling: Option<Spelling>,
+    /// The same in words, for the report.
+    says: String,
+    /// Why nothing is lost.
+    reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Spelling {
+    First,
+    Other,
+}
+
+/// Combinations that a run leaves out, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// Which ones, in words.
+    pub pattern: String,
+    /// Why nothing is lost.
+    pub reason: String,
+    /// How many.
+    pub count: usize,
+}
+
+/// The place of a server's name in a route.
+const PLACE: &str = "{server}";
+/// Which of several servers a call is meant for: one with a neighbour on either side.
+const TARGET: usize = 1;
+
+static EMBEDDED: LazyLock<Axes> = LazyLock::new(|| {
+    Axes::parse(include_str!("../../cases/axes.toml"))
+        .expect("the embedded axes.toml parses, as a test of this module shows")
+});
+
+impl Axes {
+    /// The ones that this program was built with.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// Reads and checks a description of the axes.
+    ///
+    /// # Errors
+    ///
+    /// When it is not TOML, has unknown keys, or names a value that no cell has.
+    pub fn parse(text: &str) -> Result<Self, AxesError> {
+        let axes: Self = toml::from_str(text)?;
+        for reduction in &axes.not_applicable {
+            if let Some((axis, value)) = reduction.when.slip() {
+                return Err(AxesError::Slip { axis, value, says: reduction.says.clone() });
+            }
+        }
+        Ok(axes)
+    }
+
+    /// Every mix of behaviours that several servers are asked with, each spelled as a cell spells it.
+    #[must_use]
+    pub fn mixes(&self) -> Vec<String> {
+        let mut mixes = self.mixes_of_words();
+        mixes.extend(self.mixes.also.iter().cloned());
+        mixes
+    }
+
+    /// Those of them in which every server has a word to say about the token.
+    #[must_use]
+    pub fn mixes_of_words(&self) -> Vec<String> {
+        let mut mixes = vec![String::new()];
+        for place in 0..names::SEVERAL.len() {
+            let comma = if place == 0 { "" } else { "," };
+            mixes = mixes
+                .iter()
+                .flat_map(|mix| {
+                    self.mixes.every.iter().map(move |one| format!("{mix}{comma}{one}"))
+                })
+                .collect();
+        }
+        mixes
+    }
+
+    /// The axes, in the order in which a cell names them.
+    pub fn iter(&self) -> impl Iterator<Item = &Axis> {
+        self.axis.iter()
+    }
+
+    /// The feature that an implementation lacks for this cell, if it lacks one.
+    #[must_use]
+    pub fn missing(&self, cell: &Cell, features: &BTreeSet<String>) -> Option<&str> {
+        self.axis
+            .iter()
+            .filter_map(|axis| axis.needs.get(cell.value(&axis.name)))
+            .find(|feature| !features.contains(*feature))
+            .map(String::as_str)
+    }
+}
+
+/// Every cell for these starts and routes, one start after another, and what is left out. A route belongs to one server where it has a
+/// place for its name, and to several where not.
+#[must_use]
+pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Vec<Excluded>) {
+    let (of_several, of_one): (Vec<String>, Vec<String>) =
+        routes.iter().cloned().partition(|route| !route.contains(PLACE));
+    let one = Choice {
+        upstreams: Behaviours::embedded().spellings().collect(),
+        routes: of_one,
+    };
+    let several = Choice { upstreams: axes.mixes(), routes: of_several };
+    let reductions: Vec<&Reduction> = axes.not_applicable.iter().collect();
+    let mut walk = Walk {
+        one: &one,
+        several: &several,
+        cells: Vec::new(),
+        excluded: vec![0; reductions.len()],
+    };
+    for start in starts {
+        let blank = Cell {
+            credentials: Credentials::Nothing,
+            server: ServerKind::Unknown,
+            upstream: String::new(),
+            method: Method::Initialize,
+            route: String::new(),
+            strategy: start.strategy,
+            profile: start.profile,
+            era: ProtocolVersion::default(),
+        };
+        let fits = |reduction: &Reduction| {
+            ["strategy", "profile"]
+                .iter()
+                .all(|axis| reduction.when.fits(axis, blank.value(axis)))
+        };
+        let open: Vec<(usize, &Reduction)> = reductions
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(_, reduction)| fits(reduction))
+            .collect();
+        walk.from(0, &blank, &open);
+    }
+    let excluded = reductions.iter().zip(walk.excluded).filter(|(_, count)| *count > 0);
+    let excluded = excluded.map(|(Reduction { says, reason, .. }, count)| Excluded {
+        pattern: says.clone(),
+        reason: reason.clone(),
+        count,
+    });
+    (walk.cells, excluded.collect())
+}
+
+/// What there is to choose from, once it is known whether one server is asked or several.
+struct Choice {
+    upstreams: Vec<String>,
+    routes: Vec<String>,
+}
+
+/// The way through all combinations, axis by axis. Where a reduction fits whatever comes behind, nothing behind is looked at.
+struct Walk<'a> {
+    one: &'a Choice,
+    several: &'a Choice,
+    cells: Vec<Cell>,
+    excluded: Vec<usize>,
+}
+
+impl Walk<'_> {
+    /// The axes that a start leaves open, in the order of the walk.
+    const OPEN: [&'static str; 6] = ["era", "credentials", "server", "upstream", "method", "route"];
+
+    /// The eras, the usual one first.
+    const ERAS: [ProtocolVersion; 4] = [
+        ProtocolVersion::V2025_11_25,
+        ProtocolVersion::V2025_06_18,
+        ProtocolVersion::V2025_03_26,
+        ProtocolVersion::V2026_07_28,
+    ];
+
+    /// Goes on at an axis, with the values chosen so far and the reductions that fit them.
+    fn from(&mut self, at: usize, chosen: &Cell, open: &[(usize, &Reduction)]) {
+        let settled = |reduction: &Reduction| {
+            !Self::OPEN[at..].iter().any(|axis| reduction.when.looks_at(axis))
+                && (reduction.spelling.is_none() || at == Self::OPEN.len())
+        };
+        if let Some((row, _)) = open.iter().find(|(_, reduction)| settled(reduction)) {
+            self.excluded[*row] += self.count(at, chosen);
+            return;
+        }
+        let Some(axis) = Self::OPEN.get(at) else {
+            return self.cells.push(chosen.clone());
+        };
+        for nth in 0..self.width(at, chosen) {
+            let mut cell = chosen.clone();
+            match *axis {
+                "era" => cell.era = Self::ERAS[nth],
+                "credentials" => cell.credentials = Credentials::ALL[nth],
+                "server" => cell.server = ServerKind::ALL[nth],
+                "upstream" => cell.upstream.clone_from(&self.choice(chosen).upstreams[nth]),
+                "method" => cell.method = Method::ALL[nth],
+                _ => cell.route.clone_from(&self.choice(chosen).routes[nth]),
+            }
+            let spelling = if nth == 0 { Spelling::First } else { Spelling::Other };
+            let fits = |reduction: &Reduction| {
+                reduction.when.fits(axis, cell.value(axis))
+                    && (*axis != "route" || reduction.spelling.is_none_or(|only| only == spelling))
+            };
+            let open: Vec<(usize, &Reduction)> =
+                open.iter().copied().filter(|(_, reduction)| fits(reduction)).collect();
+            self.from(at + 1, &cell, &open);
+        }
+    }
+
+    fn choice(&self, chosen: &Cell) -> &Choice {
+        if chosen.server == ServerKind::Several {
+            self.several
+        } else {
+            self.one
+        }
+    }
+
+    /// How many combinations there are from an axis on.
+    fn count(&self, at: usize, chosen: &Cell) -> usize {
+        let behind =
+            |kind: ServerKind| self.count(at + 1, &Cell { server: kind, ..chosen.clone() });
+        match Self::OPEN.get(at) {
+            None => 1,
+            Some(&"server") => ServerKind::ALL.iter().map(|kind| behind(*kind)).sum(),
+            Some(_) => self.width(at, chosen) * self.count(at + 1, chosen),
+        }
+    }
+
+    fn width(&self, at: usize, chosen: &Cell) -> usize {
+        match Self::OPEN[at] {
+            "era" => Self::ERAS.len(),
+            "credentials" => Credentials::ALL.len(),
+            "server" => ServerKind::ALL.len(),
+            "upstream" => self.choice(chosen).upstreams.len(),
+            "method" => Method::ALL.len(),
+            _ => self.choice(chosen).routes.len(),
+        }
+    }
+}
+
+/// The server of the plan that a cell asks for. A cell whose token carries no script to a forwarding server needs the server for
+/// itself; the methods are spread over several, so that such cells wait less for one another.
+#[must_use]
+pub fn server_of(cell: &Cell) -> &'static str {
+    match cell.server {
+        ServerKind::Forwarding => {
+            let is_server =
+                Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
+            if cell.era == ProtocolVersion::V2026_07_28 {
+                return is_server.unwrap_or(names::MODERN);
+            }
+            let turn = if cell.credentials == Credentials::KeyAndToken {
+                0
+            } else {
+                cell.method as usize
+            };
+            is_server.unwrap_or(names::FORWARDING[turn % names::FORWARDING.len()])
+        }
+        ServerKind::Static => names::STATIC,
+        ServerKind::ClientCredentials => names::MINTED,
+        ServerKind::Open => names::OPEN,
+        ServerKind::Ungranted => names::RESTRICTED,
+        ServerKind::Unknown => names::UNKNOWN,
+        ServerKind::Several => names::SEVERAL[TARGET],
+    }
+}
+
+/// The servers that a cell asks for, each with what it is told to do.
+#[must_use]
+pub fn orders_of(cell: &Cell) -> Vec<(&'static str, &str)> {
+    match cell.server {
+        ServerKind::Several => names::SEVERAL.into_iter().zip(cell.mix()).collect(),
+        _ => vec![(server_of(cell), &cell.upstream)],
+    }
+}
+
+/// What is wrong with a description of the axes.
+#[derive(Debug, thiserror::Error)]
+pub enum AxesError {
+    /// It is not TOML, or has keys or values that nobody knows.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// A reduction names what no cell has.
+    #[error("`{says}`: no cell has {axis} = `{value}`")]
+    Slip {
+        /// The axis.
+        axis: &'static str,
+        /// The value.
+        value: String,
+        /// The reduction.
+        says: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cases::{axis::Strategy, matrix_case::AXES},
+        catalogue::Profile,
+    };
+
+    fn routes() -> Vec<String> {
+        [
+            "/mcp/{server}",
+            "/mcp/{server}/",
+            "/{server}/mcp",
+            "/{server}/mcp/",
+            "/mcp",
+            "/mcp/{servers}",
+            "/toolset/{toolset}/mcp",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    #[test]
+    fn every_value_of_every_axis_is_described() {
+        let described = |name: &str| -> Vec<String> {
+            let axis = Axes::embedded().iter().find(|axis| axis.name == name).unwrap();
+            assert!(axis.needs.keys().all(|value| axis.values.contains_key(value)));
+            axis.values.keys().cloned().collect()
+        };
+        assert_eq!(
+            described("credentials"),
+            Credentials::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("server"),
+            ServerKind::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("method"),
+            Method::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("strategy"),
+            Strategy::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("profile"),
+            Profile::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            described("era"),
+            ProtocolVersion::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            Axes::embedded().iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>(),
+            AXES
+        );
+    }
+
+    #[test]
+    fn the_matrix_is_every_combination_less_what_is_set_aside() {
+        let starts = [Strategy::Probe, Strategy::Deferred]
+            .map(|strategy| Start { profile: Profile::Seed, strategy });
+        let (cells, excluded) = cells(Axes::embedded(), &starts, &routes());
+        let of_one = (ServerKind::ALL.len() - 1) * Behaviours::embedded().spellings().count() * 4;
+        let of_several = Axes::embedded().mixes().len() * 3;
+        let all = Credentials::ALL.len()
+            * (of_one + of_several)
+            * Method::ALL.len()
+            * ProtocolVersion::ALL.len()
+            * starts.len();
+        assert_eq!(
+            cells.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(),
+            all
+        );
+        assert!((1_500..3_500).contains(&cells.len()), "{}", cells.len());
+        let ids: BTreeSet<String> = cells.iter().map(ToString::to_string).collect();
+        assert_eq!(ids.len(), cells.len());
+    }
+
+    #[test]
+    fn every_behaviour_of_the_matrix_meets_a_forwarded_token() {
+        let (cells, _) = cells(
+            Axes::embedded(),
+            &[Start { profile: Profile::Seed, strategy: Strategy::Own }],
+            &routes(),
+        );
+        for upstream in Behaviours::embedded().spellings() {
+            let meets = |cell: &&Cell| {
+                cell.upstream == upstream
+                    && cell.credentials == Credentials::KeyAndToken
+                    && cell.server == ServerKind::Forwarding
+            };
+            assert!(cells.iter().any(|cell| meets(&cell)), "{upstream}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_no_cell_has_is_a_slip() {
+        let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = '418-*' }\nsays = 'teapots'\nreason = 'none'\n";
+        assert_eq!(
+            Axes::parse(text).unwrap_err().to_string(),
+            "`teapots`: no cell has upstream = `418-*`"
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! What is sent and what is expected: matrix cases, scenarios, mock behaviours, and rules.
+//!
+//! A case is either a *matrix case*, generated from the axes, or a *scenario*, written by hand. Nothing here sends a request or
+//! looks at a response.
+
+pub mod axis;
+pub mod behaviour;
+pub mod deployment;
+pub mod matrix;
+pub mod matrix_case;
+pub mod pattern;
+pub mod rule;
+pub mod scenario;
+pub mod selection;
+pub mod selector;
+pub mod token_script;

@@ -1,0 +1,173 @@
+//! Picks cells by the values of their axes. Rules and the reductions of the matrix spell it the same way.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::{
+    cases::{
+        axis::{Credentials, Method, ServerKind, Strategy},
+        behaviour::{Behaviours, Class},
+        matrix_case::{AXES, Cell},
+        pattern::Pattern,
+    },
+    catalogue::{Profile, ProtocolVersion},
+};
+
+/// Which cells are meant: those that fit every pattern that is there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Selector {
+    credentials: Option<Pattern>,
+    server: Option<Pattern>,
+    upstream: Option<Pattern>,
+    /// What an honest gateway may conclude from the upstream's behaviour; of several servers, each thing once, in alphabetical order,
+    /// joined by `+`.
+    class: Option<Pattern>,
+    /// The same of the one server that a message to several is meant for; where it is meant for all, none is.
+    target: Option<Pattern>,
+    method: Option<Pattern>,
+    route: Option<Pattern>,
+    strategy: Option<Pattern>,
+    profile: Option<Pattern>,
+    era: Option<Pattern>,
+}
+
+impl Selector {
+    /// Whether this cell is meant. A behaviour goes by its name, with and without its body.
+    #[must_use]
+    pub fn matches(&self, cell: &Cell) -> bool {
+        let target = |pattern: &Pattern| {
+            cell.target().is_some_and(|target| pattern.matches(class_of(target)))
+        };
+        AXES.iter().all(|axis| self.fits(axis, cell.value(axis)))
+            && self.target.as_ref().is_none_or(target)
+    }
+
+    /// Whether a cell can be meant that has this value of this axis.
+    #[must_use]
+    pub fn fits(&self, axis: &str, value: &str) -> bool {
+        if axis != "upstream" {
+            return self.pattern(axis).is_none_or(|pattern| pattern.matches(value));
+        }
+        let name = value.split_once('+').map_or(value, |(name, _)| name);
+        let class = |pattern: &Pattern| match value.contains(',') {
+            true => pattern.matches(&classes(value.split(','))),
+            false => pattern.matches(class_of(value)),
+        };
+        self.upstream
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches_one_of(&[value, name]))
+            && self.class.as_ref().is_none_or(class)
+    }
+
+    /// Whether it looks at this axis at all.
+    #[must_use]
+    pub fn looks_at(&self, axis: &str) -> bool {
+        self.pattern(axis).is_some() || axis == "upstream" && self.class.is_some()
+    }
+
+    fn pattern(&self, axis: &str) -> Option<&Pattern> {
+        match axis {
+            "credentials" => self.credentials.as_ref(),
+            "server" => self.server.as_ref(),
+            "upstream" => self.upstream.as_ref(),
+            "method" => self.method.as_ref(),
+            "route" => self.route.as_ref(),
+            "strategy" => self.strategy.as_ref(),
+            "profile" => self.profile.as_ref(),
+            "era" => self.era.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A value that no cell can have, with the name of its axis: a slip of the pen.
+    #[must_use]
+    pub fn slip(&self) -> Option<(&'static str, String)> {
+        const CLASSES: [Class; 4] =
+            [Class::Accepted, Class::Forbidden, Class::Inconclusive, Class::Unauthorized];
+        let behaviours = Behaviours::embedded();
+        let of_several: Vec<String> = (1_u8..1 << CLASSES.len())
+            .map(|set| {
+                CLASSES
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, _)| set & 1 << n != 0)
+                    .map(|(_, class)| class.as_str())
+                    .collect::<Vec<_>>()
+            })
+            .map(|classes| classes.join("+"))
+            .collect();
+        let mut upstreams: Vec<String> = behaviours.spellings().collect();
+        upstreams.extend(
+            behaviours
+                .all()
+                .filter(|behaviour| !behaviour.scenario)
+                .map(|behaviour| behaviour.name.clone()),
+        );
+        let of = |values: &[&str], pattern: &Option<Pattern>| unknown(pattern.as_ref()?, values);
+        let all = |values: &[&'static str]| values.to_vec();
+        let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 9] = [
+            (
+                "credentials",
+                all(&Credentials::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.credentials,
+            ),
+            (
+                "server",
+                all(&ServerKind::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.server,
+            ),
+            ("upstream", upstreams.iter().map(String::as_str).collect(), &self.upstream),
+            ("class", of_several.iter().map(String::as_str).collect(), &self.class),
+            ("target", CLASSES.iter().map(|class| class.as_str()).collect(), &self.target),
+            (
+                "method",
+                all(&Method::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.method,
+            ),
+            (
+                "strategy",
+                all(&Strategy::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.strategy,
+            ),
+            (
+                "profile",
+                all(&Profile::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.profile,
+            ),
+            (
+                "era",
+                all(&ProtocolVersion::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                &self.era,
+            ),
+        ];
+        axes.iter()
+            .find_map(|(axis, values, pattern)| of(values, pattern).map(|value| (*axis, value)))
+    }
+}
+
+/// What an honest gateway may conclude from a behaviour. Nothing where it is unknown.
+fn class_of(behaviour: &str) -> &'static str {
+    Behaviours::embedded().find(behaviour).map_or("", |found| found.class.as_str())
+}
+
+/// The same of several, each thing once.
+fn classes<'a>(behaviours: impl IntoIterator<Item = &'a str>) -> String {
+    behaviours
+        .into_iter()
+        .map(class_of)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect::<Vec<_>>()
+        .join("+")
+}
+
+fn unknown(pattern: &Pattern, values: &[&str]) -> Option<String> {
+    // Of a mix, each part is a value of its own.
+    let known = |part: &str| values.iter().any(|value| crate::cases::pattern::wild(part, value));
+    pattern
+        .written()
+        .find(|written| !written.split(',').all(known))
+        .map(str::to_owned)
+}

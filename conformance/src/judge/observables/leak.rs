@@ -1,0 +1,217 @@
+//! Observes where secrets turned up that have no business there, and what else travels that should not.
+//!
+//! Which sink may see which secret, and how a secret can be spelled, is decided in [`crate::judge::disclosure`].
+
+use super::{Observable, Observation, Subject};
+use crate::{
+    judge::disclosure::{
+        Leak,
+        index::{Index, Wanted},
+    },
+    trace::{Arrival, Exchange, SecretKind},
+};
+
+/// Where secrets turned up.
+pub(super) const OBSERVABLES: &[Observable] = &[
+    Observable {
+        name: "key-leak",
+        says: "where upstreams were shown a gateway key",
+        values: &["nothing", "*"],
+        absence: Some("nothing"),
+        look: |subject| upstream_leak(subject, &[SecretKind::GatewayKey], Leak::is_key),
+    },
+    Observable {
+        name: "token-leak",
+        says: "where the caller's token went that is no business of its",
+        values: &["nothing", "*"],
+        absence: Some("nothing"),
+        look: |subject| upstream_leak(subject, &[SecretKind::UpstreamToken], Leak::is_token),
+    },
+    Observable {
+        name: "credential-leak",
+        says: "where credentials of the gateway's own went that are not meant for there",
+        values: &["nothing", "*"],
+        absence: Some("nothing"),
+        look: |subject| {
+            let own = [SecretKind::StaticToken, SecretKind::MintedToken, SecretKind::ClientSecret];
+            upstream_leak(subject, &own, Leak::is_own_credential)
+        },
+    },
+    Observable {
+        name: "stowaways",
+        says: "which header lines of the client's travelled along that a gateway has no reason to hand on",
+        values: &["none", "*"],
+        absence: Some("none"),
+        look: stowaways,
+    },
+    Observable {
+        name: "query",
+        says: "whether a token in the URL travelled along",
+        values: &["clean", "token"],
+        absence: Some("clean"),
+        look: query,
+    },
+    Observable {
+        name: "told",
+        says: "which secret the answer gives away, or which address of the inside its head does",
+        values: &["nothing", "*"],
+        absence: None,
+        look: told,
+    },
+    Observable {
+        name: "logged",
+        says: "which secret the implementation wrote to its outputs",
+        values: &["nothing", "*"],
+        absence: None,
+        look: logged,
+    },
+    Observable {
+        name: "log-noise",
+        says: "whether an expected refusal is logged as if something were broken",
+        values: &["quiet", "traceback", "error"],
+        absence: None,
+        look: log_noise,
+    },
+];
+
+/// The host and port of a URL.
+pub(super) fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    &rest[..rest.find('/').unwrap_or(rest.len())]
+}
+
+fn upstream_leak(
+    subject: &Subject<'_>,
+    kinds: &[SecretKind],
+    is_one: impl Fn(&Leak) -> bool,
+) -> Observation {
+    if !subject.trace.secrets.iter().any(|secret| kinds.contains(&secret.kind)) {
+        return Observation::NotApplicable;
+    }
+    first(subject, |leak| leak.is_upstream() && is_one(leak)).unwrap_or_else(|| "nothing".into())
+}
+
+fn first(subject: &Subject<'_>, is_one: impl Fn(&Leak) -> bool) -> Option<Observation> {
+    subject
+        .leaks()
+        .iter()
+        .find(|leak| is_one(leak))
+        .map(|leak| leak.to_string().into())
+}
+
+/// Only lines that the client did send are looked for, by name and value: a gateway may well write such lines of its own.
+fn stowaways(subject: &Subject<'_>) -> Observation {
+    let unwelcome = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let known = [
+            "cookie",
+            "proxy-authorization",
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-original-url",
+        ]
+        .contains(&name.as_str());
+        known || name.starts_with("x-forwarded-") || name.starts_with("x-stowaway")
+    };
+    let travelled = |(name, value): &&(String, String)| {
+        let same = |(other, theirs): &(String, String)| {
+            other.eq_ignore_ascii_case(name) && theirs.contains(value.as_str())
+        };
+        subject.trace.arrivals.iter().any(|arrival| arrival.headers.iter().any(same))
+    };
+    let mut sent = subject
+        .trace
+        .exchanges
+        .iter()
+        .flat_map(|exchange| &exchange.sent_headers)
+        .filter(|(name, _)| unwelcome(name))
+        .peekable();
+    if sent.peek().is_none() {
+        return Observation::NotApplicable;
+    }
+    sent.find(travelled)
+        .map_or("none".into(), |(name, _)| name.to_ascii_lowercase().into())
+}
+
+fn query(subject: &Subject<'_>) -> Observation {
+    let token = |exchange: &Exchange| {
+        let (_, query) = exchange.path.split_once('?')?;
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("access_token="))
+            .map(str::to_owned)
+    };
+    let Some(token) = subject.trace.exchanges.iter().find_map(token) else {
+        return Observation::NotApplicable;
+    };
+    let index = Index::new([Wanted { value: &token, drawn_here: true }]);
+    let travelled = |arrival: &Arrival| {
+        let texts = arrival
+            .headers
+            .iter()
+            .map(|(_, value)| value)
+            .chain([&arrival.target, &arrival.body]);
+        arrival.target.contains("access_token") || texts.into_iter().any(|text| index.is_in(text))
+    };
+    if subject.trace.arrivals.iter().any(travelled) {
+        "token"
+    } else {
+        "clean"
+    }
+    .into()
+}
+
+fn told(subject: &Subject<'_>) -> Observation {
+    let Some(exchange) = subject.exchange() else {
+        return Observation::Unknown("no request was sent");
+    };
+    if exchange.status.is_none() {
+        return Observation::NotApplicable;
+    }
+    if let Some(told) = first(subject, Leak::is_told) {
+        return told;
+    }
+    let refusal = matches!(exchange.status, Some(400..=599));
+    let inside = |text: &str| {
+        subject
+            .context
+            .plan
+            .servers
+            .iter()
+            .any(|server| text.contains(authority(&server.url)))
+    };
+    if refusal && exchange.headers.iter().any(|(_, value)| inside(value)) {
+        "upstream address"
+    } else {
+        "nothing"
+    }
+    .into()
+}
+
+fn logged(subject: &Subject<'_>) -> Observation {
+    if subject.context.output.is_empty() {
+        return Observation::NotApplicable;
+    }
+    first(subject, Leak::is_shown).unwrap_or_else(|| "nothing".into())
+}
+
+fn log_noise(subject: &Subject<'_>) -> Observation {
+    let output = &subject.context.output;
+    if output.is_empty() {
+        return Observation::NotApplicable;
+    }
+    let loud = |line: &str| {
+        ["ERROR", "CRITICAL", "level=error", "\"level\":\"error\""]
+            .iter()
+            .any(|mark| line.contains(mark))
+    };
+    if output.contains("Traceback (most recent call last)") || output.contains("stack backtrace:") {
+        "traceback"
+    } else if output.lines().any(loud) {
+        "error"
+    } else {
+        "quiet"
+    }
+    .into()
+}

@@ -1,0 +1,157 @@
+use super::*;
+use crate::{
+    cases::{
+        axis::{Credentials, Method, ServerKind, Strategy},
+        token_script::CaseId,
+    },
+    catalogue::ProtocolVersion,
+    judge::Verdict,
+};
+
+fn run() -> Run {
+    let header = Header {
+        format: FORMAT,
+        suite: "0.1.0".into(),
+        catalogue: "0".into(),
+        implementation: "builtin:reference".into(),
+        version: "0.1.0".into(),
+        ours: true,
+        seed: 7,
+        profiles: vec![Profile::Seed],
+        strategies: vec![Strategy::Probe],
+        layout: "key in x-litellm-api-key, token in authorization".into(),
+        filters: Vec::new(),
+    };
+    let trace = Trace {
+        case: CaseId("c1".into()),
+        exchanges: Vec::new(),
+        arrivals: Vec::new(),
+        secrets: Vec::new(),
+    };
+    let cell = Cell {
+        credentials: Credentials::KeyAndToken,
+        server: ServerKind::Forwarding,
+        upstream: "401-full+oauth".into(),
+        method: Method::ToolsList,
+        route: "/mcp/{server}".into(),
+        strategy: Strategy::Probe,
+        profile: Profile::Seed,
+        era: ProtocolVersion::default(),
+    };
+    let finding = Finding {
+        requirement: "STA-01".into(),
+        rule: "refused-token-surfaces".into(),
+        verdict: Verdict::Pass,
+        observable: "status".into(),
+        expected: "401".into(),
+        seen: "401".into(),
+    };
+    let observations = BTreeMap::from([("status".to_owned(), "401".to_owned())]);
+    let judged = JudgedCell {
+        cell,
+        gateway: "http://127.0.0.1:1".into(),
+        trace: trace.clone(),
+        evidence: Evidence::default(),
+        observations,
+        findings: vec![finding],
+    };
+    let scenario = JudgedScenario {
+        scenario: "calls-share-connections".into(),
+        start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
+        gateway: "http://127.0.0.1:1".into(),
+        trace,
+        evidence: Evidence {
+            control: false,
+            output: "a line".into(),
+            ..Evidence::default()
+        },
+        observations: BTreeMap::new(),
+        findings: Vec::new(),
+    };
+    let damage = Damage {
+        start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
+        cells: vec!["a".into()],
+        says: "no answer".into(),
+    };
+    Run {
+        setup: Some(setup()),
+        cells: vec![judged],
+        scenarios: vec![scenario],
+        damages: vec![damage],
+        ..Run::new(header)
+    }
+}
+
+fn setup() -> Setup {
+    let plan = crate::cases::deployment::Plan {
+        full_key: "sk-full".into(),
+        ..crate::cases::deployment::Plan::default()
+    };
+    Setup {
+        plan,
+        key_header: "x-key".into(),
+        token_header: "authorization".into(),
+        name_separator: "-".into(),
+        deadlines: crate::judge::observables::Deadlines { probe: 1, commit: 1, slack: 1 },
+        features: ["discovery".to_owned()].into(),
+        surfaces: crate::implementations::Surfaces::default(),
+    }
+}
+
+fn written(run: &Run) -> String {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::start(&mut bytes, &run.header).unwrap();
+    run.setup.iter().for_each(|setup| writer.setup(setup).unwrap());
+    run.cells.iter().for_each(|cell| writer.cell(cell).unwrap());
+    run.scenarios.iter().for_each(|scenario| writer.scenario(scenario).unwrap());
+    run.damages.iter().for_each(|damage| writer.damage(damage).unwrap());
+    writer.finish(run.interrupted).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn what_was_written_is_read_again() {
+    let run = run();
+    assert_eq!(Run::read(written(&run).as_bytes()).unwrap(), run);
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_is_valid() {
+    let run = Run { interrupted: true, ..run() };
+    assert!(Run::read(written(&run).as_bytes()).unwrap().interrupted);
+}
+
+#[test]
+fn a_file_cut_anywhere_is_not_taken_for_a_run() {
+    let whole = written(&run());
+    for cut in 0..whole.len() - 1 {
+        let error = Run::read(&whole.as_bytes()[..cut]).unwrap_err();
+        assert!(
+            matches!(error, ReadError::NoHeader | ReadError::Truncated { .. }),
+            "cut at {cut}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_lost_line_is_noticed() {
+    let whole = written(&run());
+    let without: String = whole
+        .lines()
+        .filter(|line| !line.contains(r#""line":"scenario""#))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(matches!(Run::read(without.as_bytes()), Err(ReadError::Miscounted { .. })));
+}
+
+#[test]
+fn another_format_is_refused() {
+    let other = written(&run()).replacen(&format!(r#""format":{FORMAT}"#), r#""format":99"#, 1);
+    assert!(matches!(Run::read(other.as_bytes()), Err(ReadError::OtherFormat { found: 99 })));
+}
+
+#[test]
+fn nonsense_in_the_middle_is_named_by_its_line() {
+    let broken = written(&run()).replacen(r#"{"line":"cell""#, r#"{"line":"sell""#, 1);
+    assert!(matches!(Run::read(broken.as_bytes()), Err(ReadError::BadLine { line: 3, .. })));
+}
