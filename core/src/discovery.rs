@@ -136,6 +136,59 @@ pub fn well_known_url(suffix: &str, about: &str) -> Option<String> {
     Some(format!("{origin}/.well-known/{suffix}{path}"))
 }
 
+/// What a request for protected resource metadata is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataSubject<'p> {
+    /// A single-server endpoint.
+    Server(ServerEndpoint<'p>),
+    /// A server that refused a request to an aggregate endpoint (AGG-06).
+    ServerOfAggregate(ServerEndpoint<'p>, AggregateEndpoint<'p>),
+    /// An aggregate endpoint.
+    Aggregate(AggregateEndpoint<'p>),
+}
+
+impl<'p> MetadataSubject<'p> {
+    /// Reads the endpoint and the query of a request. `None` if the query names a path that is no aggregate endpoint.
+    #[must_use]
+    pub fn parse(endpoint: Endpoint<'p>, query: Option<&'p str>) -> Option<Self> {
+        let resource = query.and_then(|query| query.strip_prefix("resource="));
+        match (endpoint, resource) {
+            (Endpoint::Aggregate(aggregate), _) => Some(Self::Aggregate(aggregate)),
+            (Endpoint::SingleServer(server), None) => Some(Self::Server(server)),
+            (Endpoint::SingleServer(server), Some(path)) => {
+                AggregateEndpoint::parse(path)
+                    .map(|aggregate| Self::ServerOfAggregate(server, aggregate))
+            }
+        }
+    }
+}
+
+/// The URLs at which the authorization server metadata of an issuer may be, in the order in which they are tried (RFC 8414 §3.1).
+///
+/// The upstream chooses the issuer. Only https is fetched, or http on 127.0.0.0/8 if the upstream itself is on loopback.
+#[must_use]
+pub fn authorization_server_metadata_urls(issuer: &str, upstream: &str) -> Vec<String> {
+    let inserted = ["oauth-authorization-server", "openid-configuration"]
+        .map(|suffix| well_known_url(suffix, issuer));
+    let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let is_local = url::Url::parse(upstream).is_ok_and(|url| is_loopback(&url));
+    let may_fetch = |url: &String| {
+        url.starts_with("https://") || is_local && url.starts_with("http://127.")
+    };
+    inserted.into_iter().flatten().chain([appended]).filter(may_fetch).collect()
+}
+
+/// The URLs at which the protected resource metadata of an upstream may be, in the order in which they are tried (RFC 9728 §3.1).
+#[must_use]
+pub fn protected_resource_metadata_urls(upstream: &str) -> Vec<String> {
+    let Ok(url) = url::Url::parse(upstream) else { return Vec::new() };
+    let origin = url.origin().ascii_serialization();
+    [upstream, &origin]
+        .into_iter()
+        .filter_map(|resource| well_known_url("oauth-protected-resource", resource))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,5 +276,56 @@ mod tests {
         );
         assert_eq!(at("mailto:a@b"), None);
         assert_eq!(at("nonsense"), None);
+    }
+
+    #[test]
+    fn the_query_names_the_aggregate_endpoint_of_a_refusal() {
+        let Endpoint::SingleServer(server) = ENDPOINT else { panic!() };
+        let aggregate = AggregateEndpoint::parse("/mcp/a,b").unwrap();
+        for (endpoint, query, subject) in [
+            (ENDPOINT, None, Some(MetadataSubject::Server(server))),
+            (
+                ENDPOINT,
+                Some("resource=/mcp/a,b"),
+                Some(MetadataSubject::ServerOfAggregate(server, aggregate)),
+            ),
+            (ENDPOINT, Some("resource=/mcp/a"), None),
+            (ENDPOINT, Some("other=1"), Some(MetadataSubject::Server(server))),
+            (
+                Endpoint::Aggregate(aggregate),
+                Some("resource=/mcp"),
+                Some(MetadataSubject::Aggregate(aggregate)),
+            ),
+        ] {
+            assert_eq!(MetadataSubject::parse(endpoint, query), subject, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn cleartext_metadata_is_fetched_only_between_loopback_addresses() {
+        let urls = authorization_server_metadata_urls;
+        assert_eq!(
+            urls("https://as.test/tenant/", "https://up.test/mcp"),
+            [
+                "https://as.test/.well-known/oauth-authorization-server/tenant",
+                "https://as.test/.well-known/openid-configuration/tenant",
+                "https://as.test/tenant/.well-known/openid-configuration",
+            ]
+        );
+        assert_eq!(urls("http://127.0.0.1:9", "http://127.0.0.1:8/mcp").len(), 3);
+        assert!(urls("http://127.0.0.1:9", "https://up.test/mcp").is_empty());
+        assert!(urls("http://as.test", "http://127.0.0.1:8/mcp").is_empty());
+    }
+
+    #[test]
+    fn upstream_metadata_is_expected_under_the_path_and_then_under_the_origin() {
+        assert_eq!(
+            protected_resource_metadata_urls("https://up.test/mcp"),
+            [
+                "https://up.test/.well-known/oauth-protected-resource/mcp",
+                "https://up.test/.well-known/oauth-protected-resource",
+            ]
+        );
+        assert!(protected_resource_metadata_urls("up").is_empty());
     }
 }

@@ -15,15 +15,19 @@
 //! | [`mirror`] | do header fields and body agree? |
 //! | [`access`] | which servers may the caller use? |
 //! | [`session`] | which upstream sessions does the session id stand for? |
+//! | [`exchange`] | how much of the body is read, and which kind of response may it have? |
 //! | [`aggregate`], [`naming`] | which server of an aggregate endpoint gets the message, and what are its tools called? |
 //! | [`credential`] | which credential is each server sent? |
 //! | [`preflight`] | which servers are probed before the request is forwarded? |
 //! | [`outcome`] | what does an upstream's status say about the token? |
 //! | [`verdict`] | do all outcomes together let the request proceed? |
+//! | [`combine`] | what do the answers of several servers amount to? |
 //! | [`fields`] | which header fields are forwarded? |
 //! | [`translate`] | what does a message look like in another [`protocol_version`]? |
 //! | [`relay`] | is an upstream's response relayed or replaced by a failure? |
 //! | [`status`], [`challenge`] | which status, JSON-RPC code, message and challenge does a failure have? |
+//! | [`refusal`] | which header fields and body does a refused request get? |
+//! | [`answer_status`] | which status does every other answer of the gateway have? |
 //! | [`discovery`] | where does a challenge lead, and what does the document there contain? |
 //!
 //! [`envelope`] reads JSON-RPC messages for all of them.
@@ -36,10 +40,13 @@ extern crate alloc;
 pub mod access;
 pub mod admission;
 pub mod aggregate;
+pub mod answer_status;
 pub mod challenge;
+pub mod combine;
 pub mod credential;
 pub mod discovery;
 pub mod envelope;
+pub mod exchange;
 pub mod fields;
 pub mod framing;
 pub mod mirror;
@@ -48,6 +55,7 @@ pub mod origin;
 pub mod outcome;
 pub mod preflight;
 pub mod protocol_version;
+pub mod refusal;
 pub mod relay;
 pub mod route;
 pub mod session;

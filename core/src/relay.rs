@@ -106,6 +106,12 @@ fn successful(head: ResponseHead, awaited: ExpectedResponse) -> Result<(), Failu
     if speaks_mcp { Ok(()) } else { Err(Failure::NotMcp) }
 }
 
+/// Whether a response with this status carries a document that the gateway itself requested: metadata or an access token.
+#[must_use]
+pub fn carries_document(status: StatusCode) -> bool {
+    status == StatusCode::OK
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

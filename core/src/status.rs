@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     admission::Rejection,
+    answer_status::AnswerStatus,
     outcome::{Cause, Outcome},
 };
 
@@ -305,6 +306,12 @@ impl Failure {
                 _ => row(502, 6, Upstream, "failed", "try again later"),
             },
         }
+    }
+
+    /// The status of the answer, in the form that the gateway can send.
+    #[must_use]
+    pub fn status(self) -> AnswerStatus {
+        AnswerStatus::new(self.error_response().status)
     }
 
     /// What it says of the caller's token, as a probe would have said it.

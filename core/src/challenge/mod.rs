@@ -4,7 +4,9 @@
 //! making, and an upstream's challenge is read for what may be carried over; it is passed on only in profile `transparent`.
 //! [`parse`](parse()) reads leniently; what is written is strict (RFC 9110 §11.6.1). Which status is answered is not decided here.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
+
+use http::{HeaderMap, HeaderValue, header};
 
 mod parse;
 mod write;
@@ -46,6 +48,22 @@ pub struct DiscoveryUrls {
     pub authorization_uri: String,
 }
 
+/// The `WWW-Authenticate` field lines of a response.
+#[must_use]
+pub fn field_lines(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(header::WWW_AUTHENTICATE).iter().cloned().collect()
+}
+
+/// The challenges that stay in a relayed response. A challenge may accompany any status (RFC 9110 §11.6.1); only profile
+/// `transparent` passes it on.
+#[must_use]
+pub fn relayed_lines(profile: Profile, upstream: &HeaderMap) -> Vec<HeaderValue> {
+    match profile {
+        Profile::Transparent => field_lines(upstream),
+        Profile::Seed | Profile::Mcp => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Profile::{Mcp, Seed, Transparent};
@@ -53,5 +71,16 @@ mod tests {
     #[test]
     fn several_servers_are_transparent_to_nobody() {
         assert_eq!([Seed, Mcp, Transparent].map(super::Profile::for_aggregate), [Seed, Mcp, Mcp]);
+    }
+
+    #[test]
+    fn a_challenge_beside_another_status_is_relayed_only_in_profile_transparent() {
+        let upstream = http::HeaderMap::from_iter([(
+            http::header::WWW_AUTHENTICATE,
+            http::HeaderValue::from_static("Bearer"),
+        )]);
+        for (profile, count) in [(Seed, 0), (Mcp, 0), (Transparent, 1)] {
+            assert_eq!(super::relayed_lines(profile, &upstream).len(), count, "{profile:?}");
+        }
     }
 }
