@@ -47,8 +47,7 @@ pub fn combine_answers<T>(
             Err(refusal) => drop(refusals.insert(server, refusal)),
         }
     }
-    let lost_session =
-        refusals.values().find(|refusal| refusal.failure == Failure::UnknownSession);
+    let lost_session = refusals.values().find(|refusal| refusal.failure == Failure::UnknownSession);
     if let Some(refusal) = lost_session {
         return Err(refusal.clone());
     }

@@ -155,10 +155,8 @@ impl<'p> MetadataSubject<'p> {
         match (endpoint, resource) {
             (Endpoint::Aggregate(aggregate), _) => Some(Self::Aggregate(aggregate)),
             (Endpoint::SingleServer(server), None) => Some(Self::Server(server)),
-            (Endpoint::SingleServer(server), Some(path)) => {
-                AggregateEndpoint::parse(path)
-                    .map(|aggregate| Self::ServerOfAggregate(server, aggregate))
-            }
+            (Endpoint::SingleServer(server), Some(path)) => AggregateEndpoint::parse(path)
+                .map(|aggregate| Self::ServerOfAggregate(server, aggregate)),
         }
     }
 }
@@ -172,9 +170,8 @@ pub fn authorization_server_metadata_urls(issuer: &str, upstream: &str) -> Vec<S
         .map(|suffix| well_known_url(suffix, issuer));
     let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let is_local = url::Url::parse(upstream).is_ok_and(|url| is_loopback(&url));
-    let may_fetch = |url: &String| {
-        url.starts_with("https://") || is_local && url.starts_with("http://127.")
-    };
+    let may_fetch =
+        |url: &String| url.starts_with("https://") || is_local && url.starts_with("http://127.");
     inserted.into_iter().flatten().chain([appended]).filter(may_fetch).collect()
 }
 

@@ -66,7 +66,11 @@ impl From<McpMethod> for Method {
 pub fn bytes_to_read(is_admitted: bool, headers: &HeaderMap, endpoint: &Endpoint<'_>) -> usize {
     let is_whole_message_used = ProtocolVersion::V2026_07_28.is_declared_in(headers)
         || matches!(endpoint, Endpoint::Aggregate(_));
-    if is_admitted && is_whole_message_used { usize::MAX } else { MAX_PREFIX_BYTES }
+    if is_admitted && is_whole_message_used {
+        usize::MAX
+    } else {
+        MAX_PREFIX_BYTES
+    }
 }
 
 /// The kind of response that a client's request expects.
@@ -137,14 +141,15 @@ mod tests {
 
     #[test]
     fn the_whole_message_is_read_for_an_aggregate_and_for_the_stateless_version() {
-        let stateless =
-            headers(&[(HeaderName::from_static(PROTOCOL_VERSION_FIELD), "2026-07-28")]);
+        let stateless = headers(&[(HeaderName::from_static(PROTOCOL_VERSION_FIELD), "2026-07-28")]);
         for (path, fields, is_whole) in [
             ("/mcp/alpha", HeaderMap::new(), false),
             ("/mcp/alpha", stateless.clone(), true),
             ("/mcp", HeaderMap::new(), true),
         ] {
-            let Route::Mcp(endpoint) = Route::parse(path) else { panic!("{path}") };
+            let Route::Mcp(endpoint) = Route::parse(path) else {
+                panic!("{path}")
+            };
             let read = bytes_to_read(true, &fields, &endpoint);
             assert_eq!(read, if is_whole { usize::MAX } else { MAX_PREFIX_BYTES }, "{path}");
             assert_eq!(bytes_to_read(false, &fields, &endpoint), MAX_PREFIX_BYTES, "{path}");

@@ -163,8 +163,7 @@ mod tests {
     #[test]
     fn every_401_has_a_challenge_and_every_405_names_its_methods() {
         let refused = Refusal::by_server(Failure::Unauthorized, Profile::Seed, &discovery(), &[]);
-        let rejected: Refusal =
-            Failure::Rejected(crate::admission::Rejection::UnknownKey).into();
+        let rejected: Refusal = Failure::Rejected(crate::admission::Rejection::UnknownKey).into();
         for refusal in [refused, rejected] {
             assert!(refusal.header_fields().contains_key(header::WWW_AUTHENTICATE));
         }
@@ -206,8 +205,9 @@ mod tests {
 
     #[test]
     fn a_probe_refuses_only_with_401_or_403() {
-        let after =
-            |outcome| Refusal::after_probe(outcome, Profile::Seed, &discovery(), &[]).map(|r| r.failure);
+        let after = |outcome| {
+            Refusal::after_probe(outcome, Profile::Seed, &discovery(), &[]).map(|r| r.failure)
+        };
         assert_eq!(after(Outcome::Unauthorized), Some(Failure::Unauthorized));
         assert_eq!(after(Outcome::Forbidden), Some(Failure::Forbidden));
         assert_eq!(after(Outcome::Accepted), None);

@@ -107,12 +107,8 @@ pub fn operation(
 ) -> Result<Operation, JsonAnswer> {
     match method {
         McpMethod::Get => Ok(listen(headers, scope)),
-        McpMethod::Delete if sessions.is_empty() => {
-            Ok(refuse(scope, Failure::UnknownSession))
-        }
-        McpMethod::Delete => {
-            Ok(in_sessions(FanOutOperation::EndSessions, scope, sessions))
-        }
+        McpMethod::Delete if sessions.is_empty() => Ok(refuse(scope, Failure::UnknownSession)),
+        McpMethod::Delete => Ok(in_sessions(FanOutOperation::EndSessions, scope, sessions)),
         McpMethod::Post => {
             let message = Message::parse(body).map_err(error::invalid_message)?;
             message_operation(message, headers, scope, sessions)
@@ -236,10 +232,7 @@ mod tests {
         };
         assert_eq!(server, ServerId(0));
         let refused = fan_out_of(get(&SERVERS));
-        assert!(matches!(
-            refused.operation,
-            FanOutOperation::Refuse(Failure::NoAggregateStream)
-        ));
+        assert!(matches!(refused.operation, FanOutOperation::Refuse(Failure::NoAggregateStream)));
         assert_eq!(refused.token_check, TokenCheck::ByProbe);
         assert_eq!(refused.servers.len(), 2);
     }

@@ -40,9 +40,7 @@ impl Reply {
     /// A server that answers with an error cannot be used.
     pub fn opening_result(self) -> Result<Value, Failure> {
         match self {
-            Self::Result(result) => {
-                serde_json::from_str(result.get()).map_err(|_| Failure::NotMcp)
-            }
+            Self::Result(result) => serde_json::from_str(result.get()).map_err(|_| Failure::NotMcp),
             Self::Error(_) => Err(Failure::NotMcp),
         }
     }
@@ -90,7 +88,10 @@ mod tests {
     #[test]
     fn a_server_without_the_method_has_no_such_list() {
         let list = |text: &str| {
-            parse(text).unwrap().list_result().map(|list| list.map(|list| list.get().to_owned()))
+            parse(text)
+                .unwrap()
+                .list_result()
+                .map(|list| list.map(|list| list.get().to_owned()))
         };
         assert_eq!(list(r#"{"id":7,"result":{"a": 1}}"#), Ok(Some(r#"{"a": 1}"#.to_owned())));
         assert_eq!(list(r#"{"id":7,"error":{"code":-32601}}"#), Ok(None));

@@ -76,9 +76,7 @@ pub fn initialized() -> Message {
 }
 
 fn request(method: &str, params: &Value) -> Message {
-    message(
-        &json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params }),
-    )
+    message(&json!({ "jsonrpc": "2.0", "id": "mcp-preflight", "method": method, "params": params }))
 }
 
 fn message(json: &Value) -> Message {
@@ -135,8 +133,7 @@ pub fn message_fields(
         fields.remove(name);
     }
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    fields
-        .insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    fields.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     let method = message.and_then(Message::method);
     if method.as_deref() != Some("initialize") {
         fields.insert(PROTOCOL_VERSION_FIELD, HeaderValue::from_static(version.as_str()));
@@ -237,9 +234,7 @@ mod tests {
     fn fields_that_describe_the_clients_message_are_replaced() {
         let client = HeaderMap::from_iter(
             [("mcp-method", "tools/list"), ("mcp-name", "alpha-echo"), ("user-agent", "c")].map(
-                |(name, value)| {
-                    (HeaderName::from_static(name), HeaderValue::from_static(value))
-                },
+                |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)),
             ),
         );
         let call = parsed(r#"{"id":1,"method":"tools/call","params":{"name":"écho"}}"#);
