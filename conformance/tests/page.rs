@@ -103,7 +103,7 @@ fn a_case_opens_with_both_faces_its_expectation_and_its_source() {
     for what in [
         cell,
         "<code>status</code> expected <code>403</code>, seen <code>401</code>",
-        "rule forbidden-is-403 · seed step 11 · RFC 9110 §15.5.4",
+        "rule forbidden-is-403 · LiteLLM change #27847, step 11 · RFC 9110 §15.5.4",
         "At the client",
         "gateway answers",
         "At the upstreams",

@@ -78,18 +78,18 @@ pub(super) fn explain(id: &str) -> Exit {
 }
 
 fn of_requirement(requirement: &Requirement) -> String {
-    let Requirement { id, level, statement, sources, observe, hurts, .. } = requirement;
-    let kind = if requirement.core() {
-        "core"
+    let Requirement { id, level, strength, statement, sources, observe, impact, .. } = requirement;
+    let result = if requirement.core() {
+        "core: decides the result of every implementation"
     } else {
-        "recommended: proposed by this suite, and binding for its own gateway alone"
+        "recommended: decides the result of the reference gateway only"
     };
-    let mut text = format!(
-        "{id}  {level}  {statement}\n\n  strength   {kind}\n  sources    {}\n  observe    {observe}\n",
-        sources.join(" · ")
-    );
-    if let Some(hurts) = hurts {
-        let _ = writeln!(text, "  hurts      {hurts}");
+    let mut text = format!("{id}  {level}  {statement}\n\n");
+    let _ = writeln!(text, "  strength   {strength} ({result})");
+    let _ = writeln!(text, "  sources    {}", sources.join(" · "));
+    let _ = writeln!(text, "  observe    {observe}");
+    if let Some(impact) = impact {
+        let _ = writeln!(text, "  impact     {impact}");
     }
     match requirement.status() {
         Status::Covered => {}

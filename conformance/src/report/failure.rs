@@ -48,8 +48,8 @@ impl Failure<'_> {
         for said in face::upstreams(trace) {
             row(text, "upstream", &said);
         }
-        if let Some(hurts) = &requirement.hurts {
-            row(text, "why it hurts", hurts);
+        if let Some(impact) = &requirement.impact {
+            row(text, "impact", impact);
         }
         let id = about
             .strip_prefix("scenario ")

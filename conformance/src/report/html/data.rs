@@ -31,7 +31,7 @@ struct About {
     core: bool,
     statement: &'static str,
     sources: &'static [String],
-    hurts: Option<&'static str>,
+    impact: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -121,7 +121,7 @@ fn requirements(run: &Run) -> BTreeMap<&str, About> {
             core: requirement.core(),
             statement: &requirement.statement,
             sources: &requirement.sources,
-            hurts: requirement.hurts.as_deref(),
+            impact: requirement.impact.as_deref(),
         })
     };
     run.cases()

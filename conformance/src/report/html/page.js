@@ -144,7 +144,7 @@
         make("p", {}, make("b", { class: "id" }, told.requirement), ` ${about?.level ?? ""} `, rich(about?.statement)),
         make("p", { class: "values" }, make("code", {}, told.observable), " expected ", make("code", {}, told.expected), ", seen ", make("code", {}, told.seen)),
         make("p", { class: "source" }, `rule ${told.rule} · ${(about?.sources ?? []).join(" · ")}`),
-        about?.hurts && !["pass", "info", "not-applicable", "skip"].includes(told.standing) ? make("p", { class: "source" }, "why it hurts: ", rich(about.hurts)) : null));
+        about?.impact && !["pass", "info", "not-applicable", "skip"].includes(told.standing) ? make("p", { class: "source" }, "impact: ", rich(about.impact)) : null));
   };
   const command = (text) => {
     const button = make("button", { class: "copy", type: "button", onclick: async () => {

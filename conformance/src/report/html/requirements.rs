@@ -47,7 +47,7 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
                 label.check { input #binding type="checkbox"; " only core" }
             }
             @if !unmet.is_empty() { (group("Not met", Some("or not as it was asked for; the gravest first"), &unmet)) }
-            @for (family, rows) in &families { (group(family, Catalogue::title(family), rows)) }
+            @for (family, rows) in &families { (group(family, Catalogue::embedded().title(family), rows)) }
             p.nothing #nothing-found hidden { "Nothing is like that." }
         }
     }
@@ -81,7 +81,7 @@ fn requirement(
             div.more {
                 dl {
                     dt { "source" } dd { (requirement.sources.join(" · ")) }
-                    @if let Some(hurts) = &requirement.hurts { dt { "why it hurts" } dd { (rich(hurts)) } }
+                    @if let Some(impact) = &requirement.impact { dt { "impact" } dd { (rich(impact)) } }
                     @if let Some(known) = row.known { dt { "known" } dd { (known.reason) } }
                     @match requirement.status() {
                         Status::Excluded(reason) => { dt { "not judged" } dd { (reason) } }

@@ -1,0 +1,198 @@
+//! The catalogue as a whole: its order, the wording of its statements, and what a release has frozen.
+
+use super::*;
+
+#[test]
+fn the_embedded_catalogue_has_167_requirements_numbered_without_gaps() {
+    let catalogue = Catalogue::parse(FILES).unwrap();
+    assert_eq!(catalogue.iter().count(), 167);
+    let mut last = ("", 0);
+    for requirement in catalogue.iter() {
+        let (prefix, number) = requirement.id.split_once('-').unwrap();
+        let number: u16 = number.parse().unwrap();
+        let expected = if prefix == last.0 { last.1 + 1 } else { 1 };
+        assert_eq!(number, expected, "{}", requirement.id);
+        last = (prefix, number);
+    }
+}
+
+#[test]
+fn every_group_has_a_title() {
+    let catalogue = Catalogue::embedded();
+    for requirement in catalogue.iter() {
+        let prefix = requirement.id.split('-').next().unwrap();
+        assert!(catalogue.title(prefix).is_some_and(|title| !title.is_empty()), "{prefix}");
+    }
+}
+
+#[test]
+fn every_statement_is_a_sentence_about_the_gateway() {
+    for Requirement { id, statement, .. } in Catalogue::embedded().iter() {
+        assert!(statement.starts_with(char::is_uppercase), "{id} begins with a capital letter");
+        assert!(statement.ends_with('.'), "{id} ends with a full stop");
+        assert!(statement.contains("gateway"), "{id} names the gateway");
+    }
+}
+
+/// The RFC 2119 keywords of a text, without `NOT`.
+fn keywords(text: &str) -> impl Iterator<Item = &str> {
+    const KEYWORDS: [&str; 7] =
+        ["MUST", "SHALL", "REQUIRED", "SHOULD", "RECOMMENDED", "MAY", "OPTIONAL"];
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| KEYWORDS.contains(word))
+}
+
+#[test]
+fn every_statement_has_the_keyword_of_its_level_and_no_other() {
+    for Requirement { id, level, statement, .. } in Catalogue::embedded().iter() {
+        assert!(statement.contains(level.as_str()), "{id} has no `{level}`: {statement}");
+        for keyword in keywords(statement) {
+            assert!(level.as_str().starts_with(keyword), "{id} is {level}: {statement}");
+        }
+    }
+}
+
+#[test]
+fn every_statement_names_the_profile_and_the_versions_to_which_it_is_limited() {
+    for requirement in Catalogue::embedded().iter() {
+        let Requirement { id, statement, profile, since, until, .. } = requirement;
+        if let Some(profile) = profile {
+            assert!(
+                statement.starts_with(&format!("In profile `{profile}`, ")),
+                "{id}: {statement}"
+            );
+        }
+        let first = ProtocolVersion::ALL[0];
+        let since = since.filter(|since| *since != first);
+        for version in since.iter().chain(until) {
+            assert!(statement.contains(version.as_str()), "{id}: {version}");
+        }
+    }
+}
+
+/// Whether a word is an abbreviation, or the number of a text, that readers cannot look up.
+fn is_private_abbreviation(word: &str) -> bool {
+    const ABBREVIATIONS: [&str; 9] = ["GK", "PRM", "m2m", "fwd", "U", "C", "L", "AS", "RS"];
+    let is_numbered = |letter| {
+        word.strip_prefix(letter).is_some_and(|number: &str| {
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    ABBREVIATIONS.contains(&word) || is_numbered('s') || is_numbered('A')
+}
+
+#[test]
+fn no_text_has_a_private_abbreviation() {
+    for requirement in Catalogue::embedded().iter() {
+        let Requirement { id, statement, sources, observe, impact, .. } = requirement;
+        let reason = match requirement.status() {
+            Status::Covered => String::new(),
+            Status::NotYet(reason) | Status::Excluded(reason) => reason,
+        };
+        let texts = [statement, observe, &reason].into_iter().chain(sources).chain(impact);
+        for text in texts {
+            let abbreviation = text
+                .split(|c: char| !c.is_alphanumeric())
+                .find(|word| is_private_abbreviation(word));
+            assert_eq!(abbreviation, None, "{id}: {text}");
+        }
+    }
+}
+
+/// Each release, with its requirements. A file is written when its version is released and never
+/// changed afterwards.
+const RELEASES: [(&str, &str); 1] = [("0.1.0", include_str!("../../releases/0.1.0.txt"))];
+
+/// The line of a release file for one requirement.
+fn frozen(requirement: &Requirement) -> String {
+    let Requirement { id, level, strength, profile, since, until, .. } = requirement;
+    let version = |version: &Option<ProtocolVersion>| version.map_or("-", ProtocolVersion::as_str);
+    let (since, until) = (version(since), version(until));
+    let profile = profile.map_or("-", Profile::as_str);
+    let level = level.as_str().replace(' ', "-");
+    format!("{id} {level} {strength:?} {profile} {since} {until}\n")
+}
+
+/// FORMATS.md describes what is frozen. Until a version is released, `PREFLIGHT_FREEZE=1` rewrites
+/// its file.
+#[test]
+fn the_catalogue_equals_the_release_file_of_its_version() {
+    let now: String = Catalogue::embedded().iter().map(frozen).collect();
+    let (version, current) = RELEASES[RELEASES.len() - 1];
+    if std::env::var_os("PREFLIGHT_FREEZE").is_some() {
+        let path = format!("{}/releases/{version}.txt", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(path, &now).unwrap();
+    }
+    assert_eq!(
+        version,
+        env!("CARGO_PKG_VERSION"),
+        "a new version needs its own file in releases/"
+    );
+    assert!(
+        current == now,
+        "the catalogue differs from releases/{version}.txt; \
+         run with PREFLIGHT_FREEZE=1 if this is intended"
+    );
+}
+
+#[test]
+fn every_requirement_of_every_release_still_exists() {
+    for (version, list) in RELEASES {
+        for id in list.lines().filter_map(|line| line.split(' ').next()) {
+            assert!(
+                Catalogue::embedded().get(id).is_some(),
+                "{id} was required by {version}; an id is never removed"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_requirement_that_contradicts_itself_or_another_is_rejected() {
+    fn requirement(id: &str, more: &str) -> String {
+        format!(
+            "[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='normative'\nstatement='s'\n\
+             sources=['x']\nobserve='o'\n{more}\n"
+        )
+    }
+    let parse = |requirements: &str| {
+        Catalogue::parse(&[("a.toml", &format!("prefix='A'\ntitle='t'\n{requirements}"))])
+    };
+    let error = |requirements: &str| parse(requirements).unwrap_err().to_string();
+    assert!(parse(&requirement("A-01", "")).is_ok());
+    assert_eq!(
+        error(&(requirement("A-01", "") + &requirement("A-01", ""))),
+        "requirement A-01 exists twice"
+    );
+    assert_eq!(
+        error(&requirement("A-01", "not-yet='a'\nexcluded='b'")),
+        "requirement A-01 has both `not-yet` and `excluded`"
+    );
+    assert_eq!(
+        error(&requirement("AB-01", "")),
+        "requirement AB-01 does not begin with the prefix of its file"
+    );
+    let unknown = error(&requirement("A-01", "colour='red'"));
+    assert!(unknown.starts_with("a.toml: ") && unknown.contains("unknown field `colour`"));
+}
+
+#[test]
+fn only_proposed_requirements_are_not_core() {
+    let catalogue = Catalogue::embedded();
+    assert!(catalogue.get("STA-01").unwrap().core());
+    assert!(!catalogue.get("CRD-04").unwrap().core());
+}
+
+#[test]
+fn a_requirement_applies_to_its_profile_and_versions_only() {
+    use ProtocolVersion::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
+    let applies = |id: &str, profile, version| {
+        Catalogue::embedded().get(id).unwrap().applies_to(profile, version)
+    };
+    assert!(applies("STA-06", Profile::Seed, V2025_11_25));
+    assert!(!applies("STA-06", Profile::Mcp, V2025_11_25));
+    assert!(applies("STA-15", Profile::Seed, V2026_07_28));
+    assert!(!applies("STA-15", Profile::Seed, V2025_11_25));
+    assert!(applies("DSC-07", Profile::Seed, V2025_03_26));
+    assert!(!applies("DSC-07", Profile::Seed, V2025_06_18));
+}
