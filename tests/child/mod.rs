@@ -1,7 +1,7 @@
-//! A program as a child of the test, in a process group of its own, and the lines that it prints.
+//! A child process in its own process group, and the lines that it prints.
 //!
-//! However the test ends, the group is killed by its id: when the [`Child`] is dropped, or by a guard where the test itself was killed.
-//! What the lines mean is not known here, except for those of the [`gateway`].
+//! The group is killed when the [`Child`] is dropped. If the test process itself is killed, a guard
+//! process kills the group. Only [`gateway`] interprets the lines.
 
 pub(crate) mod gateway;
 
@@ -15,30 +15,30 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a child may take for what is expected of it. No test waits for this to pass: it ends the test that would hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a test that waits for a child process fails. No test waits for it to pass.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Child {
     process: tokio::process::Child,
-    /// The process group, until its leader has been waited for: then the number may be somebody else's.
+    /// The process group. `None` once the leader has been waited for: its id may then be reused.
     group: Option<Pid>,
-    /// Kills the group at the end of a pipe that only we hold open.
+    /// Kills the group when its standard input ends. Only this process holds the other end open.
     guard: tokio::process::Child,
-    printed: watch::Receiver<Printed>,
+    output: watch::Receiver<Output>,
 }
 
-/// What a child has printed so far, on both of its streams.
+/// What a child process has printed so far on both output streams.
 #[derive(Default)]
-struct Printed {
+struct Output {
     lines: Vec<String>,
     ended_streams: usize,
 }
 
-/// How a child ended.
-pub(crate) struct Ended {
-    /// Its exit code, or the negated signal that killed it.
+/// How a child process ended.
+pub(crate) struct Exit {
+    /// The exit code, or the negated number of the signal that killed the process.
     pub(crate) code: i32,
-    /// Everything that it printed.
+    /// Everything that the process printed.
     pub(crate) lines: Vec<String>,
 }
 
@@ -54,67 +54,52 @@ impl Child {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
         let group = process.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).unwrap();
-        let mut guard = Command::new("sh");
-        guard.args([
-            "-c",
-            "read line; kill -s KILL -- \"-$1\"",
-            "sh",
-            &group.as_raw_nonzero().to_string(),
-        ]);
-        guard
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true);
-        let (sender, printed) = watch::channel(Printed::default());
-        read(process.stdout.take().unwrap(), sender.clone());
-        read(process.stderr.take().unwrap(), sender);
-        Self {
-            process,
-            group: Some(group),
-            guard: guard.spawn().unwrap(),
-            printed,
-        }
+        let guard = spawn_guard(group);
+        let (sender, output) = watch::channel(Output::default());
+        read_lines(process.stdout.take().unwrap(), sender.clone());
+        read_lines(process.stderr.take().unwrap(), sender);
+        Self { process, group: Some(group), guard, output }
     }
 
-    /// Waits until something can be found in the lines printed so far.
-    pub(crate) async fn prints<T>(
+    /// Waits until `find` finds something in the lines printed so far, and returns it.
+    pub(crate) async fn wait_for_output<T>(
         &mut self,
-        what: &str,
+        description: &str,
         find: impl Fn(&[String]) -> Option<T>,
     ) -> T {
-        let enough =
-            |printed: &Printed| printed.ended_streams == 2 || find(&printed.lines).is_some();
-        let in_time = timeout(PATIENCE, self.printed.wait_for(enough)).await.is_ok();
-        let lines = &self.printed.borrow().lines;
-        let failed = if in_time {
-            "ended before it printed"
+        let done = |output: &Output| output.ended_streams == 2 || find(&output.lines).is_some();
+        let in_time = timeout(TIMEOUT, self.output.wait_for(done)).await.is_ok();
+        let lines = &self.output.borrow().lines;
+        let failure = if in_time {
+            "ended without printing"
         } else {
-            "did not in time print"
+            "did not print in time"
         };
-        find(lines).unwrap_or_else(|| panic!("the child {failed} {what}:\n{}", lines.join("\n")))
+        find(lines).unwrap_or_else(|| {
+            panic!("the child process {failure} {description}:\n{}", lines.join("\n"))
+        })
     }
 
-    /// Sends a signal to the whole group.
+    /// Sends a signal to the process group.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
-            // A child that has just ended by itself needs no signal any more.
-            let _gone = kill_process_group(group, signal);
+            // The call fails if the process has already ended.
+            let _ended = kill_process_group(group, signal);
         }
     }
 
-    /// Waits for the end of the process and of what it prints.
-    pub(crate) async fn ends(mut self) -> Ended {
-        let Ok(status) = timeout(PATIENCE, self.process.wait()).await else {
-            panic!("the child did not end in time:\n{}", self.printed.borrow().lines.join("\n"));
+    /// Waits until the process and its output streams have ended.
+    pub(crate) async fn wait(mut self) -> Exit {
+        let Ok(status) = timeout(TIMEOUT, self.process.wait()).await else {
+            let lines = self.output.borrow().lines.join("\n");
+            panic!("the child process did not end in time:\n{lines}");
         };
         let status = status.unwrap();
         self.group = None;
         self.guard.start_kill().unwrap();
-        let printed = self.printed.wait_for(|printed| printed.ended_streams == 2).await.unwrap();
+        let output = self.output.wait_for(|output| output.ended_streams == 2).await.unwrap();
         let code = status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap();
-        Ended { code, lines: printed.lines.clone() }
+        Exit { code, lines: output.lines.clone() }
     }
 }
 
@@ -124,12 +109,25 @@ impl Drop for Child {
     }
 }
 
-fn read(stream: impl AsyncRead + Send + Unpin + 'static, printed: watch::Sender<Printed>) {
+fn spawn_guard(group: Pid) -> tokio::process::Child {
+    let script = "read line; kill -s KILL -- \"-$1\"";
+    Command::new("sh")
+        .args(["-c", script, "sh", &group.as_raw_nonzero().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+fn read_lines(stream: impl AsyncRead + Send + Unpin + 'static, output: watch::Sender<Output>) {
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            printed.send_modify(|printed| printed.lines.push(line));
+            output.send_modify(|output| output.lines.push(line));
         }
-        printed.send_modify(|printed| printed.ended_streams += 1);
+        output.send_modify(|output| output.ended_streams += 1);
     });
 }

@@ -1,7 +1,7 @@
-//! Puts a peer onto this machine from its lock file, by the package manager that its users use.
+//! Installs a package from its lock file, with the package manager of its ecosystem.
 //!
-//! Installed once for each state of what it is installed from, into Cargo's folder for what tests make, and found there by every later
-//! run. What is installed is the peers' own to say.
+//! Packages are installed into Cargo's folder for files of tests, once for each content of the lock
+//! file, and are reused by later runs.
 
 use std::{
     fs::{self, File},
@@ -12,19 +12,21 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// How a peer is installed.
-pub(crate) struct Recipe {
+/// How a package is installed.
+pub(crate) struct Package {
     pub(crate) name: &'static str,
-    /// What is laid into the folder first: names and contents.
+    /// Names and contents of the files that are written into the folder first.
     pub(crate) files: &'static [(&'static str, &'static str)],
-    /// Commands, one after the other, in the folder; a program with a slash in its name is one of the folder.
+    /// Commands that run in the folder, in this order. A program whose name contains a slash is
+    /// taken from the folder.
     pub(crate) steps: &'static [&'static [&'static str]],
-    /// What to say where the first of the programs is not there.
+    /// The error if a program is not on the PATH.
     pub(crate) missing: &'static str,
 }
 
-impl Recipe {
-    /// The folder that it is installed in. Whoever comes first installs; everybody else, in this process or another, waits.
+impl Package {
+    /// The folder with the installed package. The first caller installs it; concurrent callers,
+    /// in this process or another, wait.
     pub(crate) fn installed(&self) -> PathBuf {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
         let name = format!("{}-{}", self.name, self.digest());
@@ -33,7 +35,8 @@ impl Recipe {
         let lock = File::create(cache.join(format!("{}.lock", self.name))).unwrap();
         lock.lock().unwrap();
         if !folder.exists() {
-            // Whole or not there at all: an install that breaks off leaves only this folder, and the next one begins by removing it.
+            // The folder is renamed when the installation is complete. An aborted installation
+            // leaves the unfinished folder, which the next installation removes.
             let unfinished = cache.join(format!("{name}.unfinished"));
             if unfinished.exists() {
                 fs::remove_dir_all(&unfinished).unwrap();
@@ -43,16 +46,17 @@ impl Recipe {
                 fs::write(unfinished.join(name), text).unwrap();
             }
             for step in self.steps {
-                self.take(step, &unfinished);
+                self.run(step, &unfinished);
             }
             fs::rename(&unfinished, &folder).unwrap();
         }
-        // Not left to the file's end: a child that is being started elsewhere may hold it open for a moment longer.
+        // Closing the file might not release the lock at once: a child process that another thread
+        // is starting can hold the file open for a moment.
         lock.unlock().unwrap();
         folder
     }
 
-    fn take(&self, step: &[&str], folder: &Path) {
+    fn run(&self, step: &[&str], folder: &Path) {
         let program = if step[0].contains('/') {
             folder.join(step[0])
         } else {
@@ -71,9 +75,13 @@ impl Recipe {
         }
     }
 
-    /// Of everything that decides what is installed.
+    /// A digest of everything that determines what is installed.
     fn digest(&self) -> String {
-        let said = format!("{:?}{:?}", self.files, self.steps);
-        Sha256::digest(said).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let inputs = format!("{:?}{:?}", self.files, self.steps);
+        Sha256::digest(inputs)
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }

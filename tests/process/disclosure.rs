@@ -1,4 +1,4 @@
-//! What the log holds at its most talkative: no part of a secret, in no encoding (OBS-01).
+//! The log contains no part of a secret, in any encoding, even at the most detailed level (OBS-01).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -13,46 +13,48 @@ use wiremock::{
 };
 
 use crate::{
-    child::gateway::{Configuration, Gateway, KEY, KEY_HEADER, SECRET},
-    exchange::{Exchange, TOKEN, message},
+    child::gateway::{ConfigurationFile, Gateway, KEY, KEY_HEADER, SECRET},
+    connection::{Connection, TOKEN, message},
 };
 
+/// The session id that the upstream issues.
 const SESSION: &str = "se-M3cJ7kPwUy2fEo9h";
-const MINTED: &str = "mt-D5gXa1SvCr8iLz4t";
-const MISTYPED: &str = "ml-W6nFq9ObYj3uTe2k";
+/// The token that the authorization server issues to the gateway.
+const ISSUED_TOKEN: &str = "mt-D5gXa1SvCr8iLz4t";
+/// A gateway key that is not configured.
+const UNKNOWN_KEY: &str = "ml-W6nFq9ObYj3uTe2k";
 
-/// Every way to write eight bytes in a row of a secret, or eight characters of its Base64.
-fn writings(secret: &str) -> Vec<String> {
-    let parts = secret.as_bytes().windows(8).flat_map(|part| {
-        let hex = part.iter().map(|byte| format!("{byte:02x}")).collect();
+/// The encodings of each eight consecutive bytes of a secret, and each eight consecutive characters
+/// of its Base64 encodings.
+fn encoded_parts(secret: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for part in secret.as_bytes().windows(8) {
         let list = format!("{part:?}");
-        [
-            String::from_utf8_lossy(part).into_owned(),
-            hex,
-            list[1..list.len() - 1].to_owned(),
-        ]
-    });
-    let base64 = (0..3).flat_map(|before| {
-        // Of a secret inside something longer, the first and last groups depend on what stands around it.
-        let encoded = STANDARD.encode(format!("{}{secret}", "?".repeat(before)));
-        encoded.as_bytes()[4..encoded.len() - 4]
-            .windows(8)
-            .map(|part| String::from_utf8_lossy(part).into_owned())
-            .collect::<Vec<_>>()
-    });
-    parts.chain(base64).collect()
+        parts.push(String::from_utf8_lossy(part).into_owned());
+        parts.push(part.iter().map(|byte| format!("{byte:02x}")).collect());
+        parts.push(list[1..list.len() - 1].to_owned());
+    }
+    for offset in 0..3 {
+        // If a secret is encoded as part of a longer text, the first and last groups depend on the
+        // surrounding bytes.
+        let encoded = STANDARD.encode(format!("{}{secret}", "?".repeat(offset)));
+        for part in encoded.as_bytes()[4..encoded.len() - 4].windows(8) {
+            parts.push(String::from_utf8_lossy(part).into_owned());
+        }
+    }
+    parts
 }
 
-/// The secrets of which the log holds a part.
+/// The secrets of which the log contains a part.
 fn disclosed(log: &str) -> Vec<&'static str> {
-    let mut secrets = vec![KEY, SECRET, TOKEN, SESSION, MINTED, MISTYPED];
-    secrets.retain(|secret| writings(secret).iter().any(|writing| log.contains(writing)));
+    let mut secrets = vec![KEY, SECRET, TOKEN, SESSION, ISSUED_TOKEN, UNKNOWN_KEY];
+    secrets.retain(|secret| encoded_parts(secret).iter().any(|part| log.contains(part)));
     secrets
 }
 
 #[test]
-fn a_secret_is_found_however_it_is_written() {
-    assert_eq!(disclosed("nothing of that kind"), [""; 0]);
+fn a_part_of_a_secret_is_found_in_each_encoding() {
+    assert_eq!(disclosed("a line without a secret"), [""; 0]);
     let user_and_secret = STANDARD.encode(format!("gateway:{SECRET}"));
     let bytes = format!("{:?}", TOKEN.as_bytes());
     for (line, secret) in [
@@ -65,29 +67,32 @@ fn a_secret_is_found_however_it_is_written() {
     }
 }
 
-/// Clients of every sort: with a good token, with one that is refused, with credentials in wrong places and shapes, and over HTTP/2.
-async fn visit(gateway: &Gateway) {
+/// Sends requests with good and refused tokens, with credentials in wrong fields and formats, and
+/// over HTTP/2.
+async fn send_requests(gateway: &Gateway) {
     let key = format!("{KEY_HEADER}: {KEY}\r\n");
     let token = format!("authorization: Bearer {TOKEN}\r\n");
-    let fields = [
+    let basic = STANDARD.encode(format!("caller:{TOKEN}"));
+    for fields in [
         format!("{key}{token}"),
         format!("{key}{token}mcp-session-id: {SESSION}\r\n"),
         format!("authorization: Bearer {KEY}\r\n"),
-        format!("{KEY_HEADER}: {MISTYPED}\r\n{token}"),
+        format!("{KEY_HEADER}: {UNKNOWN_KEY}\r\n{token}"),
         format!("{key}{key}"),
         format!("{key}{token}{token}"),
-        format!("{key}authorization: Basic {}\r\n", STANDARD.encode(format!("caller:{TOKEN}"))),
+        format!("{key}authorization: Basic {basic}\r\n"),
         format!("{key}authorization: Bearer Bearer {TOKEN}\r\n"),
         format!("{key}{token}cookie: session={SESSION}\r\n"),
-    ];
-    for fields in fields {
+    ] {
         for method in ["tools/list", "refuse", "forbid"] {
-            Exchange::post(gateway, &format!("{fields}connection: close\r\n"), &message(method))
-                .await
-                .ends()
-                .await;
+            let fields = format!("{fields}connection: close\r\n");
+            Connection::post(gateway, &fields, &message(method)).await.read_to_end().await;
         }
     }
+    send_http2_request(gateway).await;
+}
+
+async fn send_http2_request(gateway: &Gateway) {
     let stream = TokioIo::new(TcpStream::connect(gateway.address).await.unwrap());
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
@@ -101,11 +106,12 @@ async fn visit(gateway: &Gateway) {
     sender.send_request(request.unwrap()).await.unwrap().collect().await.unwrap();
 }
 
-#[tokio::test]
-async fn the_log_holds_no_part_of_a_secret_at_any_level() {
+/// An upstream with sessions, which also is an authorization server. The method of a message
+/// decides the status.
+async fn upstream() -> MockServer {
     let upstream = MockServer::start().await;
     let token = ResponseTemplate::new(200).set_body_json(
-        json!({ "access_token": MINTED, "token_type": "Bearer", "expires_in": 3600 }),
+        json!({ "access_token": ISSUED_TOKEN, "token_type": "Bearer", "expires_in": 3600 }),
     );
     Mock::given(path("/token")).respond_with(token).mount(&upstream).await;
     for (method, status) in [("refuse", 401), ("forbid", 403)] {
@@ -114,41 +120,45 @@ async fn the_log_holds_no_part_of_a_secret_at_any_level() {
             .mount(&upstream)
             .await;
     }
-    let result = ResponseTemplate::new(200).insert_header("mcp-session-id", SESSION);
-    Mock::given(any())
-        .respond_with(result.set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} })))
-        .mount(&upstream)
-        .await;
+    let result = ResponseTemplate::new(200)
+        .insert_header("mcp-session-id", SESSION)
+        .set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} }));
+    Mock::given(any()).respond_with(result).mount(&upstream).await;
+    upstream
+}
 
-    let minted = format!(
-        r#"client_credentials = {{ token_url = "{}/token", client_id = "gateway", client_secret = {{ env = "ALPHA_SECRET" }} }}"#,
+#[tokio::test]
+async fn the_log_contains_no_part_of_a_secret_at_any_level() {
+    let upstream = upstream().await;
+    let client_credentials = format!(
+        r#"client_credentials.token_url = "{}/token"
+client_credentials.client_id = "gateway"
+client_credentials.client_secret = {{ env = "ALPHA_SECRET" }}"#,
         upstream.uri()
     );
     for (strategy, credential) in [
         ("probe", r#"forward = ["authorization"]"#),
         ("deferred", r#"forward = ["authorization"]"#),
         ("probe", r#"bearer = { env = "ALPHA_SECRET" }"#),
-        ("probe", &minted),
+        ("probe", &client_credentials),
     ] {
+        let settings = format!("strategy = \"{strategy}\"");
         let server = format!("url = \"{}/mcp\"\n{credential}", upstream.uri());
-        let gateway = Gateway::serve(
-            &Configuration::with_server(&format!("strategy = \"{strategy}\""), &server),
-            "trace",
-        )
-        .await;
-        visit(&gateway).await;
-        let ended = gateway.stop().await;
-        let log = ended.lines.join("\n");
-        assert!(
-            ended.code == 0 && log.contains("TRACE") && log.contains("caller=\"alice\""),
-            "{log}"
-        );
+        let file = ConfigurationFile::with_server(&settings, &server);
+        let gateway = Gateway::start(&file, "trace").await;
+        send_requests(&gateway).await;
+        let exit = gateway.stop().await;
+        let log = exit.lines.join("\n");
+        assert_eq!(exit.code, 0, "{log}");
+        assert!(log.contains("TRACE") && log.contains("caller=\"alice\""), "{log}");
         assert_eq!(disclosed(&log), [""; 0], "{strategy} {credential}");
     }
-    let seen = upstream.received_requests().await.unwrap();
-    for secret in [TOKEN, SECRET, MINTED, SESSION] {
-        let travelled = |value: &http::HeaderValue| value.to_str().unwrap().contains(secret);
-        let sent = seen.iter().any(|request| request.headers.values().any(travelled));
-        assert!(sent, "{secret} was never in play");
+
+    // Otherwise the absence of a secret in the log would show nothing.
+    let requests = upstream.received_requests().await.unwrap();
+    for secret in [TOKEN, SECRET, ISSUED_TOKEN, SESSION] {
+        let contains = |value: &http::HeaderValue| value.to_str().unwrap().contains(secret);
+        let sent = requests.iter().any(|request| request.headers.values().any(contains));
+        assert!(sent, "{secret} was not sent upstream in any request");
     }
 }

@@ -1,6 +1,6 @@
-//! The secrets that the tests' configurations name.
+//! The secrets in the configurations of the tests.
 
-/// Where a configuration finds them.
+/// Looks up an environment variable that a configuration names.
 pub(crate) fn environment(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("sk".to_owned()),
