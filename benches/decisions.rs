@@ -1,4 +1,5 @@
-//! What the pure decisions of one request cost: admission, the verdict, and both directions of a challenge.
+//! Times the core's decisions for one request: admission, the verdict, and parsing and writing a
+//! challenge.
 
 use std::hint::black_box;
 
@@ -31,8 +32,10 @@ fn admission(criterion: &mut Criterion) {
         ),
     ]);
     for keys in [1_usize, 16, 256] {
-        let digests = (0..keys)
-            .map(|n| KeyDigest::of_key(format!("sk-{}", n + 8 - keys.min(8)).as_bytes()))
+        // Each keyring contains the key of the request, `sk-7`.
+        let first = 8 - keys.min(8);
+        let digests = (first..first + keys)
+            .map(|number| KeyDigest::of_key(format!("sk-{number}").as_bytes()))
             .collect();
         let keyring = Keyring {
             header: HeaderName::from_static("x-litellm-api-key"),
@@ -40,7 +43,7 @@ fn admission(criterion: &mut Criterion) {
         };
         assert!(keyring.admit(&headers).is_ok());
         criterion.bench_function(&format!("admission/{keys} keys"), |bencher| {
-            bencher.iter(|| keyring.admit(black_box(&headers)))
+            bencher.iter(|| keyring.admit(black_box(&headers)));
         });
     }
 }
@@ -54,19 +57,25 @@ fn verdicts(criterion: &mut Criterion) {
     ];
     let set: Vec<_> = (0..16).map(ServerId).zip(outcomes.into_iter().cycle()).collect();
     criterion.bench_function("verdict/16 outcomes", |bencher| {
-        bencher.iter(|| verdict(black_box(set.iter().copied())))
+        bencher.iter(|| verdict(black_box(set.iter().copied())));
     });
 }
 
 fn challenges(criterion: &mut Criterion) {
-    let line = br#"Basic realm="a, b", Bearer realm="up", scope="tools:read tools:call", error="invalid_token", resource_metadata="https://up.example/.well-known/oauth-protected-resource""#;
-    criterion.bench_function("challenge/parse", |bencher| bencher.iter(|| parse(black_box(line))));
-    let upstream = parse(line);
+    let value = concat!(
+        r#"Basic realm="a, b", Bearer realm="up", scope="tools:read tools:call", "#,
+        r#"error="invalid_token", "#,
+        r#"resource_metadata="https://up.example/.well-known/oauth-protected-resource""#
+    )
+    .as_bytes();
+    criterion.bench_function("challenge/parse", |bencher| {
+        bencher.iter(|| parse(black_box(value)));
+    });
+    let upstream = parse(value);
+    let well_known = "https://gateway.example/.well-known";
     let discovery = DiscoveryUrls {
-        resource_metadata: "https://gateway.example/.well-known/oauth-protected-resource/mcp/alpha"
-            .to_owned(),
-        authorization_uri:
-            "https://gateway.example/.well-known/oauth-authorization-server/mcp/alpha".to_owned(),
+        resource_metadata: format!("{well_known}/oauth-protected-resource/mcp/alpha"),
+        authorization_uri: format!("{well_known}/oauth-authorization-server/mcp/alpha"),
     };
     for profile in [Profile::Seed, Profile::Mcp] {
         criterion.bench_function(&format!("challenge/write {profile:?}"), |bencher| {

@@ -1,6 +1,7 @@
-//! Any header lines as a caller's: no gateway key ever becomes what is forwarded.
+//! Admits arbitrary header field values, and checks that no gateway key is forwarded upstream.
 //!
-//! The input is split at newlines; lines go to the key header and to `Authorization` in turn.
+//! The input is split at newlines. Its lines become values of the key header field and of
+//! `Authorization`, alternately.
 
 #![no_main]
 
@@ -19,8 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
         keys: KEYS.map(KeyDigest::of_key).into(),
     };
     let mut headers = HeaderMap::new();
-    for (n, line) in bytes.split(|byte| *byte == b'\n').take(6).enumerate() {
-        let name = if n % 2 == 0 { keyring.header.clone() } else { AUTHORIZATION };
+    for (number, line) in bytes.split(|byte| *byte == b'\n').take(6).enumerate() {
+        let name = if number % 2 == 0 { keyring.header.clone() } else { AUTHORIZATION };
         if let Ok(value) = HeaderValue::from_bytes(line) {
             headers.append(name, value);
         }
@@ -42,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(sent.is_sensitive());
         assert!(
             sent.as_bytes().split(|byte| *byte == b' ').all(|part| !KEYS.contains(&part)),
-            "a key was forwarded"
+            "a gateway key was forwarded"
         );
         assert_eq!(headers.get_all(AUTHORIZATION).iter().count(), 1);
     }

@@ -1,4 +1,5 @@
-//! Any bytes as an upstream's `WWW-Authenticate`: what comes out is one well-formed challenge that leads to the gateway.
+//! Parses arbitrary bytes as an upstream's `WWW-Authenticate`, and checks that the gateway writes one
+//! well-formed challenge with its own metadata URL.
 
 #![no_main]
 
@@ -15,26 +16,26 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let upstream = parse(bytes);
     for profile in [Profile::Seed, Profile::Mcp] {
-        let lines = [
+        let values = [
             Some(unauthorized(profile, &discovery, &upstream, Owner::CallerWithToken)),
             Some(unauthorized(profile, &discovery, &upstream, Owner::CallerWithoutToken)),
             step_up(profile, &discovery, &upstream),
         ];
-        for line in lines.into_iter().flatten() {
-            let text = line.to_str().expect("a challenge is visible ASCII");
-            let read = parse(text.as_bytes());
-            let [challenge] = &read[..] else {
-                panic!("{} challenges in {text}", read.len())
+        for value in values.into_iter().flatten() {
+            let text = value.to_str().expect("a challenge is visible ASCII");
+            let parsed = parse(text.as_bytes());
+            let [challenge] = &parsed[..] else {
+                panic!("{} challenges in {text}", parsed.len())
             };
             assert!(challenge.is_bearer());
             assert_eq!(challenge.parameter("resource_metadata"), Some("https://gw.test/prm"));
             let Parameters::List(list) = &challenge.parameters else {
                 panic!("no parameters in {text}")
             };
-            for (n, (name, _)) in list.iter().enumerate() {
+            for (position, (name, _)) in list.iter().enumerate() {
                 assert!(
-                    !list[..n].iter().any(|(earlier, _)| earlier == name),
-                    "{name} twice in {text}"
+                    !list[..position].iter().any(|(earlier, _)| earlier == name),
+                    "{name} occurs twice in {text}"
                 );
             }
         }
