@@ -1,25 +1,28 @@
-//! Explains what the gateway would do with a request, before anyone is asked and without asking anyone.
+//! Explains what the gateway would do with a request, without sending anything to a server.
 //!
-//! It plans the request as the server does and puts the plan into words. What a message holds and what servers answer is not known
-//! here, and no secret is shown: of a token, only how long it is.
+//! The request is planned as the server plans it, and the plan is written as text. The text cannot
+//! say what depends on the message or on the response of a server. It shows no secret: of a token
+//! only its length.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use http::{HeaderMap, Method, header};
 
 use crate::{
-    config::{Config, CredentialSource, Server},
+    config::{Config, CredentialSource},
     core::{
+        access::ServerId,
         challenge::Profile,
         credential::{Credential, Owner},
+        discovery::ExternalUrl,
         origin::AllowedOrigins,
-        preflight::{self, Strategy},
+        preflight::{Strategy, probe_message},
+        refusal::Refusal,
         route::{Endpoint, Route},
         status::Failure,
     },
-    gateway::{
-        answer::Refusal,
-        plan::{Plan, Subject, edge, plan},
+    gateway::plan::{
+        AggregatePlan, Plan, Planned, PlannedUpstream, SingleServerPlan, check_page_access, plan,
     },
 };
 
@@ -36,171 +39,182 @@ use crate::{
 /// ```
 #[must_use]
 pub fn explain(config: &Config, method: &Method, path: &str, headers: &HeaderMap) -> String {
-    let mut said = Said(String::new());
-    said.line("request", format_args!("{method} {path}"));
-    let route = Route::parse(path);
-    let origins = AllowedOrigins::new(&config.external(config.listen), &config.allowed_origins);
-    if let Err(failure) = edge(config, &origins, &route, headers) {
-        said.refusal(failure.into());
-        return said.0;
-    }
-    match route {
-        Route::Mcp(place) => serve(&mut said, config, method, place, headers),
-        Route::ProtectedResourceMetadata(Endpoint::SingleServer(endpoint))
-        | Route::AuthorizationServerMetadata(endpoint) => {
-            match config.server_named(endpoint.server) {
-                Some(server) => {
-                    said.line("server", &config.server(server).name);
-                    said.line(
-                        "answer",
-                        "the document that a challenge of this server leads to; anyone may have it",
-                    );
-                }
-                None => said.refusal(Failure::UnknownPath.into()),
-            }
+    let mut explanation = Explanation {
+        config,
+        external: config.external(config.listen),
+        text: String::new(),
+    };
+    explanation.line("request", format_args!("{method} {path}"));
+    explanation.route(method, path, headers);
+    explanation.text
+}
+
+/// The text that has been written so far.
+struct Explanation<'c> {
+    config: &'c Config,
+    external: ExternalUrl,
+    text: String,
+}
+
+impl Explanation<'_> {
+    fn route(&mut self, method: &Method, path: &str, headers: &HeaderMap) {
+        let route = Route::parse(path);
+        let origins = AllowedOrigins::new(&self.external, &self.config.allowed_origins);
+        if let Err(failure) = check_page_access(self.config, &origins, &route, headers) {
+            self.refusal(&failure.into());
+            return;
         }
-        Route::ProtectedResourceMetadata(Endpoint::Aggregate(_)) => {
-            said.line(
+        match route {
+            Route::Mcp(endpoint) => self.mcp(endpoint, method, headers),
+            Route::ProtectedResourceMetadata(Endpoint::SingleServer(endpoint))
+            | Route::AuthorizationServerMetadata(endpoint) => self.metadata(endpoint.server),
+            Route::ProtectedResourceMetadata(Endpoint::Aggregate(_)) => self.line(
                 "answer",
-                "where the tokens of these servers come from, together; anyone may have it",
+                "the OAuth metadata of all servers of this endpoint, for any client",
+            ),
+            Route::Liveness | Route::Readiness => {
+                self.line("answer", "a plain-text status for load balancers, for any client");
+            }
+            Route::Unknown => self.refusal(&Failure::UnknownPath.into()),
+        }
+    }
+
+    fn metadata(&mut self, server: &str) {
+        match self.config.server_named(server) {
+            Some(server) => {
+                self.line("server", &self.config.server(server).name);
+                self.line(
+                    "answer",
+                    "the OAuth metadata that a challenge of this server refers to, for any client",
+                );
+            }
+            None => self.refusal(&Failure::UnknownPath.into()),
+        }
+    }
+
+    fn mcp(&mut self, endpoint: Endpoint<'_>, method: &Method, headers: &HeaderMap) {
+        let Planned { subject, plan } =
+            plan(self.config, &self.external, endpoint, method, headers);
+        let caller = subject.caller.map(|caller| &self.config.caller(caller).name);
+        self.line("caller", caller.map_or("not identified", String::as_str));
+        if subject.key_removed {
+            self.line(
+                "",
+                "a header field for upstream tokens contains a gateway key, which is not forwarded",
             );
         }
-        Route::Liveness | Route::Readiness => {
-            said.line("answer", "a word for a load balancer; anyone may have it")
-        }
-        Route::Unknown => said.refusal(Failure::UnknownPath.into()),
-    }
-    said.0
-}
-
-fn serve(
-    said: &mut Said,
-    config: &Config,
-    method: &Method,
-    place: Endpoint<'_>,
-    headers: &HeaderMap,
-) {
-    let mut subject = Subject::default();
-    let planned =
-        plan(config, &config.external(config.listen), place, method, headers, &mut subject);
-    said.line("caller", subject.caller.map_or("nobody", |caller| &config.caller(caller).name));
-    if subject.stripped {
-        said.line("", "a header for tokens holds a gateway key, which goes no further");
-    }
-    match planned {
-        Ok(plan) => proceed(said, config, place, &plan),
-        Err(refusal) => {
-            for server in &subject.servers {
-                said.server(config.server(*server));
+        match plan {
+            Ok(Plan::SingleServer(plan)) => self.single_server(&plan),
+            Ok(Plan::Aggregate(plan)) => self.aggregate(&plan),
+            Err(refusal) => {
+                for server in &subject.servers {
+                    self.server(*server);
+                }
+                self.refusal(&refusal);
             }
-            said.refusal(refusal);
         }
     }
-}
 
-fn proceed(said: &mut Said, config: &Config, place: Endpoint<'_>, plan: &Plan<'_>) {
-    for party in plan.parties(config, &config.external(config.listen), &plan.servers) {
-        let server = config.server(party.server);
-        said.server(server);
-        match &party.credential {
-            Ok(credential) => {
-                said.line("credential", worded(credential, &server.credential));
-                said.line("owner", owner(credential));
-                said.line("probe", probe(config, credential));
-                if config.strategy == Strategy::Probe && credential.forwarded().is_some() {
-                    said.line("", preflight::probe_message(server.protocol_version).1);
+    fn single_server(&mut self, plan: &SingleServerPlan) {
+        self.upstream(&plan.upstream);
+        self.line("answer", "the response of the server, or a refusal that its head causes");
+    }
+
+    fn aggregate(&mut self, plan: &AggregatePlan<'_>) {
+        for (server, planned) in plan.upstreams(self.config, &self.external, &plan.servers) {
+            match planned {
+                Ok(upstream) => self.upstream(&upstream),
+                Err(_unusable) => {
+                    self.server(server);
+                    self.line(
+                        "credential",
+                        "unusable: the server does not accept the scheme that the caller sent",
+                    );
                 }
             }
-            Err(_) => said.line(
-                "credential",
-                "unusable: what the caller brought is not of a scheme that the server takes",
-            ),
         }
-    }
-    let answer = match (place, plan.profile(config)) {
-        (Endpoint::SingleServer(_), _) => "the server's own, judged by its head",
-        (Endpoint::Aggregate(_), Profile::Seed) => {
-            "the servers' together; whichever refuses, refuses the request"
-        }
-        (Endpoint::Aggregate(_), _) => {
-            "the servers' together; those that refuse are named in it, and all of them refuse the request"
-        }
-    };
-    said.line("answer", answer);
-    if let Endpoint::Aggregate(_) = place {
-        said.line(
-            "",
-            "a message for one of them, as tools/call, is asked of and answered by that one alone",
-        );
-    }
-}
-
-fn worded(credential: &Credential, source: &CredentialSource) -> String {
-    match (credential, source) {
-        (Credential::Forwarded(token), _) => {
-            format!(
-                "forwarded: the caller's, as it came, … ({} characters)",
-                token.header_value().len()
-            )
-        }
-        (Credential::Missing, _) => {
-            "missing: the server is sent none, because the caller sent none for it".to_owned()
-        }
-        (Credential::Static, _) => "static: the bearer of the configuration".to_owned(),
-        (Credential::ClientCredentials, CredentialSource::ClientCredentials(client)) => {
-            format!("minted: a bearer from {}", client.token_url)
-        }
-        (Credential::ClientCredentials, _) => "minted".to_owned(),
-        (Credential::None, _) => "none: the server is sent none".to_owned(),
-    }
-}
-
-fn owner(credential: &Credential) -> &'static str {
-    match credential.owner() {
-        Owner::CallerWithToken | Owner::CallerWithoutToken => {
-            "the caller, who is told if the server refuses"
-        }
-        Owner::Gateway => "the gateway: if the server refuses, the caller is told 502",
-    }
-}
-
-fn probe(config: &Config, credential: &Credential) -> String {
-    match config.strategy {
-        Strategy::Deferred => {
-            "none: strategy \"deferred\" judges the answer to the request itself".to_owned()
-        }
-        Strategy::Probe if credential.forwarded().is_none() => {
-            "none: only a caller's own token is asked about".to_owned()
-        }
-        Strategy::Probe => {
-            format!("for at most {} ms, with POST", config.deadlines.probe.as_millis())
-        }
-    }
-}
-
-/// What has been said so far.
-struct Said(String);
-
-impl Said {
-    fn line(&mut self, about: &str, what: impl std::fmt::Display) {
-        // Writing into a string cannot fail.
-        let _written = writeln!(self.0, "{about:<12}{what}");
+        let answer = match plan.profile {
+            Profile::Seed => "the combined answers of the servers; one refusal refuses the request",
+            Profile::Mcp | Profile::Transparent => {
+                "the combined answers of the servers, which name those that refuse; the request is refused if all servers refuse"
+            }
+        };
+        self.line("answer", answer);
+        self.line("", "a message for one server, such as tools/call, is sent to that server only");
     }
 
-    fn server(&mut self, server: &Server) {
+    fn upstream(&mut self, upstream: &PlannedUpstream) {
+        let PlannedUpstream { server, credential, .. } = upstream;
+        let configured = self.config.server(*server);
+        self.server(*server);
+        self.line("credential", credential_text(credential, &configured.credential));
+        self.line("owner", owner_text(credential));
+        self.line("probe", self.probe_text(credential));
+        if self.config.strategy == Strategy::Probe && credential.forwarded().is_some() {
+            self.line("", probe_message(configured.protocol_version).1);
+        }
+    }
+
+    fn probe_text(&self, credential: &Credential) -> String {
+        match self.config.strategy {
+            Strategy::Deferred => {
+                "none: with strategy \"deferred\" the response to the request itself decides"
+                    .to_owned()
+            }
+            Strategy::Probe if credential.forwarded().is_none() => {
+                "none: only a caller's token is probed".to_owned()
+            }
+            Strategy::Probe => {
+                let deadline = self.config.deadlines.probe.as_millis();
+                format!("POST, within {deadline} ms")
+            }
+        }
+    }
+
+    fn server(&mut self, server: ServerId) {
+        let server = self.config.server(server);
         self.line("server", format_args!("{} at {}", server.name, server.url));
     }
 
-    fn refusal(&mut self, refusal: Refusal) {
-        self.line("answer", refusal.failure.message(refusal.named()));
-        let response = refusal.response(None);
+    fn refusal(&mut self, refusal: &Refusal) {
+        self.line("answer", refusal.failure.message(refusal.visible_server()));
+        let fields = refusal.header_fields();
         for name in [header::WWW_AUTHENTICATE, header::ALLOW] {
-            if let Some(value) = response.headers().get(&name).and_then(|value| value.to_str().ok())
-            {
+            if let Some(value) = fields.get(&name).and_then(|value| value.to_str().ok()) {
                 self.line("", format_args!("{name}: {value}"));
             }
         }
-        self.line("", "nobody is asked");
+        self.line("", "no server is sent anything");
+    }
+
+    fn line(&mut self, label: &str, text: impl Display) {
+        // Writing to a `String` cannot fail.
+        let _written = writeln!(self.text, "{label:<12}{text}");
+    }
+}
+
+fn credential_text(credential: &Credential, source: &CredentialSource) -> String {
+    match source {
+        CredentialSource::Forwarding(_) => match credential.forwarded() {
+            Some(token) => {
+                format!("forwarded: the caller's token, unchanged, … ({} characters)", token.len())
+            }
+            None => "missing: the caller sent no token for this server".to_owned(),
+        },
+        CredentialSource::Static(_) => "static: the bearer token of the configuration".to_owned(),
+        CredentialSource::ClientCredentials(client) => {
+            format!("client credentials: an access token from {}", client.token_url)
+        }
+        CredentialSource::Open => "none: no credential is configured for the server".to_owned(),
+    }
+}
+
+fn owner_text(credential: &Credential) -> &'static str {
+    match credential.owner() {
+        Owner::CallerWithToken | Owner::CallerWithoutToken => {
+            "the caller: if the server refuses, the client receives the refusal"
+        }
+        Owner::Gateway => "the gateway: if the server refuses, the client receives 502",
     }
 }
 
@@ -235,10 +249,10 @@ url = "https://secret.example/mcp"
 "#;
 
     #[test]
-    fn what_an_operator_is_told() {
+    fn the_explanation_of_each_kind_of_request() {
         const KEY: (&str, &str) = ("x-litellm-api-key", "sk-canary");
         const TOKEN: (&str, &str) = ("authorization", "Bearer to-canary");
-        let mut told = Vec::new();
+        let mut explanations = Vec::new();
         for (strategy, method, path, lines) in [
             ("probe", Method::POST, "/mcp/tickets", &[KEY, TOKEN][..]),
             ("deferred", Method::GET, "/tickets/mcp", &[KEY, TOKEN]),
@@ -299,10 +313,10 @@ url = "https://secret.example/mcp"
             for (name, value) in lines {
                 headers.append(*name, value.parse().unwrap());
             }
-            told.push(explain(&config, &method, path, &headers));
+            explanations.push(explain(&config, &method, path, &headers));
         }
-        let told = told.join("\n");
-        assert!(!told.contains("canar") && !told.contains("dG8tY2"), "{told}");
-        insta::assert_snapshot!(told);
+        let text = explanations.join("\n");
+        assert!(!text.contains("canar") && !text.contains("dG8tY2"), "{text}");
+        insta::assert_snapshot!(text);
     }
 }

@@ -1,8 +1,11 @@
-//! A minimal MCP gateway core that surfaces an upstream 401 as a 401 and a 403 as a 403.
+//! An MCP gateway that surfaces an upstream 401 as a 401 and a 403 as a 403.
 //!
-//! [`core`] decides, with pure functions over plain data; [`gateway`] does the I/O and decides nothing; [`config`] turns TOML into
-//! a model of which every value is valid; [`mod@explain`] tells what would be done with a request. `ARCHITECTURE.md` draws the way of
-//! a request through them.
+//! - [`core`]: the decisions, as pure functions over plain data
+//! - [`config`]: the validated model of the configuration file
+//! - [`gateway`]: the I/O
+//! - [`mod@explain`]: what the gateway would do with a request
+//!
+//! `ARCHITECTURE.md` shows how a request passes through them.
 
 pub mod config;
 pub mod explain;

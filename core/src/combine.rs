@@ -1,6 +1,7 @@
 //! Combines what several servers answered into one result for the request.
 //!
-//! Which refusal ends the request is decided by [`verdict`](super::verdict). How the answers were obtained is not known here.
+//! Which refusal ends the request is decided by [`verdict`](super::verdict). How the answers were
+//! obtained is not known here.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -16,11 +17,12 @@ use super::{
 /// The servers that contribute nothing to an answer, with the refusal of each.
 pub type Refusals = BTreeMap<ServerId, Refusal>;
 
-/// Combines the refusals before the request is sent. `remaining` are the servers that have not refused.
+/// Combines the refusals before the request is sent. `remaining` are the servers that have not
+/// refused.
 ///
 /// # Errors
-/// The refusal that ends the request: in profile `seed` the most severe one, in the others the most severe one if no server remains
-/// (AGG-01 to AGG-03).
+/// The refusal that ends the request: in profile `seed` the most severe one, in the others the most
+/// severe one if no server remains (AGG-01 to AGG-03).
 pub fn combine_refusals(
     profile: Profile,
     remaining: &[ServerId],
@@ -30,11 +32,13 @@ pub fn combine_refusals(
     apply(verdict, refusals)
 }
 
-/// Combines the answers to the request itself: the successful answers, and the refusals that are reported beside them.
+/// Combines the answers to the request itself: the successful answers, and the refusals that are
+/// reported beside them.
 ///
 /// # Errors
-/// The refusal that ends the request (AGG-01 to AGG-03). If no server succeeds, it is the most severe one. If one server has lost its
-/// part of the client's session, the whole session is lost, so that the client opens a new one with all servers (STA-14).
+/// The refusal that ends the request (AGG-01 to AGG-03). If no server succeeds, it is the most
+/// severe one. If one server has lost its part of the client's session, the whole session is lost,
+/// so that the client opens a new one with all servers (STA-14).
 pub fn combine_answers<T>(
     profile: Profile,
     mut refusals: Refusals,

@@ -1,10 +1,11 @@
-//! Decides how a request is read, which kind of response it expects and whether that response may be a stream.
+//! Decides how a request is read: its method, its session, how much of its body; and which kind of
+//! response it may have.
 //!
 //! It does not know which server answers.
 
 use alloc::boxed::Box;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::value::RawValue;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     protocol_version::ProtocolVersion,
     relay::ExpectedResponse,
     route::Endpoint,
+    status::Failure,
 };
 
 /// A method that an MCP endpoint serves.
@@ -58,10 +60,29 @@ impl From<McpMethod> for Method {
     }
 }
 
+/// The header field that carries a session id.
+pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// The session id that a request names, or `None` if it names none. A request of the stateless
+/// version has no session.
+///
+/// # Errors
+/// The field has several lines.
+pub fn declared_session(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Failure> {
+    let mut lines = headers.get_all(SESSION_ID).iter();
+    let is_stateless = ProtocolVersion::V2026_07_28.is_declared_in(headers);
+    match (lines.next(), lines.next()) {
+        (Some(_), _) if is_stateless => Ok(None),
+        (Some(_), Some(_)) => Err(Failure::UnknownSession),
+        (id, _) => Ok(id),
+    }
+}
+
 /// How many bytes of a message are read before the request is handled.
 ///
-/// The whole message is needed to compare it with the fields that mirror it (2026-07-28) and to choose a server of an aggregate
-/// endpoint. Otherwise a prefix is enough. The message of a caller who was not admitted is read only for its id.
+/// The whole message is needed to compare it with the fields that mirror it (2026-07-28) and to
+/// choose a server of an aggregate endpoint. Otherwise a prefix is enough. The message of a caller
+/// who was not admitted is read only for its id.
 #[must_use]
 pub fn bytes_to_read(is_admitted: bool, headers: &HeaderMap, endpoint: &Endpoint<'_>) -> usize {
     let is_whole_message_used = ProtocolVersion::V2026_07_28.is_declared_in(headers)
@@ -86,7 +107,8 @@ pub fn expected_response(method: McpMethod, envelope: &Envelope) -> ExpectedResp
     }
 }
 
-/// The id of a request that may be answered with an event stream before the upstream has answered, or `None` for any other request.
+/// The id of a request that may be answered with an event stream before the upstream has answered,
+/// or `None` for any other request.
 ///
 /// The response head for `initialize` names the session, so it is never sent early.
 #[must_use]
@@ -108,8 +130,6 @@ fn accepts_event_stream(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
-
     use super::{
         super::{protocol_version::PROTOCOL_VERSION_FIELD, route::Route},
         *,
@@ -179,5 +199,19 @@ mod tests {
         for text in [r#"{"id":7,"method":"initialize"}"#, r#"{"method":"a"}"#, r#"{"id":7}"#] {
             assert!(early_stream_id(&envelope(text), &accepting).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_request_names_at_most_one_session_and_none_in_the_stateless_version() {
+        let id = HeaderValue::from_static("s1");
+        let mut headers = HeaderMap::new();
+        assert_eq!(declared_session(&headers), Ok(None));
+        headers.insert(SESSION_ID, id.clone());
+        assert_eq!(declared_session(&headers), Ok(Some(&id)));
+        headers.append(SESSION_ID, id.clone());
+        assert_eq!(declared_session(&headers), Err(Failure::UnknownSession));
+        let stateless = HeaderValue::from_static("2026-07-28");
+        headers.insert(PROTOCOL_VERSION_FIELD, stateless);
+        assert_eq!(declared_session(&headers), Ok(None));
     }
 }

@@ -1,6 +1,7 @@
 //! Decides which status, header fields and body a refused request is answered with.
 //!
-//! The status and the text come from the table of failures (`status`). How the refusal was found is not known here.
+//! The status and the text come from the table of failures (`status`). How the refusal was found is
+//! not known here.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
@@ -21,9 +22,11 @@ pub struct Refusal {
     pub failure: Failure,
     /// The name of the server that the failure is about, if it is about one.
     server: Option<String>,
-    /// The challenges for the client; empty for a failure that has none or that is about the gateway key.
+    /// The challenges for the client; empty for a failure that has none or that is about the
+    /// gateway key.
     challenges: Vec<HeaderValue>,
-    /// The URL of the metadata that names where a new token comes from, if the server of this failure has one.
+    /// The URL of the metadata that names where a new token comes from, if the server of this
+    /// failure has one.
     resource_metadata: Option<String>,
     /// The upstream's `Retry-After`.
     retry_after: Option<HeaderValue>,
@@ -42,7 +45,8 @@ impl From<Failure> for Refusal {
 }
 
 impl Refusal {
-    /// A refusal by one server, with the challenges for the client. `upstream` holds the upstream's `WWW-Authenticate` lines.
+    /// A refusal by one server, with the challenges for the client. `upstream` holds the upstream's
+    /// `WWW-Authenticate` lines.
     #[must_use]
     pub fn by_server(
         failure: Failure,
@@ -79,7 +83,8 @@ impl Refusal {
         Self { server: Some(server.to_owned()), ..self }
     }
 
-    /// The same refusal with the `Retry-After` of the upstream's response, if the status is the upstream's own.
+    /// The same refusal with the `Retry-After` of the upstream's response, if the status is the
+    /// upstream's own.
     #[must_use]
     pub fn with_retry_after(self, upstream: &HeaderMap) -> Self {
         let is_upstream_status = matches!(self.failure, Failure::UpstreamStatus(_));
@@ -89,7 +94,8 @@ impl Refusal {
 
     /// The server name that the answer may contain.
     ///
-    /// A failure that the client caused does not name a server, so that it does not reveal which servers exist (GATE-07).
+    /// A failure that the client caused does not name a server, so that it does not reveal which
+    /// servers exist (GATE-07).
     #[must_use]
     pub fn visible_server(&self) -> Option<&str> {
         let is_about_server = self.failure.error_response().source != FailureSource::Client

@@ -1,6 +1,8 @@
-//! Writes the audit line of a request and counts it, and names the request so that the line and the answer can be brought together (OBS-04).
+//! Writes one audit line for each request and counts the request. The response carries the request
+//! id of the line (OBS-04).
 //!
-//! Everything in a line is from the configuration or of a closed set (OBS-01): nothing that a client or an upstream chose.
+//! A line contains only values from the configuration or from a closed set (OBS-01), never a value
+//! that a client or an upstream chose.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -13,82 +15,85 @@ use std::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::{Duration, Instant};
 
-use super::{Gateway, plan::Subject};
-use crate::core::status::Failure;
+use super::{plan::Subject, preflight::ProbeReport, state::Gateway};
+use crate::core::{exchange::McpMethod, status::Failure};
 
-/// The response header that names the request.
+/// The response header field that carries the request id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// In a label, what was asked of more than one server; no server can have this name.
-const SEVERAL: &str = "(several)";
+/// The `server` label of a request to more than one server. No server can have this name.
+const SEVERAL_SERVERS: &str = "(several)";
 
-/// What is known of a request. It is written when it is dropped: a request whose client left before the answer is told too, without
-/// a status.
-pub(super) struct Line {
+/// What is known about a request so far.
+///
+/// The line is written when the record is dropped, so a request whose client disconnects before the
+/// response has a line too, without a status.
+pub(super) struct AuditRecord {
     gateway: Arc<Gateway>,
-    id: String,
+    request_id: String,
     method: &'static str,
-    began: Instant,
+    started: Instant,
     pub(super) subject: Subject,
-    /// What the probes found; of several, by server.
-    pub(super) outcome: Option<String>,
-    pub(super) probing: Duration,
+    probes: Option<ProbeReport>,
     pub(super) failure: Option<Failure>,
     pub(super) status: Option<StatusCode>,
 }
 
-impl Line {
-    /// Begins the line of a request that has just come in.
-    pub(super) fn begin(gateway: Arc<Gateway>, method: &Method) -> Self {
-        let method = match *method {
-            Method::POST => "POST",
-            Method::GET => "GET",
-            Method::DELETE => "DELETE",
-            _ => "other",
-        };
-        let (id, began) = (id(), Instant::now());
+impl AuditRecord {
+    /// Starts the record of a request that has just arrived.
+    pub(super) fn start(gateway: Arc<Gateway>, method: &Method) -> Self {
         Self {
             gateway,
-            id,
-            method,
-            began,
+            request_id: new_request_id(),
+            method: McpMethod::parse(method).map_or("other", McpMethod::as_str),
+            started: Instant::now(),
             subject: Subject::default(),
-            outcome: None,
-            probing: Duration::ZERO,
+            probes: None,
             failure: None,
             status: None,
         }
     }
 
+    /// Adds what the probes found, if any was sent.
+    pub(super) fn add_probes(&mut self, report: Option<ProbeReport>) {
+        self.probes = report;
+    }
+
     /// The value of [`REQUEST_ID`].
-    pub(super) fn id(&self) -> HeaderValue {
-        HeaderValue::try_from(&self.id).expect("hexadecimal digits are a header value")
+    pub(super) fn request_id(&self) -> HeaderValue {
+        HeaderValue::try_from(&self.request_id).expect("hexadecimal digits are a field value")
     }
 }
 
-impl Drop for Line {
+impl Drop for AuditRecord {
     fn drop(&mut self) {
         let config = &self.gateway.config;
-        let Subject { caller, stripped, servers } = &self.subject;
+        let Subject { caller, key_removed, servers } = &self.subject;
         let names: Vec<&str> =
             servers.iter().map(|server| config.server(*server).name.as_str()).collect();
         let server = (!names.is_empty()).then(|| names.join(","));
-        // Counted are servers and not combinations of them, of which there is no end.
-        let label = if names.len() > 1 { Some(SEVERAL) } else { server.as_deref() };
-        let took = self.began.elapsed();
+        // The label is not the combination of servers: their number is not bounded by the
+        // configuration.
+        let label = if names.len() > 1 {
+            Some(SEVERAL_SERVERS)
+        } else {
+            server.as_deref()
+        };
+        let took = self.started.elapsed();
+        let probing = self.probes.as_ref().map_or(Duration::ZERO, |probes| probes.duration);
         self.gateway
             .metrics
-            .request(label, self.status, took.saturating_sub(self.probing));
+            .count_request(label, self.status, took.saturating_sub(probing));
         tracing::info!(
-            request_id = self.id,
+            request_id = self.request_id,
             method = self.method,
             caller = caller.map(|caller| config.caller(caller).name.as_str()),
             server,
-            credential_stripped = *stripped,
-            outcome = self.outcome,
+            credential_stripped = *key_removed,
+            outcome = self.probes.as_ref().map(|probes| probes.outcomes.as_str()),
             status = self.status.map(|status| status.as_u16()),
             failure = self.failure.map(|failure| failure.error_response().code),
-            probe_us = micros(self.probing),
+            probe_us = micros(probing),
             head_us = micros(took),
             "request"
         );
@@ -99,9 +104,9 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A name for a request: 16 hexadecimal digits that tell nobody how many requests there were. A keyed hash of a counter needs no
-/// entropy for each request; what a client sends under this name is not looked at.
-fn id() -> String {
+/// A new request id: 16 hexadecimal digits. A keyed hash of a counter does not reveal the number of
+/// requests, and needs no system call for each request.
+fn new_request_id() -> String {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{:016x}", KEY.hash_one(COUNT.fetch_add(1, Ordering::Relaxed)))

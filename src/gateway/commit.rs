@@ -1,51 +1,63 @@
-//! Holds the response head until the upstream's is known, and opens a stream in its place when that takes too long.
+//! Holds the response head until the upstream's is known, and opens an event stream if that takes
+//! too long.
 //!
-//! Until the commit deadline every refusal reaches the client as its own status (STR-01 to STR-03). After it a client that takes event
-//! streams is told that its request is alive, and whatever comes then is one event for its id (STR-04, STR-06): the status can not
-//! change any more.
+//! Until the commit deadline every refusal has its own status (STR-01 to STR-03). After it the
+//! status can no longer change: a client that accepts event streams is sent a stream, and the
+//! answer or refusal arrives in it as one event for the id of the request (STR-04, STR-06).
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response, header};
-use http_body_util::{BodyExt, channel};
+use http_body_util::{
+    BodyExt,
+    channel::{Channel, Sender},
+};
 use serde_json::value::RawValue;
 use tokio::time::{interval, timeout};
 
-use super::{Body, BoxError, answer::Refusal};
-use crate::core::{outcome::Cause, relay::MediaType, status::Failure};
+use super::body::{Body, BoxError};
+use crate::core::{outcome::Cause, refusal::Refusal, relay::MediaType, status::Failure};
 
-/// How often a waiting client hears that its request is alive.
+/// The interval of the comments that show a waiting client that its request is still being
+/// processed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Awaits the upstream's answer; that to a request that may be answered in a stream, whose id is given, no longer than the deadline.
+/// Waits for the answer. If a stream may be opened early, `stream_id` is the id of the request, and
+/// the wait ends at the deadline.
 pub(super) async fn commit<A>(
     answer: A,
     deadline: Duration,
-    streamable: Option<Box<RawValue>>,
+    stream_id: Option<Box<RawValue>>,
 ) -> Result<Response<Body>, Refusal>
 where
     A: Future<Output = Result<Response<Body>, Refusal>> + Send + 'static,
 {
     let mut answer = Box::pin(answer);
-    let Some(id) = streamable else { return answer.await };
-    // Zero is no deadline that an answer could meet, however busy the machine is.
+    let Some(id) = stream_id else { return answer.await };
+    // With a deadline of zero a stream is opened at once, even if the answer is available.
     if !deadline.is_zero()
         && let Ok(known) = timeout(deadline, &mut answer).await
     {
         return known;
     }
-    let (mut events, body) = channel::Channel::<Bytes, BoxError>::new(8);
+    let (mut events, body) = Channel::<Bytes, BoxError>::new(8);
     tokio::spawn(async move {
         let mut heartbeat = interval(HEARTBEAT);
         let answer = loop {
             tokio::select! {
                 answer = &mut answer => break answer,
-                // The client has gone when nothing more can be sent; dropping `answer` then closes the upstream's connection.
-                _ = heartbeat.tick() => if events.send_data(Bytes::from_static(b": waiting for the server\n\n")).await.is_err() { return },
+                _ = heartbeat.tick() => {
+                    let comment = Bytes::from_static(b": waiting for the server\n\n");
+                    if events.send_data(comment).await.is_err() {
+                        // The client has disconnected. Dropping `answer` closes the connection to
+                        // the upstream.
+                        return;
+                    }
+                }
             }
         };
-        write(answer, &id, events).await;
+        write_answer(answer, &id, events).await;
     });
     let mut response = Response::new(body.boxed_unsync());
     let headers = response.headers_mut();
@@ -55,23 +67,17 @@ where
     Ok(response)
 }
 
-/// Writes the answer into the stream: events as they are, a JSON body as one event, a refusal as an error for the id. It stops when
-/// the client has gone, because then nobody is left to read the rest.
-async fn write(
+/// Writes the answer into the stream: the events of a stream unchanged, a JSON body as one event, a
+/// refusal as an error for the id. Returns early if the client disconnects.
+async fn write_answer(
     answer: Result<Response<Body>, Refusal>,
     id: &RawValue,
-    mut events: channel::Sender<Bytes, BoxError>,
+    mut events: Sender<Bytes, BoxError>,
 ) {
-    let error = |refusal: Refusal| {
-        Bytes::from(format!(
-            "event: message\ndata: {}\n\n",
-            refusal.failure.body(refusal.named(), Some(id))
-        ))
-    };
     let response = match answer {
         Ok(response) => response,
         Err(refusal) => {
-            let _client_gone = events.send_data(error(refusal)).await;
+            let _client_gone = events.send_data(error_event(&refusal, id)).await;
             return;
         }
     };
@@ -82,18 +88,20 @@ async fn write(
     }
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            // Half a message cannot be taken back, but a stream of whole events can say that no more will come.
             if is_json {
+                // Part of the message has been sent, so the stream can only break off.
                 events.abort("the upstream's answer broke off".into());
             } else {
+                // After the unfinished event an error can still be sent.
                 let _client_gone = events.send_data(Bytes::from_static(b"\n\n")).await;
-                let _client_gone =
-                    events.send_data(error(Failure::NoResponse(Cause::Broken).into())).await;
+                let refusal = Failure::NoResponse(Cause::Broken).into();
+                let _client_gone = events.send_data(error_event(&refusal, id)).await;
             }
             return;
         };
         let Ok(data) = frame.into_data() else { continue };
-        if events.send_data(if is_json { continued(&data) } else { data }).await.is_err() {
+        let data = if is_json { event_data(&data) } else { data };
+        if events.send_data(data).await.is_err() {
             return;
         }
     }
@@ -102,8 +110,12 @@ async fn write(
     }
 }
 
-/// JSON text as the continuation of an event's data: each line of it needs the field's name again.
-fn continued(json: &[u8]) -> Bytes {
+fn error_event(refusal: &Refusal, id: &RawValue) -> Bytes {
+    Bytes::from(format!("event: message\ndata: {}\n\n", refusal.body(Some(id))))
+}
+
+/// JSON text as the data of an event: each line begins with the field name.
+fn event_data(json: &[u8]) -> Bytes {
     let mut data = BytesMut::with_capacity(json.len());
     for byte in json {
         match byte {
@@ -117,13 +129,17 @@ fn continued(json: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::gateway::answer::{document, whole};
     use http::StatusCode;
+
+    use super::*;
+    use crate::{
+        core::answer_status::JsonAnswer,
+        gateway::{body::full_body, response::json_response},
+    };
 
     const DEADLINE: Duration = Duration::from_secs(5);
 
-    fn request() -> Option<Box<RawValue>> {
+    fn stream_id() -> Option<Box<RawValue>> {
         RawValue::from_string("7".into()).ok()
     }
 
@@ -136,27 +152,29 @@ mod tests {
     }
 
     async fn text(response: Response<Body>) -> String {
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec())
-            .unwrap()
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_before_the_deadline_keeps_its_status() {
         let answer = after(DEADLINE - Duration::from_millis(1), Err(Failure::Unauthorized.into()));
-        let refusal = commit(answer, DEADLINE, request()).await.unwrap_err();
+        let refusal = commit(answer, DEADLINE, stream_id()).await.unwrap_err();
         assert_eq!(refusal.failure, Failure::Unauthorized);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_after_the_deadline_is_one_error_for_the_id() {
         let answer = after(DEADLINE * 2, Err(Failure::Unauthorized.into()));
-        let response = commit(answer, DEADLINE, request()).await.unwrap();
-        assert_eq!(
-            (response.status(), &response.headers()["x-accel-buffering"]),
-            (StatusCode::OK, &HeaderValue::from_static("no"))
-        );
+        let response = commit(answer, DEADLINE, stream_id()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
         let text = text(response).await;
-        assert!(text.starts_with(": waiting for the server\n\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"error\":"), "{text}");
+        let start = concat!(
+            ": waiting for the server\n\n",
+            "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"error\":"
+        );
+        assert!(text.starts_with(start), "{text}");
         assert!(
             text.contains("40103") && text.ends_with("}\n\n") && !text.contains("result"),
             "{text}"
@@ -164,21 +182,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_late_answer_arrives_in_the_stream() {
-        let json = document(StatusCode::OK, "{\n\"id\":7}".into());
-        let response = commit(after(DEADLINE * 2, Ok(json)), DEADLINE, request()).await.unwrap();
+    async fn an_answer_after_the_deadline_arrives_in_the_stream() {
+        let json = json_response(JsonAnswer::content("{\n\"id\":7}".into()));
+        let response = commit(after(DEADLINE * 2, Ok(json)), DEADLINE, stream_id()).await.unwrap();
         assert!(text(response).await.ends_with("event: message\ndata: {\ndata: \"id\":7}\n\n"));
 
         let events = Response::builder()
             .header("content-type", "text/event-stream")
-            .body(whole("data: {}\n\n".into()))
+            .body(full_body("data: {}\n\n"))
             .unwrap();
-        let response = commit(after(DEADLINE * 2, Ok(events)), DEADLINE, request()).await.unwrap();
+        let response =
+            commit(after(DEADLINE * 2, Ok(events)), DEADLINE, stream_id()).await.unwrap();
         assert_eq!(text(response).await, ": waiting for the server\n\ndata: {}\n\n");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_stream_to_open_the_head_is_held() {
+    async fn the_head_is_held_if_no_stream_may_be_opened() {
         let answer = after(DEADLINE * 20, Err(Failure::Forbidden.into()));
         assert_eq!(commit(answer, DEADLINE, None).await.unwrap_err().failure, Failure::Forbidden);
     }

@@ -1,6 +1,4 @@
-//! Asks several servers at once, and not more than a machine can bear.
-//!
-//! Whom, and what their answers mean, is decided elsewhere.
+//! Sends requests to several servers concurrently, with a limit.
 
 use std::sync::Arc;
 
@@ -8,35 +6,37 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::core::{access::ServerId, status::Failure};
 
-/// How many servers one request asks at the same time; the others wait for their turn, within the same deadline (PRB-03).
-const AT_ONCE: usize = 64;
+/// How many servers one request uses concurrently. The others wait, within the same deadline
+/// (PRB-03).
+const MAX_CONCURRENT: usize = 64;
 
-/// Runs what is asked of each server, and gives the answers in configuration order. Dropping the future ends all that still run.
+/// Runs one task for each server and returns the results in configuration order. Dropping the
+/// future aborts the tasks that still run.
 ///
 /// # Errors
-/// One of them panicked: a defect of the gateway, and no reason to fail open (OPN-18).
-pub(super) async fn at_once<T, F>(
-    asked: impl IntoIterator<Item = (ServerId, F)>,
+/// A task panicked. That is a defect of the gateway, not a reason to fail open (OPN-18).
+pub(super) async fn run_for_each<T, F>(
+    tasks: impl IntoIterator<Item = (ServerId, F)>,
 ) -> Result<Vec<(ServerId, T)>, Failure>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let mut asking = JoinSet::new();
-    for (server, answer) in asked {
-        let turns = Arc::clone(&turns);
-        asking.spawn(async move {
-            let _turn = turns.acquire_owned().await;
-            (server, answer.await)
+    let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
+    let mut running = JoinSet::new();
+    for (server, task) in tasks {
+        let permits = Arc::clone(&permits);
+        running.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            (server, task.await)
         });
     }
-    let mut answers = Vec::with_capacity(asking.len());
-    while let Some(answer) = asking.join_next().await {
-        answers.push(answer.map_err(|_| Failure::Internal)?);
+    let mut results = Vec::with_capacity(running.len());
+    while let Some(result) = running.join_next().await {
+        results.push(result.map_err(|_| Failure::Internal)?);
     }
-    answers.sort_by_key(|(server, _)| *server);
-    Ok(answers)
+    results.sort_by_key(|(server, _)| *server);
+    Ok(results)
 }
 
 #[cfg(test)]
@@ -48,28 +48,32 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn as_many_as_may_are_asked_at_once_and_no_more() {
-        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        // Nobody gets past it alone: it opens each time that it is full.
-        let full = Arc::new(Barrier::new(AT_ONCE));
-        let asked = (0..3 * u16::try_from(AT_ONCE).unwrap()).rev().map(|server| {
-            let (now, most, full) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&full));
-            (ServerId(server), async move {
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                full.wait().await;
-                now.fetch_sub(1, Ordering::SeqCst);
-            })
+    async fn as_many_tasks_as_the_limit_run_at_once() {
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // A task passes the barrier only when as many as the limit have reached it.
+        let barrier = Arc::new(Barrier::new(MAX_CONCURRENT));
+        let tasks = (0..3 * u16::try_from(MAX_CONCURRENT).unwrap()).rev().map(|server| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let barrier = Arc::clone(&barrier);
+            let task = async move {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                barrier.wait().await;
+                running.fetch_sub(1, Ordering::SeqCst);
+            };
+            (ServerId(server), task)
         });
-        let answers = at_once(asked).await.unwrap();
-        assert!(answers.is_sorted_by_key(|(server, ())| *server) && answers.len() == 3 * AT_ONCE);
-        assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+        let results = run_for_each(tasks).await.unwrap();
+        assert!(results.is_sorted_by_key(|(server, ())| *server));
+        assert_eq!(results.len(), 3 * MAX_CONCURRENT);
+        assert_eq!(most.load(Ordering::SeqCst), MAX_CONCURRENT);
     }
 
     #[tokio::test]
-    async fn a_panic_is_not_taken_for_an_answer() {
-        async fn broken() {
+    async fn a_panic_is_an_internal_failure() {
+        async fn panicking() {
             panic!("a defect");
         }
-        assert_eq!(at_once([(ServerId(0), broken())]).await, Err(Failure::Internal));
+        let results = run_for_each([(ServerId(0), panicking())]).await;
+        assert_eq!(results, Err(Failure::Internal));
     }
 }

@@ -1,156 +1,164 @@
-//! Sends the client's own request to its server, and relays or replaces what comes back.
+//! Sends a client's request to one server, and relays the response or replaces it by a refusal.
 //!
-//! Which fields cross, and what becomes of a response head, is the core's to say.
+//! Which header fields are forwarded and whether the response is relayed is decided in the core.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::{Body as _, Incoming};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::{
-    Body, Gateway, answer::Refusal, probe, relayed::relayed, session::SESSION, upstream::Unanswered,
+    body::Body,
+    http_client::SendError,
+    plan::{PlannedUpstream, RequestContext},
+    relay::relay_response,
+    state::Gateway,
 };
 use crate::{
     config::CredentialSource,
     core::{
-        access::{CallerId, ServerId},
-        challenge::{DiscoveryUrls, Profile},
+        access::ServerId,
+        challenge,
         credential::Credential,
+        exchange::{McpMethod, SESSION_ID},
         fields,
+        refusal::Refusal,
         relay::{self, ExpectedResponse, MediaType, ResponseHead},
         status::Failure,
     },
 };
 
-/// A request on its way to one server.
+/// A request to one server, before it is sent.
 pub(super) struct Forward {
-    pub(super) caller: CallerId,
-    pub(super) server: ServerId,
-    pub(super) method: Method,
-    /// The client's fields; what crosses is decided on sending.
+    pub(super) context: RequestContext,
+    pub(super) upstream: PlannedUpstream,
+    pub(super) method: McpMethod,
+    /// The header fields of the client; the core selects those that are forwarded.
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
-    pub(super) credential: Credential,
-    /// The session, as the upstream knows it.
+    /// The session id as the server knows it.
     pub(super) session: Option<HeaderValue>,
-    pub(super) awaited: ExpectedResponse,
-    /// How a refusal is worded.
-    pub(super) profile: Profile,
-    /// Where a challenge leads.
-    pub(super) discovery: DiscoveryUrls,
+    pub(super) expected: ExpectedResponse,
 }
 
-/// What came back, and may go to the client.
-pub(super) struct Answer {
+/// A response that may be sent to the client.
+pub(super) struct ForwardedResponse {
     pub(super) response: Response<Body>,
-    /// The session that the upstream names.
+    /// The session id that the server issued.
     pub(super) session: Option<HeaderValue>,
 }
 
 impl Forward {
-    /// Sends the request and waits for the upstream's head, then relays it or says why not.
-    pub(super) async fn send(self, gateway: &Gateway) -> Result<Answer, Refusal> {
-        let name = &gateway.config.server(self.server).name;
-        let with_token = self.credential.forwarded().is_some();
+    /// Sends the request and waits for the response head of the server.
+    ///
+    /// # Errors
+    /// The response is not relayed, or there is none.
+    pub(super) async fn send(self, gateway: &Gateway) -> Result<ForwardedResponse, Refusal> {
+        let name = gateway.server_name(self.upstream.server);
+        let has_token = self.upstream.credential.forwarded().is_some();
         let answer = self.exchange(gateway).await;
-        if with_token {
-            let outcome = answer.as_ref().map_or_else(
-                |refusal| refusal.failure.outcome(),
-                |answer| answer.response.status().into(),
-            );
-            gateway.metrics.answered(name, outcome);
+        if has_token {
+            let outcome = match &answer {
+                Ok(answer) => answer.response.status().into(),
+                Err(refusal) => refusal.failure.outcome(),
+            };
+            gateway.metrics.count_answer(name, outcome);
         }
         answer.map_err(|refusal| refusal.about(name))
     }
 
-    async fn exchange(self, gateway: &Gateway) -> Result<Answer, Refusal> {
-        let deadlines = gateway.config.deadlines;
-        let server = gateway.config.server(self.server);
-        let authorization = authorization(gateway, self.server, &self.credential).await?;
-        let mut headers = fields::request_fields(&self.headers);
+    async fn exchange(self, gateway: &Gateway) -> Result<ForwardedResponse, Refusal> {
+        let Self { context, upstream, method, headers, body, session, expected } = self;
+        let authorization = authorization(gateway, upstream.server, &upstream.credential).await?;
+        let mut headers = fields::request_fields(&headers);
         if let Some(authorization) = &authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        if let Some(session) = &self.session {
-            headers.insert(SESSION, session.clone());
+        if let Some(session) = session {
+            headers.insert(SESSION_ID, session);
         }
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = server.url.clone();
+        let mut request = Request::new(body);
+        *request.method_mut() = method.into();
+        *request.uri_mut() = gateway.config.server(upstream.server).url.clone();
         *request.headers_mut() = headers;
 
-        let until = Instant::now() + deadlines.request;
+        let deadline = gateway.config.deadlines.request;
+        let until = Instant::now() + deadline;
         let response = gateway
-            .upstream
-            .send(request, deadlines.request)
+            .http
+            .send(request, deadline)
             .await
-            .map_err(|unanswered: Unanswered| Failure::from(unanswered))?;
-        match relay::check_head(head(&response), self.awaited, self.credential.owner()) {
-            Ok(()) => {
-                let stopping = (self.awaited == ExpectedResponse::EventStream)
-                    .then(|| gateway.stopping.clone());
-                let session = response.headers().get(SESSION).cloned();
-                let challenges = probe::challenges(response.headers());
-                let mut response =
-                    relayed(response, until, stopping).await.map_err(Failure::NoResponse)?;
-                // A challenge beside another status may stay where nothing of the upstream's is changed (RFC 9110 §11.6.1).
-                for line in challenges.into_iter().filter(|_| self.profile == Profile::Transparent)
-                {
-                    response.headers_mut().append(header::WWW_AUTHENTICATE, line);
-                }
-                Ok(Answer { response, session })
-            }
-            Err(failure) => {
-                if let (Failure::GatewayCredentialRefused(_), Some(refused)) =
-                    (failure, &authorization)
-                {
-                    gateway.mints[usize::from(self.server.0)].forget(refused).await;
-                }
-                if let Credential::Forwarded(token) = &self.credential {
-                    gateway.reuse.learn(
-                        self.caller,
-                        self.server,
-                        &token.header_value(),
-                        failure.outcome(),
-                    );
-                }
-                let challenges = probe::challenges(response.headers());
-                let retry_after = matches!(failure, Failure::UpstreamStatus(_))
-                    .then(|| response.headers().get(header::RETRY_AFTER).cloned());
-                let refusal =
-                    Refusal::challenging(failure, self.profile, &self.discovery, &challenges);
-                Err(Refusal { retry_after: retry_after.flatten(), ..refusal })
-            }
+            .map_err(|error: SendError| Failure::from(error))?;
+        let head = response_head(&response);
+        if let Err(failure) = relay::check_head(head, expected, upstream.credential.owner()) {
+            forget_credentials(gateway, context, &upstream, authorization.as_ref(), failure).await;
+            let challenges = challenge::field_lines(response.headers());
+            let refusal =
+                Refusal::by_server(failure, context.profile, &upstream.discovery, &challenges);
+            return Err(refusal.with_retry_after(response.headers()));
         }
+        let is_stream = expected == ExpectedResponse::EventStream;
+        let stopping = is_stream.then(|| gateway.stopping.clone());
+        let session = response.headers().get(SESSION_ID).cloned();
+        let challenges = challenge::relayed_lines(context.profile, response.headers());
+        let mut response =
+            relay_response(response, until, stopping).await.map_err(Failure::NoResponse)?;
+        for line in challenges {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, line);
+        }
+        Ok(ForwardedResponse { response, session })
     }
 }
 
-/// The value for `Authorization`, minted if need be; without the credential that a server needs nothing is sent (OPN-16).
+/// Removes a credential that a server refused from the caches.
+async fn forget_credentials(
+    gateway: &Gateway,
+    context: RequestContext,
+    upstream: &PlannedUpstream,
+    authorization: Option<&HeaderValue>,
+    failure: Failure,
+) {
+    let server = upstream.server;
+    if let (Failure::GatewayCredentialRefused(_), Some(refused)) = (failure, authorization) {
+        gateway.tokens(server).forget(refused).await;
+    }
+    if let Some(token) = upstream.credential.forwarded() {
+        gateway
+            .accepted_tokens
+            .record(context.caller, server, &token, failure.outcome());
+    }
+}
+
+/// The value of `Authorization` for a server, if the server is sent one.
+///
+/// # Errors
+/// The gateway could not obtain the access token that the server needs; the request is not sent
+/// without it (OPN-16).
 async fn authorization(
     gateway: &Gateway,
     server: ServerId,
     credential: &Credential,
 ) -> Result<Option<HeaderValue>, Failure> {
-    match (credential, &gateway.config.server(server).credential) {
-        (Credential::Forwarded(token), _) => Ok(Some(token.header_value())),
-        (Credential::Static, CredentialSource::Static(bearer)) => {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose_secret()))
-                .map_err(|_| Failure::Internal)?;
-            value.set_sensitive(true);
-            Ok(Some(value))
+    match &gateway.config.server(server).credential {
+        CredentialSource::Forwarding(_) => Ok(credential.forwarded()),
+        CredentialSource::Static(bearer) => Ok(Some(bearer_value(bearer))),
+        CredentialSource::ClientCredentials(client) => {
+            let deadline = gateway.config.deadlines.probe;
+            let token = gateway.tokens(server).token(&gateway.http, client, deadline).await;
+            token.map(Some).ok_or(Failure::CredentialNotObtained)
         }
-        (Credential::ClientCredentials, CredentialSource::ClientCredentials(client)) => {
-            let mint = &gateway.mints[usize::from(server.0)];
-            let bearer =
-                mint.bearer(&gateway.upstream, client, gateway.config.deadlines.probe).await;
-            bearer.ok_or(Failure::CredentialNotObtained).map(Some)
-        }
-        (Credential::Missing | Credential::None, _) => Ok(None),
-        (Credential::Static | Credential::ClientCredentials, _) => Err(Failure::Internal),
+        CredentialSource::Open => Ok(None),
     }
 }
 
-fn head(response: &Response<Incoming>) -> ResponseHead {
+fn bearer_value(token: &SecretString) -> HeaderValue {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+        .expect("the configuration accepts only visible ASCII in a secret");
+    value.set_sensitive(true);
+    value
+}
+
+fn response_head(response: &Response<Incoming>) -> ResponseHead {
     ResponseHead {
         status: response.status(),
         media_type: MediaType::from_headers(response.headers()),

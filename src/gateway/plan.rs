@@ -1,12 +1,11 @@
-//! Plans a request: one decision of the core after the other, as far as they go before anyone is asked.
+//! Plans a request: the decisions of the core that need neither I/O nor the message.
 //!
-//! There is no I/O here, so that [`explain`](crate::explain) plans a request exactly as the server does.
+//! [`explain`](crate::explain) plans a request with the same function as the server.
 
 use std::collections::BTreeSet;
 
 use http::{HeaderMap, Method};
 
-use super::answer::Refusal;
 use crate::{
     config::Config,
     core::{
@@ -14,48 +13,82 @@ use crate::{
         admission::{Admitted, Authorization},
         aggregate::Scope,
         challenge::{DiscoveryUrls, Profile},
-        credential::{self, Credential, ServerKind, UnusableAuthorization},
+        credential::{self, Credential, ServerKind},
         discovery::ExternalUrl,
+        exchange::McpMethod,
         fields,
         origin::{AllowedOrigins, PageAccess},
-        preflight::{self, ProbeTarget},
-        route::{AggregateEndpoint, Endpoint, Route, ServerSelection},
+        refusal::Refusal,
+        route::{AggregateEndpoint, Endpoint, Route, ServerEndpoint, ServerSelection},
         status::Failure,
     },
 };
 
-/// Whom a request is from and for, as far as it was found out; known of a refused one, too.
-#[derive(Clone, Default)]
+/// Who a request is from and which servers it is for, as far as that is known. A refused request
+/// has a subject too.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
     pub(crate) caller: Option<CallerId>,
-    /// Those that are asked, in configuration order.
+    /// The servers of the request, in configuration order.
     pub(crate) servers: Vec<ServerId>,
-    /// Whether a header for tokens held a gateway key, which was taken out.
-    pub(crate) stripped: bool,
+    /// Whether a gateway key was removed from a header field that carries upstream tokens.
+    pub(crate) key_removed: bool,
 }
 
-/// What is to be done for a request.
-pub(crate) struct Plan<'r> {
-    pub(crate) admitted: Admitted,
-    place: Endpoint<'r>,
-    /// Those that the request may reach, in configuration order.
+/// The result of planning a request.
+pub(crate) struct Planned<'r> {
+    pub(crate) subject: Subject,
+    pub(crate) plan: Result<Plan<'r>, Refusal>,
+}
+
+/// How a request is served.
+pub(crate) enum Plan<'r> {
+    /// One server is sent the request as it is.
+    SingleServer(SingleServerPlan),
+    /// An aggregate endpoint serves the request. Which servers are sent something depends on the
+    /// message.
+    Aggregate(AggregatePlan<'r>),
+}
+
+/// A request for a single-server endpoint.
+pub(crate) struct SingleServerPlan {
+    pub(crate) caller: CallerId,
+    pub(crate) method: McpMethod,
+    pub(crate) profile: Profile,
+    pub(crate) upstream: PlannedUpstream,
+}
+
+/// A request for an aggregate endpoint.
+pub(crate) struct AggregatePlan<'r> {
+    admitted: Admitted,
+    endpoint: AggregateEndpoint<'r>,
+    pub(crate) method: McpMethod,
+    pub(crate) profile: Profile,
+    /// The servers that the caller may reach here, in configuration order.
     pub(crate) servers: Vec<ServerId>,
-    /// The server of a route to one; who else is asked, a message for several says.
-    pub(crate) party: Option<Party>,
-    /// The only tools that it may see and call, where a toolset names them.
+    /// The only tools that the caller may see and call, if a toolset names them.
     pub(crate) tools: Option<&'r BTreeSet<String>>,
 }
 
-/// A server that a request asks, and as whom.
-pub(crate) struct Party {
+/// Who sends a request, and how its refusals are worded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestContext {
+    pub(crate) caller: CallerId,
+    pub(crate) profile: Profile,
+}
+
+/// A server that a request is sent to, with the credential for it.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedUpstream {
     pub(crate) server: ServerId,
-    pub(crate) credential: Result<Credential, UnusableAuthorization>,
-    /// Where a challenge leads.
+    pub(crate) credential: Credential,
+    /// The URLs that a challenge of this server names.
     pub(crate) discovery: DiscoveryUrls,
 }
 
-/// Judges what comes before any caller: what `Connection` would take out, then the page that the request comes from (STA-19).
-pub(crate) fn edge(
+/// Checks a request before its caller is known: the `Connection` field, then the web page that
+/// sends the request (STA-19).
+pub(crate) fn check_page_access(
     config: &Config,
     origins: &AllowedOrigins,
     route: &Route<'_>,
@@ -67,186 +100,219 @@ pub(crate) fn edge(
     origins.page_access(route, headers).ok_or(Failure::OriginNotAllowed)
 }
 
-/// Plans a request, or says how it is answered without asking anyone.
+/// Plans a request to an MCP endpoint.
 pub(crate) fn plan<'r>(
     config: &'r Config,
     external: &ExternalUrl,
-    place: Endpoint<'r>,
+    endpoint: Endpoint<'r>,
     method: &Method,
     headers: &HeaderMap,
-    subject: &mut Subject,
-) -> Result<Plan<'r>, Refusal> {
-    let admitted = config.keyring.admit(headers).map_err(Failure::Rejected)?;
+) -> Planned<'r> {
+    let mut subject = Subject::default();
+    let admitted = match config.keyring.admit(headers) {
+        Ok(admitted) => admitted,
+        Err(rejection) => {
+            let plan = Err(Failure::Rejected(rejection).into());
+            return Planned { subject, plan };
+        }
+    };
     subject.caller = Some(admitted.caller);
-    subject.stripped = admitted.key_removed;
-    if ![Method::POST, Method::GET, Method::DELETE].contains(method) {
-        return Err(Failure::MethodNotAllowed.into());
-    }
-    let (servers, tools) = match &place {
+    subject.key_removed = admitted.key_removed;
+    let Some(method) = McpMethod::parse(method) else {
+        return Planned { subject, plan: Err(Failure::MethodNotAllowed.into()) };
+    };
+    let plan = match endpoint {
         Endpoint::SingleServer(endpoint) => {
             let grant = &config.caller(admitted.caller).grant;
-            (
-                access::resolve(grant, config.server_named(endpoint.server))
-                    .map(|server| vec![server]),
-                None,
-            )
+            match access::resolve(grant, config.server_named(endpoint.server)) {
+                Some(server) => {
+                    subject.servers = vec![server];
+                    plan_single_server(config, external, &endpoint, method, &admitted, server)
+                }
+                None => Err(Failure::UnknownServer.into()),
+            }
         }
-        Endpoint::Aggregate(aggregate) => select(config, admitted.caller, aggregate, headers),
+        Endpoint::Aggregate(endpoint) => {
+            match select_servers(config, admitted.caller, &endpoint, headers) {
+                Some(Selected { servers, tools }) => {
+                    subject.servers.clone_from(&servers);
+                    let profile = config.profile.for_aggregate();
+                    let plan =
+                        AggregatePlan { admitted, endpoint, method, profile, servers, tools };
+                    Ok(Plan::Aggregate(plan))
+                }
+                None => Err(Failure::UnknownServer.into()),
+            }
+        }
     };
-    let servers = servers.ok_or(Failure::UnknownServer)?;
-    subject.servers.clone_from(&servers);
-    let mut plan = Plan { admitted, place, servers, party: None, tools };
-    if let Endpoint::SingleServer(endpoint) = place {
-        plan.party = plan.parties(config, external, &plan.servers).pop();
-        if let Some(party) = plan.party.as_ref().filter(|party| party.credential.is_err()) {
-            return Err(party.unusable(plan.profile(config)).about(endpoint.server));
-        }
-    }
-    Ok(plan)
+    Planned { subject, plan }
 }
 
-/// The servers that a request for several may reach, and the tools: path and header only narrow (GATE-01 to GATE-03).
-fn select<'c>(
+fn plan_single_server<'r>(
+    config: &Config,
+    external: &ExternalUrl,
+    endpoint: &ServerEndpoint<'_>,
+    method: McpMethod,
+    admitted: &Admitted,
+    server: ServerId,
+) -> Result<Plan<'r>, Refusal> {
+    let profile = config.profile;
+    let discovery = external.discovery_urls(endpoint);
+    let shared = &admitted.authorization;
+    let upstream = plan_upstream(config, profile, admitted, shared, server, discovery)?;
+    Ok(Plan::SingleServer(SingleServerPlan {
+        caller: admitted.caller,
+        method,
+        profile,
+        upstream,
+    }))
+}
+
+/// Assigns a server its credential: the token that the client sent for this server, or else
+/// `shared`.
+fn plan_upstream(
+    config: &Config,
+    profile: Profile,
+    admitted: &Admitted,
+    shared: &Authorization,
+    server: ServerId,
+    discovery: DiscoveryUrls,
+) -> Result<PlannedUpstream, Refusal> {
+    let configured = config.server(server);
+    let authorization = admitted.authorization_for(&configured.name).unwrap_or(shared);
+    match credential::assign(configured.credential.kind(), authorization) {
+        Ok(credential) => Ok(PlannedUpstream { server, credential, discovery }),
+        Err(credential::UnusableAuthorization) => {
+            let failure = Failure::UnusableAuthorization;
+            Err(Refusal::by_server(failure, profile, &discovery, &[]).about(&configured.name))
+        }
+    }
+}
+
+/// The servers of an aggregate endpoint that a caller may reach, and the tools.
+struct Selected<'c> {
+    servers: Vec<ServerId>,
+    tools: Option<&'c BTreeSet<String>>,
+}
+
+/// Selects the servers of an aggregate endpoint. The path and `x-mcp-servers` only narrow what the
+/// caller may use (GATE-01 to GATE-03).
+fn select_servers<'c>(
     config: &'c Config,
     caller: CallerId,
-    aggregate: &AggregateEndpoint<'_>,
+    endpoint: &AggregateEndpoint<'_>,
     headers: &HeaderMap,
-) -> (Option<Vec<ServerId>>, Option<&'c BTreeSet<String>>) {
-    let known = |names: Vec<&str>| {
+) -> Option<Selected<'c>> {
+    let resolve = |names: Vec<&str>| {
         names.into_iter().map(|name| config.server_named(name)).collect::<Vec<_>>()
     };
     let caller = config.caller(caller);
-    let (toolset, listed) = match aggregate.selection {
+    let (toolset, listed) = match endpoint.selection {
         ServerSelection::All => (None, None),
-        ServerSelection::Listed(names) => (None, Some(known(names.split(',').collect()))),
+        ServerSelection::Listed(names) => (None, Some(resolve(names.split(',').collect()))),
         ServerSelection::Toolset(name) => {
-            let Some(toolset) = caller
-                .toolsets
-                .iter()
-                .map(|at| &config.toolsets[*at])
-                .find(|toolset| toolset.name == name)
-            else {
-                return (None, None);
-            };
-            (Some(toolset), None)
+            let mut toolsets = caller.toolsets.iter().map(|at| &config.toolsets[*at]);
+            (Some(toolsets.find(|toolset| toolset.name == name)?), None)
         }
     };
     let enabled = config.enabled().map(|(server, _)| server);
-    let by_path = access::select(
-        enabled,
-        &caller.grant,
-        toolset.map(|toolset| &toolset.servers),
-        listed.as_deref(),
-    );
-    let narrowed = match (by_path, access::requested_servers(headers)) {
-        (Some(servers), Some(names)) => {
-            let within = servers.iter().copied().collect();
-            access::select(servers, &Grant::All, Some(&within), Some(&known(names)))
+    let within = toolset.map(|toolset| &toolset.servers);
+    let by_path = access::select(enabled, &caller.grant, within, listed.as_deref())?;
+    let servers = match access::requested_servers(headers) {
+        Some(names) => {
+            let within = by_path.iter().copied().collect();
+            access::select(by_path, &Grant::All, Some(&within), Some(&resolve(names)))?
         }
-        (servers, _) => servers,
+        None => by_path,
     };
-    (narrowed, toolset.and_then(|toolset| toolset.tools.as_ref()))
+    let tools = toolset.and_then(|toolset| toolset.tools.as_ref());
+    Some(Selected { servers, tools })
 }
 
-impl Plan<'_> {
-    /// The rules by which refusals are judged and worded here.
-    pub(crate) fn profile(&self, config: &Config) -> Profile {
-        match self.place {
-            Endpoint::SingleServer(_) => config.profile,
-            Endpoint::Aggregate(_) => config.profile.for_aggregate(),
-        }
+impl AggregatePlan<'_> {
+    pub(crate) fn caller(&self) -> CallerId {
+        self.admitted.caller
     }
 
-    /// Which of its servers go by which name.
-    pub(crate) fn names<'c>(&self, config: &'c Config) -> Vec<(ServerId, &'c str)> {
+    /// Position and name of each server.
+    pub(crate) fn named_servers<'c>(&self, config: &'c Config) -> Vec<(ServerId, &'c str)> {
         self.servers
             .iter()
             .map(|server| (*server, config.server(*server).name.as_str()))
             .collect()
     }
 
-    /// The servers of a request for several, as the core wants to know them.
+    /// The scope in which the core dispatches a message. `servers` are the
+    /// [`named_servers`](Self::named_servers).
     pub(crate) fn scope<'s>(
         &'s self,
         config: &'s Config,
-        names: &'s [(ServerId, &'s str)],
+        servers: &'s [(ServerId, &'s str)],
     ) -> Scope<'s> {
         Scope {
-            servers: names,
+            servers,
             separator: &config.name_separator,
             tools: self.tools,
         }
     }
 
-    /// Those of its servers that are asked together, and what each is sent: a token that came for all of them goes to one protection
-    /// space, except by the seed's rules (AGG-04).
-    pub(crate) fn parties(
+    /// Assigns each of these servers its credential.
+    ///
+    /// In every profile but `seed`, a token that the client sent for all servers goes to one
+    /// protection space only: that of the first token-forwarding server without a token of its own
+    /// (AGG-04).
+    pub(crate) fn upstreams(
         &self,
         config: &Config,
         external: &ExternalUrl,
-        asked: &[ServerId],
-    ) -> Vec<Party> {
-        let space = |server: ServerId| config.server(server).protection_space.as_deref();
-        let for_all = |server: &&ServerId| {
-            let configured = config.server(**server);
-            matches!(configured.credential.kind(), ServerKind::TokenForwarding(_))
-                && self.admitted.authorization_for(&configured.name).is_none()
-        };
-        let first = asked
+        servers: &[ServerId],
+    ) -> Vec<(ServerId, Result<PlannedUpstream, Refusal>)> {
+        let first_sharing = servers
             .iter()
-            .find(for_all)
             .copied()
-            .filter(|_| self.profile(config) != Profile::Seed);
-        let party = |server: &ServerId| {
-            let configured = config.server(*server);
-            let in_space = first.is_none_or(|first| {
-                credential::share_protection_space((first, space(first)), (*server, space(*server)))
+            .find(|server| self.uses_shared_token(config, *server))
+            .filter(|_| self.profile != Profile::Seed);
+        let space = |server: ServerId| config.server(server).protection_space.as_deref();
+        let plan_one = |server: ServerId| {
+            let in_space = first_sharing.is_none_or(|first| {
+                credential::share_protection_space((first, space(first)), (server, space(server)))
             });
             let shared = if in_space {
                 &self.admitted.authorization
             } else {
                 &Authorization::Absent
             };
-            Party {
-                server: *server,
-                credential: credential::assign(
-                    configured.credential.kind(),
-                    self.admitted.authorization_for(&configured.name).unwrap_or(shared),
-                ),
-                discovery: match &self.place {
-                    Endpoint::SingleServer(endpoint) => external.discovery_urls(endpoint),
-                    Endpoint::Aggregate(aggregate) => {
-                        external.aggregate_discovery_urls(aggregate, &configured.name)
-                    }
-                },
-            }
+            let name = &config.server(server).name;
+            let discovery = external.aggregate_discovery_urls(&self.endpoint, name);
+            plan_upstream(config, self.profile, &self.admitted, shared, server, discovery)
         };
-        asked.iter().map(party).collect()
+        servers.iter().map(|server| (*server, plan_one(*server))).collect()
     }
 
-    /// What a session is bound to beside its caller: a server's name, or the path of several, which no server can be called.
-    pub(crate) fn binding(&self) -> String {
-        match &self.place {
-            Endpoint::SingleServer(endpoint) => endpoint.server.to_owned(),
-            Endpoint::Aggregate(aggregate) => {
-                AggregateEndpoint { trailing_slash: false, ..*aggregate }.to_string()
-            }
-        }
+    /// Assigns one server its credential. The token that the client sent for all servers may go to
+    /// any one of them.
+    pub(crate) fn upstream(
+        &self,
+        config: &Config,
+        external: &ExternalUrl,
+        server: ServerId,
+    ) -> Result<PlannedUpstream, Refusal> {
+        let name = &config.server(server).name;
+        let discovery = external.aggregate_discovery_urls(&self.endpoint, name);
+        let shared = &self.admitted.authorization;
+        plan_upstream(config, self.profile, &self.admitted, shared, server, discovery)
     }
-}
 
-impl Party {
-    /// The refusal of a server that cannot be asked with what the caller brought.
-    pub(crate) fn unusable(&self, profile: Profile) -> Refusal {
-        Refusal::challenging(Failure::UnusableAuthorization, profile, &self.discovery, &[])
+    /// Whether a server is sent the token that the client sent for all servers.
+    fn uses_shared_token(&self, config: &Config, server: ServerId) -> bool {
+        let configured = config.server(server);
+        let forwards = matches!(configured.credential.kind(), ServerKind::TokenForwarding(_));
+        forwards && self.admitted.authorization_for(&configured.name).is_none()
     }
-}
 
-/// The servers that would be handed the caller's own token.
-pub(crate) fn targets(parties: &[Party]) -> Vec<ProbeTarget> {
-    preflight::probe_targets(
-        parties
-            .iter()
-            .filter_map(|party| Some((party.server, party.credential.as_ref().ok()?))),
-    )
+    /// What a session is bound to beside its caller: the path of the endpoint, which no server name
+    /// can equal.
+    pub(crate) fn session_binding(&self) -> String {
+        AggregateEndpoint { trailing_slash: false, ..self.endpoint }.to_string()
+    }
 }

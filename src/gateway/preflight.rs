@@ -1,136 +1,158 @@
-//! Asks the servers of a request what they make of its token, and ends the request where that is a refusal.
+//! Probes the servers of a request, and ends the request if the outcomes refuse it.
 //!
-//! Whom to ask was decided in the core, and what their answers mean together is decided there.
+//! Which servers are probed and what their outcomes mean together is decided in the core.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{slice, sync::Arc};
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::{
-    Gateway,
-    answer::Refusal,
-    audit::Line,
-    plan::{Party, targets},
-    probe,
+    plan::{PlannedUpstream, RequestContext},
+    probe::{ProbeResult, probe},
+    state::Gateway,
 };
 use crate::core::{
     access::{CallerId, ServerId},
     challenge::Profile,
-    outcome::Outcome,
-    status::Failure,
-    verdict::{Verdict, together, verdict},
+    combine::{Refusals, combine_refusals},
+    preflight::probe_targets,
+    refusal::Refusal,
 };
 
-/// Servers that give no part of an answer, and why.
-pub(super) type Refusals = BTreeMap<ServerId, Refusal>;
+/// What the audit line says about the probes of a request.
+pub(super) struct ProbeReport {
+    /// The outcome of the one probe, or the outcome of each probe by server name.
+    pub(super) outcomes: String,
+    /// How long all probes took together.
+    pub(super) duration: Duration,
+}
 
-/// Asks, where `ask` says so, and gives the refusals with which the request can go on: by the seed's rules none, otherwise those of
-/// some.
-pub(super) async fn preflight(
+/// The result of the probes of a request.
+pub(super) struct Preflight<T> {
+    /// Absent if no probe was sent.
+    pub(super) report: Option<ProbeReport>,
+    pub(super) result: Result<T, Refusal>,
+}
+
+impl<T> Preflight<T> {
+    /// The result without a probe.
+    pub(super) fn without_probes(result: Result<T, Refusal>) -> Self {
+        Self { report: None, result }
+    }
+}
+
+/// Probes the server of a request that only one server answers.
+pub(super) async fn probe_single_server(
     gateway: &Arc<Gateway>,
-    profile: Profile,
-    caller: CallerId,
-    parties: &[Party],
-    ask: bool,
-    line: &mut Line,
-) -> Result<Refusals, Refusal> {
-    let targets = if ask { targets(parties) } else { Vec::new() };
-    let began = Instant::now();
-    let answers = if targets.is_empty() {
-        Vec::new()
-    } else {
-        probe::ask(gateway, caller, targets).await?
+    context: RequestContext,
+    upstream: &PlannedUpstream,
+) -> Preflight<()> {
+    let probes = match send_probes(gateway, context.caller, slice::from_ref(upstream)).await {
+        Ok(probes) => probes,
+        Err(refusal) => return Preflight::without_probes(Err(refusal)),
     };
-    line.probing = if answers.is_empty() { line.probing } else { began.elapsed() };
-
-    let (mut outcomes, mut refusals) = (Vec::new(), Refusals::new());
-    for party in parties {
-        let answered = answers.iter().find(|answered| answered.server == party.server);
-        let failure = match answered.map(|answered| answered.outcome) {
-            // It cannot be asked with what the caller brought for it.
-            _ if party.credential.is_err() => Some(Failure::UnusableAuthorization),
-            Some(Outcome::Unauthorized) => Some(Failure::Unauthorized),
-            Some(Outcome::Forbidden) => Some(Failure::Forbidden),
-            Some(Outcome::Accepted | Outcome::Inconclusive(_)) | None => None,
-        };
-        let outcome = answered.map_or(Outcome::Accepted, |answered| answered.outcome);
-        outcomes.push((party.server, failure.map_or(outcome, Failure::outcome)));
-        if let Some(failure) = failure {
-            let challenges = answered.map_or(&[][..], |answered| &answered.challenges);
-            let refusal = Refusal::challenging(failure, profile, &party.discovery, challenges);
-            refusals.insert(party.server, refusal.about(&gateway.config.server(party.server).name));
-        }
-    }
-    let verdict = together(profile, &outcomes);
-    for answered in &answers {
-        let name = &gateway.config.server(answered.server).name;
-        if let Some(took) = answered.took {
-            gateway.metrics.probe(name, answered.outcome, took, verdict == Verdict::Proceed);
-        }
-    }
-    line.outcome = line.outcome.take().or_else(|| told(gateway, &answers));
-    ended(verdict, refusals)
-}
-
-/// What came of asking, for the audit line: one outcome, or one by server.
-fn told(gateway: &Gateway, answers: &[probe::Answered]) -> Option<String> {
-    match answers {
-        [] => None,
-        [answered] => Some(answered.outcome.to_string()),
-        several => {
-            let of = |answered: &probe::Answered| {
-                format!("{}={}", gateway.config.server(answered.server).name, answered.outcome)
-            };
-            Some(several.iter().map(of).collect::<Vec<_>>().join(","))
-        }
+    let refusal = refusal_by(gateway, context.profile, upstream, &probes.results);
+    count_probes(gateway, &probes.results, refusal.is_none());
+    Preflight {
+        report: probes.report(gateway),
+        result: refusal.map_or(Ok(()), Err),
     }
 }
 
-/// Judges what servers have answered to the request itself: what was said, and the refusals beside which it can be said (AGG-01 to
-/// AGG-03). Nobody's words are no success: then the gravest refusal is the answer.
-pub(super) fn settle<T>(
-    profile: Profile,
-    mut refusals: Refusals,
-    answers: Vec<(ServerId, Result<T, Refusal>)>,
-) -> Result<(Vec<(ServerId, T)>, Refusals), Refusal> {
-    let mut said = Vec::new();
-    for (server, answer) in answers {
-        match answer {
-            Ok(answer) => said.push((server, answer)),
+/// Servers that are sent the request, and those that refused before it was sent.
+pub(super) struct UsableUpstreams {
+    pub(super) upstreams: Vec<PlannedUpstream>,
+    pub(super) refusals: Refusals,
+}
+
+/// Combines the plans for several servers, after probing those that can be probed if `is_probed`.
+///
+/// In profile `seed` one refusal ends the request. In the others the request proceeds without the
+/// servers that refuse.
+pub(super) async fn probe_several_servers(
+    gateway: &Arc<Gateway>,
+    context: RequestContext,
+    planned: Vec<(ServerId, Result<PlannedUpstream, Refusal>)>,
+    is_probed: bool,
+) -> Preflight<UsableUpstreams> {
+    let (mut upstreams, mut refusals) = (Vec::new(), Refusals::new());
+    for (server, plan) in planned {
+        match plan {
+            Ok(upstream) => upstreams.push(upstream),
             Err(refusal) => drop(refusals.insert(server, refusal)),
         }
     }
-    // A session that one server has lost is lost: the client begins anew with all of them (STA-14).
-    if let Some(refusal) =
-        refusals.values().find(|refusal| refusal.failure == Failure::UnknownSession)
-    {
-        return Err(refusal.clone());
+    let probed = if is_probed { &upstreams[..] } else { &[] };
+    let probes = match send_probes(gateway, context.caller, probed).await {
+        Ok(probes) => probes,
+        Err(refusal) => return Preflight::without_probes(Err(refusal)),
+    };
+    for upstream in &upstreams {
+        let refusal = refusal_by(gateway, context.profile, upstream, &probes.results);
+        refusals.extend(refusal.map(|refusal| (upstream.server, refusal)));
     }
-    let accepted = said.iter().map(|(server, _)| (*server, Outcome::Accepted));
-    let outcomes: Vec<_> = accepted
-        .chain(refusals.iter().map(|(server, refusal)| (*server, refusal.failure.outcome())))
-        .collect();
-    let refusals = ended(
-        if said.is_empty() {
-            verdict(outcomes)
-        } else {
-            together(profile, &outcomes)
-        },
-        refusals,
-    )?;
-    match refusals.values().next() {
-        Some(refusal) if said.is_empty() => Err(refusal.clone()),
-        _ => Ok((said, refusals)),
+    upstreams.retain(|upstream| !refusals.contains_key(&upstream.server));
+    let remaining: Vec<ServerId> = upstreams.iter().map(|upstream| upstream.server).collect();
+    let combined = combine_refusals(context.profile, &remaining, refusals);
+    count_probes(gateway, &probes.results, combined.is_ok());
+    Preflight {
+        report: probes.report(gateway),
+        result: combined.map(|refusals| UsableUpstreams { upstreams, refusals }),
     }
 }
 
-/// Either all refusals, or the one that ends the request.
-fn ended(verdict: Verdict, mut refusals: Refusals) -> Result<Refusals, Refusal> {
-    match verdict {
-        Verdict::Proceed => Ok(refusals),
-        // A server that is named has refused, so it is among them.
-        Verdict::Challenge(server) | Verdict::Forbid(server) => {
-            Err(refusals.remove(&server).unwrap_or_else(|| Failure::Internal.into()))
+struct Probes {
+    results: Vec<ProbeResult>,
+    duration: Duration,
+}
+
+impl Probes {
+    fn report(&self, gateway: &Gateway) -> Option<ProbeReport> {
+        let outcomes = match &self.results[..] {
+            [] => return None,
+            [single] => single.outcome.to_string(),
+            several => {
+                let named = several.iter().map(|result| {
+                    format!("{}={}", gateway.server_name(result.server), result.outcome)
+                });
+                named.collect::<Vec<_>>().join(",")
+            }
+        };
+        Some(ProbeReport { outcomes, duration: self.duration })
+    }
+}
+
+/// Probes the servers that are sent the caller's token.
+async fn send_probes(
+    gateway: &Arc<Gateway>,
+    caller: CallerId,
+    upstreams: &[PlannedUpstream],
+) -> Result<Probes, Refusal> {
+    let credentials = upstreams.iter().map(|upstream| (upstream.server, &upstream.credential));
+    let targets = probe_targets(credentials);
+    let started = Instant::now();
+    let results = probe(gateway, caller, targets).await?;
+    Ok(Probes { results, duration: started.elapsed() })
+}
+
+/// The refusal of a server that was probed, if it refused the token.
+fn refusal_by(
+    gateway: &Gateway,
+    profile: Profile,
+    upstream: &PlannedUpstream,
+    results: &[ProbeResult],
+) -> Option<Refusal> {
+    let result = results.iter().find(|result| result.server == upstream.server)?;
+    let refusal =
+        Refusal::after_probe(result.outcome, profile, &upstream.discovery, &result.challenges)?;
+    Some(refusal.about(gateway.server_name(upstream.server)))
+}
+
+fn count_probes(gateway: &Gateway, results: &[ProbeResult], has_proceeded: bool) {
+    for result in results {
+        if let Some(took) = result.took {
+            let name = gateway.server_name(result.server);
+            gateway.metrics.count_probe(name, result.outcome, took, has_proceeded);
         }
     }
 }

@@ -1,234 +1,183 @@
-//! Walks one request through the core's decisions, in their order.
+//! Handles one request: calls the decisions of the core in their order (STA-19).
 //!
-//! Nothing is decided here; each step either gives the next its input or ends in a refusal.
+//! Each step returns the input of the next one, or the refusal that ends the request.
 
-use std::{slice, sync::Arc};
+use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    Body, Gateway, aggregate,
-    answer::{Refusal, empty, whole, word},
-    audit::{Line, REQUEST_ID},
-    commit::commit,
-    forward::Forward,
-    message::{IMPATIENCE, Message, PATIENCE},
+    aggregate::{AggregateRequest, NotServed},
+    audit::{AuditRecord, REQUEST_ID},
+    body::Body,
     metadata,
-    plan::{Plan, edge, plan},
-    preflight::preflight,
-    session,
+    plan::{Plan, Planned, check_page_access, plan},
+    request_body::{BODY_TIMEOUT, REFUSED_BODY_TIMEOUT, RequestBody},
+    response::{cors_preflight_response, json_response, refusal_response, text_response},
+    single_server::SingleServerRequest,
+    state::Gateway,
 };
 use crate::core::{
-    envelope::{Envelope, MAX_PREFIX_BYTES},
+    answer_status::TextAnswer,
+    envelope::Envelope,
+    exchange::{McpMethod, bytes_to_read},
     mirror,
-    preflight::Strategy,
-    protocol_version::ProtocolVersion,
-    relay::ExpectedResponse,
+    refusal::Refusal,
     route::{Endpoint, Route},
     status::Failure,
 };
 
-/// A client's request, as far as it was read, and what is known of it.
-pub(super) struct Asked<'l> {
-    pub(super) method: Method,
-    pub(super) headers: HeaderMap,
-    /// What was sent with POST.
-    pub(super) message: Option<Message>,
-    pub(super) line: &'l mut Line,
-}
-
-/// Answers a request, whatever it is: first what is wrong with its bytes, then the page that it comes from, then all else (STA-19).
+/// Answers a request: first its framing is checked, then the web page that sends it, then
+/// everything else (STA-19).
 pub(super) async fn handle(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
-    ambiguous: bool,
+    is_framing_ambiguous: bool,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let judged = edge(
-        &gateway.config,
-        &gateway.origins,
-        &Route::parse(parts.uri.path()),
-        &parts.headers,
-    );
-    let page = match judged {
-        _ if ambiguous => return refuse(gateway, &parts.method, Failure::AmbiguousFraming),
+    if is_framing_ambiguous {
+        return refuse(gateway, &parts.method, Failure::AmbiguousFraming);
+    }
+    let route = Route::parse(parts.uri.path());
+    let access = match check_page_access(&gateway.config, &gateway.origins, &route, &parts.headers)
+    {
+        Ok(access) => access,
         Err(failure) => return refuse(gateway, &parts.method, failure),
-        Ok(page) => page,
     };
-    let mut response =
-        match page.cors_preflight(&parts.method, &parts.headers, &gateway.config.keyring.header) {
-            Some(headers) => empty(headers),
-            None => answer(gateway, parts, body).await,
-        };
-    page.add_response_fields(response.headers_mut());
+    let key_header = &gateway.config.keyring.header;
+    let mut response = match access.cors_preflight(&parts.method, &parts.headers, key_header) {
+        Some(headers) => cors_preflight_response(headers),
+        None => serve_route(gateway, parts, body).await,
+    };
+    access.add_response_fields(response.headers_mut());
     response
 }
 
-async fn answer(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Response<Body> {
+async fn serve_route(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Response<Body> {
     match Route::parse(parts.uri.path()) {
-        Route::Mcp(place) => serve(gateway, place, parts.method, parts.headers, body).await,
-        Route::ProtectedResourceMetadata(place) => {
-            metadata::protected_resource(&gateway, &place, parts.uri.query()).await
+        Route::Mcp(endpoint) => {
+            serve_mcp(gateway, endpoint, parts.method, parts.headers, body).await
+        }
+        Route::ProtectedResourceMetadata(endpoint) => {
+            metadata::protected_resource(&gateway, endpoint, parts.uri.query()).await
         }
         Route::AuthorizationServerMetadata(endpoint) => {
             metadata::authorization_server(&gateway, &endpoint).await
         }
-        Route::Liveness => word(StatusCode::OK, "alive\n"),
-        Route::Readiness if gateway.stopping.is_cancelled() => {
-            word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-        }
-        Route::Readiness => word(StatusCode::OK, "ready\n"),
-        Route::Unknown => Refusal::from(Failure::UnknownPath).response(None),
+        Route::Liveness => text_response(TextAnswer::Alive),
+        Route::Readiness if gateway.stopping.is_cancelled() => text_response(TextAnswer::Stopping),
+        Route::Readiness => text_response(TextAnswer::Ready),
+        Route::Unknown => refusal_response(&Failure::UnknownPath.into(), None),
     }
 }
 
-/// Refuses a request that nobody has looked into.
+/// Refuses a request whose body has not been read.
 fn refuse(gateway: Arc<Gateway>, method: &Method, failure: Failure) -> Response<Body> {
-    let mut line = Line::begin(gateway, method);
-    finish(&mut line, Err(failure.into()), &Envelope::default())
+    let record = AuditRecord::start(gateway, method);
+    finish(record, Err(failure.into()), &Envelope::default())
 }
 
-/// Serves an MCP endpoint.
-async fn serve(
+/// Serves a request to an MCP endpoint.
+async fn serve_mcp(
     gateway: Arc<Gateway>,
-    place: Endpoint<'_>,
+    endpoint: Endpoint<'_>,
     method: Method,
     headers: HeaderMap,
     body: Incoming,
 ) -> Response<Body> {
-    let mut line = Line::begin(Arc::clone(&gateway), &method);
-    let mut envelope = Envelope::default();
-    let answered = walk(&gateway, place, method, headers, body, &mut line, &mut envelope).await;
-    finish(&mut line, answered, &envelope)
+    let mut record = AuditRecord::start(Arc::clone(&gateway), &method);
+    let planned = plan(&gateway.config, &gateway.external, endpoint, &method, &headers);
+    record.subject = planned.subject.clone();
+    let body = read_body(&gateway, &planned, endpoint, &method, &headers, body).await;
+    let envelope = match &body {
+        Ok(Some(body)) => body.envelope.clone(),
+        Ok(None) | Err(_) => Envelope::default(),
+    };
+    let answered = match check_body(planned, &headers, body) {
+        Ok((plan, body)) => respond(&gateway, plan, headers, body, &mut record).await,
+        Err(refusal) => Err(refusal),
+    };
+    finish(record, answered, &envelope)
 }
 
-/// The answer with the request's name on it, and the line with what became of it.
+/// Reads the body of a POST request, or enough of it to find the id. Other methods have no message.
+async fn read_body(
+    gateway: &Gateway,
+    planned: &Planned<'_>,
+    endpoint: Endpoint<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Option<RequestBody>, Failure> {
+    if McpMethod::parse(method) != Some(McpMethod::Post) {
+        return Ok(None);
+    }
+    let is_admitted = planned.subject.caller.is_some();
+    let needed = bytes_to_read(is_admitted, headers, &endpoint);
+    let timeout = if planned.plan.is_ok() { BODY_TIMEOUT } else { REFUSED_BODY_TIMEOUT };
+    RequestBody::read(body, gateway.config.max_message_bytes, needed, timeout)
+        .await
+        .map(Some)
+}
+
+/// Checks that body and header fields agree, then that the request was planned, then that its body
+/// could be read.
+fn check_body<'r>(
+    planned: Planned<'r>,
+    headers: &HeaderMap,
+    body: Result<Option<RequestBody>, Failure>,
+) -> Result<(Plan<'r>, Option<RequestBody>), Refusal> {
+    let is_admitted = planned.subject.caller.is_some();
+    if let (true, Ok(Some(body))) = (is_admitted, &body) {
+        mirror::check_mirrored_fields(headers, &body.prefix)
+            .map_err(|_| Failure::HeaderMismatch)?;
+    }
+    Ok((planned.plan?, body?))
+}
+
+/// Serves a planned request. The record is filled as the request proceeds, because the client can
+/// disconnect at any time.
+async fn respond(
+    gateway: &Arc<Gateway>,
+    plan: Plan<'_>,
+    headers: HeaderMap,
+    body: Option<RequestBody>,
+    record: &mut AuditRecord,
+) -> Result<Response<Body>, Refusal> {
+    match plan {
+        Plan::SingleServer(plan) => {
+            let request = SingleServerRequest::prepare(gateway, plan, headers, body)?;
+            let preflight = request.probe().await;
+            record.add_probes(preflight.report);
+            preflight.result?;
+            request.send().await
+        }
+        Plan::Aggregate(plan) => {
+            let request = match AggregateRequest::prepare(gateway, plan, headers, body) {
+                Ok(request) => request,
+                Err(NotServed::Refused(refusal)) => return Err(refusal),
+                Err(NotServed::Answered(answer)) => return Ok(json_response(answer)),
+            };
+            record.subject.servers = request.servers();
+            let preflight = request.probe().await;
+            record.add_probes(preflight.report);
+            preflight.result?.send().await
+        }
+    }
+}
+
+/// Builds the response, adds the request id, and completes the record.
 fn finish(
-    line: &mut Line,
+    mut record: AuditRecord,
     answered: Result<Response<Body>, Refusal>,
     envelope: &Envelope,
 ) -> Response<Body> {
     let mut response = answered.unwrap_or_else(|refusal| {
-        line.failure = Some(refusal.failure);
-        refusal.response(envelope.id.as_deref())
+        record.failure = Some(refusal.failure);
+        refusal_response(&refusal, envelope.id.as_deref())
     });
-    response.headers_mut().insert(REQUEST_ID, line.id());
-    line.status = Some(response.status());
+    response.headers_mut().insert(REQUEST_ID, record.request_id());
+    record.status = Some(response.status());
     response
-}
-
-/// The way of a request, one decision after the other, to the point where the ways of one server and of several part.
-async fn walk(
-    gateway: &Arc<Gateway>,
-    place: Endpoint<'_>,
-    method: Method,
-    headers: HeaderMap,
-    body: Incoming,
-    line: &mut Line,
-    envelope: &mut Envelope,
-) -> Result<Response<Body>, Refusal> {
-    let config = &gateway.config;
-    let plan = plan(config, &gateway.external, place, &method, &headers, &mut line.subject);
-    let patience = if plan.is_ok() { PATIENCE } else { IMPATIENCE };
-    let admitted = line.subject.caller.is_some();
-    // What the fields mirror can stand anywhere in a message, and whose it is, too.
-    let mirrored = ProtocolVersion::V2026_07_28.is_declared_in(&headers)
-        || matches!(place, Endpoint::Aggregate(_));
-    let enough = if admitted && mirrored { usize::MAX } else { MAX_PREFIX_BYTES };
-    let message = match method {
-        Method::POST => {
-            Message::read(body, config.max_message_bytes, enough, patience).await.map(Some)
-        }
-        _ => Ok(None),
-    };
-    if let Ok(Some(message)) = &message {
-        *envelope = message.envelope.clone();
-        if admitted {
-            mirror::check_mirrored_fields(&headers, &message.prefix)
-                .map_err(|_| Failure::HeaderMismatch)?;
-        }
-    }
-    let plan = plan?;
-    let asked = Asked { method, headers, message: message?, line };
-    match place {
-        Endpoint::SingleServer(_) => one(gateway, plan, asked).await,
-        Endpoint::Aggregate(_) => aggregate::serve(gateway, plan, asked).await,
-    }
-}
-
-/// Hands a request on to its one server, as it is.
-async fn one(
-    gateway: &Arc<Gateway>,
-    plan: Plan<'_>,
-    asked: Asked<'_>,
-) -> Result<Response<Body>, Refusal> {
-    let (config, profile, caller) =
-        (&gateway.config, plan.profile(&gateway.config), plan.admitted.caller);
-    let Asked { method, headers, message, line } = asked;
-    let envelope = message.as_ref().map(|message| message.envelope.clone()).unwrap_or_default();
-    let Some(party) = plan.party else {
-        return Err(Failure::Internal.into());
-    };
-    let server = party.server;
-    let session = session::held(gateway, caller, server, &headers)?;
-    preflight(
-        gateway,
-        profile,
-        caller,
-        slice::from_ref(&party),
-        config.strategy == Strategy::Probe,
-        line,
-    )
-    .await?;
-    let awaited = match (&method, &envelope.id) {
-        (&Method::GET, _) => ExpectedResponse::EventStream,
-        (&Method::DELETE, _) => ExpectedResponse::SessionEnd,
-        (_, Some(_)) if envelope.method.is_some() => ExpectedResponse::Reply,
-        _ => ExpectedResponse::Acknowledgement,
-    };
-    let streamable = streamable(&envelope, &headers).filter(|_| awaited == ExpectedResponse::Reply);
-    let forward = Forward {
-        caller,
-        server,
-        method,
-        headers,
-        body: message.map_or_else(|| whole(String::new()), Message::into_body),
-        credential: party.credential.map_err(|_| Failure::Internal)?,
-        session: session.as_ref().map(|held| held.id.clone()),
-        awaited,
-        profile,
-        discovery: party.discovery,
-    };
-    let upstream = Arc::clone(gateway);
-    let answer = async move {
-        let mut answer = forward.send(&upstream).await?;
-        let issued = answer
-            .session
-            .and_then(|id| session::sealed(&upstream, caller, server, session.as_ref(), &id));
-        if let Some(sealed) = issued {
-            answer.response.headers_mut().insert(session::SESSION, sealed);
-        }
-        Ok(answer.response)
-    };
-    commit(answer, config.deadlines.commit, streamable).await
-}
-
-/// The id of a request that may be answered in a stream. The head of the answer to `initialize` names the session, so it is always
-/// waited for: a stream opened in its place would have none.
-pub(super) fn streamable(
-    envelope: &Envelope,
-    headers: &HeaderMap,
-) -> Option<Box<serde_json::value::RawValue>> {
-    let may = envelope.method.as_deref().is_some_and(|method| method != "initialize")
-        && takes_events(headers);
-    envelope.id.clone().filter(|_| may)
-}
-
-/// Whether a client says that it takes an event stream.
-fn takes_events(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT).iter().any(|line| {
-        line.to_str()
-            .is_ok_and(|line| line.to_ascii_lowercase().contains("text/event-stream"))
-    })
 }

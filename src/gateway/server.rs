@@ -1,6 +1,6 @@
-//! Takes connections and gives each its requests, until told to stop; then finishes what runs. Changes the configuration on the way.
+//! Serves the connections of clients, replaces the configuration on reload, and stops gracefully.
 //!
-//! Framing, limits on heads and both HTTP versions are hyper's; what a request means is not looked at here.
+//! `hyper` frames the requests, limits their heads and speaks both HTTP versions.
 
 use std::{
     convert::Infallible,
@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use hyper::service::service_fn;
@@ -22,44 +21,50 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Gateway, metrics, request, wire::Wire};
+use super::{
+    connection::ClientConnection,
+    listener::{BoundListener, HEAD_TIMEOUT, accept},
+    metrics, request,
+    state::Gateway,
+};
 use crate::config::Config;
 
-/// How long a client may take to send a request head.
-pub(super) const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-/// How large a request head may be, in bytes.
-const HEAD_LIMIT: u32 = 64 * 1024;
+/// The largest request head, in bytes.
+const MAX_HEAD_BYTES: u32 = 64 * 1024;
 
-/// A gateway that is being served. Dropping it stops it at once; [`Running::stop`] lets it finish.
+/// A gateway that serves requests. Dropping it stops it immediately; [`Running::stop`] lets running
+/// requests finish.
 pub struct Running {
-    /// The gateway that the next request begins with.
+    /// The gateway that the next request uses.
     gateway: watch::Sender<Arc<Gateway>>,
     metrics: Option<SocketAddr>,
     serving: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// The address that is listened on.
+    /// The address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.gateway.borrow().address
     }
 
-    /// The address that metrics are served at, where they are.
+    /// The address of the metrics listener, if there is one.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics
     }
 
-    /// Serves a new configuration from the next request on, on connections that are open already, too. Requests that have begun end as
-    /// they began, streams with them; what has been counted stays, while minted credentials and pooled connections are made anew.
+    /// Serves a new configuration from the next request on, on open connections too.
+    ///
+    /// Requests and streams that have begun keep the configuration with which they began. Counts
+    /// are kept; access tokens of the gateway and pooled connections are not.
     ///
     /// # Errors
-    /// The new configuration cannot be served here; then the one before stays.
+    /// The new configuration cannot be served by this process; the previous one stays in use.
     pub fn reload(&self, config: Config) -> Result<(), ReloadError> {
         let current = Arc::clone(&self.gateway.borrow());
         let shown = |address: Option<SocketAddr>| {
@@ -73,15 +78,17 @@ impl Running {
                 return Err(ReloadError::Moved { key, before: shown(before), now: shown(now) });
             }
         }
-        self.gateway.send_replace(Arc::new(current.renewed(config)?));
+        self.gateway.send_replace(Arc::new(current.with_config(config)?));
         Ok(())
     }
 
-    /// Takes no new connection, lets running requests finish within the configured deadline, and returns when all is done.
+    /// Stops accepting connections, lets running requests finish within the configured deadline,
+    /// and returns when all have ended.
     pub async fn stop(mut self) {
         self.gateway.borrow().stopping.cancel();
         if let Some(serving) = self.serving.take() {
-            // It ends by itself; an error could only say that it panicked, which the panic hook has already said.
+            // The task is never aborted here, so an error means a panic, which the panic hook has
+            // reported.
             let _ended = serving.await;
         }
     }
@@ -108,60 +115,62 @@ impl fmt::Debug for Running {
 /// Why a new configuration is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// It has another address.
+    /// The address of a listener has changed.
     #[error(
         "`{key}` has changed to {now}\nexpected {before}, as when the gateway was started; to listen elsewhere, restart it"
     )]
     Moved {
         /// The key in the configuration.
         key: &'static str,
-        /// What is listened on.
+        /// The address in use.
         before: String,
-        /// What the new configuration says.
+        /// The address in the new configuration.
         now: String,
     },
-    /// Connections to its servers cannot be made.
+    /// TLS to the servers cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] io::Error),
 }
 
-/// Where a request finds the gateway that it begins with.
-type Current = watch::Receiver<Arc<Gateway>>;
+/// The gateway that the next request uses.
+type CurrentGateway = watch::Receiver<Arc<Gateway>>;
 
-/// A listener and the address that it got.
-pub(super) type Bound = (TcpListener, SocketAddr);
-
-/// Serves requests, and metrics for as long as there are any.
-pub(super) fn serve(gateway: Gateway, listener: TcpListener, metrics: Option<Bound>) -> Running {
-    let counted = Arc::clone(&gateway.metrics);
+/// Serves requests in the background, and metrics until the last request has ended.
+pub(super) fn serve(
+    gateway: Gateway,
+    listener: TcpListener,
+    metrics: Option<BoundListener>,
+) -> Running {
+    let counts = Arc::clone(&gateway.metrics);
     let (gateway, current) = watch::channel(Arc::new(gateway));
     let (metrics_listener, metrics) = metrics.unzip();
     let serving = tokio::spawn(async move {
-        let _until_the_end = metrics_listener.map(|listener| {
-            AbortOnDropHandle::new(tokio::spawn(metrics::serve(counted, listener)))
-        });
-        accept(current, listener).await;
+        let _serving_metrics = metrics_listener
+            .map(|listener| AbortOnDropHandle::new(tokio::spawn(metrics::serve(counts, listener))));
+        serve_connections(current, listener).await;
     });
     Running { gateway, metrics, serving: Some(serving) }
 }
 
-async fn accept(gateway: Current, listener: TcpListener) {
+async fn serve_connections(gateway: CurrentGateway, listener: TcpListener) {
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(HEAD_LIMIT as usize);
-    http.http2().timer(TokioTimer::new()).max_header_list_size(HEAD_LIMIT);
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES as usize);
+    http.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEAD_BYTES);
     let graceful = GracefulShutdown::new();
-    // Dropped with this task, so that no connection outlives it.
+    // Cancelled when this task ends, so that no connection outlives it.
     let connections = CancellationToken::new();
-    let _at_the_latest = connections.clone().drop_guard();
+    let _connections_guard = connections.clone().drop_guard();
     let stopping = gateway.borrow().stopping.clone();
 
     loop {
         tokio::select! {
             () = stopping.cancelled() => break,
-            stream = next(&listener) => connection(&gateway, &http, &graceful, connections.clone(), stream),
+            stream = accept(&listener) => {
+                serve_connection(&gateway, &http, &graceful, connections.clone(), stream);
+            }
         }
     }
     drop(listener);
@@ -170,8 +179,8 @@ async fn accept(gateway: Current, listener: TcpListener) {
     let deadline = gateway.config.deadlines.shutdown;
     let finished = async {
         graceful.shutdown().await;
-        gateway.tasks.close();
-        gateway.tasks.wait().await;
+        gateway.background.close();
+        gateway.background.wait().await;
     };
     if timeout(deadline, finished).await.is_err() {
         tracing::warn!(
@@ -181,38 +190,26 @@ async fn accept(gateway: Current, listener: TcpListener) {
     }
 }
 
-/// The next connection, whatever became of others.
-pub(super) async fn next(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => {
-                // Out of file descriptors, most likely: connections that end make room.
-                tracing::warn!(error = %error.kind(), "a connection could not be accepted");
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-}
-
-fn connection(
-    gateway: &Current,
+fn serve_connection(
+    gateway: &CurrentGateway,
     http: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
     cut_off: CancellationToken,
     stream: TcpStream,
 ) {
-    // Without it small events would wait for each other; a socket that refuses it is on its way out.
+    // Without it the kernel may delay small events. A socket that rejects the option is already
+    // closing.
     let _best_effort = stream.set_nodelay(true);
     let gateway = gateway.clone();
-    let ambiguous = Arc::new(AtomicBool::new(false));
-    let wire = Wire::new(stream, Arc::clone(&ambiguous));
+    let is_framing_ambiguous = Arc::new(AtomicBool::new(false));
+    let connection = ClientConnection::new(stream, Arc::clone(&is_framing_ambiguous));
     let service = service_fn(move |incoming| {
         let gateway = Arc::clone(&gateway.borrow());
-        let ambiguous = ambiguous.load(Ordering::Relaxed);
-        async move { Ok::<_, Infallible>(request::handle(gateway, incoming, ambiguous).await) }
+        let is_ambiguous = is_framing_ambiguous.load(Ordering::Relaxed);
+        async move { Ok::<_, Infallible>(request::handle(gateway, incoming, is_ambiguous).await) }
     });
-    let serving = graceful.watch(http.serve_connection(TokioIo::new(wire), service).into_owned());
+    let connection = http.serve_connection(TokioIo::new(connection), service).into_owned();
+    let serving = graceful.watch(connection);
     tokio::spawn(async move {
         tokio::select! {
             () = cut_off.cancelled() => {}

@@ -1,133 +1,112 @@
-//! Gives clients sealed ids for the sessions that upstreams issue, and takes them back.
+//! Opens the session ids that clients send, and seals those that upstreams issue.
 //!
-//! What is sealed, and for whom it opens, is the core's to say.
+//! What is sealed, and for which caller and endpoint it opens, is decided in the core.
 
-use std::collections::BTreeMap;
+use std::slice;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use ring::rand::{SecureRandom, SystemRandom};
+use http::{HeaderMap, HeaderValue};
 
-use super::Gateway;
+use super::{random::random_bytes, state::Gateway};
 use crate::core::{
     access::{CallerId, ServerId},
-    protocol_version::ProtocolVersion,
-    session::{SealRandom, Sealer, SessionBinding, UpstreamSession},
+    aggregate::operation::ClientSessions,
+    exchange::declared_session,
+    session::{SessionBinding, UpstreamSession},
     status::Failure,
 };
 
-pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-
-/// A sealer with a secret that nobody knows: what it seals is lost with this process.
-pub(super) fn forgetful() -> Sealer {
-    Sealer::new(&random::<32>())
+/// The session of a request to a single-server endpoint.
+pub(super) struct ClientSession {
+    /// The id as the client knows it.
+    sealed_id: HeaderValue,
+    /// The id as the upstream knows it.
+    pub(super) upstream_id: HeaderValue,
 }
 
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).expect("the system has randomness");
-    bytes
-}
-
-/// The session that a request is part of, by both of its names.
-pub(super) struct Held {
-    sealed: HeaderValue,
-    /// As the upstream knows it.
-    pub(super) id: HeaderValue,
-}
-
-/// The session that a client names, or nothing where it names none. A revision without sessions ignores the field.
-pub(super) fn held(
+/// Opens the session that a client names on a single-server endpoint, or `None` if it names none.
+///
+/// # Errors
+/// The id was not issued to this caller for this server, or the field has several lines.
+pub(super) fn open_session(
     gateway: &Gateway,
     caller: CallerId,
     server: ServerId,
     headers: &HeaderMap,
-) -> Result<Option<Held>, Failure> {
-    let Some(sealed) = named(headers)? else { return Ok(None) };
-    let binding = &gateway.config.server(server).name;
-    let opened = sealed
-        .to_str()
-        .ok()
-        .and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
-    let id = match opened.as_deref() {
-        Some([session]) => HeaderValue::try_from(&session.id).ok(),
-        _ => None,
+) -> Result<Option<ClientSession>, Failure> {
+    let Some(sealed_id) = declared_session(headers)? else {
+        return Ok(None);
     };
-    id.map(|id| Some(Held { sealed: sealed.clone(), id }))
-        .ok_or(Failure::UnknownSession)
+    let binding = binding(gateway, caller, gateway.server_name(server));
+    let opened = sealed_id.to_str().ok().and_then(|id| gateway.sealer.open(binding, id));
+    let upstream_id = match opened.as_deref() {
+        Some([session]) => HeaderValue::try_from(&session.id).ok(),
+        Some(_) | None => None,
+    };
+    let upstream_id = upstream_id.ok_or(Failure::UnknownSession)?;
+    Ok(Some(ClientSession { sealed_id: sealed_id.clone(), upstream_id }))
 }
 
-/// What a client is to know a session by: as before, if it is the one that it named.
-pub(super) fn sealed(
+/// The session id for the client; unchanged if the upstream repeated the id that the client named.
+pub(super) fn seal_session(
     gateway: &Gateway,
     caller: CallerId,
     server: ServerId,
-    held: Option<&Held>,
+    named: Option<&ClientSession>,
     issued: &HeaderValue,
 ) -> Option<HeaderValue> {
-    if let Some(held) = held.filter(|held| held.id == *issued) {
-        return Some(held.sealed.clone());
+    if let Some(session) = named.filter(|session| session.upstream_id == *issued) {
+        return Some(session.sealed_id.clone());
     }
     let session = UpstreamSession {
-        server: gateway.config.server(server).name.clone(),
+        server: gateway.server_name(server).to_owned(),
         id: issued.to_str().ok()?.to_owned(),
     };
-    let random: SealRandom = random();
-    HeaderValue::try_from(gateway.sealer.seal(
-        random,
-        bound(gateway, caller, &session.server),
-        std::slice::from_ref(&session),
-    ))
-    .ok()
+    let binding = binding(gateway, caller, &session.server);
+    Some(seal(gateway, binding, slice::from_ref(&session)))
 }
 
-/// The sessions that a client of several servers names, by server; an empty id is that of a server which keeps none. Nothing where it
-/// names none.
-pub(super) fn held_several(
+/// Opens the sessions that a client names on an aggregate endpoint; empty if it names none.
+///
+/// # Errors
+/// The id was not issued to this caller for this endpoint, or the field has several lines.
+pub(super) fn open_aggregate_sessions(
     gateway: &Gateway,
     caller: CallerId,
-    binding: &str,
+    endpoint: &str,
     headers: &HeaderMap,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let Some(sealed) = named(headers)? else {
-        return Ok(BTreeMap::new());
+) -> Result<ClientSessions, Failure> {
+    let Some(sealed_id) = declared_session(headers)? else {
+        return Ok(ClientSessions::new());
     };
-    let opened = sealed
-        .to_str()
-        .ok()
-        .and_then(|id| gateway.sealer.open(bound(gateway, caller, binding), id));
+    let binding = binding(gateway, caller, endpoint);
+    let opened = sealed_id.to_str().ok().and_then(|id| gateway.sealer.open(binding, id));
     let sessions = opened.ok_or(Failure::UnknownSession)?;
     Ok(sessions.into_iter().map(|session| (session.server, session.id)).collect())
 }
 
-/// What a client of several servers is to know its sessions by.
-pub(super) fn sealed_several(
+/// The session id for a client of an aggregate endpoint.
+pub(super) fn seal_aggregate_sessions(
     gateway: &Gateway,
     caller: CallerId,
-    binding: &str,
+    endpoint: &str,
     sessions: &[UpstreamSession],
 ) -> HeaderValue {
-    let sealed = gateway.sealer.seal(random(), bound(gateway, caller, binding), sessions);
-    HeaderValue::try_from(sealed).expect("letters, digits, `-` and `_` are a header value")
+    seal(gateway, binding(gateway, caller, endpoint), sessions)
 }
 
-/// The one line that names a session. A revision without sessions ignores the field.
-fn named(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Failure> {
-    let mut lines = headers.get_all(SESSION).iter();
-    let Some(sealed) =
-        lines.next().filter(|_| !ProtocolVersion::V2026_07_28.is_declared_in(headers))
-    else {
-        return Ok(None);
-    };
-    if lines.next().is_some() {
-        Err(Failure::UnknownSession)
-    } else {
-        Ok(Some(sealed))
-    }
+fn seal(
+    gateway: &Gateway,
+    binding: SessionBinding<'_>,
+    sessions: &[UpstreamSession],
+) -> HeaderValue {
+    HeaderValue::try_from(gateway.sealer.seal(random_bytes(), binding, sessions))
+        .expect("letters, digits, `-` and `_` are a field value")
 }
 
-fn bound<'b>(gateway: &'b Gateway, caller: CallerId, binding: &'b str) -> SessionBinding<'b> {
+/// `endpoint` is a server name, or the path of an aggregate endpoint.
+fn binding<'b>(gateway: &'b Gateway, caller: CallerId, endpoint: &'b str) -> SessionBinding<'b> {
     SessionBinding {
         caller: &gateway.config.keyring.keys[usize::from(caller.0)],
-        route: binding,
+        route: endpoint,
     }
 }

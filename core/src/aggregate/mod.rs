@@ -4,7 +4,7 @@
 //! (logging level, subscriptions, answers to an upstream's own requests), unless there is only one server to mean. How a server is
 //! asked, and whether its refusal refuses the whole, is not decided here.
 
-pub mod error;
+pub mod answer;
 pub mod operation;
 pub mod reply;
 pub mod upstream_message;

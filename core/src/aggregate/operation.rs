@@ -6,7 +6,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{Dispatch, ListKind, Scope, dispatch, error};
+use super::{Dispatch, ListKind, Scope, answer, dispatch};
 use crate::{
     access::ServerId,
     answer_status::JsonAnswer,
@@ -83,7 +83,8 @@ pub enum FanOutOperation {
     Refuse(Failure),
 }
 
-/// The protocol version that a client of an aggregate endpoint declares. A client that declares none uses the first version.
+/// The protocol version that a client of an aggregate endpoint declares. A client that declares
+/// none uses the first version.
 ///
 /// # Errors
 /// The value of the field, if the gateway does not know it.
@@ -110,7 +111,7 @@ pub fn operation(
         McpMethod::Delete if sessions.is_empty() => Ok(refuse(scope, Failure::UnknownSession)),
         McpMethod::Delete => Ok(in_sessions(FanOutOperation::EndSessions, scope, sessions)),
         McpMethod::Post => {
-            let message = Message::parse(body).map_err(error::invalid_message)?;
+            let message = Message::parse(body).map_err(answer::invalid_message)?;
             message_operation(message, headers, scope, sessions)
         }
     }
@@ -137,13 +138,14 @@ fn message_operation(
         }
         Dispatch::Undeliverable(reason) => {
             let is_stateless = ProtocolVersion::V2026_07_28.is_declared_in(headers);
-            return Err(error::undeliverable(&message, reason, is_stateless));
+            return Err(answer::undeliverable(&message, reason, is_stateless));
         }
     };
     Ok(fan_out(operation, servers, scope))
 }
 
-/// The event streams of several servers have no common order, so only an endpoint with one server has a stream.
+/// The event streams of several servers have no common order, so only an endpoint with one server
+/// has a stream.
 fn listen(headers: &HeaderMap, scope: Scope<'_>) -> Operation {
     match scope.servers {
         [(server, _)] => {

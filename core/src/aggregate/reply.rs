@@ -1,4 +1,5 @@
-//! Reads the reply of one server, and decides what it contributes to the answer of an aggregate endpoint.
+//! Reads the reply of one server, and decides what it contributes to the answer of an aggregate
+//! endpoint.
 
 use alloc::boxed::Box;
 
@@ -19,8 +20,8 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Reads a message, or `None` if it is not the response to the request with this id. An event stream also carries other messages,
-    /// for example progress notifications.
+    /// Reads a message, or `None` if it is not the response to the request with this id. An event
+    /// stream also carries other messages, for example progress notifications.
     #[must_use]
     pub fn parse(text: &[u8], id: Option<&RawValue>) -> Option<Self> {
         let mut members: RawObject = serde_json::from_slice(text).ok()?;

@@ -1,6 +1,7 @@
 //! Writes the messages and header fields that an aggregate endpoint sends to one server.
 //!
-//! Both are in the protocol version of the server. Which server gets which message is decided elsewhere.
+//! Both are in the protocol version of the server. Which server gets which message is decided
+//! elsewhere.
 
 use alloc::{
     borrow::ToOwned,
@@ -38,8 +39,8 @@ impl Default for ClientDescription {
 impl ClientDescription {
     /// What the client's opening message says.
     ///
-    /// With several servers the client's capabilities are left out: the gateway could not tell which server's request a response
-    /// of the client answers.
+    /// With several servers the client's capabilities are left out: the gateway could not tell
+    /// which server's request a response of the client answers.
     #[must_use]
     pub fn from_opening(message: &Message, server_count: usize) -> Self {
         let param = |name| {
@@ -55,7 +56,8 @@ impl ClientDescription {
     }
 }
 
-/// The message that opens a server: `server/discover` for a stateless version, otherwise `initialize`.
+/// The message that opens a server: `server/discover` for a stateless version, otherwise
+/// `initialize`.
 #[must_use]
 pub fn opening(version: ProtocolVersion, client: &ClientDescription) -> Message {
     if version.is_stateless() {
@@ -86,8 +88,8 @@ fn message(json: &Value) -> Message {
 
 /// The version of the answer to a client that opens an aggregate endpoint.
 ///
-/// `server/discover` is answered in the stateless version, `initialize` in the version that the client requests, or in the newest one
-/// with sessions if that is not known or has none.
+/// `server/discover` is answered in the stateless version, `initialize` in the version that the
+/// client requests, or in the newest one with sessions if that is not known or has none.
 #[must_use]
 pub fn opening_version(message: &Message) -> ProtocolVersion {
     if message.method().as_deref() == Some("server/discover") {
@@ -119,7 +121,8 @@ const MESSAGE_FIELDS: [&str; 5] = [
     PROTOCOL_VERSION_FIELD,
 ];
 
-/// The header fields of a message to a server of this version (SEC-12), or of a request without a message.
+/// The header fields of a message to a server of this version (SEC-12), or of a request without a
+/// message.
 ///
 /// The client's fields are kept, apart from those that describe its own message.
 #[must_use]
@@ -147,7 +150,8 @@ pub fn message_fields(
     fields
 }
 
-/// The header fields of a GET request that opens a server's event stream, after this event if there is one.
+/// The header fields of a GET request that opens a server's event stream, after this event if there
+/// is one.
 #[must_use]
 pub fn stream_fields(
     client: &HeaderMap,
@@ -169,7 +173,8 @@ fn mirrored_name(message: &Message, method: &str) -> Option<String> {
     }
 }
 
-/// A text as a field value: unchanged, or in the encoding that MCP 2026-07-28 defines for text that a field cannot hold.
+/// A text as a field value: unchanged, or in the encoding that MCP 2026-07-28 defines for text that
+/// a field cannot hold.
 fn field_value(text: &str) -> HeaderValue {
     let is_plain = text.bytes().all(|b| (0x20..0x7f).contains(&b))
         && text.trim() == text

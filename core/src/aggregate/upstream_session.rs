@@ -1,4 +1,5 @@
-//! Decides in which session one server of an aggregate endpoint is sent a message, and when a session is over.
+//! Decides in which session one server of an aggregate endpoint is sent a message, and when a
+//! session is over.
 //!
 //! How a session is opened is not known here.
 
@@ -38,7 +39,8 @@ impl UpstreamSessionState {
         }
     }
 
-    /// The value of `Mcp-Session-Id` for a server of this version. A stateless version has no sessions.
+    /// The value of `Mcp-Session-Id` for a server of this version. A stateless version has no
+    /// sessions.
     #[must_use]
     pub fn field_value(&self, version: ProtocolVersion) -> Option<HeaderValue> {
         self.id().filter(|_| !version.is_stateless()).cloned()
@@ -50,14 +52,16 @@ impl UpstreamSessionState {
         *self == Self::NotOpened && !version.is_stateless()
     }
 
-    /// Whether a response with this status means that the server has lost the client's session (STA-14).
+    /// Whether a response with this status means that the server has lost the client's session
+    /// (STA-14).
     #[must_use]
     pub fn is_lost(&self, status: StatusCode) -> bool {
         status == StatusCode::NOT_FOUND && matches!(self, Self::OpenedByClient(Some(_)))
     }
 }
 
-/// Whether the answer to DELETE leaves no session to end: the server does not know the session, or ends none (405).
+/// Whether the answer to DELETE leaves no session to end: the server does not know the session, or
+/// ends none (405).
 #[must_use]
 pub fn is_already_ended(failure: Failure) -> bool {
     let Failure::UpstreamStatus(status) = failure else { return false };

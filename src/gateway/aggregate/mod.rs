@@ -1,206 +1,233 @@
-//! Serves several servers as one: finds out who is asked for what, whether they take the caller's token, and has it done.
+//! Serves the requests of aggregate endpoints.
 //!
-//! Who gets a message and what their answers make together is decided in the core; how one server is spoken to, in [`link`].
+//! A request is prepared (which operation, on which servers), its servers are probed, and then the
+//! operation is carried out. What is done and how the answers of several servers are combined is
+//! decided in the core.
 
-mod errand;
-mod events;
-mod link;
+mod event_stream;
+mod operation;
 mod reply;
-mod translated;
+mod translate_response;
+mod upstream_client;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use serde_json::{json, value::RawValue};
+use http::{HeaderMap, Response};
+use serde_json::value::RawValue;
 
-use self::{
-    errand::{Errand, Several},
-    link::Link,
-};
+use self::{operation::FanOutRequest, upstream_client::UpstreamClient};
 use super::{
-    Body, Gateway,
-    answer::{Refusal, document},
+    body::Body,
     commit::commit,
-    plan::Plan,
-    preflight::preflight,
-    request::{Asked, streamable},
+    plan::{AggregatePlan, PlannedUpstream, RequestContext},
+    preflight::{Preflight, UsableUpstreams, probe_several_servers, probe_single_server},
+    request_body::RequestBody,
     session,
+    state::Gateway,
 };
 use crate::core::{
-    aggregate::{self, Scope, Undeliverable},
-    envelope::{InvalidMessage, Message},
+    access::ServerId,
+    aggregate::{
+        answer::unsupported_version,
+        operation::{
+            ClientSessions, FanOut, FanOutOperation, Operation, SingleServerOperation,
+            declared_version, operation,
+        },
+        upstream_session::UpstreamSessionState,
+    },
+    answer_status::JsonAnswer,
+    envelope::Envelope,
+    exchange::early_stream_id,
     preflight::Strategy,
     protocol_version::ProtocolVersion,
-    status::Failure,
+    refusal::Refusal,
 };
 
-/// The sessions of a client, by server's name; an empty id is that of a server which keeps none.
-type Sessions = std::collections::BTreeMap<String, String>;
-
-/// Serves a request for several servers.
-pub(super) async fn serve(
-    gateway: &Arc<Gateway>,
-    plan: Plan<'_>,
-    asked: Asked<'_>,
-) -> Result<Response<Body>, Refusal> {
-    let (config, profile, caller, binding) = (
-        &gateway.config,
-        plan.profile(&gateway.config),
-        plan.admitted.caller,
-        plan.binding(),
-    );
-    let Asked { method, headers, message, line } = asked;
-    let envelope = message.as_ref().map(|message| message.envelope.clone()).unwrap_or_default();
-    let era = match era(&headers) {
-        Ok(era) => era,
-        Err(requested) => return Ok(unsupported(envelope.id.as_deref(), requested)),
-    };
-    let sessions = session::held_several(gateway, caller, &binding, &headers)?;
-    let names = plan.names(config);
-    let scope = plan.scope(config, &names);
-    let body = message.as_ref().map(|message| &message.prefix[..]);
-    let errand = match errand(&method, &headers, body, scope, &sessions) {
-        Ok(errand) => errand,
-        Err(answer) => return Ok(answer),
-    };
-    // Where no server is asked anything, a probe is the only way to learn what it makes of the token (A20, STR-07).
-    let (servers, unasked) = match errand.asked(scope, &sessions) {
-        servers if servers.is_empty() => {
-            (scope.servers.iter().map(|(server, _)| *server).collect(), true)
-        }
-        servers => (servers, false),
-    };
-    line.subject.servers.clone_from(&servers);
-    let parties = plan.parties(config, &gateway.external, &servers);
-    let ask = unasked || config.strategy == Strategy::Probe;
-    let refusals = preflight(gateway, profile, caller, &parties, ask, line).await?;
-
-    let streamable = streamable(&envelope, &headers).filter(|_| method == Method::POST);
-    let client = Arc::new(headers);
-    let links = parties.iter().filter_map(|party| {
-        let name = &config.server(party.server).name;
-        let session = sessions.get(name);
-        Some(Link {
-            gateway: Arc::clone(gateway),
-            caller,
-            server: party.server,
-            credential: party
-                .credential
-                .clone()
-                .ok()
-                .filter(|_| !refusals.contains_key(&party.server))?,
-            profile,
-            discovery: party.discovery.clone(),
-            client: Arc::clone(&client),
-            opened: session.is_some(),
-            session: session
-                .filter(|id| !id.is_empty())
-                .and_then(|id| HeaderValue::try_from(id).ok()),
-            own: false,
-        })
-    });
-    let several = Several {
-        gateway: Arc::clone(gateway),
-        caller,
-        profile,
-        binding,
-        links: links.collect(),
-        parties: parties
-            .iter()
-            .map(|party| (party.server, party.discovery.resource_metadata.clone()))
-            .collect(),
-        refusals,
-        tools: plan.tools.cloned(),
-        era,
-    };
-    commit(several.run(errand), config.deadlines.commit, streamable).await
+/// Why an aggregate endpoint carries out no operation for a request.
+pub(super) enum NotServed {
+    /// The request is refused.
+    Refused(Refusal),
+    /// The message is answered with a JSON-RPC error.
+    Answered(JsonAnswer),
 }
 
-/// What is to be done for a request, or what is to be said to it at once, because it means nobody.
-#[expect(
-    clippy::result_large_err,
-    reason = "a response is what the request ends in either way"
-)]
-fn errand(
-    method: &Method,
-    headers: &HeaderMap,
-    body: Option<&[u8]>,
-    scope: Scope<'_>,
-    sessions: &Sessions,
-) -> Result<Errand, Response<Body>> {
-    match *method {
-        Method::GET if scope.servers.len() == 1 => {
-            return Ok(Errand::Listen(headers.get("last-event-id").cloned()));
-        }
-        Method::GET => return Ok(Errand::Nothing(Failure::NoAggregateStream)),
-        Method::DELETE if sessions.is_empty() => {
-            return Ok(Errand::Nothing(Failure::UnknownSession));
-        }
-        Method::DELETE => return Ok(Errand::End),
-        _ => {}
-    }
-    let message =
-        Message::parse(body.unwrap_or_default()).map_err(|unreadable| match unreadable {
-            InvalidMessage::NotJson => {
-                error(StatusCode::BAD_REQUEST, None, -32700, "the body is not JSON")
-            }
-            InvalidMessage::NotAMessage => error(
-                StatusCode::BAD_REQUEST,
-                None,
-                -32600,
-                "the body is not one JSON-RPC message; several servers take no batches together",
-            ),
+/// A request for an aggregate endpoint, before any server is sent anything.
+pub(super) struct AggregateRequest<'r> {
+    gateway: Arc<Gateway>,
+    plan: AggregatePlan<'r>,
+    /// The version that the client declares.
+    version: ProtocolVersion,
+    headers: Arc<HeaderMap>,
+    sessions: ClientSessions,
+    operation: Operation,
+    /// The id of the request, if a stream may be opened before its answer is known.
+    stream_id: Option<Box<RawValue>>,
+}
+
+impl<'r> AggregateRequest<'r> {
+    /// Opens the client's sessions, and decides what is done for the request.
+    pub(super) fn prepare(
+        gateway: &Arc<Gateway>,
+        plan: AggregatePlan<'r>,
+        headers: HeaderMap,
+        body: Option<RequestBody>,
+    ) -> Result<Self, NotServed> {
+        let (envelope, message) = match body {
+            Some(body) => (body.envelope, body.prefix),
+            None => (Envelope::default(), bytes::Bytes::new()),
+        };
+        let version = declared_version(&headers).map_err(|requested| {
+            NotServed::Answered(unsupported_version(envelope.id.as_deref(), requested))
         })?;
-    match aggregate::dispatch(&message, scope) {
-        aggregate::Dispatch::Undeliverable(refused) => {
-            Err(refuse(&message, refused, ProtocolVersion::V2026_07_28.is_declared_in(headers)))
+        let binding = plan.session_binding();
+        let sessions = session::open_aggregate_sessions(gateway, plan.caller(), &binding, &headers)
+            .map_err(|failure| NotServed::Refused(failure.into()))?;
+        let operation = {
+            let servers = plan.named_servers(&gateway.config);
+            let scope = plan.scope(&gateway.config, &servers);
+            operation(plan.method, &headers, &message, scope, &sessions)
+                .map_err(NotServed::Answered)?
+        };
+        Ok(Self {
+            gateway: Arc::clone(gateway),
+            plan,
+            version,
+            stream_id: early_stream_id(&envelope, &headers),
+            headers: Arc::new(headers),
+            sessions,
+            operation,
+        })
+    }
+
+    /// The servers that take part in the operation.
+    pub(super) fn servers(&self) -> Vec<ServerId> {
+        match &self.operation {
+            Operation::SingleServer(server, _) => vec![*server],
+            Operation::FanOut(fan_out) => fan_out.servers.clone(),
         }
-        plan => Ok(Errand::Message(message, plan)),
+    }
+
+    /// Probes the servers of the operation.
+    pub(super) async fn probe(self) -> Preflight<ReadyRequest> {
+        let request = Common {
+            context: RequestContext { caller: self.plan.caller(), profile: self.plan.profile },
+            gateway: self.gateway,
+            version: self.version,
+            headers: self.headers,
+            sessions: self.sessions,
+            stream_id: self.stream_id,
+        };
+        match self.operation {
+            Operation::SingleServer(server, operation) => {
+                request.probe_for_single_server(&self.plan, server, operation).await
+            }
+            Operation::FanOut(fan_out) => request.probe_for_fan_out(&self.plan, fan_out).await,
+        }
     }
 }
 
-/// The revision that a client speaks: the first, if it does not say.
-fn era(headers: &HeaderMap) -> Result<ProtocolVersion, &HeaderValue> {
-    headers
-        .get("mcp-protocol-version")
-        .map_or(Ok(ProtocolVersion::V2025_03_26), |named| {
-            named.to_str().ok().and_then(ProtocolVersion::parse).ok_or(named)
-        })
+/// The parts of a request that every operation needs.
+struct Common {
+    gateway: Arc<Gateway>,
+    context: RequestContext,
+    version: ProtocolVersion,
+    headers: Arc<HeaderMap>,
+    sessions: ClientSessions,
+    stream_id: Option<Box<RawValue>>,
 }
 
-/// `UnsupportedProtocolVersion` of MCP 2026-07-28; before, any 400 said so.
-fn unsupported(id: Option<&RawValue>, requested: &HeaderValue) -> Response<Body> {
-    let data = json!({ "supported": ProtocolVersion::ALL.map(ProtocolVersion::as_str), "requested": String::from_utf8_lossy(requested.as_bytes()) });
-    let error = json!({ "code": -32022, "message": "Unsupported protocol version", "data": data });
-    document(StatusCode::BAD_REQUEST, framed(id, "error", &error.to_string()))
+impl Common {
+    async fn probe_for_single_server(
+        self,
+        plan: &AggregatePlan<'_>,
+        server: ServerId,
+        operation: SingleServerOperation,
+    ) -> Preflight<ReadyRequest> {
+        let config = &self.gateway.config;
+        let upstream = match plan.upstream(config, &self.gateway.external, server) {
+            Ok(upstream) => upstream,
+            Err(refusal) => return Preflight::without_probes(Err(refusal)),
+        };
+        let Preflight { report, result } = match config.strategy {
+            Strategy::Probe => probe_single_server(&self.gateway, self.context, &upstream).await,
+            Strategy::Deferred => Preflight::without_probes(Ok(())),
+        };
+        let ready = |()| {
+            let client = self.client(upstream);
+            let operation = ReadyOperation::SingleServer(client, operation, self.version);
+            self.ready(operation)
+        };
+        Preflight { report, result: result.map(ready) }
+    }
+
+    async fn probe_for_fan_out(
+        self,
+        plan: &AggregatePlan<'_>,
+        fan_out: FanOut,
+    ) -> Preflight<ReadyRequest> {
+        let FanOut { operation, servers, token_check } = fan_out;
+        let config = &self.gateway.config;
+        let planned = plan.upstreams(config, &self.gateway.external, &servers);
+        let is_probed = token_check.needs_probe(config.strategy);
+        let Preflight { report, result } =
+            probe_several_servers(&self.gateway, self.context, planned, is_probed).await;
+        let ready = |UsableUpstreams { upstreams, refusals }| {
+            let request = FanOutRequest {
+                gateway: Arc::clone(&self.gateway),
+                context: self.context,
+                session_binding: plan.session_binding(),
+                server_count: servers.len(),
+                clients: upstreams.into_iter().map(|upstream| self.client(upstream)).collect(),
+                refusals,
+                tools: plan.tools.cloned(),
+                version: self.version,
+            };
+            self.ready(ReadyOperation::FanOut(request, operation))
+        };
+        Preflight { report, result: result.map(ready) }
+    }
+
+    fn client(&self, upstream: PlannedUpstream) -> UpstreamClient {
+        let name = self.gateway.server_name(upstream.server);
+        let session = UpstreamSessionState::of_client(&self.sessions, name);
+        let (gateway, headers) = (Arc::clone(&self.gateway), Arc::clone(&self.headers));
+        UpstreamClient::new(gateway, self.context, upstream, headers, session)
+    }
+
+    fn ready(&self, operation: ReadyOperation) -> ReadyRequest {
+        ReadyRequest {
+            gateway: Arc::clone(&self.gateway),
+            operation,
+            stream_id: self.stream_id.clone(),
+        }
+    }
 }
 
-fn refuse(message: &Message, refused: Undeliverable, modern: bool) -> Response<Body> {
-    let status = match (message.id().is_some() && message.method().is_some(), refused) {
-        (false, _) => StatusCode::BAD_REQUEST,
-        (true, Undeliverable::NoAggregateMeaning) if modern => StatusCode::NOT_FOUND,
-        (true, _) => StatusCode::OK,
-    };
-    error(
-        status,
-        message.id().filter(|_| message.method().is_some()),
-        refused.code(),
-        refused.message(),
-    )
+/// A request whose servers have been probed.
+pub(super) struct ReadyRequest {
+    gateway: Arc<Gateway>,
+    operation: ReadyOperation,
+    stream_id: Option<Box<RawValue>>,
 }
 
-fn result(message: &Message, result: &str) -> Response<Body> {
-    document(StatusCode::OK, framed(message.id(), "result", result))
+enum ReadyOperation {
+    /// The version is the client's.
+    SingleServer(UpstreamClient, SingleServerOperation, ProtocolVersion),
+    FanOut(FanOutRequest, FanOutOperation),
 }
 
-fn error(status: StatusCode, id: Option<&RawValue>, code: i32, message: &str) -> Response<Body> {
-    document(
-        status,
-        framed(id, "error", &json!({ "code": code, "message": message }).to_string()),
-    )
-}
-
-fn framed(id: Option<&RawValue>, member: &str, value: &str) -> String {
-    let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
-    format!(r#"{{"jsonrpc":"2.0",{id}"{member}":{value}}}"#)
+impl ReadyRequest {
+    /// Carries out the operation.
+    pub(super) async fn send(self) -> Result<Response<Body>, Refusal> {
+        let deadline = self.gateway.config.deadlines.commit;
+        let answer = async move {
+            match self.operation {
+                ReadyOperation::SingleServer(client, operation, version) => {
+                    operation::run_on_single_server(client, operation, version).await
+                }
+                ReadyOperation::FanOut(request, operation) => request.run(operation).await,
+            }
+        };
+        commit(answer, deadline, self.stream_id).await
+    }
 }

@@ -1,6 +1,8 @@
-//! The JSON-RPC errors with which an aggregate endpoint answers a message that it cannot serve.
+//! The JSON-RPC responses that an aggregate endpoint writes itself: results, and errors for
+//! messages that it cannot serve.
 //!
-//! The codes are those of JSON-RPC 2.0 §5.1 and of MCP. Why a message cannot be served is decided elsewhere.
+//! The codes are those of JSON-RPC 2.0 §5.1 and of MCP. Why a message cannot be served is decided
+//! elsewhere.
 
 use alloc::{
     format,
@@ -50,8 +52,9 @@ pub fn unsupported_version(id: Option<&RawValue>, requested: &HeaderValue) -> Js
 
 /// The answer to a message that no server of the endpoint can be sent.
 ///
-/// A request is answered with 200, because the error is a JSON-RPC response; a method without a meaning is 404 for a stateless client
-/// (MCP 2026-07-28, Streamable HTTP). A notification or a response is answered with 400.
+/// A request is answered with 200, because the error is a JSON-RPC response; a method without a
+/// meaning is 404 for a stateless client (MCP 2026-07-28, Streamable HTTP). A notification or a
+/// response is answered with 400.
 #[must_use]
 pub fn undeliverable(message: &Message, reason: Undeliverable, is_stateless: bool) -> JsonAnswer {
     let id = message.id().filter(|_| message.method().is_some());

@@ -1,6 +1,7 @@
-//! Turns an upstream's response into the client's: the fields that cross, and the body as it comes.
+//! Relays a server's response to the client: selects its header fields, and streams its body.
 //!
-//! Whether it may be relayed was decided in the core. A body that breaks is never passed off as whole.
+//! Whether the response may be relayed was decided in the core. A body that breaks off is never
+//! presented as complete.
 
 use std::{
     pin::Pin,
@@ -15,17 +16,18 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::{Body, BoxError};
+use super::body::{Body, BoxError};
 use crate::core::{fields, outcome::Cause, relay::MediaType};
 
-/// The response as the client gets it: a stream event by event and as long as it lasts, or until the gateway stops where `stopping` is
-/// given; anything else until the request's deadline, after which it ends visibly broken.
+/// The response for the client. An event stream has no deadline; if `stopping` is given, it ends
+/// when the gateway stops. Any other body breaks off visibly at the deadline.
 ///
 /// # Errors
-/// A body that is no stream breaks, or is silent until the deadline, before its first byte: then no head has been committed either.
-pub(super) async fn relayed(
+/// A body that is not an event stream breaks or passes the deadline before its first byte. The
+/// response head has not been sent then.
+pub(super) async fn relay_response(
     response: Response<Incoming>,
-    until: Instant,
+    deadline: Instant,
     stopping: Option<CancellationToken>,
 ) -> Result<Response<Body>, Cause> {
     let (mut parts, mut body) = response.into_parts();
@@ -33,37 +35,43 @@ pub(super) async fn relayed(
     if MediaType::from_headers(&parts.headers) == MediaType::EventStream {
         parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let stopping = stopping.map(|stopping| Box::pin(stopping.cancelled_owned()));
-        return Ok(Response::from_parts(
-            parts,
-            Relayed { first: None, body, until: None, stopping, begun: false }.boxed_unsync(),
-        ));
+        let body = RelayedBody {
+            first: None,
+            body,
+            deadline: None,
+            stopping,
+            has_begun: false,
+        };
+        return Ok(Response::from_parts(parts, body.boxed_unsync()));
     }
     let first = if body.is_end_stream() {
         None
     } else {
-        timeout_at(until, body.frame()).await.map_err(|_| Cause::TimedOut)?
+        timeout_at(deadline, body.frame()).await.map_err(|_| Cause::TimedOut)?
     };
-    let first = first.transpose().map_err(|_| Cause::Broken)?;
-    let until = Some(Box::pin(sleep_until(until)));
-    Ok(Response::from_parts(
-        parts,
-        Relayed { first, body, until, stopping: None, begun: false }.boxed_unsync(),
-    ))
+    let body = RelayedBody {
+        first: first.transpose().map_err(|_| Cause::Broken)?,
+        body,
+        deadline: Some(Box::pin(sleep_until(deadline))),
+        stopping: None,
+        has_begun: false,
+    };
+    Ok(Response::from_parts(parts, body.boxed_unsync()))
 }
 
-struct Relayed {
-    /// What has been read already.
+struct RelayedBody {
+    /// A frame that has been read already.
     first: Option<Frame<Bytes>>,
     body: Incoming,
-    /// When it breaks off.
-    until: Option<Pin<Box<Sleep>>>,
-    /// When it ends.
+    /// When the body breaks off.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// When the body ends.
     stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// Whether the client's head can have been sent.
-    begun: bool,
+    /// Whether the response head may have been sent.
+    has_begun: bool,
 }
 
-impl HttpBody for Relayed {
+impl HttpBody for RelayedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -73,18 +81,18 @@ impl HttpBody for Relayed {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Some(first) = this.first.take() {
-            this.begun = true;
+            this.has_begun = true;
             return Poll::Ready(Some(Ok(first)));
         }
         let frame = Pin::new(&mut this.body).poll_frame(context);
-        if matches!(frame, Poll::Ready(Some(Err(_)))) && !this.begun {
-            // The server drops a head that it has not sent when the body fails at once. A moment later the client sees what there was
-            // to see: a head, and a body that broke.
-            this.begun = true;
+        if matches!(frame, Poll::Ready(Some(Err(_)))) && !this.has_begun {
+            // `hyper` drops an unsent head if the body fails at the first poll. After one more poll
+            // the client sees the head and then a broken body.
+            this.has_begun = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        this.begun = true;
+        this.has_begun = true;
         if let Poll::Ready(frame) = frame {
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
@@ -93,8 +101,8 @@ impl HttpBody for Relayed {
         {
             return Poll::Ready(None);
         }
-        let Some(until) = &mut this.until else { return Poll::Pending };
-        ready!(until.as_mut().poll(context));
+        let Some(deadline) = &mut this.deadline else { return Poll::Pending };
+        ready!(deadline.as_mut().poll(context));
         Poll::Ready(Some(Err("the upstream's body did not end in time".into())))
     }
 
@@ -104,9 +112,9 @@ impl HttpBody for Relayed {
 
     fn size_hint(&self) -> SizeHint {
         let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        self.body
-            .size_hint()
-            .exact()
-            .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(first + rest))
+        match self.body.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(first + rest),
+            None => SizeHint::default(),
+        }
     }
 }

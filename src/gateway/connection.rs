@@ -1,6 +1,7 @@
-//! A client's connection: its bytes are followed as they come in, and it is closed so that the last answer arrives.
+//! A client's connection: follows the bytes that arrive, and closes so that the last response is
+//! delivered.
 //!
-//! What the bytes mean is the core's to say.
+//! What the bytes mean is decided in the core.
 
 use std::{
     io::{self, IoSlice},
@@ -21,24 +22,31 @@ use tokio::{
 
 use crate::core::framing::Framing;
 
-/// How long a client may go on sending what was refused before all of it was read.
+/// How long the gateway reads on while it closes a connection whose request was refused before its
+/// end.
 const LINGER: Duration = Duration::from_secs(2);
 
-pub(super) struct Wire {
+pub(super) struct ClientConnection {
     stream: TcpStream,
     framing: Framing,
-    /// Set before the library sees the request that it is about.
-    ambiguous: Arc<AtomicBool>,
+    /// Shared with the request handler; updated before `hyper` parses the request.
+    is_framing_ambiguous: Arc<AtomicBool>,
+    /// Runs while the connection closes.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, ambiguous: Arc<AtomicBool>) -> Self {
-        Self { stream, framing: Framing::default(), ambiguous, linger: None }
+impl ClientConnection {
+    pub(super) fn new(stream: TcpStream, is_framing_ambiguous: Arc<AtomicBool>) -> Self {
+        Self {
+            stream,
+            framing: Framing::default(),
+            is_framing_ambiguous,
+            linger: None,
+        }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ClientConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -47,12 +55,12 @@ impl AsyncRead for Wire {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         self.framing.read(&buffer.filled()[before..]);
-        self.ambiguous.store(self.framing.is_ambiguous(), Ordering::Relaxed);
+        self.is_framing_ambiguous.store(self.framing.is_ambiguous(), Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ClientConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -77,8 +85,9 @@ impl AsyncWrite for Wire {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    /// Closes our side. A socket that is dropped with bytes unread is reset, and a reset can overtake the answer that says why
-    /// (SEC-05): so what a client is still sending is read and forgotten.
+    /// Closes the sending side, then reads and discards what the client still sends. A socket that
+    /// is dropped with unread bytes is reset, and the reset can overtake the response that explains
+    /// the refusal (SEC-05).
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.linger.is_none() {
@@ -89,8 +98,8 @@ impl AsyncWrite for Wire {
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while linger.as_mut().poll(context).is_pending() {
-            let mut forgotten = [0; 4096];
-            let mut buffer = ReadBuf::new(&mut forgotten);
+            let mut discarded = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut discarded);
             let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 break;

@@ -1,0 +1,111 @@
+//! Splits the body of an event stream into events.
+//!
+//! The content of an event is not interpreted.
+
+use bytes::{Bytes, BytesMut};
+
+/// The largest message, in bytes. Longer lists have pages.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The sequences that end an event.
+const EVENT_ENDS: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
+
+/// Received bytes that have not been taken as events.
+#[derive(Default)]
+pub(super) struct EventBuffer {
+    bytes: BytesMut,
+    /// How many bytes contain no end of an event.
+    searched: usize,
+}
+
+/// A message has more than [`MAX_MESSAGE_BYTES`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct MessageTooLong;
+
+impl EventBuffer {
+    /// Adds received bytes.
+    pub(super) fn push(&mut self, data: &[u8]) -> Result<(), MessageTooLong> {
+        self.bytes.extend_from_slice(data);
+        if self.bytes.len() > MAX_MESSAGE_BYTES {
+            Err(MessageTooLong)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes the next complete event, with the empty line that ends it.
+    pub(super) fn next_event(&mut self) -> Option<Bytes> {
+        // An end may begin in the bytes that were searched before.
+        let from = self.searched.saturating_sub(3);
+        let unsearched = &self.bytes[from..];
+        let ends = EVENT_ENDS.iter().filter_map(|end| {
+            let at = unsearched.windows(end.len()).position(|window| window == *end)?;
+            Some((at, end.len()))
+        });
+        let Some((at, length)) = ends.min() else {
+            self.searched = self.bytes.len();
+            return None;
+        };
+        self.searched = 0;
+        Some(self.bytes.split_to(from + at + length).freeze())
+    }
+
+    /// Takes all remaining bytes.
+    pub(super) fn take_rest(&mut self) -> Bytes {
+        self.searched = 0;
+        self.bytes.split().freeze()
+    }
+}
+
+/// The data of an event: its `data` lines, joined with line feeds.
+pub(super) fn event_data(event: &[u8]) -> Bytes {
+    let lines = event.split(|byte| *byte == b'\n' || *byte == b'\r');
+    let data: Vec<&[u8]> = lines
+        .filter_map(|line| line.strip_prefix(b"data:"))
+        .map(|data| data.strip_prefix(b" ").unwrap_or(data))
+        .collect();
+    data.join(&b'\n').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The events of a stream that arrives in these pieces, and the remaining bytes.
+    fn split(pieces: &[&[u8]]) -> (Vec<Bytes>, Bytes) {
+        let (mut buffer, mut events) = (EventBuffer::default(), Vec::new());
+        for piece in pieces {
+            buffer.push(piece).unwrap();
+            while let Some(event) = buffer.next_event() {
+                events.push(event);
+            }
+        }
+        (events, buffer.take_rest())
+    }
+
+    proptest! {
+        #[test]
+        fn the_events_do_not_depend_on_how_a_stream_is_divided(
+            stream in "(a|\n|\r|\r\n){0,24}",
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let (before, behind) = stream.as_bytes().split_at(cut.index(stream.len() + 1));
+            let bytewise: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
+            let (events, rest) = split(&bytewise);
+            prop_assert_eq!([&events.concat()[..], &rest].concat(), stream.as_bytes());
+            let is_complete = |event: &Bytes| EVENT_ENDS.iter().any(|end| event.ends_with(end));
+            prop_assert!(events.iter().all(is_complete));
+            prop_assert_eq!(split(&[before, behind]), (events, rest));
+        }
+    }
+
+    #[test]
+    fn a_message_without_an_end_is_too_long_at_the_limit() {
+        let mut buffer = EventBuffer::default();
+        assert_eq!(buffer.push(&vec![b'a'; MAX_MESSAGE_BYTES]), Ok(()));
+        assert_eq!(buffer.next_event(), None);
+        assert_eq!(buffer.push(b"a"), Err(MessageTooLong));
+    }
+}
