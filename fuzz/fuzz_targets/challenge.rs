@@ -1,5 +1,5 @@
-//! Parses arbitrary bytes as an upstream's `WWW-Authenticate`, and checks that the gateway writes one
-//! well-formed challenge with its own metadata URL.
+//! Parses arbitrary bytes as an upstream's `WWW-Authenticate`, and checks that the gateway writes
+//! one well-formed challenge with its own metadata URL.
 
 #![no_main]
 

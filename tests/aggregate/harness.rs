@@ -27,7 +27,7 @@ toolsets = ["pair"]
 
 [[key]]
 name = "b"
-value = { env = "SECRET" }
+value = { env = "OTHER_KEY" }
 servers = ["alpha"]
 toolsets = ["pair"]
 

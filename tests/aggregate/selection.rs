@@ -73,7 +73,7 @@ async fn a_toolset_narrows_what_a_key_grants() {
     // Only `initialize` is counted: the gateway may still be ending the sessions of its probes.
     let before = harness.count("beta", "initialize").await;
     let with_other_key = Request::post(path)
-        .header("x-litellm-api-key", "hush-hush")
+        .header("x-litellm-api-key", "sk-other")
         .header("authorization", "Bearer t")
         .header("mcp-protocol-version", "2025-11-25")
         .body(Full::from(list_tools().to_string()))

@@ -121,7 +121,7 @@ async fn a_session_is_bound_to_caller_and_endpoint_and_ends_when_one_server_lose
     let response = harness.post("/mcp", "t", &shortened, &list_tools()).await;
     assert_eq!(response.status, StatusCode::NOT_FOUND);
     let other_caller = Request::post("/mcp")
-        .header("x-litellm-api-key", "hush-hush")
+        .header("x-litellm-api-key", "sk-other")
         .header("mcp-session-id", &session)
         .body(Full::from(list_tools().to_string()))
         .unwrap();

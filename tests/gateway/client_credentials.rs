@@ -34,9 +34,9 @@ async fn authorization_server() -> MockServer {
         Mock::given(method("POST"))
             .and(path("/token"))
             .and(body_string_contains("grant_type=client_credentials"))
-            // Basic credentials of the form-encoded id `gw` and secret `hush-hush` (RFC 6749
-            // §2.3.1).
-            .and(header("authorization", "Basic Z3c6aHVzaCUyRGh1c2g="))
+            // Basic credentials of the form-encoded id `gw` and secret `client-secret`:
+            // `gw:client%2Dsecret` (RFC 6749 §2.3.1).
+            .and(header("authorization", "Basic Z3c6Y2xpZW50JTJEc2VjcmV0"))
             .respond_with(response)
             .up_to_n_times(1)
             .expect(1)

@@ -17,7 +17,7 @@ use crate::harness::{
 async fn an_upstream_401_or_403_reaches_the_client_with_either_strategy() {
     for strategy in STRATEGIES {
         let upstream = MockServer::start().await;
-        for (token, status) in [("Bearer expired", 401), ("Bearer poor", 403)] {
+        for (token, status) in [("Bearer token-401", 401), ("Bearer token-403", 403)] {
             let refusal = ResponseTemplate::new(status)
                 .insert_header("www-authenticate", "Bearer scope=\"up\"")
                 .set_body_string("body of the upstream");
@@ -29,7 +29,7 @@ async fn an_upstream_401_or_403_reaches_the_client_with_either_strategy() {
         let settings = format!("strategy = \"{strategy}\"");
         let gateway = start(&settings, &forwarding("alpha", &upstream.uri())).await;
 
-        for (token, expected, challenged) in [("expired", 401, true), ("poor", 403, false)] {
+        for (token, expected, challenged) in [("token-401", 401, true), ("token-403", 403, false)] {
             let (status, headers, body) = send(list_tools(&gateway, "/mcp/alpha", token)).await;
             assert_eq!(status.as_u16(), expected, "{strategy}");
             assert_eq!(headers.contains_key("www-authenticate"), challenged, "{strategy}");

@@ -90,15 +90,14 @@ pub(crate) fn result() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "jsonrpc": "2.0", "id": 7, "result": {} }))
 }
 
-/// An upstream whose status depends on the token: `good` 200, `expired` 401, `poor` 403 and
-/// `unlucky` 500.
+/// An upstream whose status depends on the token: `token-401` leads to 401, and so on.
 pub(crate) async fn upstream_by_token() -> MockServer {
     let upstream = MockServer::start().await;
     for (token, response) in [
-        ("Bearer good", result()),
-        ("Bearer expired", ResponseTemplate::new(401)),
-        ("Bearer poor", ResponseTemplate::new(403)),
-        ("Bearer unlucky", ResponseTemplate::new(500)),
+        ("Bearer token-200", result()),
+        ("Bearer token-401", ResponseTemplate::new(401)),
+        ("Bearer token-403", ResponseTemplate::new(403)),
+        ("Bearer token-500", ResponseTemplate::new(500)),
     ] {
         Mock::given(header("authorization", token))
             .respond_with(response)

@@ -30,12 +30,12 @@ async fn requests_outcomes_and_fail_open_causes_are_counted_by_server() {
     let upstream = upstream_by_token().await;
     let gateway = start(METRICS_LISTEN, &forwarding("alpha", &upstream.uri())).await;
     for (path, token) in [
-        ("/mcp/alpha", "good"),
-        ("/mcp/alpha", "expired"),
-        ("/mcp/alpha", "poor"),
-        ("/mcp/alpha", "unlucky"),
-        ("/mcp/alpha", "unlucky"),
-        ("/mcp/chosen-by-the-client", "good"),
+        ("/mcp/alpha", "token-200"),
+        ("/mcp/alpha", "token-401"),
+        ("/mcp/alpha", "token-403"),
+        ("/mcp/alpha", "token-500"),
+        ("/mcp/alpha", "token-500"),
+        ("/mcp/chosen-by-the-client", "token-200"),
     ] {
         send(list_tools(&gateway, path, token)).await;
     }
@@ -76,7 +76,7 @@ async fn the_time_of_the_probe_is_measured_apart_from_the_time_of_the_response()
         .await;
     let gateway = start(METRICS_LISTEN, &forwarding("alpha", &upstream.uri())).await;
     let start = tokio::time::Instant::now();
-    send(list_tools(&gateway, "/mcp/alpha", "good")).await;
+    send(list_tools(&gateway, "/mcp/alpha", "token-200")).await;
     let total = start.elapsed().as_secs_f64();
     let samples = samples(&gateway).await;
     let probe = samples[r#"preflight_probe_seconds_sum{server="alpha"}"#];
@@ -92,7 +92,7 @@ async fn the_metrics_address_serves_metrics_and_nothing_else() {
     let upstream = upstream_by_token().await;
     let gateway = start(METRICS_LISTEN, &forwarding("alpha", &upstream.uri())).await;
     let request = |path: &str| {
-        let mut request = list_tools(&gateway, path, "good");
+        let mut request = list_tools(&gateway, path, "token-200");
         let url = format!("http://{}{path}", gateway.metrics_address().unwrap());
         *request.uri_mut() = url.parse().unwrap();
         request
@@ -114,7 +114,7 @@ async fn the_metrics_address_serves_metrics_and_nothing_else() {
 async fn the_gateway_address_serves_no_metrics() {
     let upstream = upstream_by_token().await;
     let gateway = start(METRICS_LISTEN, &forwarding("alpha", &upstream.uri())).await;
-    let mut request = list_tools(&gateway, "/metrics", "good");
+    let mut request = list_tools(&gateway, "/metrics", "token-200");
     *request.method_mut() = Method::GET;
     assert_eq!(send(request).await.0, StatusCode::NOT_FOUND);
     assert_eq!(upstream.received_requests().await.unwrap().len(), 0);

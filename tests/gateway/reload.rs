@@ -12,7 +12,7 @@ async fn a_reload_replaces_keys_and_servers_and_keeps_the_metrics() {
     let upstream = upstream_by_token().await;
     let gateway = start(METRICS_LISTEN, &forwarding("alpha", &upstream.uri())).await;
     let status = async |path: &str, key: &str| {
-        let mut request = list_tools(&gateway, path, "good");
+        let mut request = list_tools(&gateway, path, "token-200");
         request.headers_mut().insert("x-litellm-api-key", key.parse().unwrap());
         send(request).await.0.as_u16()
     };

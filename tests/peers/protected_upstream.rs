@@ -60,9 +60,8 @@ fn token(request: &Request<Incoming>) -> Option<&str> {
 
 /// A challenge whose metadata URL a client cannot use, so it must use the gateway's.
 fn challenge(error: &str, scope: &str) -> String {
-    format!(
-        "Bearer error=\"{error}\", scope=\"{scope}\", resource_metadata=\"http://upstream.invalid/\""
-    )
+    let metadata = "http://upstream.invalid/";
+    format!("Bearer error=\"{error}\", scope=\"{scope}\", resource_metadata=\"{metadata}\"")
 }
 
 fn respond(status: u16, challenge: Option<String>, body: &str) -> sdk_server::Response {

@@ -7,6 +7,8 @@ use tokio::{
 };
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
+use crate::secrets::environment;
+
 /// The message of [`call`].
 pub(crate) const MESSAGE: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}"#;
 /// The mock upstream's response body.
@@ -17,7 +19,7 @@ pub(crate) const KEY: &str = "x-litellm-api-key: sk\r\n";
 /// Two gateway keys, and two token-forwarding servers with the URL of one mock upstream.
 pub(crate) fn configuration(settings: &str, upstream: &MockServer) -> Config {
     let mut text = format!("listen = \"127.0.0.1:0\"\n{settings}\n");
-    for (name, variable) in [("a", "KEY"), ("b", "OTHER")] {
+    for (name, variable) in [("a", "KEY"), ("b", "OTHER_KEY")] {
         text += &format!(
             "[[key]]\nname = \"{name}\"\nvalue = {{ env = \"{variable}\" }}\nservers = \"all\"\n"
         );
@@ -28,7 +30,6 @@ pub(crate) fn configuration(settings: &str, upstream: &MockServer) -> Config {
             "[[server]]\nname = \"{name}\"\nurl = \"{url}\"\nforward = [\"authorization\"]\n"
         );
     }
-    let environment = |name: &str| Some(if name == "KEY" { "sk" } else { "sk-other" }.to_owned());
     Config::parse("test", &text, &environment).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -8,4 +8,6 @@ mod framing;
 mod harness;
 mod mirrored_fields;
 mod origins;
+#[path = "../secrets/mod.rs"]
+mod secrets;
 mod sessions;

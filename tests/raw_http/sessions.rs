@@ -19,7 +19,7 @@ const UPSTREAM_SESSION: &str = "upstream-s1";
 /// An upstream that opens a session with every response, and refuses one token.
 async fn upstream() -> MockServer {
     let upstream = MockServer::start().await;
-    Mock::given(header("authorization", "Bearer expired"))
+    Mock::given(header("authorization", "Bearer refused"))
         .respond_with(ResponseTemplate::new(401))
         .mount(&upstream)
         .await;
@@ -84,8 +84,8 @@ async fn a_session_outlives_a_reload_and_a_refused_token() {
     gateway.reload(configuration(SETTINGS, &upstream)).unwrap();
     let stateless = "mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/list\r\n";
     for (lines, status, sent_upstream) in [
-        ("authorization: Bearer fresh\r\n", 200, Some(UPSTREAM_SESSION)),
-        ("authorization: Bearer expired\r\n", 401, Some(UPSTREAM_SESSION)),
+        ("authorization: Bearer accepted\r\n", 200, Some(UPSTREAM_SESSION)),
+        ("authorization: Bearer refused\r\n", 401, Some(UPSTREAM_SESSION)),
         (stateless, 200, None),
     ] {
         let before = requests(&upstream).await.len();

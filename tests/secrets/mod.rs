@@ -4,7 +4,8 @@
 pub(crate) fn environment(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("sk".to_owned()),
-        "SECRET" => Some("hush-hush".to_owned()),
+        "OTHER_KEY" => Some("sk-other".to_owned()),
+        "SECRET" => Some("client-secret".to_owned()),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
-    model::{Configuration, Model, Operation, Request, SERVERS, State, Step},
+    model::{Configuration, Model, Operation, Request, Response, SERVERS, State, Step},
     secrets::environment,
     upstreams::{Upstreams, serve},
 };
@@ -76,10 +76,13 @@ impl StateMachineTest for Harness {
 impl Harness {
     fn send_and_compare(&self, state: &State, request: &Request) {
         self.upstreams.lock().unwrap().reached.clear();
-        let status = self.runtime.block_on(self.send(request));
+        let response = self.runtime.block_on(self.send(request));
         let expected = state.expected(request);
-        assert_eq!(status, expected.status, "{request:?} in {state:?}");
+        assert_eq!(response, expected.response, "{request:?} in {state:?}");
         let upstreams = self.upstreams.lock().unwrap();
+        if response == Response::Result {
+            assert_eq!(upstreams.reached, expected.servers, "{request:?} in {state:?}");
+        }
         assert!(
             upstreams.reached.is_subset(&expected.servers),
             "{request:?} reached the servers {:?}; it may reach {:?}",
@@ -89,8 +92,7 @@ impl Harness {
         assert!(!upstreams.received_gateway_key, "the gateway key was sent upstream");
     }
 
-    /// Sends a request and returns the status of the response.
-    async fn send(&self, request: &Request) -> u16 {
+    async fn send(&self, request: &Request) -> Response {
         let base = format!("http://{}", self.gateway.address());
         let (path, method, params) = match &request.operation {
             Operation::ListOne(server) => {
@@ -117,10 +119,14 @@ impl Harness {
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&bytes).unwrap();
-        let has_result_or_unknown_tool =
-            body.get("result").is_some() || body["error"]["code"] == -32602;
-        assert!(status != StatusCode::OK || has_result_or_unknown_tool, "{body}");
-        status.as_u16()
+        if status != StatusCode::OK {
+            Response::Status(status.as_u16())
+        } else if body.get("result").is_some() {
+            Response::Result
+        } else {
+            assert_eq!(body["error"]["code"], -32602, "{body}");
+            Response::UnknownTool
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Compares the gateway with a model of it over random sequences of steps.
 //!
-//! A step changes how a server answers a token, reloads the configuration, or sends a request. After
-//! every request, the status must be the one that the model predicts, no other server may have
-//! received a request, and the gateway key must not have been sent upstream.
+//! A step changes how a server answers a token, reloads the configuration, or sends a request. The
+//! response to every request must be the one that the model predicts, only the selected servers may
+//! have received a request, and the gateway key must not have been sent upstream.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! The model: what the upstreams do, how the gateway is configured, and what a request must lead to.
+//! The model: what the upstreams do, how the gateway is configured, and what the response to a
+//! request must be.
 
 use std::collections::BTreeSet;
 
@@ -78,61 +79,72 @@ pub(crate) enum Operation {
     Call(usize),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Response {
+    /// Status 200 with a JSON-RPC result.
+    Result,
+    /// Status 200 with the JSON-RPC error for a tool that does not exist.
+    UnknownTool,
+    /// Another status.
+    Status(u16),
+}
+
 /// What a request must lead to.
 pub(crate) struct Expected {
-    pub(crate) status: u16,
-    /// The servers that may receive a request.
+    pub(crate) response: Response,
+    /// The servers that may receive a request. With [`Response::Result`], each must receive one.
     pub(crate) servers: BTreeSet<usize>,
 }
 
 impl Expected {
-    fn without_upstream_request(status: u16) -> Self {
-        Self { status, servers: BTreeSet::new() }
+    fn without_upstream_request(response: Response) -> Self {
+        Self { response, servers: BTreeSet::new() }
     }
 }
 
 impl State {
     pub(crate) fn expected(&self, request: &Request) -> Expected {
         if !request.valid_key {
-            return Expected::without_upstream_request(401);
+            return Expected::without_upstream_request(Response::Status(401));
         }
         let granted = &self.configuration.granted;
         let servers = match &request.operation {
             Operation::ListOne(server) if !granted.contains(server) => {
-                return Expected::without_upstream_request(404);
+                return Expected::without_upstream_request(Response::Status(404));
             }
-            // The tool does not exist, which is a JSON-RPC error with status 200. Without any
-            // server, the endpoint does not exist.
+            // If the key grants no server, there is no aggregate endpoint.
+            Operation::Call(_) if granted.is_empty() => {
+                return Expected::without_upstream_request(Response::Status(404));
+            }
             Operation::Call(server) if !granted.contains(server) => {
-                let status = if granted.is_empty() { 404 } else { 200 };
-                return Expected::without_upstream_request(status);
+                return Expected::without_upstream_request(Response::UnknownTool);
             }
             Operation::ListOne(server) | Operation::Call(server) => BTreeSet::from([*server]),
             Operation::ListAggregate(None) => granted.clone(),
             Operation::ListAggregate(Some(named)) if !named.is_subset(granted) => {
-                return Expected::without_upstream_request(404);
+                return Expected::without_upstream_request(Response::Status(404));
             }
             Operation::ListAggregate(Some(named)) => named.clone(),
         };
         let behaviours: Vec<Behaviour> =
             servers.iter().map(|server| self.behaviours[request.token][*server]).collect();
-        Expected { status: self.status(&behaviours), servers }
+        Expected { response: self.response(&behaviours), servers }
     }
 
-    /// The status for the behaviours of the selected servers.
-    fn status(&self, behaviours: &[Behaviour]) -> u16 {
+    /// The response for the behaviours of the selected servers.
+    fn response(&self, behaviours: &[Behaviour]) -> Response {
         let any = |behaviour| behaviours.contains(&behaviour);
         let refused = any(Behaviour::Unauthorized) || any(Behaviour::Forbidden);
         if behaviours.is_empty() {
-            404
+            Response::Status(404)
         } else if any(Behaviour::Accept) && (self.configuration.partial_results || !refused) {
-            200
+            Response::Result
         } else if any(Behaviour::Unauthorized) {
-            401
+            Response::Status(401)
         } else if any(Behaviour::Forbidden) {
-            403
+            Response::Status(403)
         } else {
-            502
+            Response::Status(502)
         }
     }
 }

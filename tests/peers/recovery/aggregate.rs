@@ -2,10 +2,7 @@
 
 use serde_json::json;
 
-use super::{
-    EXPIRED_TOKEN, MAX_AUTHORIZATIONS, PROFILES_AND_STRATEGIES, Settings, Setup,
-    lifecycles_and_versions,
-};
+use super::{EXPIRED_TOKEN, PROFILES_AND_STRATEGIES, Settings, Setup, lifecycles_and_versions};
 use crate::{oauth_client, protected_upstream::Policy, python_client, rust_client::call};
 
 /// A tool of the first server.
@@ -106,7 +103,7 @@ async fn clients_stop_if_no_token_helps() {
                     oauth_client::connect_with_recovery(&setup.url, EXPIRED_TOKEN, lifecycle)
                         .await
                         .unwrap_err();
-                assert!(error.contains("403"), "{error}");
+                assert!(error.contains("403 Forbidden"), "{error}");
                 setup.assert_authorized_once();
                 setup.stop().await;
             }
@@ -144,7 +141,7 @@ async fn a_token_of_one_authorization_server_serves_its_protection_space() {
 }
 
 /// In profile `seed`, the token goes to both servers, and one of them refuses every new token. The
-/// client must stop all the same.
+/// client tries once or twice, and stops.
 #[tokio::test]
 async fn a_client_stops_if_no_token_is_accepted_by_both_servers() {
     for version in ["2025-11-25", "2026-07-28"] {
@@ -154,12 +151,13 @@ async fn a_client_stops_if_no_token_is_accepted_by_both_servers() {
             "expired_token": EXPIRED_TOKEN, "mode": mode(version), "tool": FIRST_TOOL
         });
         let report = python_client::converse(&setup.url, &options).await;
-        assert!(report["error"].is_array(), "{report}");
+        let error = report["error"][0].as_str().unwrap();
+        assert!(error.contains("401 Unauthorized"), "{report}");
         let requests =
             [setup.authorization_server.take_requests(), second.take_requests()].concat();
         let authorizations =
             requests.iter().filter(|request| request.starts_with("authorize")).count();
-        assert!((1..=MAX_AUTHORIZATIONS).contains(&authorizations), "{requests:?}");
+        assert!((1..=2).contains(&authorizations), "{requests:?}");
         setup.stop().await;
     }
 }

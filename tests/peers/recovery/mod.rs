@@ -17,8 +17,6 @@ use crate::{
 };
 
 const EXPIRED_TOKEN: &str = "tk-Expired7rW2mYc5uLd9";
-/// A client that authorizes more often than this does not stop by itself.
-const MAX_AUTHORIZATIONS: usize = 5;
 /// Each profile with each strategy.
 const PROFILES_AND_STRATEGIES: [(&str, &str); 4] =
     [("seed", "probe"), ("seed", "deferred"), ("mcp", "probe"), ("mcp", "deferred")];

@@ -1,5 +1,5 @@
-//! Tools and prompts that request input from the client in rounds (protocol version 2026-07-28): the
-//! result asks for input, and the client repeats its request with the input.
+//! Tools and prompts that request input from the client in rounds (protocol version 2026-07-28):
+//! the result asks for input, and the client repeats its request with the input.
 
 use rmcp::{
     ErrorData,

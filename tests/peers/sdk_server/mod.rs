@@ -2,8 +2,8 @@
 //! 2025-03-26 to 2026-07-28 at one URL.
 //!
 //! `offer.json` contains its tools, prompts and resources, under the names that the official
-//! conformance scenarios use. [`calls`] implements the tools. A filter may answer a request in place
-//! of the server, for example to refuse a token.
+//! conformance scenarios use. [`calls`] implements the tools. A filter may answer a request in
+//! place of the server, for example to refuse a token.
 
 #![expect(
     deprecated,
