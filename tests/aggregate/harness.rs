@@ -18,6 +18,9 @@ pub(crate) const OUTCOMES: &str = "mcp-preflight/outcomes";
 /// The version field of a client of the session-based protocol versions.
 pub(crate) const V2025_11_25: (&str, &str) = ("mcp-protocol-version", "2025-11-25");
 
+/// For [`Harness::start`]: no more settings for any server.
+pub(crate) const NO_SERVER_SETTINGS: [&str; 3] = [""; 3];
+
 const KEYS_AND_TOOLSET: &str = r#"
 [[key]]
 name = "a"
@@ -44,6 +47,10 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
+    pub(crate) async fn with_strategy(strategy: &str) -> Self {
+        Self::start(&format!("strategy = \"{strategy}\""), NO_SERVER_SETTINGS).await
+    }
+
     /// Starts the gateway with top-level settings, and with more settings for each server.
     pub(crate) async fn start(settings: &str, server_settings: [&str; 3]) -> Self {
         let mut text = format!("listen = \"127.0.0.1:0\"\n{settings}\n{KEYS_AND_TOOLSET}");

@@ -4,12 +4,12 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use crate::harness::{Harness, Response, V2025_11_25, list_tools};
+use crate::harness::{Harness, NO_SERVER_SETTINGS, Response, V2025_11_25, list_tools};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 async fn harness() -> Harness {
-    Harness::start("external_url = \"http://gw.example\"", ["", "", ""]).await
+    Harness::start("external_url = \"http://gw.example\"", NO_SERVER_SETTINGS).await
 }
 
 async fn get(harness: &Harness, path: &str) -> Response {

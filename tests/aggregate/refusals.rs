@@ -70,7 +70,7 @@ fn row(response: &Response) -> String {
 #[tokio::test]
 async fn a_tool_call_depends_only_on_the_server_of_the_tool() {
     for strategy in STRATEGIES {
-        let harness = Harness::start(&format!("strategy = \"{strategy}\""), ["", "", ""]).await;
+        let harness = Harness::with_strategy(strategy).await;
         let gamma = call_tool("gamma-echo");
         let called = harness.post("/mcp", "alpha=401+beta=403", &[V2025_11_25], &gamma).await;
         assert_eq!(called.text(), "echo of gamma", "{strategy}: {}", called.body);

@@ -4,7 +4,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use crate::harness::{Harness, SERVERS, V2025_11_25, call_tool, list_tools};
+use crate::harness::{Harness, NO_SERVER_SETTINGS, SERVERS, V2025_11_25, call_tool, list_tools};
 
 /// GATE-01 to GATE-03, GATE-10, GATE-11, SEC-02: a request that names a server or toolset which the
 /// key may not use is answered 404, and no upstream receives a request.
@@ -62,7 +62,7 @@ async fn a_selection_of_one_server_lists_prefixed_tool_names_and_sends_one_reque
 /// request. A toolset grants no server that the key does not grant.
 #[tokio::test]
 async fn a_toolset_narrows_what_a_key_grants() {
-    let harness = Harness::start("", ["", "", ""]).await;
+    let harness = Harness::start("", NO_SERVER_SETTINGS).await;
     let path = "/toolset/pair/mcp";
     let listed = harness.post(path, "gamma=401", &[V2025_11_25], &list_tools()).await;
     assert_eq!(listed.tools(), ["beta-echo"], "{}", listed.body);

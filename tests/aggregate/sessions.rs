@@ -12,7 +12,7 @@ use crate::harness::{
 #[tokio::test]
 async fn a_session_spans_session_based_and_stateless_servers() {
     for strategy in STRATEGIES {
-        let harness = Harness::start(&format!("strategy = \"{strategy}\""), ["", "", ""]).await;
+        let harness = Harness::with_strategy(strategy).await;
         let opened = harness.post("/mcp", "t", &[], &initialize("2025-06-18")).await;
         assert_eq!(opened.body["result"]["protocolVersion"], "2025-06-18", "{}", opened.body);
         assert_eq!(opened.body["result"]["capabilities"], json!({ "tools": {}, "prompts": {} }));
@@ -65,7 +65,7 @@ async fn a_session_spans_session_based_and_stateless_servers() {
 /// For a stateless client, the gateway opens a session for each request and ends it again.
 #[tokio::test]
 async fn a_stateless_client_leaves_no_session_on_a_session_based_server() {
-    let harness = Harness::start("strategy = \"deferred\"", ["", "", ""]).await;
+    let harness = Harness::with_strategy("deferred").await;
     let params = json!({
         "_meta": {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -108,7 +108,7 @@ async fn a_stateless_client_leaves_no_session_on_a_session_based_server() {
 /// sessions is lost, the whole session is lost.
 #[tokio::test]
 async fn a_session_is_bound_to_caller_and_endpoint_and_ends_when_one_server_loses_it() {
-    let harness = Harness::start("strategy = \"deferred\"", ["", "", ""]).await;
+    let harness = Harness::with_strategy("deferred").await;
     let opened = harness.post("/mcp", "t", &[], &initialize("2025-11-25")).await;
     let session = opened.session_id();
     assert!(!session.contains("session-of"));

@@ -9,7 +9,7 @@ use crate::harness::{Harness, STRATEGIES, V2025_11_25, initialized, list_tools, 
 #[tokio::test]
 async fn an_unsupported_or_invalid_message_is_refused_before_any_upstream_request() {
     for strategy in STRATEGIES {
-        let harness = Harness::start(&format!("strategy = \"{strategy}\""), ["", "", ""]).await;
+        let harness = Harness::with_strategy(strategy).await;
         let set_level = message("logging/setLevel", &json!({ "level": "info" }));
         let response = harness.post("/mcp", "t", &[V2025_11_25], &set_level).await;
         assert_eq!(response.status_and_code(), (200, -32601));
@@ -32,7 +32,7 @@ async fn an_unsupported_or_invalid_message_is_refused_before_any_upstream_reques
 #[tokio::test]
 async fn a_get_request_is_answered_405_only_if_its_token_is_accepted() {
     for strategy in STRATEGIES {
-        let harness = Harness::start(&format!("strategy = \"{strategy}\""), ["", "", ""]).await;
+        let harness = Harness::with_strategy(strategy).await;
         let get = |token: &str| {
             Request::get("/mcp")
                 .header("x-litellm-api-key", "sk")
@@ -52,7 +52,7 @@ async fn a_get_request_is_answered_405_only_if_its_token_is_accepted() {
 #[tokio::test]
 async fn a_notification_with_a_refused_token_is_answered_401() {
     for strategy in STRATEGIES {
-        let harness = Harness::start(&format!("strategy = \"{strategy}\""), ["", "", ""]).await;
+        let harness = Harness::with_strategy(strategy).await;
         let response = harness.post("/mcp", "beta=401", &[V2025_11_25], &initialized()).await;
         assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{strategy}");
     }
