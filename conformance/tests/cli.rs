@@ -74,7 +74,7 @@ fn nothing_selected_is_6() {
 
 #[test]
 fn list_and_explain_answer() {
-    for what in ["requirements", "cells", "scenarios", "behaviours", "implementations"] {
+    for what in ["requirements", "matrix-cases", "scenarios", "behaviours", "implementations"] {
         let output = called(&["list", what]);
         assert_eq!(output.status.code(), Some(0), "{what}");
         assert!(said(&output).lines().count() > 2, "{what}");
@@ -83,8 +83,8 @@ fn list_and_explain_answer() {
     insta::assert_snapshot!("explain_requirement", said(&called(&["explain", "sta-05"])));
     insta::assert_snapshot!("explain_verdict", said(&called(&["explain", "untestable"])));
     insta::assert_snapshot!("explain_behaviour", said(&called(&["explain", "401-bare"])));
-    let cell = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
-    let explained = said(&called(&["explain", cell]));
+    let matrix_case = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
+    let explained = said(&called(&["explain", matrix_case]));
     assert!(explained.contains("rule `forbidden-is-403` for STA-05"), "{explained}");
 }
 
@@ -115,7 +115,7 @@ fn a_failure_is_1_and_shown_on_both_faces() {
 
 #[test]
 fn a_known_failure_is_0_and_a_stale_entry_is_5() {
-    let entry = "[[known-failure]]\nrequirement = \"STA-05\"\nverdict = \"fail\"\nreason = \"turns 403 into 401\"\n";
+    let entry = "[[expected-failure]]\nrequirement = \"STA-05\"\nverdict = \"fail\"\nreason = \"turns 403 into 401\"\n";
     let baseline = file("baseline", "baseline.toml", entry);
     let run = [
         "run",
@@ -264,7 +264,7 @@ fn a_run_file_reports_again_and_a_cut_one_is_refused() {
 
 #[test]
 fn the_fleet_says_what_to_configure_and_serves_until_interrupted() {
-    let mut child = started(&["fleet"], |command| _ = command.stdout(Stdio::piped()));
+    let mut child = started(&["upstreams"], |command| _ = command.stdout(Stdio::piped()));
     let stdout = child.stdout.take().expect("it is piped");
     let lines: Vec<String> = BufReader::new(stdout)
         .lines()

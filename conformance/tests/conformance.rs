@@ -1,4 +1,4 @@
-//! Every cell and every scenario of the matrix, driven through this project's own gateway, each a named test.
+//! Every matrix case and every scenario of the matrix, driven through this project's own gateway, each a named test.
 //!
 //! The tests that a filter leaves in are driven together, as `preflight-conformance run` does it, and each one then reads its own
 //! verdicts; nothing may be non-strict either. `cargo test conformance::seed::deferred` works, and so does `-- --list`. One test is about
@@ -8,12 +8,12 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
-    cases::{axis::Start, matrix_case::Cell, selection::Selection},
-    implementations::resolve::{DEFAULT, Target},
+    cases::{axis::Start, matrix_case::MatrixCase, selection::Selection},
+    implementations::resolve::{DEFAULT, Implementation},
     judge::{Finding, Verdict, idle_gap, run_file::Run, summary, whole_output},
     report,
     runner::{Options, Part, Recorder, Runner, parts},
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 /// What secrets derive from; any other seed would do.
@@ -23,7 +23,8 @@ const NO_GAP: &str = "conformance::no_requirement_is_without_its_judge";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let target = Target::resolve(DEFAULT, None).expect("the reference implementation is built in");
+    let target =
+        Implementation::resolve(DEFAULT, None).expect("the reference implementation is built in");
     let whole = parts(&target, &Selection::default());
     let names = |part: &Part| names(part).map(|(name, _)| name).collect::<Vec<_>>();
     let wanted = |name: &String| !arguments.is_filtered_out(&Trial::test(name.clone(), || Ok(())));
@@ -57,14 +58,17 @@ fn no_gap(run: &Run) -> Result<(), Failed> {
 
 /// Each test of a part with the id by which reports know its case.
 fn names(part: &Part) -> impl Iterator<Item = (String, String)> {
-    let cells = part.cells.iter().map(|cell| (name(cell), cell.to_string()));
+    let matrix_cases = part
+        .matrix_cases
+        .iter()
+        .map(|matrix_case| (name(matrix_case), matrix_case.to_string()));
     let start = part.start;
     let scenarios = part
         .scenarios
         .iter()
         .map(|scenario| scenario.id.as_str())
         .chain([whole_output::ID, idle_gap::ID]);
-    cells.chain(
+    matrix_cases.chain(
         scenarios.map(move |id| (scenario_name(start, id), format!("scenario {id} / {start}"))),
     )
 }
@@ -73,8 +77,8 @@ fn names_with_ids(part: &Part) -> impl Iterator<Item = (String, String)> + use<>
     names(part).collect::<Vec<_>>().into_iter()
 }
 
-fn name(cell: &Cell) -> String {
-    let Cell {
+fn name(matrix_case: &MatrixCase) -> String {
+    let MatrixCase {
         credentials,
         server,
         upstream,
@@ -82,10 +86,10 @@ fn name(cell: &Cell) -> String {
         route,
         strategy,
         profile,
-        era,
-    } = cell;
+        protocol_version,
+    } = matrix_case;
     format!(
-        "conformance::{profile}::{strategy}::{era}::{credentials}::{server}::{upstream}::{method}::{route}"
+        "conformance::{profile}::{strategy}::{protocol_version}::{credentials}::{server}::{upstream}::{method}::{route}"
     )
 }
 
@@ -94,13 +98,13 @@ fn scenario_name(Start { profile, strategy }: Start, id: &str) -> String {
 }
 
 /// Drives what is selected, once.
-fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
+fn driven(target: &Implementation, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     let wanted = |part: &Part| Part {
         start: part.start,
-        cells: part
-            .cells
+        matrix_cases: part
+            .matrix_cases
             .iter()
-            .filter(|cell| selected.contains(&name(cell)))
+            .filter(|matrix_case| selected.contains(&name(matrix_case)))
             .cloned()
             .collect(),
         scenarios: part
@@ -121,10 +125,11 @@ fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     };
     let runtime = tokio::runtime::Runtime::new().expect("this machine has threads");
     runtime.block_on(async {
-        let fleet = Arc::new(Fleet::start(SEED).await.expect("loopback has free ports"));
+        let upstreams =
+            Arc::new(MockUpstreams::start(SEED).await.expect("loopback has free ports"));
         let mut recorder = Recorder::start(header, None).expect("nothing is written");
         let counts = |finding: &Finding| summary::counts(finding, target.ours);
-        let runner = Runner::new(target, fleet, SEED, &options, &|_| {}, &counts);
+        let runner = Runner::new(target, upstreams, SEED, &options, &|_| {}, &counts);
         for running in runner
             .run(&parts, &mut recorder)
             .await
@@ -136,12 +141,16 @@ fn driven(target: &Target, whole: &[Part], selected: &BTreeSet<String>) -> Run {
     })
 }
 
-/// What was found about one cell or scenario.
+/// What was found about one matrix case or scenario.
 fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
     if let Some(damage) = run.damages.iter().find(|damage| {
-        damage.cells.is_empty() || damage.cells.iter().any(|cell| about.contains(cell.as_str()))
+        damage.matrix_cases.is_empty()
+            || damage
+                .matrix_cases
+                .iter()
+                .any(|matrix_case| about.contains(matrix_case.as_str()))
     }) {
-        return Err(damage.says.clone().into());
+        return Err(damage.description.clone().into());
     }
     let Some(case) = run.cases().find(|case| case.id == about) else {
         return Err("was not driven".into());

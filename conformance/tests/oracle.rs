@@ -8,7 +8,7 @@ use mcp_preflight_conformance::{
     cases::{
         axis::{Credentials, Method, ServerKind, Start, Strategy},
         matrix::{self, Axes},
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         pattern::Pattern,
         rule::{Accepted, Rule, RuleBook},
     },
@@ -30,14 +30,14 @@ const STATUSES: &[&str] = &[
 
 /// What is seen where nothing else is wrong, so that a rule which leaves a fault to another one still counts.
 const HONEST: &[(&str, &str)] = &[
-    ("elsewhere", "nothing"),
-    ("scheme", "one"),
-    ("answered", "in-time"),
+    ("redirect-target-contacted", "nothing"),
+    ("forwarded-schemes", "one"),
+    ("response-head-time", "in-time"),
     ("ending", "complete"),
-    ("key-leak", "nothing"),
+    ("key-disclosure", "nothing"),
 ];
 
-static CELLS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
+static CELLS: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {
     let routes = [
         "/mcp/{server}",
         "/mcp/{server}/",
@@ -47,7 +47,7 @@ static CELLS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
         "/mcp/{servers}",
     ]
     .map(str::to_owned);
-    matrix::cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
+    matrix::matrix_cases(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
 });
 
 fn is_honest(given: &Accepted) -> bool {
@@ -56,21 +56,23 @@ fn is_honest(given: &Accepted) -> bool {
     })
 }
 
-/// The rules that bind a cell whatever else is seen.
-fn binding(cell: &Cell) -> impl Iterator<Item = &'static Rule> {
-    let rules: Vec<&'static Rule> =
-        RuleBook::embedded().iter().filter(|rule| rule.when.matches(cell)).collect();
+/// The rules that bind a matrix case whatever else is seen.
+fn binding(matrix_case: &MatrixCase) -> impl Iterator<Item = &'static Rule> {
+    let rules: Vec<&'static Rule> = RuleBook::embedded()
+        .iter()
+        .filter(|rule| rule.when.matches(matrix_case))
+        .collect();
     rules.into_iter().filter(|rule| is_honest(&rule.expectation.given))
 }
 
 /// The values of an observable that every binding rule accepts; with those that are merely not wrong, if `graded`.
 fn accepted<'v>(
-    cell: &Cell,
+    matrix_case: &MatrixCase,
     observable: &str,
     values: &[&'v str],
     graded: bool,
 ) -> BTreeSet<&'v str> {
-    let patterns: Vec<(&Pattern, Option<&Pattern>)> = binding(cell)
+    let patterns: Vec<(&Pattern, Option<&Pattern>)> = binding(matrix_case)
         .filter_map(|rule| {
             let strict = rule.expectation.expect.get(observable)?;
             Some((strict, rule.expectation.non_strict.get(observable)))
@@ -110,31 +112,32 @@ fn values_of(observable: &str) -> Vec<String> {
 
 #[test]
 fn every_cell_has_a_status_rule() {
-    for cell in CELLS.iter() {
+    for matrix_case in CELLS.iter() {
         assert!(
-            binding(cell).any(|rule| rule.expectation.expect.contains_key("status")),
-            "{cell}"
+            binding(matrix_case).any(|rule| rule.expectation.expect.contains_key("status")),
+            "{matrix_case}"
         );
     }
 }
 
 #[test]
 fn no_two_rules_contradict() {
-    for cell in CELLS
+    for matrix_case in CELLS
         .iter()
-        .filter(|cell| ["/mcp/{server}", "/mcp"].contains(&cell.route.as_str()))
+        .filter(|matrix_case| ["/mcp/{server}", "/mcp"].contains(&matrix_case.route.as_str()))
     {
-        let rules: Vec<&Rule> = RuleBook::embedded().of(cell).collect();
+        let rules: Vec<&Rule> = RuleBook::embedded().of(matrix_case).collect();
         let observables: BTreeSet<&String> =
             rules.iter().flat_map(|rule| rule.expectation.expect.keys()).collect();
         for observable in observables {
             let values = values_of(observable);
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            let bound = accepted(cell, observable, &values, false);
+            let bound = accepted(matrix_case, observable, &values, false);
             assert!(
                 !bound.is_empty()
-                    || !binding(cell).any(|rule| rule.expectation.expect.contains_key(observable)),
-                "{cell}: {observable}"
+                    || !binding(matrix_case)
+                        .any(|rule| rule.expectation.expect.contains_key(observable)),
+                "{matrix_case}: {observable}"
             );
             // What holds only where something else is seen leaves something over, too.
             for rule in rules.iter().filter(|rule| !is_honest(&rule.expectation.given)) {
@@ -144,7 +147,7 @@ fn no_two_rules_contradict() {
                 let left = |value: &&str| {
                     pattern.matches(value) && (bound.is_empty() || bound.contains(value))
                 };
-                assert!(values.iter().any(left), "{cell}: {observable} by {}", rule.id);
+                assert!(values.iter().any(left), "{matrix_case}: {observable} by {}", rule.id);
             }
         }
     }
@@ -153,7 +156,7 @@ fn no_two_rules_contradict() {
 #[test]
 fn every_rule_speaks_of_some_cell() {
     for rule in RuleBook::embedded().iter() {
-        assert!(CELLS.iter().any(|cell| rule.when.matches(cell)), "{}", rule.id);
+        assert!(CELLS.iter().any(|matrix_case| rule.when.matches(matrix_case)), "{}", rule.id);
     }
 }
 
@@ -177,7 +180,8 @@ fn what_is_judged_is_cited_and_nothing_else() {
         .iter()
         .flat_map(|rule| rule.expectation.requires.clone())
         .collect();
-    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).unwrap() {
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/cases/scenarios")).unwrap()
+    {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             cited(&toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap(), &mut ids);
@@ -197,15 +201,20 @@ fn what_is_judged_is_cited_and_nothing_else() {
 
 #[test]
 fn the_rules_say_what_the_reference_says() {
-    for cell in CELLS.iter() {
-        compare(cell).unwrap();
+    for matrix_case in CELLS.iter() {
+        compare(matrix_case).unwrap();
     }
 }
 
-fn compare(cell: &Cell) -> Result<(), TestCaseError> {
-    let (statuses, saw) = reference::decide(cell);
-    let rules = accepted(cell, "status", STATUSES, false);
-    prop_assert_eq!(rules, statuses.into_iter().collect::<BTreeSet<_>>(), "status of {}", cell);
+fn compare(matrix_case: &MatrixCase) -> Result<(), TestCaseError> {
+    let (statuses, saw) = reference::decide(matrix_case);
+    let rules = accepted(matrix_case, "status", STATUSES, false);
+    prop_assert_eq!(
+        rules,
+        statuses.into_iter().collect::<BTreeSet<_>>(),
+        "status of {}",
+        matrix_case
+    );
     let simple = [
         "nothing",
         "token",
@@ -215,8 +224,13 @@ fn compare(cell: &Cell) -> Result<(), TestCaseError> {
         "altered-token",
         "other",
     ];
-    let rules = accepted(cell, "saw", &simple, false);
-    prop_assert_eq!(rules, saw.into_iter().collect::<BTreeSet<_>>(), "credential in {}", cell);
+    let rules = accepted(matrix_case, "upstream-credential", &simple, false);
+    prop_assert_eq!(
+        rules,
+        saw.into_iter().collect::<BTreeSet<_>>(),
+        "credential in {}",
+        matrix_case
+    );
     Ok(())
 }
 
@@ -227,8 +241,8 @@ proptest! {
         route in "/[a-z]{0,8}/\\{server\\}(/mcp)?/?",
         strategy in prop::sample::select(Strategy::ALL),
     ) {
-        let cell = Cell { route, strategy, ..at.get(&CELLS).clone() };
-        compare(&cell)?;
+        let matrix_case = MatrixCase { route, strategy, ..at.get(&CELLS).clone() };
+        compare(&matrix_case)?;
     }
 }
 
@@ -241,12 +255,12 @@ proptest! {
         profile in prop::sample::select(Profile::ALL),
         shuffled in any::<prop::sample::Index>(),
     ) {
-        let like = CELLS.iter().find(|cell| cell.server == ServerKind::Several).expect("the matrix has cells of several servers");
+        let like = CELLS.iter().find(|matrix_case| matrix_case.server == ServerKind::Several).expect("the matrix has matrix cases of several servers");
         let mix = |outcomes: &[reference::Outcome]| outcomes.iter().map(|outcome| outcome.behaviour()).collect::<Vec<_>>().join(",");
-        let cell = Cell { credentials: Credentials::KeyAndToken, upstream: mix(&outcomes), method, profile, ..like.clone() };
-        compare(&cell)?;
-        let names = accepted_if_401(&cell);
-        prop_assert_eq!(names.is_empty(), method == Method::ToolsCall || reference::named(&outcomes).is_none(), "{}", cell);
+        let matrix_case = MatrixCase { credentials: Credentials::KeyAndToken, upstream: mix(&outcomes), method, profile, ..like.clone() };
+        compare(&matrix_case)?;
+        let names = accepted_if_401(&matrix_case);
+        prop_assert_eq!(names.is_empty(), method == Method::ToolsCall || reference::named(&outcomes).is_none(), "{}", matrix_case);
         // Whoever answers first, a message to all comes to the same.
         let mut turned = outcomes.clone();
         turned.rotate_left(shuffled.index(outcomes.len()));
@@ -255,10 +269,10 @@ proptest! {
 }
 
 /// What a rule asks of the server that a challenge names.
-fn accepted_if_401(cell: &Cell) -> Vec<&'static Pattern> {
+fn accepted_if_401(matrix_case: &MatrixCase) -> Vec<&'static Pattern> {
     RuleBook::embedded()
         .iter()
-        .filter(|rule| rule.when.matches(cell))
+        .filter(|rule| rule.when.matches(matrix_case))
         .filter_map(|rule| rule.expectation.expect.get("challenge-names"))
         .collect()
 }
@@ -268,11 +282,13 @@ fn decision_table() {
     insta::assert_snapshot!(table::render(&CELLS));
 }
 
-/// What is accepted of a cell, as a line of the table.
-fn expectation(cell: &Cell) -> String {
-    let strict = accepted(cell, "status", STATUSES, false);
-    let graded: Vec<&str> =
-        accepted(cell, "status", STATUSES, true).difference(&strict).copied().collect();
+/// What is accepted of a matrix case, as a line of the table.
+fn expectation(matrix_case: &MatrixCase) -> String {
+    let strict = accepted(matrix_case, "status", STATUSES, false);
+    let graded: Vec<&str> = accepted(matrix_case, "status", STATUSES, true)
+        .difference(&strict)
+        .copied()
+        .collect();
     let mut line = format!("{:<24}", table::statuses(&strict.into_iter().collect::<Vec<_>>()));
     line.push_str(&format!(
         "{:<20}",
@@ -282,26 +298,30 @@ fn expectation(cell: &Cell) -> String {
             format!("or {}", table::statuses(&graded))
         }
     ));
-    let saw =
-        accepted(cell, "saw", &["nothing", "token", "no-credential", "own-credential"], false);
+    let saw = accepted(
+        matrix_case,
+        "upstream-credential",
+        &["nothing", "token", "no-credential", "own-credential"],
+        false,
+    );
     line.push_str(&format!("{:<16}", saw.into_iter().collect::<Vec<_>>().join(" ")));
-    let answer = accepted(cell, "status", STATUSES, false);
+    let answer = accepted(matrix_case, "status", STATUSES, false);
     let told: Vec<&str> = ["401", "403"]
         .into_iter()
         .filter(|status| answer.contains(status))
-        .flat_map(|status| challenge(cell, status))
+        .flat_map(|status| challenge(matrix_case, status))
         .collect();
     line.push_str(&told.join(" "));
     line.trim_end().to_owned()
 }
 
 /// What a challenge may be where the answer has this status.
-fn challenge(cell: &Cell, status: &str) -> Vec<&'static str> {
+fn challenge(matrix_case: &MatrixCase, status: &str) -> Vec<&'static str> {
     let speaks = |rule: &&Rule| {
         rule.expectation.given.get("status").is_some_and(|given| given.matches(status))
     };
     let patterns: Vec<&Pattern> = RuleBook::embedded()
-        .of(cell)
+        .of(matrix_case)
         .filter(speaks)
         .filter_map(|rule| rule.expectation.expect.get("challenge"))
         .collect();
@@ -314,7 +334,7 @@ fn challenge(cell: &Cell, status: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The methods of a cell's group, as the table names them.
+/// The methods of a matrix case's group, as the table names them.
 fn methods(all: &BTreeSet<Method>) -> String {
     if all.len() == Method::ALL.len() {
         return "every method".to_owned();

@@ -33,7 +33,7 @@ fn browser() -> Option<&'static str> {
     found
 }
 
-/// The page of a run of a few cells.
+/// The page of a run of a few matrix cases.
 fn page(name: &str, implementation: &str) -> PathBuf {
     let path = folder().join(name);
     let report = format!("html={}", path.display());
@@ -90,18 +90,21 @@ fn rendered(browser: &str, page: &Path, at: &str) -> String {
 fn a_case_opens_with_both_faces_its_expectation_and_its_source() {
     let Some(browser) = browser() else { return };
     let page = page("case.html", "builtin:defect/403-as-401");
-    let cell = "key-and-token / forwarding / 403-bare+json-rpc / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
+    let matrix_case = "key-and-token / forwarding / 403-bare+json-rpc / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
     let shown = rendered(
         browser,
         &page,
-        &format!("case={}", cell.replace(' ', "%20").replace('/', "%2F").replace('+', "%2B")),
+        &format!(
+            "case={}",
+            matrix_case.replace(' ', "%20").replace('/', "%2F").replace('+', "%2B")
+        ),
     );
     assert!(shown.contains("data-ready=\"yes\""), "its script came to its end");
     let (_, dialog) = shown.split_once("<dialog").expect("there is a dialog");
     let (dialog, _) = dialog.split_once("</dialog>").expect("it ends");
     assert!(dialog.contains("open=\"\""), "it is open");
     for what in [
-        cell,
+        matrix_case,
         "<code>status</code> expected <code>403</code>, seen <code>401</code>",
         "rule forbidden-is-403 · LiteLLM change #27847, step 11 · RFC 9110 §15.5.4",
         "At the client",
@@ -137,7 +140,7 @@ fn the_matrix_shows_one_requirement_where_it_is_asked_to() {
     assert_eq!(
         count,
         format!(
-            "{} of {} cells",
+            "{} of {} matrix cases",
             squares(&one, "fail"),
             squares(&all, "fail") + squares(&all, "pass")
         )

@@ -1,6 +1,6 @@
 //! Says what every implementation is configured with, once, before the first case: servers, keys and the secrets of each.
 //!
-//! The fleet makes a plan when its listeners are bound; descriptions of implementations render their configuration from it. It
+//! The mock upstreams makes a plan when its listeners are bound; descriptions of implementations render their configuration from it. It
 //! does not know how any implementation spells these things.
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{cases::axis::ServerKind, catalogue::ProtocolVersion};
 
 /// One server of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedServer {
+pub struct ConfiguredServer {
     /// Lower-case letters and digits only, so that every implementation can spell it.
     pub name: String,
     /// What the gateway does about credentials towards it.
@@ -20,7 +20,7 @@ pub struct PlannedServer {
     pub granted: bool,
     /// The revision that it speaks.
     #[serde(default)]
-    pub era: ProtocolVersion,
+    pub protocol_version: ProtocolVersion,
     /// Whether the configuration sets it aside. Where an implementation cannot, it is a server like the others.
     pub disabled: bool,
     /// Where its credential is minted, if it is.
@@ -40,14 +40,14 @@ pub struct Toolset {
 
 /// What an implementation is configured with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct Deployment {
     /// In configuration order. See [`names`] for what each is there for.
-    pub servers: Vec<PlannedServer>,
+    pub servers: Vec<ConfiguredServer>,
     /// The toolsets, for implementations that know such things.
     pub toolsets: Vec<Toolset>,
     /// A gateway key that may use every server.
     pub full_key: String,
-    /// A gateway key that may use every server but [`names::RESTRICTED`]; the one that the cells present.
+    /// A gateway key that may use every server but [`names::RESTRICTED`]; the one that the matrix cases present.
     pub limited_key: String,
     /// The bearer that the gateway sends to [`names::STATIC`].
     pub static_token: String,
@@ -74,7 +74,7 @@ pub struct Plan {
 pub mod names {
     /// The forwarding servers that the matrix and the scenarios use.
     pub const FORWARDING: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
-    /// The servers that cells of several ask for at once.
+    /// The servers that matrix cases of several ask for at once.
     pub const SEVERAL: [&str; 3] = ["alpha", "beta", "gamma"];
     /// The forwarding servers that are one protection space; each other one is its own.
     pub const ONE_SPACE: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
@@ -115,7 +115,7 @@ pub mod names {
     pub const UNKNOWN: &str = "nosuchserver";
 }
 
-impl PlannedServer {
+impl ConfiguredServer {
     /// A server at a URL, of which only the limited key's holder has to be told anything.
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
@@ -125,7 +125,7 @@ impl PlannedServer {
             kind,
             url: url.into(),
             granted,
-            era: ProtocolVersion::default(),
+            protocol_version: ProtocolVersion::default(),
             disabled: false,
             token_url: None,
             space: None,
@@ -145,34 +145,36 @@ pub enum Variant {
     CommitsAtOnce,
 }
 
-impl Plan {
+impl Deployment {
     /// The plan as a variant has it.
     #[must_use]
     pub fn varied(&self, variant: Variant) -> Self {
-        let mut plan = self.clone();
+        let mut deployment = self.clone();
         match variant {
             Variant::NothingForwarded => {
-                for server in
-                    plan.servers.iter_mut().filter(|server| server.kind == ServerKind::Forwarding)
+                for server in deployment
+                    .servers
+                    .iter_mut()
+                    .filter(|server| server.kind == ServerKind::Forwarding)
                 {
                     server.kind = ServerKind::Open;
                 }
             }
             Variant::Cleartext => {
-                plan.servers.push(PlannedServer::new(
+                deployment.servers.push(ConfiguredServer::new(
                     "cleartext",
                     ServerKind::Forwarding,
                     "http://mcp.preflight.invalid/mcp",
                 ));
             }
-            Variant::CommitsAtOnce => plan.commits_at_once = true,
+            Variant::CommitsAtOnce => deployment.commits_at_once = true,
         }
-        plan
+        deployment
     }
 
     /// The planned server of that name.
     #[must_use]
-    pub fn server(&self, name: &str) -> Option<&PlannedServer> {
+    pub fn server(&self, name: &str) -> Option<&ConfiguredServer> {
         self.servers.iter().find(|server| server.name == name)
     }
 }

@@ -1,6 +1,6 @@
-//! Makes the cells: every combination of the axes that `axes.toml` does not set aside, with the reason for those that it does.
+//! Makes the matrix cases: every combination of the axes that `axes.toml` does not set aside, with the reason for those that it does.
 //!
-//! Knows nothing of what is expected of a cell.
+//! Knows nothing of what is expected of a matrix case.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -12,7 +12,7 @@ use crate::{
         axis::{Credentials, Method, ServerKind, Start},
         behaviour::Behaviours,
         deployment::names,
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         selector::Selector,
     },
     catalogue::ProtocolVersion,
@@ -45,7 +45,7 @@ pub struct Axis {
     /// Its name in rules and filters.
     pub name: String,
     /// What it varies.
-    pub says: String,
+    pub description: String,
     /// Its values and what each stands for. Empty where another file, or the implementation, has them.
     #[serde(default)]
     pub values: IndexMap<String, String>,
@@ -63,7 +63,7 @@ struct Reduction {
     /// Only where the route is the implementation's first, or another of its spellings.
     spelling: Option<Spelling>,
     /// The same in words, for the report.
-    says: String,
+    description: String,
     /// Why nothing is lost.
     reason: String,
 }
@@ -107,18 +107,22 @@ impl Axes {
     ///
     /// # Errors
     ///
-    /// When it is not TOML, has unknown keys, or names a value that no cell has.
+    /// When it is not TOML, has unknown keys, or names a value that no matrix case has.
     pub fn parse(text: &str) -> Result<Self, AxesError> {
         let axes: Self = toml::from_str(text)?;
         for reduction in &axes.not_applicable {
             if let Some((axis, value)) = reduction.when.slip() {
-                return Err(AxesError::Slip { axis, value, says: reduction.says.clone() });
+                return Err(AxesError::Slip {
+                    axis,
+                    value,
+                    description: reduction.description.clone(),
+                });
             }
         }
         Ok(axes)
     }
 
-    /// Every mix of behaviours that several servers are asked with, each spelled as a cell spells it.
+    /// Every mix of behaviours that several servers are asked with, each spelled as a matrix case spells it.
     #[must_use]
     pub fn mixes(&self) -> Vec<String> {
         let mut mixes = self.mixes_of_words();
@@ -142,26 +146,30 @@ impl Axes {
         mixes
     }
 
-    /// The axes, in the order in which a cell names them.
+    /// The axes, in the order in which a matrix case names them.
     pub fn iter(&self) -> impl Iterator<Item = &Axis> {
         self.axis.iter()
     }
 
-    /// The feature that an implementation lacks for this cell, if it lacks one.
+    /// The feature that an implementation lacks for this matrix case, if it lacks one.
     #[must_use]
-    pub fn missing(&self, cell: &Cell, features: &BTreeSet<String>) -> Option<&str> {
+    pub fn missing(&self, matrix_case: &MatrixCase, features: &BTreeSet<String>) -> Option<&str> {
         self.axis
             .iter()
-            .filter_map(|axis| axis.needs.get(cell.value(&axis.name)))
+            .filter_map(|axis| axis.needs.get(matrix_case.value(&axis.name)))
             .find(|feature| !features.contains(*feature))
             .map(String::as_str)
     }
 }
 
-/// Every cell for these starts and routes, one start after another, and what is left out. A route belongs to one server where it has a
+/// Every matrix case for these starts and routes, one start after another, and what is left out. A route belongs to one server where it has a
 /// place for its name, and to several where not.
 #[must_use]
-pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Vec<Excluded>) {
+pub fn matrix_cases(
+    axes: &Axes,
+    starts: &[Start],
+    routes: &[String],
+) -> (Vec<MatrixCase>, Vec<Excluded>) {
     let (of_several, of_one): (Vec<String>, Vec<String>) =
         routes.iter().cloned().partition(|route| !route.contains(PLACE));
     let one = Choice {
@@ -173,11 +181,11 @@ pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Ve
     let mut walk = Walk {
         one: &one,
         several: &several,
-        cells: Vec::new(),
+        matrix_cases: Vec::new(),
         excluded: vec![0; reductions.len()],
     };
     for start in starts {
-        let blank = Cell {
+        let blank = MatrixCase {
             credentials: Credentials::Nothing,
             server: ServerKind::Unknown,
             upstream: String::new(),
@@ -185,7 +193,7 @@ pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Ve
             route: String::new(),
             strategy: start.strategy,
             profile: start.profile,
-            era: ProtocolVersion::default(),
+            protocol_version: ProtocolVersion::default(),
         };
         let fits = |reduction: &Reduction| {
             ["strategy", "profile"]
@@ -201,12 +209,12 @@ pub fn cells(axes: &Axes, starts: &[Start], routes: &[String]) -> (Vec<Cell>, Ve
         walk.from(0, &blank, &open);
     }
     let excluded = reductions.iter().zip(walk.excluded).filter(|(_, count)| *count > 0);
-    let excluded = excluded.map(|(Reduction { says, reason, .. }, count)| Excluded {
-        pattern: says.clone(),
+    let excluded = excluded.map(|(Reduction { description, reason, .. }, count)| Excluded {
+        pattern: description.clone(),
         reason: reason.clone(),
         count,
     });
-    (walk.cells, excluded.collect())
+    (walk.matrix_cases, excluded.collect())
 }
 
 /// What there is to choose from, once it is known whether one server is asked or several.
@@ -219,15 +227,16 @@ struct Choice {
 struct Walk<'a> {
     one: &'a Choice,
     several: &'a Choice,
-    cells: Vec<Cell>,
+    matrix_cases: Vec<MatrixCase>,
     excluded: Vec<usize>,
 }
 
 impl Walk<'_> {
     /// The axes that a start leaves open, in the order of the walk.
-    const OPEN: [&'static str; 6] = ["era", "credentials", "server", "upstream", "method", "route"];
+    const OPEN: [&'static str; 6] =
+        ["protocol-version", "credentials", "server", "upstream", "method", "route"];
 
-    /// The eras, the usual one first.
+    /// The protocol versions, the usual one first.
     const ERAS: [ProtocolVersion; 4] = [
         ProtocolVersion::V2025_11_25,
         ProtocolVersion::V2025_06_18,
@@ -236,7 +245,7 @@ impl Walk<'_> {
     ];
 
     /// Goes on at an axis, with the values chosen so far and the reductions that fit them.
-    fn from(&mut self, at: usize, chosen: &Cell, open: &[(usize, &Reduction)]) {
+    fn from(&mut self, at: usize, chosen: &MatrixCase, open: &[(usize, &Reduction)]) {
         let settled = |reduction: &Reduction| {
             !Self::OPEN[at..].iter().any(|axis| reduction.when.looks_at(axis))
                 && (reduction.spelling.is_none() || at == Self::OPEN.len())
@@ -246,30 +255,30 @@ impl Walk<'_> {
             return;
         }
         let Some(axis) = Self::OPEN.get(at) else {
-            return self.cells.push(chosen.clone());
+            return self.matrix_cases.push(chosen.clone());
         };
         for nth in 0..self.width(at, chosen) {
-            let mut cell = chosen.clone();
+            let mut matrix_case = chosen.clone();
             match *axis {
-                "era" => cell.era = Self::ERAS[nth],
-                "credentials" => cell.credentials = Credentials::ALL[nth],
-                "server" => cell.server = ServerKind::ALL[nth],
-                "upstream" => cell.upstream.clone_from(&self.choice(chosen).upstreams[nth]),
-                "method" => cell.method = Method::ALL[nth],
-                _ => cell.route.clone_from(&self.choice(chosen).routes[nth]),
+                "protocol-version" => matrix_case.protocol_version = Self::ERAS[nth],
+                "credentials" => matrix_case.credentials = Credentials::ALL[nth],
+                "server" => matrix_case.server = ServerKind::ALL[nth],
+                "upstream" => matrix_case.upstream.clone_from(&self.choice(chosen).upstreams[nth]),
+                "method" => matrix_case.method = Method::ALL[nth],
+                _ => matrix_case.route.clone_from(&self.choice(chosen).routes[nth]),
             }
             let spelling = if nth == 0 { Spelling::First } else { Spelling::Other };
             let fits = |reduction: &Reduction| {
-                reduction.when.fits(axis, cell.value(axis))
+                reduction.when.fits(axis, matrix_case.value(axis))
                     && (*axis != "route" || reduction.spelling.is_none_or(|only| only == spelling))
             };
             let open: Vec<(usize, &Reduction)> =
                 open.iter().copied().filter(|(_, reduction)| fits(reduction)).collect();
-            self.from(at + 1, &cell, &open);
+            self.from(at + 1, &matrix_case, &open);
         }
     }
 
-    fn choice(&self, chosen: &Cell) -> &Choice {
+    fn choice(&self, chosen: &MatrixCase) -> &Choice {
         if chosen.server == ServerKind::Several {
             self.several
         } else {
@@ -278,9 +287,9 @@ impl Walk<'_> {
     }
 
     /// How many combinations there are from an axis on.
-    fn count(&self, at: usize, chosen: &Cell) -> usize {
+    fn count(&self, at: usize, chosen: &MatrixCase) -> usize {
         let behind =
-            |kind: ServerKind| self.count(at + 1, &Cell { server: kind, ..chosen.clone() });
+            |kind: ServerKind| self.count(at + 1, &MatrixCase { server: kind, ..chosen.clone() });
         match Self::OPEN.get(at) {
             None => 1,
             Some(&"server") => ServerKind::ALL.iter().map(|kind| behind(*kind)).sum(),
@@ -288,9 +297,9 @@ impl Walk<'_> {
         }
     }
 
-    fn width(&self, at: usize, chosen: &Cell) -> usize {
+    fn width(&self, at: usize, chosen: &MatrixCase) -> usize {
         match Self::OPEN[at] {
-            "era" => Self::ERAS.len(),
+            "protocol-version" => Self::ERAS.len(),
             "credentials" => Credentials::ALL.len(),
             "server" => ServerKind::ALL.len(),
             "upstream" => self.choice(chosen).upstreams.len(),
@@ -300,21 +309,22 @@ impl Walk<'_> {
     }
 }
 
-/// The server of the plan that a cell asks for. A cell whose token carries no script to a forwarding server needs the server for
-/// itself; the methods are spread over several, so that such cells wait less for one another.
+/// The server of the plan that a matrix case asks for. A matrix case whose token carries no script to a forwarding server needs the server for
+/// itself; the methods are spread over several, so that such matrix cases wait less for one another.
 #[must_use]
-pub fn server_of(cell: &Cell) -> &'static str {
-    match cell.server {
+pub fn server_of(matrix_case: &MatrixCase) -> &'static str {
+    match matrix_case.server {
         ServerKind::Forwarding => {
-            let is_server =
-                Behaviours::embedded().find(&cell.upstream).and_then(|found| found.server());
-            if cell.era == ProtocolVersion::V2026_07_28 {
+            let is_server = Behaviours::embedded()
+                .find(&matrix_case.upstream)
+                .and_then(|found| found.server());
+            if matrix_case.protocol_version == ProtocolVersion::V2026_07_28 {
                 return is_server.unwrap_or(names::MODERN);
             }
-            let turn = if cell.credentials == Credentials::KeyAndToken {
+            let turn = if matrix_case.credentials == Credentials::KeyAndToken {
                 0
             } else {
-                cell.method as usize
+                matrix_case.method as usize
             };
             is_server.unwrap_or(names::FORWARDING[turn % names::FORWARDING.len()])
         }
@@ -327,12 +337,12 @@ pub fn server_of(cell: &Cell) -> &'static str {
     }
 }
 
-/// The servers that a cell asks for, each with what it is told to do.
+/// The servers that a matrix case asks for, each with what it is told to do.
 #[must_use]
-pub fn orders_of(cell: &Cell) -> Vec<(&'static str, &str)> {
-    match cell.server {
-        ServerKind::Several => names::SEVERAL.into_iter().zip(cell.mix()).collect(),
-        _ => vec![(server_of(cell), &cell.upstream)],
+pub fn orders_of(matrix_case: &MatrixCase) -> Vec<(&'static str, &str)> {
+    match matrix_case.server {
+        ServerKind::Several => names::SEVERAL.into_iter().zip(matrix_case.mix()).collect(),
+        _ => vec![(server_of(matrix_case), &matrix_case.upstream)],
     }
 }
 
@@ -342,15 +352,15 @@ pub enum AxesError {
     /// It is not TOML, or has keys or values that nobody knows.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
-    /// A reduction names what no cell has.
-    #[error("`{says}`: no cell has {axis} = `{value}`")]
+    /// A reduction names what no matrix case has.
+    #[error("`{description}`: no matrix case has {axis} = `{value}`")]
     Slip {
         /// The axis.
         axis: &'static str,
         /// The value.
         value: String,
         /// The reduction.
-        says: String,
+        description: String,
     },
 }
 
@@ -404,7 +414,7 @@ mod tests {
             Profile::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
         );
         assert_eq!(
-            described("era"),
+            described("protocol-version"),
             ProtocolVersion::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
         );
         assert_eq!(
@@ -417,7 +427,7 @@ mod tests {
     fn the_matrix_is_every_combination_less_what_is_set_aside() {
         let starts = [Strategy::Probe, Strategy::Deferred]
             .map(|strategy| Start { profile: Profile::Seed, strategy });
-        let (cells, excluded) = cells(Axes::embedded(), &starts, &routes());
+        let (matrix_cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes());
         let of_one = (ServerKind::ALL.len() - 1) * Behaviours::embedded().spellings().count() * 4;
         let of_several = Axes::embedded().mixes().len() * 3;
         let all = Credentials::ALL.len()
@@ -426,37 +436,37 @@ mod tests {
             * ProtocolVersion::ALL.len()
             * starts.len();
         assert_eq!(
-            cells.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(),
+            matrix_cases.len() + excluded.iter().map(|excluded| excluded.count).sum::<usize>(),
             all
         );
-        assert!((1_500..3_500).contains(&cells.len()), "{}", cells.len());
-        let ids: BTreeSet<String> = cells.iter().map(ToString::to_string).collect();
-        assert_eq!(ids.len(), cells.len());
+        assert!((1_500..3_500).contains(&matrix_cases.len()), "{}", matrix_cases.len());
+        let ids: BTreeSet<String> = matrix_cases.iter().map(ToString::to_string).collect();
+        assert_eq!(ids.len(), matrix_cases.len());
     }
 
     #[test]
     fn every_behaviour_of_the_matrix_meets_a_forwarded_token() {
-        let (cells, _) = cells(
+        let (matrix_cases, _) = matrix_cases(
             Axes::embedded(),
             &[Start { profile: Profile::Seed, strategy: Strategy::Own }],
             &routes(),
         );
         for upstream in Behaviours::embedded().spellings() {
-            let meets = |cell: &&Cell| {
-                cell.upstream == upstream
-                    && cell.credentials == Credentials::KeyAndToken
-                    && cell.server == ServerKind::Forwarding
+            let meets = |matrix_case: &&MatrixCase| {
+                matrix_case.upstream == upstream
+                    && matrix_case.credentials == Credentials::KeyAndToken
+                    && matrix_case.server == ServerKind::Forwarding
             };
-            assert!(cells.iter().any(|cell| meets(&cell)), "{upstream}");
+            assert!(matrix_cases.iter().any(|matrix_case| meets(&matrix_case)), "{upstream}");
         }
     }
 
     #[test]
     fn a_value_that_no_cell_has_is_a_slip() {
-        let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = '418-*' }\nsays = 'teapots'\nreason = 'none'\n";
+        let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = '418-*' }\ndescription = 'teapots'\nreason = 'none'\n";
         assert_eq!(
             Axes::parse(text).unwrap_err().to_string(),
-            "`teapots`: no cell has upstream = `418-*`"
+            "`teapots`: no matrix case has upstream = `418-*`"
         );
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::axis::{Credentials, Method, ServerKind, Strategy};
 use crate::catalogue::{Profile, ProtocolVersion};
 
-/// The axes, as data files and filters call them, in the order in which a cell names its values.
+/// The axes, as data files and filters call them, in the order in which a matrix case names its values.
 pub const AXES: [&str; 8] = [
     "credentials",
     "server",
@@ -18,12 +18,13 @@ pub const AXES: [&str; 8] = [
     "route",
     "strategy",
     "profile",
-    "era",
+    "protocol-version",
 ];
 
 /// One combination. Its `Display` form, the values joined by ` / `, is its id: stable, and never an ordinal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Cell {
+#[serde(rename_all = "kebab-case")]
+pub struct MatrixCase {
     /// How the caller presents itself.
     pub credentials: Credentials,
     /// The kind of server asked for.
@@ -40,10 +41,10 @@ pub struct Cell {
     /// The profile that it was started with.
     pub profile: Profile,
     /// The revision that the client speaks.
-    pub era: ProtocolVersion,
+    pub protocol_version: ProtocolVersion,
 }
 
-impl Cell {
+impl MatrixCase {
     /// The value of an axis; empty where there is no such axis.
     #[must_use]
     pub fn value(&self, axis: &str) -> &str {
@@ -55,13 +56,13 @@ impl Cell {
             "route" => &self.route,
             "strategy" => self.strategy.as_str(),
             "profile" => self.profile.as_str(),
-            "era" => self.era.as_str(),
+            "protocol-version" => self.protocol_version.as_str(),
             _ => "",
         }
     }
 }
 
-impl Cell {
+impl MatrixCase {
     /// The behaviour of each server that is asked for, in the order of the configuration.
     pub fn mix(&self) -> impl Iterator<Item = &str> {
         self.upstream.split(',')
@@ -79,7 +80,7 @@ impl Cell {
     }
 }
 
-impl fmt::Display for Cell {
+impl fmt::Display for MatrixCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             credentials,
@@ -89,18 +90,20 @@ impl fmt::Display for Cell {
             route,
             strategy,
             profile,
-            era,
+            protocol_version,
         } = self;
         write!(
             f,
-            "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / {era}"
+            "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / {protocol_version}"
         )
     }
 }
 
-/// Whether the token of a cell's request tells the upstream what to do.
+/// Whether the token of a matrix case's request tells the upstream what to do.
 #[must_use]
-pub fn is_scripted(cell: &Cell) -> bool {
-    matches!(cell.server, ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Several)
-        && cell.credentials == Credentials::KeyAndToken
+pub fn is_scripted(matrix_case: &MatrixCase) -> bool {
+    matches!(
+        matrix_case.server,
+        ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Several
+    ) && matrix_case.credentials == Credentials::KeyAndToken
 }

@@ -1,4 +1,4 @@
-//! Reads the rules: which cells they speak of, what they expect to be observed, and which requirements that shows to be met.
+//! Reads the rules: which matrix cases they speak of, what they expect to be observed, and which requirements that shows to be met.
 //!
 //! Checks that every name in them exists, so that a slip of the pen cannot make a rule pass. Judges nothing.
 
@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use crate::{
-    cases::{matrix_case::Cell, pattern::Pattern, selector::Selector},
+    cases::{matrix_case::MatrixCase, pattern::Pattern, selector::Selector},
     catalogue::{Catalogue, Requirement, Status},
 };
 
@@ -47,7 +47,7 @@ pub enum Need {
 pub struct Rule {
     /// Its name in reports.
     pub id: String,
-    /// Which cells it speaks of.
+    /// Which matrix cases it speaks of.
     pub when: Selector,
     /// What it expects of them.
     pub expectation: Expectation,
@@ -101,7 +101,7 @@ impl RuleBook {
                     return wrong("exists already".to_owned());
                 }
                 if let Some((axis, value)) = rule.when.slip() {
-                    return wrong(format!("no cell has {axis} = `{value}`"));
+                    return wrong(format!("no matrix case has {axis} = `{value}`"));
                 }
                 if let Err(why) = rule.expectation.check() {
                     return wrong(why);
@@ -117,9 +117,9 @@ impl RuleBook {
         self.rules.iter()
     }
 
-    /// The rules that speak of this cell.
-    pub fn of<'a>(&'a self, cell: &'a Cell) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(|rule| rule.when.matches(cell))
+    /// The rules that speak of this matrix case.
+    pub fn of<'a>(&'a self, matrix_case: &'a MatrixCase) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(|rule| rule.when.matches(matrix_case))
     }
 
     /// The rules that cite this requirement.
@@ -229,7 +229,7 @@ mod tests {
         for (rule, why) in [
             (
                 "when = { upstream = '418' }\nexpect = { status = 401 }",
-                "rule `r` no cell has upstream = `418`",
+                "rule `r` no matrix case has upstream = `418`",
             ),
             (
                 "when = {}\nexpect = { status = 401 }\nnon-strict = { challenge = 'absent' }",

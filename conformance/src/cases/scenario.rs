@@ -25,7 +25,7 @@ pub struct Scenario {
     /// Its name in reports and filters.
     pub id: String,
     /// What happens, in one line.
-    pub says: String,
+    pub description: String,
     /// The strategies that it makes sense with; all, unless said.
     #[serde(default)]
     pub strategies: Vec<Strategy>,
@@ -34,7 +34,7 @@ pub struct Scenario {
     pub profiles: Vec<Profile>,
     /// The revision that its client speaks.
     #[serde(default)]
-    pub era: ProtocolVersion,
+    pub protocol_version: ProtocolVersion,
     /// What an implementation must be able to do for it.
     #[serde(default)]
     pub features: Vec<Feature>,

@@ -1,4 +1,4 @@
-//! Chooses what is run: a glob over requirement and cell ids, values of axes, and levels of requirements.
+//! Chooses what is run: a glob over requirement and matrix case ids, values of axes, and levels of requirements.
 //!
 //! Selecting never changes a verdict; it only leaves things out.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
-    cases::matrix_case::{AXES, Cell},
+    cases::matrix_case::{AXES, MatrixCase},
     catalogue::{Catalogue, Level},
 };
 
@@ -116,11 +116,15 @@ impl Selection {
             .collect()
     }
 
-    /// Whether a cell is run, given the requirements that rules ask of it.
+    /// Whether a matrix case is run, given the requirements that rules ask of it.
     #[must_use]
-    pub fn takes_cell(&self, cell: &Cell, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
-        self.axes.iter().all(|(axis, _, value)| value.is_match(cell.value(axis)))
-            && self.takes(&cell.to_string(), requirements)
+    pub fn takes_matrix_case(
+        &self,
+        matrix_case: &MatrixCase,
+        requirements: impl FnOnce() -> BTreeSet<String>,
+    ) -> bool {
+        self.axes.iter().all(|(axis, _, value)| value.is_match(matrix_case.value(axis)))
+            && self.takes(&matrix_case.to_string(), requirements)
     }
 
     /// Whether a scenario is run. Scenarios stand outside the axes: naming one leaves them out.
@@ -133,7 +137,7 @@ impl Selection {
         self.axes.is_empty() && self.takes(id, requirements)
     }
 
-    /// Whether what is found about a requirement is wanted, in a cell or scenario that is run.
+    /// Whether what is found about a requirement is wanted, in a matrix case or scenario that is run.
     #[must_use]
     pub fn takes_finding(&self, about: &str, requirement: &str) -> bool {
         self.of_level(requirement)
@@ -167,8 +171,8 @@ mod tests {
         catalogue::{Profile, ProtocolVersion},
     };
 
-    fn cell() -> Cell {
-        Cell {
+    fn matrix_case() -> MatrixCase {
+        MatrixCase {
             credentials: Credentials::KeyAndToken,
             server: ServerKind::Forwarding,
             upstream: "401-full+oauth".into(),
@@ -176,7 +180,7 @@ mod tests {
             route: "/mcp/{server}".into(),
             strategy: Strategy::Probe,
             profile: Profile::Seed,
-            era: ProtocolVersion::V2025_11_25,
+            protocol_version: ProtocolVersion::V2025_11_25,
         }
     }
 
@@ -185,7 +189,7 @@ mod tests {
             |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         Selection::parse(&owned(only), &owned(axes), &[])
             .unwrap()
-            .takes_cell(&cell(), || BTreeSet::from(["STA-01".to_owned()]))
+            .takes_matrix_case(&matrix_case(), || BTreeSet::from(["STA-01".to_owned()]))
     }
 
     #[test]
@@ -219,13 +223,13 @@ mod tests {
         let of = |level| Selection::parse(&[], &[], &[level]).unwrap();
         let asked = || BTreeSet::from(["STA-01".to_owned(), "STA-17".to_owned()]);
         assert!(
-            of(Level::Must).takes_cell(&cell(), asked)
-                && of(Level::Should).takes_cell(&cell(), asked)
+            of(Level::Must).takes_matrix_case(&matrix_case(), asked)
+                && of(Level::Should).takes_matrix_case(&matrix_case(), asked)
         );
-        assert!(!of(Level::May).takes_cell(&cell(), asked));
+        assert!(!of(Level::May).takes_matrix_case(&matrix_case(), asked));
         assert!(
-            of(Level::Must).takes_finding("a cell", "STA-01")
-                && !of(Level::Must).takes_finding("a cell", "STA-17")
+            of(Level::Must).takes_finding("a matrix case", "STA-01")
+                && !of(Level::Must).takes_finding("a matrix case", "STA-17")
         );
     }
 

@@ -1,4 +1,4 @@
-//! Picks cells by the values of their axes. Rules and the reductions of the matrix spell it the same way.
+//! Picks matrix cases by the values of their axes. Rules and the reductions of the matrix spell it the same way.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Strategy},
         behaviour::{Behaviours, Class},
-        matrix_case::{AXES, Cell},
+        matrix_case::{AXES, MatrixCase},
         pattern::Pattern,
     },
     catalogue::{Profile, ProtocolVersion},
 };
 
-/// Which cells are meant: those that fit every pattern that is there.
+/// Which matrix cases are meant: those that fit every pattern that is there.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Selector {
@@ -30,21 +30,21 @@ pub struct Selector {
     route: Option<Pattern>,
     strategy: Option<Pattern>,
     profile: Option<Pattern>,
-    era: Option<Pattern>,
+    protocol_version: Option<Pattern>,
 }
 
 impl Selector {
-    /// Whether this cell is meant. A behaviour goes by its name, with and without its body.
+    /// Whether this matrix case is meant. A behaviour goes by its name, with and without its body.
     #[must_use]
-    pub fn matches(&self, cell: &Cell) -> bool {
+    pub fn matches(&self, matrix_case: &MatrixCase) -> bool {
         let target = |pattern: &Pattern| {
-            cell.target().is_some_and(|target| pattern.matches(class_of(target)))
+            matrix_case.target().is_some_and(|target| pattern.matches(class_of(target)))
         };
-        AXES.iter().all(|axis| self.fits(axis, cell.value(axis)))
+        AXES.iter().all(|axis| self.fits(axis, matrix_case.value(axis)))
             && self.target.as_ref().is_none_or(target)
     }
 
-    /// Whether a cell can be meant that has this value of this axis.
+    /// Whether a matrix case can be meant that has this value of this axis.
     #[must_use]
     pub fn fits(&self, axis: &str, value: &str) -> bool {
         if axis != "upstream" {
@@ -76,12 +76,12 @@ impl Selector {
             "route" => self.route.as_ref(),
             "strategy" => self.strategy.as_ref(),
             "profile" => self.profile.as_ref(),
-            "era" => self.era.as_ref(),
+            "protocol-version" => self.protocol_version.as_ref(),
             _ => None,
         }
     }
 
-    /// A value that no cell can have, with the name of its axis: a slip of the pen.
+    /// A value that no matrix case can have, with the name of its axis: a slip of the pen.
     #[must_use]
     pub fn slip(&self) -> Option<(&'static str, String)> {
         const CLASSES: [Class; 4] =
@@ -137,9 +137,9 @@ impl Selector {
                 &self.profile,
             ),
             (
-                "era",
+                "protocol-version",
                 all(&ProtocolVersion::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
-                &self.era,
+                &self.protocol_version,
             ),
         ];
         axes.iter()

@@ -26,7 +26,7 @@ impl fmt::Display for CaseId {
 
 /// What a token tells the upstreams.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
+pub struct TokenScript {
     /// The case that every request with this token belongs to.
     pub case: CaseId,
     /// Server name and behaviour; an empty name stands for every server.
@@ -37,7 +37,7 @@ pub struct Script {
     pub end: String,
 }
 
-impl Script {
+impl TokenScript {
     /// The canary of a token that no caller has: it stands in URLs that nobody should follow.
     pub const NOBODYS: &str = "followed";
 
@@ -127,14 +127,14 @@ mod tests {
             before in "([ -o]{0,20}[ \"'=;,])?",
             after in "([ \"',;].{0,20})?",
         ) {
-            let script = Script { case: CaseId(case), orders, canary, end };
-            prop_assert_eq!(Script::find(&format!("{before}{}{after}", script.token())), Some(script));
+            let script = TokenScript { case: CaseId(case), orders, canary, end };
+            prop_assert_eq!(TokenScript::find(&format!("{before}{}{after}", script.token())), Some(script));
         }
     }
 
     #[test]
     fn an_order_without_a_name_is_for_every_server() {
-        let script = Script::everywhere(CaseId("c1".into()), "401-full+oauth", "x".into());
+        let script = TokenScript::everywhere(CaseId("c1".into()), "401-full+oauth", "x".into());
         assert_eq!(script.order("alpha"), Some("401-full+oauth"));
         assert_eq!(script.token(), "x.pf1.c1.401-full+oauth");
     }

@@ -88,6 +88,6 @@ mod tests {
     fn only_the_verdict_is_coloured() {
         assert_eq!(line("FAIL  STA-05  FAIL\n"), "\u{1b}[1;31mFAIL\u{1b}[0m  STA-05  FAIL\n");
         assert_eq!(line("result        success\n"), "result        \u{1b}[32msuccess\u{1b}[0m\n");
-        assert_eq!(line("      cell     key\n"), "      cell     key\n");
+        assert_eq!(line("      matrix case     key\n"), "      matrix case     key\n");
     }
 }

@@ -7,8 +7,8 @@ use crate::{
     cases::{
         axis::Start,
         behaviour::{Behaviour, Behaviours},
-        matrix::{Axes, cells, server_of},
-        matrix_case::Cell,
+        matrix::{Axes, matrix_cases, server_of},
+        matrix_case::MatrixCase,
         rule::{Accepted, Expectation, RuleBook},
         scenario::Scenario,
     },
@@ -55,7 +55,7 @@ const VERDICTS: [(&str, &str); 10] = [
     ("error", "the suite itself failed; exit code 4."),
 ];
 
-/// Explains a requirement, a verdict, a scenario, an upstream behaviour or a cell.
+/// Explains a requirement, a verdict, a scenario, an upstream behaviour or a matrix case.
 pub(super) fn explain(id: &str) -> Exit {
     let named = id.to_ascii_uppercase();
     if let Some(requirement) = Catalogue::embedded().get(&named) {
@@ -66,11 +66,11 @@ pub(super) fn explain(id: &str) -> Exit {
         print(&of_scenario(scenario));
     } else if let Some(behaviour) = Behaviours::embedded().find(id) {
         print(&of_behaviour(behaviour));
-    } else if let Some(cell) = find_cell(id) {
-        print(&of_cell(&cell));
+    } else if let Some(matrix_case) = find_cell(id) {
+        print(&of_matrix_case(&matrix_case));
     } else {
         let says = format!(
-            "nothing is called `{id}`\nexpected the id of a requirement, cell or scenario, the name of a behaviour, or a verdict; `preflight-conformance list` shows them"
+            "nothing is called `{id}`\nexpected the id of a requirement, matrix case or scenario, the name of a behaviour, or a verdict; `preflight-conformance list` shows them"
         );
         return complain(Exit::Usage, &says);
     }
@@ -106,7 +106,7 @@ fn of_requirement(requirement: &Requirement) -> String {
             .iter()
             .filter(|expectation| expectation.requires.contains(id))
         {
-            let _ = writeln!(text, "\n  scenario `{}`: {}", scenario.id, scenario.says);
+            let _ = writeln!(text, "\n  scenario `{}`: {}", scenario.id, scenario.description);
             of_expectation(&mut text, expectation);
         }
     }
@@ -133,7 +133,7 @@ fn of_expectation(text: &mut String, expectation: &Expectation) {
 }
 
 fn of_scenario(scenario: &Scenario) -> String {
-    let mut text = format!("{}: {}\n", scenario.id, scenario.says);
+    let mut text = format!("{}: {}\n", scenario.id, scenario.description);
     for step in &scenario.steps {
         let what = match &step.send {
             _ if step.follow => "the document that the challenge names".to_owned(),
@@ -163,49 +163,69 @@ fn of_scenario(scenario: &Scenario) -> String {
 fn of_behaviour(behaviour: &Behaviour) -> String {
     let spellings: Vec<String> = behaviour.spellings().collect();
     format!(
-        "{}: {}\n\n  an honest gateway may conclude  {}\n  spelled in cells as             {}\n",
+        "{}: {}\n\n  an honest gateway may conclude  {}\n  spelled in matrix cases as             {}\n",
         behaviour.name,
-        behaviour.says,
+        behaviour.description,
         behaviour.class.as_str(),
         spellings.join(", ")
     )
 }
 
-/// The reference implementation's cell of that id; a stranger's strategy is `own`.
-fn find_cell(id: &str) -> Option<Cell> {
+/// The reference implementation's matrix case of that id; a stranger's strategy is `own`.
+fn find_cell(id: &str) -> Option<MatrixCase> {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    cells(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes)
+    matrix_cases(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes)
         .0
         .into_iter()
-        .find(|cell| cell.to_string() == id)
+        .find(|matrix_case| matrix_case.to_string() == id)
 }
 
-fn of_cell(cell: &Cell) -> String {
-    let mut text = format!("{cell}\n\n");
+fn of_matrix_case(matrix_case: &MatrixCase) -> String {
+    let mut text = format!("{matrix_case}\n\n");
     let said = |axis: &str, value: &str| {
         let axis = Axes::embedded().iter().find(|known| known.name == axis);
         axis.and_then(|axis| axis.values.get(value)).cloned().unwrap_or_default()
     };
     let upstream = Behaviours::embedded()
-        .find(&cell.upstream)
-        .map_or("", |behaviour| behaviour.says.as_str());
+        .find(&matrix_case.upstream)
+        .map_or("", |behaviour| behaviour.description.as_str());
     for (axis, value, says) in [
         (
             "credentials",
-            cell.credentials.as_str(),
-            said("credentials", cell.credentials.as_str()),
+            matrix_case.credentials.as_str(),
+            said("credentials", matrix_case.credentials.as_str()),
         ),
-        ("server", cell.server.as_str(), said("server", cell.server.as_str())),
-        ("upstream", &cell.upstream, upstream.to_owned()),
-        ("method", cell.method.as_str(), said("method", cell.method.as_str())),
-        ("route", &cell.route, format!("driven on `{}`", server_of(cell))),
-        ("strategy", cell.strategy.as_str(), said("strategy", cell.strategy.as_str())),
-        ("profile", cell.profile.as_str(), said("profile", cell.profile.as_str())),
-        ("era", cell.era.as_str(), said("era", cell.era.as_str())),
+        (
+            "server",
+            matrix_case.server.as_str(),
+            said("server", matrix_case.server.as_str()),
+        ),
+        ("upstream", &matrix_case.upstream, upstream.to_owned()),
+        (
+            "method",
+            matrix_case.method.as_str(),
+            said("method", matrix_case.method.as_str()),
+        ),
+        ("route", &matrix_case.route, format!("driven on `{}`", server_of(matrix_case))),
+        (
+            "strategy",
+            matrix_case.strategy.as_str(),
+            said("strategy", matrix_case.strategy.as_str()),
+        ),
+        (
+            "profile",
+            matrix_case.profile.as_str(),
+            said("profile", matrix_case.profile.as_str()),
+        ),
+        (
+            "protocol-version",
+            matrix_case.protocol_version.as_str(),
+            said("protocol-version", matrix_case.protocol_version.as_str()),
+        ),
     ] {
         let _ = writeln!(text, "  {axis:<12} {value:<24} {says}");
     }
-    for rule in RuleBook::embedded().of(cell) {
+    for rule in RuleBook::embedded().of(matrix_case) {
         let _ =
             writeln!(text, "\n  rule `{}` for {}", rule.id, rule.expectation.requires.join(", "));
         of_expectation(&mut text, &rule.expectation);

@@ -7,7 +7,7 @@ use crate::{
     cases::{
         axis::Start,
         behaviour::Behaviours,
-        matrix::{Axes, cells},
+        matrix::{Axes, matrix_cases},
         rule::RuleBook,
         scenario::Scenario,
     },
@@ -15,7 +15,7 @@ use crate::{
     implementations,
     implementations::{
         builtin,
-        resolve::{DEFAULT, Target},
+        resolve::{DEFAULT, Implementation},
     },
     judge::disclosure::table::Table,
     model_gateway,
@@ -25,10 +25,10 @@ use crate::{
 pub(super) fn list(what: What) -> Exit {
     print(&match what {
         What::Requirements => Catalogue::embedded().iter().map(requirement).collect(),
-        What::Cells => all_cells(),
+        What::MatrixCases => all_cells(),
         What::Scenarios => Scenario::embedded()
             .iter()
-            .map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.says))
+            .map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.description))
             .collect(),
         What::Behaviours => {
             let line = |behaviour: &crate::cases::behaviour::Behaviour| {
@@ -36,7 +36,7 @@ pub(super) fn list(what: What) -> Exit {
                     "{:<24} {:<13} {}\n",
                     behaviour.name,
                     behaviour.class.as_str(),
-                    behaviour.says
+                    behaviour.description
                 )
             };
             Behaviours::embedded().all().map(line).collect()
@@ -82,12 +82,13 @@ fn requirement(requirement: &Requirement) -> String {
 fn all_cells() -> String {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
     // The reference implementation is built in, so it is there.
-    let starts: Vec<Start> = Target::resolve(DEFAULT, None)
+    let starts: Vec<Start> = Implementation::resolve(DEFAULT, None)
         .map(|target| target.starts().collect())
         .unwrap_or_default();
-    let (cells, excluded) = cells(Axes::embedded(), &starts, &routes);
-    let mut text: String = cells.iter().map(|cell| format!("{cell}\n")).collect();
-    let _ = writeln!(text, "\n{} cells; left out:", cells.len());
+    let (matrix_cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes);
+    let mut text: String =
+        matrix_cases.iter().map(|matrix_case| format!("{matrix_case}\n")).collect();
+    let _ = writeln!(text, "\n{} matrix cases; left out:", matrix_cases.len());
     for excluded in excluded {
         let _ = writeln!(
             text,
@@ -106,10 +107,10 @@ fn implementations() -> String {
         let _ = writeln!(text, "{name:<24} implementations/{name}");
     }
     for fault in model_gateway::all() {
-        let _ = writeln!(text, "builtin:defect/{:<34} {}", fault.name(), fault.does);
+        let _ = writeln!(text, "builtin:defect/{:<34} {}", fault.name(), fault.description);
     }
     for variant in model_gateway::variants() {
-        let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name(), variant.does);
+        let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name(), variant.description);
     }
     text
 }

@@ -6,7 +6,6 @@ mod baseline;
 mod colour;
 mod completions;
 mod explain;
-mod fleet;
 mod judge;
 mod list;
 mod new_implementation;
@@ -15,6 +14,7 @@ mod run;
 pub mod schemas;
 mod self_test;
 mod smoke;
+mod upstreams;
 
 use std::{ffi::OsString, fmt::Display, io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -124,13 +124,14 @@ enum Command {
         #[arg(default_value = "requirements")]
         what: What,
     },
-    /// Say everything about one requirement, cell, scenario, upstream behaviour or verdict.
+    /// Say everything about one requirement, matrix case, scenario, upstream behaviour or verdict.
     Explain {
         /// Its id or name, for example STA-05, 401-bare or untestable.
         id: String,
     },
     /// Start the mock upstreams alone, print what an implementation must be configured with, and serve until Ctrl-C.
-    Fleet {
+    #[command(visible_alias = "fleet")]
+    Upstreams {
         /// What the secrets derive from.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -157,10 +158,10 @@ struct RunArgs {
     /// builtin:reference, builtin:model, builtin:defect/NAME, builtin:variant/NAME, url:http://HOST:PORT, a name that `list implementations` shows, or the path of a folder.
     #[arg(default_value = resolve::DEFAULT)]
     implementation: String,
-    /// Run what matches this glob over the ids of requirements, cells and scenarios; may be given several times.
+    /// Run what matches this glob over the ids of requirements, matrix cases and scenarios; may be given several times.
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
-    /// Run the cells with this value of an axis, which may be a glob: method=tools-list, upstream=401-*; may be given several times.
+    /// Run the matrix cases with this value of an axis, which may be a glob: method=tools-list, upstream=401-*; may be given several times.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     axes: Vec<String>,
     /// Run what judges requirements of this level: MUST, SHOULD, MAY …; may be given several times.
@@ -175,7 +176,7 @@ struct RunArgs {
     /// Start it with this profile alone.
     #[arg(long, value_parser = profile, value_name = "PROFILE")]
     profile: Option<Profile>,
-    /// How many cells at once: 32 for what is built in, because most of their time is waiting; 8 for a process of its own, because a
+    /// How many matrix cases at once: 32 for what is built in, because most of their time is waiting; 8 for a process of its own, because a
     /// gateway that is overrun is judged for that.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -193,7 +194,7 @@ struct RunArgs {
     /// Stop at the first failure.
     #[arg(long)]
     fail_fast: bool,
-    /// Keep the implementation and the fleet running after the report, so that its curl lines work, until Ctrl-C.
+    /// Keep the implementation and the mock upstreams running after the report, so that its curl lines work, until Ctrl-C.
     #[arg(long)]
     hold: bool,
     /// The implementation whose layout and routes the one behind a url: has.
@@ -206,8 +207,8 @@ struct RunArgs {
 enum What {
     /// The catalogue, with what judges each row or why nothing does.
     Requirements,
-    /// The cells of the reference implementation, and what is left out.
-    Cells,
+    /// The matrix cases of the reference implementation, and what is left out.
+    MatrixCases,
     /// The cases of several steps.
     Scenarios,
     /// What the mock upstreams can be told to do.
@@ -280,7 +281,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions { shell } => completions::completions(shell),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),
-        Command::Fleet { seed, json } => fleet::fleet(seed, json).await,
+        Command::Upstreams { seed, json } => upstreams::upstreams(seed, json).await,
     };
     ExitCode::from(exit.code())
 }

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum as _};
 
 use super::{Exit, colour, complain, print};
 use crate::{
-    implementations::resolve::Target,
+    implementations::resolve::Implementation,
     judge::{
         Verdict,
         baseline::{Assessment, Baseline},
@@ -113,7 +113,7 @@ pub(super) fn read(path: &Path) -> Result<Run, String> {
 
 /// The baseline of the implementation that a run is about. A run of something that this build does not know is held against nothing.
 pub(super) fn own_baseline(run: &Run) -> Result<Baseline, String> {
-    match Target::resolve(&run.header.implementation, None) {
+    match Implementation::resolve(&run.header.implementation, None) {
         Ok(target) => Baseline::of(&target).map_err(|error| error.to_string()),
         Err(_) => Ok(Baseline::default()),
     }

@@ -17,12 +17,12 @@ use crate::{
     cases::selection::Selection,
     implementations::{
         cache_folder,
-        resolve::{Running, Target},
+        resolve::{Implementation, Running},
     },
     judge::{baseline::Baseline, run_file::Header, summary},
     report::Format,
     runner::{Options, Part, Progress, Recorder, RunError, Runner, parts},
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 /// Drives an implementation and reports.
@@ -34,11 +34,11 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     if prepared
         .parts
         .iter()
-        .all(|part| part.cells.is_empty() && part.scenarios.is_empty())
+        .all(|part| part.matrix_cases.is_empty() && part.scenarios.is_empty())
     {
         return complain(
             Exit::Nothing,
-            &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list cells` those of cells",
+            &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list matrix cases` those of matrix cases",
         );
     }
     if arguments.dry_run {
@@ -46,9 +46,11 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         return Exit::Expected;
     }
     let interrupted = interruption();
-    let fleet = match Fleet::start(prepared.header.seed).await {
-        Ok(fleet) => Arc::new(fleet),
-        Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
+    let upstreams = match MockUpstreams::start(prepared.header.seed).await {
+        Ok(upstreams) => Arc::new(upstreams),
+        Err(error) => {
+            return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
+        }
     };
     let file = match arguments.output.as_deref().map(File::create).transpose() {
         Ok(file) => file,
@@ -66,7 +68,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     let counts = |finding: &crate::judge::Finding| summary::counts(finding, ours);
     let runner = Runner::new(
         &prepared.target,
-        fleet,
+        upstreams,
         prepared.header.seed,
         &prepared.options,
         &say,
@@ -119,11 +121,11 @@ fn unwritten(arguments: &RunArgs, error: &io::Error) -> String {
 /// The cases of a run, one on each line, and how many they are.
 fn what_would_run(prepared: &Prepared) -> String {
     let mut text = String::new();
-    let (mut cells, mut scenarios) = (0, 0);
+    let (mut matrix_cases, mut scenarios) = (0, 0);
     for part in &prepared.parts {
-        cells += part.cells.len();
+        matrix_cases += part.matrix_cases.len();
         scenarios += part.scenarios.len();
-        text.extend(part.cells.iter().map(|cell| format!("{cell}\n")));
+        text.extend(part.matrix_cases.iter().map(|matrix_case| format!("{matrix_case}\n")));
         text.extend(
             part.scenarios
                 .iter()
@@ -133,10 +135,10 @@ fn what_would_run(prepared: &Prepared) -> String {
     let starts = prepared
         .parts
         .iter()
-        .filter(|part| !part.cells.is_empty() || !part.scenarios.is_empty())
+        .filter(|part| !part.matrix_cases.is_empty() || !part.scenarios.is_empty())
         .count();
     text + &format!(
-        "\n{cells} cells and {scenarios} scenarios over {starts} starts of {}\n",
+        "\n{matrix_cases} matrix cases and {scenarios} scenarios over {starts} starts of {}\n",
         prepared.target.name
     )
 }
@@ -144,15 +146,15 @@ fn what_would_run(prepared: &Prepared) -> String {
 /// What a run that could not go on comes to.
 pub(super) fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::Target(error) if error.is_start() => Exit::NotStarted,
-        RunError::Target(_) | RunError::Client(_) => Exit::Usage,
+        RunError::Implementation(error) if error.is_start() => Exit::NotStarted,
+        RunError::Implementation(_) | RunError::Client(_) => Exit::Usage,
         RunError::File(_) => Exit::Harness,
     }
 }
 
 /// Everything that is known before anything is started.
 struct Prepared {
-    target: Target,
+    target: Implementation,
     baseline: Baseline,
     parts: Vec<Part>,
     options: Options,
@@ -161,7 +163,8 @@ struct Prepared {
 
 impl Prepared {
     fn from(arguments: &RunArgs) -> Result<Self, Box<dyn std::error::Error>> {
-        let mut target = Target::resolve(&arguments.implementation, arguments.like.as_deref())?;
+        let mut target =
+            Implementation::resolve(&arguments.implementation, arguments.like.as_deref())?;
         if let Some(strategy) = arguments.strategy {
             target = target.with_strategy(strategy)?;
         }
@@ -216,7 +219,7 @@ impl Bar {
             }
             (None, Progress::Begin(start, ahead)) => {
                 eprintln!(
-                    "strategy {}, profile {}: {ahead} cells and scenarios",
+                    "strategy {}, profile {}: {ahead} matrix cases and scenarios",
                     start.strategy, start.profile
                 );
             }

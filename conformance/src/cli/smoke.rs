@@ -9,13 +9,13 @@ use crate::{
     cases::selection::Selection,
     implementations::{
         cache_folder,
-        resolve::{self, Target},
+        resolve::{self, Implementation},
     },
     runner::{
         Options, Progress, Runner,
         smoke::{calls, diagnose, shows},
     },
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 const EXAMPLES: &str = "\
@@ -42,14 +42,17 @@ pub(super) struct SmokeArgs {
 
 /// Tries the positive controls and says what is wrong with each that fails.
 pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
-    let target = match Target::resolve(&arguments.implementation, arguments.like.as_deref()) {
+    let target = match Implementation::resolve(&arguments.implementation, arguments.like.as_deref())
+    {
         Ok(target) => target,
         Err(error) => return complain(Exit::Usage, &error),
     };
     let interrupted = interruption();
-    let fleet = match Fleet::start(arguments.seed).await {
-        Ok(fleet) => Arc::new(fleet),
-        Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
+    let upstreams = match MockUpstreams::start(arguments.seed).await {
+        Ok(upstreams) => Arc::new(upstreams),
+        Err(error) => {
+            return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
+        }
     };
     let cache = cache_folder(|name| std::env::var(name).ok())
         .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
@@ -65,14 +68,15 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
         }
     };
     let counts = |_: &_| false;
-    let runner = Runner::new(&target, Arc::clone(&fleet), arguments.seed, &options, &say, &counts);
+    let runner =
+        Runner::new(&target, Arc::clone(&upstreams), arguments.seed, &options, &say, &counts);
     tokio::select! {
-        exit = Box::pin(all(&runner, &target, &fleet)) => exit,
+        exit = Box::pin(all(&runner, &target, &upstreams)) => exit,
         () = interrupted => Exit::Interrupted,
     }
 }
 
-async fn all(runner: &Runner<'_>, target: &Target, fleet: &Fleet) -> Exit {
+async fn all(runner: &Runner<'_>, target: &Implementation, upstreams: &MockUpstreams) -> Exit {
     let (mut tried, mut failed) = (0, 0);
     for (nth, start) in target.starts().enumerate() {
         let (seen, running) = match runner.look(start, &calls(target, start)).await {
@@ -80,17 +84,17 @@ async fn all(runner: &Runner<'_>, target: &Target, fleet: &Fleet) -> Exit {
             Err(error) => return complain(exit_of(&error), &error),
         };
         let mut text = String::new();
-        for (cell, trace) in &seen {
+        for (matrix_case, trace) in &seen {
             tried += 1;
-            match diagnose(cell, trace, fleet.plan(), &target.layout) {
+            match diagnose(matrix_case, trace, upstreams.deployment(), &target.credential_layout) {
                 None if nth > 0 => {}
-                None => _ = writeln!(text, "PASS  {}", shows(cell)),
+                None => _ = writeln!(text, "PASS  {}", shows(matrix_case)),
                 Some(diagnosis) => {
                     failed += 1;
                     let _ = writeln!(
                         text,
                         "FAIL  {}\n      seen   {}\n      look   {}",
-                        shows(cell),
+                        shows(matrix_case),
                         diagnosis.seen,
                         diagnosis.look
                     );
@@ -112,11 +116,11 @@ async fn all(runner: &Runner<'_>, target: &Target, fleet: &Fleet) -> Exit {
     }
     print(&if failed == 0 {
         format!(
-            "{tried} calls went as the description says: `run` will judge what it means to judge\n"
+            "{tried} calls went as the description description: `run` will judge what it means to judge\n"
         )
     } else {
         format!(
-            "{failed} of {tried} calls did not go as the description says: put that right before you believe a verdict\n"
+            "{failed} of {tried} calls did not go as the description description: put that right before you believe a verdict\n"
         )
     });
     if failed == 0 { Exit::Expected } else { Exit::Unexpected }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::{
     cases::{
         axis::{Credentials, Method},
-        deployment::Plan,
-        token_script::{CaseId, Script},
+        deployment::Deployment,
+        token_script::{CaseId, TokenScript},
     },
     catalogue::ProtocolVersion,
     client::Request,
-    implementations::Layout,
+    implementations::CredentialLayout,
     trace::{Headers, Secret, SecretKind},
 };
 
@@ -51,8 +51,8 @@ impl Case {
 
     /// The script of a token of this case.
     #[must_use]
-    pub fn script(&self, orders: &[(String, String)]) -> Script {
-        Script {
+    pub fn script(&self, orders: &[(String, String)]) -> TokenScript {
+        TokenScript {
             case: self.id.clone(),
             orders: orders.to_vec(),
             canary: self.canary.clone(),
@@ -62,28 +62,28 @@ impl Case {
 
     /// The script of a token of the case's other caller.
     #[must_use]
-    pub fn others_script(&self, orders: &[(String, String)]) -> Script {
-        Script { canary: self.other_canary.clone(), ..self.script(orders) }
+    pub fn others_script(&self, orders: &[(String, String)]) -> TokenScript {
+        TokenScript { canary: self.other_canary.clone(), ..self.script(orders) }
     }
 
     /// Everything that must not turn up where it does not belong.
     #[must_use]
-    pub fn secrets(&self, plan: &Plan) -> Vec<Secret> {
+    pub fn secrets(&self, deployment: &Deployment) -> Vec<Secret> {
         let secret = |kind, value: &str| Secret { kind, value: value.to_owned() };
         vec![
-            secret(SecretKind::GatewayKey, &plan.limited_key),
-            secret(SecretKind::GatewayKey, &plan.full_key),
+            secret(SecretKind::GatewayKey, &deployment.limited_key),
+            secret(SecretKind::GatewayKey, &deployment.full_key),
             secret(SecretKind::GatewayKey, &self.wrong_key),
             // Its signature: the rest of it says nothing that others do not say.
             secret(
                 SecretKind::GatewayKey,
-                plan.admission_bearer.rsplit('.').next().unwrap_or_default(),
+                deployment.admission_bearer.rsplit('.').next().unwrap_or_default(),
             ),
             secret(SecretKind::UpstreamToken, &self.canary),
             secret(SecretKind::UpstreamToken, &self.other_canary),
-            secret(SecretKind::StaticToken, &plan.static_token),
-            secret(SecretKind::MintedToken, &plan.minted_token),
-            secret(SecretKind::ClientSecret, &plan.client_secret),
+            secret(SecretKind::StaticToken, &deployment.static_token),
+            secret(SecretKind::MintedToken, &deployment.minted_token),
+            secret(SecretKind::ClientSecret, &deployment.client_secret),
         ]
     }
 }
@@ -127,16 +127,16 @@ pub fn carries_script(credentials: Credentials) -> bool {
 #[must_use]
 pub fn request(
     ask: Ask<'_>,
-    era: ProtocolVersion,
+    protocol_version: ProtocolVersion,
     caller: Caller<'_>,
     path: String,
     case: &Case,
-    layout: &Layout,
-    plan: &Plan,
+    credential_layout: &CredentialLayout,
+    deployment: &Deployment,
 ) -> Request {
     let Caller { credentials, token } = caller;
-    let (method, mut headers, body) = message(ask, era, case);
-    headers.extend(present(credentials, token, case, layout, plan));
+    let (method, mut headers, body) = message(ask, protocol_version, case);
+    headers.extend(present(credentials, token, case, credential_layout, deployment));
     let raw =
         matches!(credentials, Credentials::MalformedToken | Credentials::TwoAuthorizationLines);
     Request { method, path, headers, body, raw }
@@ -147,14 +147,23 @@ fn present(
     credentials: Credentials,
     token: &str,
     case: &Case,
-    layout: &Layout,
-    plan: &Plan,
+    credential_layout: &CredentialLayout,
+    deployment: &Deployment,
 ) -> Headers {
-    let key_line = |key: &str| (layout.key_header.clone(), format!("{}{key}", layout.key_prefix));
-    let token_line =
-        |token: &str| (layout.token_header.clone(), format!("{}{token}", layout.token_prefix));
+    let key_line = |key: &str| {
+        (
+            credential_layout.key_header.clone(),
+            format!("{}{key}", credential_layout.key_prefix),
+        )
+    };
+    let token_line = |token: &str| {
+        (
+            credential_layout.token_header.clone(),
+            format!("{}{token}", credential_layout.token_prefix),
+        )
+    };
     let bearer_line = |key: &str| ("authorization".to_owned(), format!("Bearer {key}"));
-    let key = plan.limited_key.as_str();
+    let key = deployment.limited_key.as_str();
     match credentials {
         Credentials::KeyAndToken => vec![key_line(key), token_line(token)],
         Credentials::TokenOnly => vec![token_line(token)],
@@ -169,7 +178,10 @@ fn present(
         }
         Credentials::EmptyToken => vec![
             key_line(key),
-            (layout.token_header.clone(), layout.token_prefix.trim_end().to_owned()),
+            (
+                credential_layout.token_header.clone(),
+                credential_layout.token_prefix.trim_end().to_owned(),
+            ),
         ],
         Credentials::TwoAuthorizationLines => {
             vec![key_line(key), token_line(token), token_line(&format!("{token}.2"))]
@@ -178,18 +190,24 @@ fn present(
 }
 
 /// HTTP method, the lines that the transport asks for, and the body.
-fn message(ask: Ask<'_>, era: ProtocolVersion, case: &Case) -> (String, Headers, String) {
+fn message(
+    ask: Ask<'_>,
+    protocol_version: ProtocolVersion,
+    case: &Case,
+) -> (String, Headers, String) {
     let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     // The header came with 2025-06-18.
-    let version =
-        || (era > ProtocolVersion::V2025_03_26).then(|| line("mcp-protocol-version", era.as_str()));
+    let version = || {
+        (protocol_version > ProtocolVersion::V2025_03_26)
+            .then(|| line("mcp-protocol-version", protocol_version.as_str()))
+    };
     let post = |body: Value, revision: bool| {
         let mut headers = vec![
             line("content-type", "application/json"),
             line("accept", "application/json, text/event-stream"),
         ];
         headers.extend(revision.then(version).flatten());
-        if era == ProtocolVersion::V2026_07_28 {
+        if protocol_version == ProtocolVersion::V2026_07_28 {
             let said = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
             headers.extend(said("/method").map(|method| line("mcp-method", method)));
             headers.extend(
@@ -201,9 +219,9 @@ fn message(ask: Ask<'_>, era: ProtocolVersion, case: &Case) -> (String, Headers,
         ("POST".to_owned(), headers, body.to_string())
     };
     let call = |method: &str, mut params: Value| {
-        if era == ProtocolVersion::V2026_07_28 {
+        if protocol_version == ProtocolVersion::V2026_07_28 {
             params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": era.as_str(),
+                "io.modelcontextprotocol/protocolVersion": protocol_version.as_str(),
                 "io.modelcontextprotocol/clientInfo": {"name": "preflight-conformance", "version": env!("CARGO_PKG_VERSION")},
                 "io.modelcontextprotocol/clientCapabilities": {},
             });
@@ -223,13 +241,13 @@ fn message(ask: Ask<'_>, era: ProtocolVersion, case: &Case) -> (String, Headers,
             post(
                 call(
                     "initialize",
-                    json!({"protocolVersion": era.as_str(), "capabilities": {}, "clientInfo": client}),
+                    json!({"protocolVersion": protocol_version.as_str(), "capabilities": {}, "clientInfo": client}),
                 ),
                 false,
             )
         }
         Ask::Mcp(Method::ToolsList) => post(call("tools/list", json!({})), true),
-        Ask::Mcp(Method::ToolsCall) => message(Ask::Tool("echo"), era, case),
+        Ask::Mcp(Method::ToolsCall) => message(Ask::Tool("echo"), protocol_version, case),
         Ask::Tool(name) => {
             post(call("tools/call", json!({"name": name, "arguments": {"text": "hello"}})), true)
         }
@@ -254,7 +272,7 @@ fn message(ask: Ask<'_>, era: ProtocolVersion, case: &Case) -> (String, Headers,
             true,
         ),
         Ask::Mcp(Method::ResourcesRead) => {
-            post(call("resources/read", json!({"uri": "fleet://log"})), true)
+            post(call("resources/read", json!({"uri": "mock://log"})), true)
         }
         Ask::Mcp(Method::PromptsGet) => {
             post(call("prompts/get", json!({"name": "greeting"})), true)

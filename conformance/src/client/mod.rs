@@ -43,14 +43,14 @@ pub struct Request {
 
 /// How long the client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct ResponseTimeouts {
     /// For the response head, from the first byte sent.
     pub head: Duration,
     /// For the end of the body, from the head.
     pub body: Duration,
 }
 
-impl Patience {
+impl ResponseTimeouts {
     /// How long the client waits for an implementation with these deadlines.
     #[must_use]
     pub const fn of(deadlines: &Deadlines) -> Self {
@@ -64,7 +64,7 @@ impl Patience {
 pub struct Client {
     base_url: String,
     http: reqwest::Client,
-    patience: Patience,
+    timeouts: ResponseTimeouts,
 }
 
 /// Why there is no client.
@@ -80,7 +80,7 @@ pub enum ClientError {
 
 impl Client {
     /// A client for the gateway at this base URL, a scheme, a host and a port.
-    pub fn new(base_url: &str, patience: Patience) -> Result<Self, ClientError> {
+    pub fn new(base_url: &str, timeouts: ResponseTimeouts) -> Result<Self, ClientError> {
         let refused = || ClientError::BaseUrl(base_url.to_owned());
         let url = url::Url::parse(base_url).map_err(|_| refused())?;
         if url.scheme() != "http" || url.host_str().is_none() {
@@ -90,7 +90,7 @@ impl Client {
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             http,
-            patience,
+            timeouts,
         })
     }
 
@@ -110,8 +110,8 @@ impl Client {
 
     /// How long it waits.
     #[must_use]
-    pub fn patience(&self) -> Patience {
-        self.patience
+    pub fn timeouts(&self) -> ResponseTimeouts {
+        self.timeouts
     }
 
     /// Host and port, for a raw socket.
@@ -123,7 +123,7 @@ impl Client {
     /// Sends one request and reads the answer to its end.
     pub async fn send(&self, request: &Request) -> Exchange {
         if request.raw {
-            return wire::send_once(self.authority(), request, self.patience).await;
+            return wire::send_once(self.authority(), request, self.timeouts).await;
         }
         let mut answer = self.open(request).await;
         while answer.part().await {}
@@ -137,8 +137,8 @@ impl Client {
         let Ok(mut connection) = wire::Connection::open(self.authority()).await else {
             return exchange;
         };
-        let exchange = connection.put(exchange, bytes, self.patience).await;
-        connection.end(self.patience).await;
+        let exchange = connection.put(exchange, bytes, self.timeouts).await;
+        connection.end(self.timeouts).await;
         exchange
     }
 
@@ -159,7 +159,7 @@ impl Client {
             };
             building.send().await.ok()
         };
-        match timeout_at(started + self.patience.head, sent).await {
+        match timeout_at(started + self.timeouts.head, sent).await {
             Err(_) => Answer::over(Exchange { ending: Ending::HungBeforeHead, ..exchange }),
             Ok(None) => Answer::over(exchange),
             Ok(Some(response)) => {
@@ -174,16 +174,16 @@ impl Client {
                     head_after_ms: Some(started.elapsed().as_secs_f64() * 1000.0),
                     ..exchange
                 };
-                let patience = if request.method == "GET" {
-                    self.patience.body.min(LISTENING)
+                let timeouts = if request.method == "GET" {
+                    self.timeouts.body.min(LISTENING)
                 } else {
-                    self.patience.body
+                    self.timeouts.body
                 };
                 Answer {
                     exchange,
                     body: Vec::new(),
                     response: Some(response),
-                    until: Instant::now() + patience,
+                    until: Instant::now() + timeouts,
                 }
             }
         }

@@ -35,11 +35,11 @@ fn request(raw: bool) -> Request {
 }
 
 async fn exchange(says: &'static str, closes: bool, raw: bool) -> Exchange {
-    let patience = Patience {
+    let timeouts = ResponseTimeouts {
         head: Duration::from_millis(400),
         body: Duration::from_millis(400),
     };
-    let client = Client::new(&server(says, closes).await, patience).unwrap();
+    let client = Client::new(&server(says, closes).await, timeouts).unwrap();
     client.send(&request(raw)).await
 }
 
@@ -107,8 +107,8 @@ async fn http2_is_spoken_from_the_first_byte_on() {
         )
         .await
     });
-    let patience = Patience { head: Duration::from_secs(5), body: Duration::from_secs(5) };
-    let seen = Client::new(&base_url, patience)
+    let timeouts = ResponseTimeouts { head: Duration::from_secs(5), body: Duration::from_secs(5) };
+    let seen = Client::new(&base_url, timeouts)
         .unwrap()
         .over_http2()
         .unwrap()
@@ -138,8 +138,8 @@ async fn a_closed_port_is_no_head() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let patience = Patience { head: Duration::from_secs(5), body: Duration::from_secs(5) };
-    let client = Client::new(&format!("http://{address}"), patience).unwrap();
+    let timeouts = ResponseTimeouts { head: Duration::from_secs(5), body: Duration::from_secs(5) };
+    let client = Client::new(&format!("http://{address}"), timeouts).unwrap();
     for raw in [false, true] {
         assert_eq!(client.send(&request(raw)).await.ending, Ending::NoHead);
     }
@@ -147,7 +147,7 @@ async fn a_closed_port_is_no_head() {
 
 #[test]
 fn a_base_url_that_is_none_is_refused() {
-    let patience = Patience { head: Duration::ZERO, body: Duration::ZERO };
-    assert!(Client::new("https://gateway.test", patience).is_err());
-    assert!(Client::new("gateway", patience).is_err());
+    let timeouts = ResponseTimeouts { head: Duration::ZERO, body: Duration::ZERO };
+    assert!(Client::new("https://gateway.test", timeouts).is_err());
+    assert!(Client::new("gateway", timeouts).is_err());
 }

@@ -10,13 +10,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{KEPT_BODY, Patience, Request, text, unanswered};
+use super::{KEPT_BODY, Request, ResponseTimeouts, text, unanswered};
 use crate::trace::{Ending, Exchange, Headers, header};
 
 /// Sends one request on a connection of its own.
-pub async fn send_once(authority: &str, request: &Request, patience: Patience) -> Exchange {
+pub async fn send_once(authority: &str, request: &Request, timeouts: ResponseTimeouts) -> Exchange {
     match Connection::open(authority).await {
-        Ok(mut connection) => connection.send(request, true, patience).await,
+        Ok(mut connection) => connection.send(request, true, timeouts).await,
         Err(_) => unanswered(request),
     }
 }
@@ -51,9 +51,14 @@ impl Connection {
     }
 
     /// Sends one request, as the `last` one of the connection or not, and reads its answer.
-    pub async fn send(&mut self, request: &Request, last: bool, patience: Patience) -> Exchange {
+    pub async fn send(
+        &mut self,
+        request: &Request,
+        last: bool,
+        timeouts: ResponseTimeouts,
+    ) -> Exchange {
         let bytes = self.bytes_of(request, last);
-        let exchange = self.put(unanswered(request), &bytes, patience).await;
+        let exchange = self.put(unanswered(request), &bytes, timeouts).await;
         self.reusable &= !last;
         exchange
     }
@@ -63,11 +68,11 @@ impl Connection {
         &mut self,
         mut exchange: Exchange,
         bytes: &[u8],
-        patience: Patience,
+        timeouts: ResponseTimeouts,
     ) -> Exchange {
         let started = Instant::now();
         // A server may answer, and close, before it has read everything: what it said counts all the same.
-        let head = timeout_at(started + patience.head, async {
+        let head = timeout_at(started + timeouts.head, async {
             let _ = self.stream.write_all(bytes).await;
             self.head().await
         })
@@ -83,7 +88,7 @@ impl Connection {
         let framing = Framing::of(&exchange.method, head.status, &exchange.headers);
         let mut body = Vec::new();
         exchange.ending =
-            match timeout_at(Instant::now() + patience.body, self.body(framing, &mut body)).await {
+            match timeout_at(Instant::now() + timeouts.body, self.body(framing, &mut body)).await {
                 Err(_) => Ending::HungAfterHead,
                 Ok(true) => Ending::Complete,
                 Ok(false) => Ending::Broken,
@@ -98,7 +103,7 @@ impl Connection {
 
     /// Has everything that was written before be served: asks for nothing in particular as the last thing on the connection, unless the
     /// last answer was the last one, and waits until it is closed. Answers come in the order of requests, so none can be behind this one.
-    pub async fn end(mut self, patience: Patience) {
+    pub async fn end(mut self, timeouts: ResponseTimeouts) {
         let last = Request {
             method: "GET".into(),
             path: "/".into(),
@@ -120,7 +125,7 @@ impl Connection {
             }
         };
         // Where it is not closed in time, what came of the bytes is for the upstreams to tell.
-        let _ = timeout_at(Instant::now() + patience.head, ended).await;
+        let _ = timeout_at(Instant::now() + timeouts.head, ended).await;
     }
 
     fn give_up(&mut self, exchange: Exchange) -> Exchange {

@@ -14,7 +14,7 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 use crate::{
     cases::{
         axis::{ServerKind, Start},
-        deployment::Plan,
+        deployment::Deployment,
     },
     catalogue::ProtocolVersion,
 };
@@ -52,8 +52,8 @@ pub struct Reference {
 /// # Errors
 ///
 /// Says why the configuration was refused, or why it cannot be served.
-pub async fn start(plan: &Plan, start: Start) -> Result<Reference, String> {
-    let (text, secrets) = configuration(plan, start);
+pub async fn start(deployment: &Deployment, start: Start) -> Result<Reference, String> {
+    let (text, secrets) = configuration(deployment, start);
     let environment = |name: &str| {
         secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     };
@@ -95,14 +95,14 @@ impl Reference {
 }
 
 /// Its configuration for a plan, and the environment that the configuration names.
-fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
+fn configuration(deployment: &Deployment, start: Start) -> (String, Vec<(String, String)>) {
     let Start { profile, strategy } = start;
-    let commit_deadline_ms = if plan.commits_at_once { 0 } else { COMMIT_DEADLINE_MS };
+    let commit_deadline_ms = if deployment.commits_at_once { 0 } else { COMMIT_DEADLINE_MS };
     let mut text = format!(
         "listen = \"127.0.0.1:0\"\nprofile = \"{profile}\"\nstrategy = \"{strategy}\"\nkey_header = \"{KEY_HEADER}\"\n\
          probe_deadline_ms = {PROBE_DEADLINE_MS}\nrequest_deadline_ms = {REQUEST_DEADLINE_MS}\ncommit_deadline_ms = {commit_deadline_ms}\n\
          shutdown_deadline_ms = 500\nallowed_origins = [\"{}\"]\nmetrics_listen = \"127.0.0.1:0\"\n",
-        plan.page
+        deployment.page
     );
     let mut environment = Vec::new();
     let mut secret = |name: &str, value: &str| {
@@ -112,13 +112,18 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
     let quoted = |names: &mut dyn Iterator<Item = &String>| {
         names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     };
-    let granted =
-        quoted(&mut plan.servers.iter().filter(|server| server.granted).map(|server| &server.name));
-    let toolsets = quoted(&mut plan.toolsets.iter().map(|toolset| &toolset.name));
+    let granted = quoted(
+        &mut deployment
+            .servers
+            .iter()
+            .filter(|server| server.granted)
+            .map(|server| &server.name),
+    );
+    let toolsets = quoted(&mut deployment.toolsets.iter().map(|toolset| &toolset.name));
     let keys = [
-        ("full", &plan.full_key, "\"all\"".to_owned()),
-        ("limited", &plan.limited_key, format!("[{granted}]")),
-        ("bearer", &plan.admission_bearer, format!("[{granted}]")),
+        ("full", &deployment.full_key, "\"all\"".to_owned()),
+        ("limited", &deployment.limited_key, format!("[{granted}]")),
+        ("bearer", &deployment.admission_bearer, format!("[{granted}]")),
     ];
     for (name, key, servers) in keys {
         let value = secret(&format!("KEY_{name}"), key);
@@ -127,7 +132,7 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
             "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\ntoolsets = [{toolsets}]\n"
         );
     }
-    for toolset in &plan.toolsets {
+    for toolset in &deployment.toolsets {
         let _ = write!(
             text,
             "\n[[toolset]]\nname = \"{}\"\nservers = [{}]\n",
@@ -135,14 +140,14 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
             quoted(&mut toolset.servers.iter())
         );
     }
-    for server in &plan.servers {
+    for server in &deployment.servers {
         let _ =
             write!(text, "\n[[server]]\nname = \"{}\"\nurl = \"{}\"\n", server.name, server.url);
         if server.disabled {
             text.push_str("disabled = true\n");
         }
-        if server.era != ProtocolVersion::default() {
-            let _ = writeln!(text, "era = \"{}\"", server.era);
+        if server.protocol_version != ProtocolVersion::default() {
+            let _ = writeln!(text, "era = \"{}\"", server.protocol_version);
         }
         match server.kind {
             ServerKind::Forwarding | ServerKind::Ungranted => {
@@ -152,12 +157,13 @@ fn configuration(plan: &Plan, start: Start) -> (String, Vec<(String, String)>) {
                 }
             }
             ServerKind::Static => {
-                let _ = writeln!(text, "bearer = {}", secret("STATIC_TOKEN", &plan.static_token));
+                let _ =
+                    writeln!(text, "bearer = {}", secret("STATIC_TOKEN", &deployment.static_token));
             }
             ServerKind::ClientCredentials => {
-                let client_secret = secret("CLIENT_SECRET", &plan.client_secret);
+                let client_secret = secret("CLIENT_SECRET", &deployment.client_secret);
                 let (token_url, client_id) =
-                    (server.token_url.as_deref().unwrap_or_default(), &plan.client_id);
+                    (server.token_url.as_deref().unwrap_or_default(), &deployment.client_id);
                 let _ = writeln!(
                     text,
                     "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"

@@ -27,12 +27,12 @@ pub struct Description {
     /// Where a reader finds out more.
     pub homepage: String,
     /// Where a caller puts key and token.
-    pub credentials: Layout,
+    pub credentials: CredentialLayout,
     /// The routes of one server, each with `{server}` in the name's place; the matrix uses the first most.
     #[serde(deserialize_with = "routes")]
     pub routes: Vec<String>,
     /// How several servers are reached at once, where they can be.
-    pub several: Option<Several>,
+    pub several: Option<AggregateEndpoints>,
     /// What server names it takes.
     #[serde(default)]
     pub server_names: ServerNames,
@@ -73,7 +73,7 @@ pub struct Description {
 /// key in `Authorization` with the token in another header, which the gateway renames on the way to the upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Layout {
+pub struct CredentialLayout {
     /// The header that holds the gateway key, in lower case.
     #[serde(deserialize_with = "header")]
     pub key_header: String,
@@ -137,7 +137,7 @@ impl Surfaces {
 /// How several servers are reached in one request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Several {
+pub struct AggregateEndpoints {
     /// The paths: with `{servers}` where their names stand with commas between them, with `{toolset}` where the name of a toolset
     /// does, or plain; then the header says which. The matrix uses the first most, which is not one of a toolset.
     #[serde(deserialize_with = "several_routes")]
@@ -150,7 +150,7 @@ pub struct Several {
     pub name_separator: String,
 }
 
-impl Several {
+impl AggregateEndpoints {
     /// The path and the header lines that ask for these servers, or for this toolset, by a route.
     #[must_use]
     pub fn address(
@@ -286,7 +286,7 @@ impl Description {
     pub fn features(&self) -> Vec<Feature> {
         let header =
             self.credentials.server_token_header.is_some().then_some(Feature::ServerTokens);
-        let several = self.several.iter().flat_map(Several::features);
+        let several = self.several.iter().flat_map(AggregateEndpoints::features);
         self.features
             .iter()
             .copied()

@@ -25,8 +25,8 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 pub use self::description::{
-    Audit, Deadlines, Description, Install, Layout, Ready, Rendered, ServerNames, Several, Start,
-    Stop, Surfaces,
+    AggregateEndpoints, Audit, CredentialLayout, Deadlines, Description, Install, Ready, Rendered,
+    ServerNames, Start, Stop, Surfaces,
 };
 pub use self::folder::{DescriptionError, names};
 pub use self::install::InstallError;
@@ -34,7 +34,7 @@ pub use self::located::Located;
 pub use self::process::interrupted;
 use self::process::{Group, Surroundings};
 pub use self::template::TemplateError;
-use crate::cases::deployment::Plan;
+use crate::cases::deployment::Deployment;
 use crate::{
     cases::axis::{Start as Started, Strategy},
     catalogue::Profile,
@@ -129,7 +129,7 @@ impl Running {
 #[derive(Serialize)]
 struct Names<'a> {
     #[serde(flatten)]
-    plan: &'a Plan,
+    deployment: &'a Deployment,
     strategy: Strategy,
     profile: Profile,
     install: &'a Path,
@@ -144,7 +144,7 @@ struct Names<'a> {
 /// Dropping the future at any point leaves no process behind.
 pub async fn start(
     description: &Description,
-    plan: &Plan,
+    deployment: &Deployment,
     Started { profile, strategy }: Started,
     cache: &Path,
     progress: impl Fn(&str),
@@ -164,7 +164,7 @@ pub async fn start(
     let (port, metrics_port) = (port()?, port()?);
     let base_url = format!("http://127.0.0.1:{port}");
     let names = Value::from(Serde(Names {
-        plan,
+        deployment,
         strategy,
         profile,
         install: &install,

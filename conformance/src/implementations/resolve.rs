@@ -7,12 +7,12 @@ use std::{io, path::Path, time::Duration};
 use crate::{
     cases::{
         axis::{Start, Strategy},
-        deployment::Plan,
+        deployment::Deployment,
     },
     catalogue::{Feature, Profile},
     implementations::{
-        self, Audit, Deadlines, Description, DescriptionError, Layout, Several, StartError,
-        Surfaces,
+        self, AggregateEndpoints, Audit, CredentialLayout, Deadlines, Description,
+        DescriptionError, StartError, Surfaces,
         builtin::{self, Reference},
     },
     model_gateway::{self, Fault, Places, RunningDefect, Switch, Variant},
@@ -23,17 +23,17 @@ pub const DEFAULT: &str = "builtin:reference";
 
 /// One implementation, found but not started.
 #[derive(Debug)]
-pub struct Target {
+pub struct Implementation {
     /// As the command line named it.
     pub name: String,
     /// Its version, where it is known.
     pub version: String,
     /// Where a caller puts key and token.
-    pub layout: Layout,
+    pub credential_layout: CredentialLayout,
     /// The routes of one server, then those of several.
     pub routes: Vec<String>,
     /// How several servers are reached at once, where they can be.
-    pub several: Option<Several>,
+    pub several: Option<AggregateEndpoints>,
     /// The profiles that it can be started with.
     pub profiles: Vec<Profile>,
     /// The strategies that it can be started with in each of them.
@@ -61,7 +61,7 @@ enum Kind {
 
 /// Why there is no target, or why it does not run.
 #[derive(Debug, thiserror::Error)]
-pub enum TargetError {
+pub enum ImplementationError {
     /// No such defect, or no such variant.
     #[error("unknown {kind} `{name}`\nexpected one of {known}")]
     UnknownModel {
@@ -105,7 +105,7 @@ pub enum TargetError {
     },
 }
 
-impl TargetError {
+impl ImplementationError {
     /// Whether it was found and did not start, as opposed to having been named wrongly.
     #[must_use]
     pub fn is_start(&self) -> bool {
@@ -113,9 +113,9 @@ impl TargetError {
     }
 }
 
-impl Target {
+impl Implementation {
     /// Finds the implementation of that name. A URL is taken to be configured like `like`, or like the reference.
-    pub fn resolve(name: &str, like: Option<&str>) -> Result<Self, TargetError> {
+    pub fn resolve(name: &str, like: Option<&str>) -> Result<Self, ImplementationError> {
         if let Some(url) = name.strip_prefix("url:") {
             let twin = Self::resolve(like.unwrap_or(DEFAULT), None)?;
             let kind = Kind::Url(url.to_owned());
@@ -132,7 +132,7 @@ impl Target {
                 ..twin
             });
         }
-        let unknown = |kind, name: &str, known: Vec<&str>| TargetError::UnknownModel {
+        let unknown = |kind, name: &str, known: Vec<&str>| ImplementationError::UnknownModel {
             kind,
             name: name.to_owned(),
             known: known.join(", "),
@@ -152,7 +152,7 @@ impl Target {
         match name.strip_prefix("builtin:") {
             Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
             Some("model") => Ok(Self::model(name, None, Profile::ALL)),
-            Some(_) => Err(TargetError::UnknownBuiltin(name.to_owned())),
+            Some(_) => Err(ImplementationError::UnknownBuiltin(name.to_owned())),
             None => Self::described(name, Description::find(name)?),
         }
     }
@@ -185,7 +185,7 @@ impl Target {
         let places = Places::of(switch);
         let of_several = places.routes_of_several.map(str::to_owned);
         Self {
-            layout: Layout {
+            credential_layout: CredentialLayout {
                 key_header: places.key_header.to_owned(),
                 key_prefix: places.key_prefix.to_owned(),
                 token_header: "authorization".to_owned(),
@@ -198,7 +198,7 @@ impl Target {
                 .map(|route| (*route).to_owned())
                 .chain(of_several.clone())
                 .collect(),
-            several: Some(Several {
+            several: Some(AggregateEndpoints {
                 routes: of_several.to_vec(),
                 narrowing_header: places.narrowing_header.to_owned(),
                 name_separator: places.name_separator.to_owned(),
@@ -216,7 +216,7 @@ impl Target {
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            layout: Layout {
+            credential_layout: CredentialLayout {
                 key_header: builtin::KEY_HEADER.to_owned(),
                 key_prefix: String::new(),
                 token_header: "authorization".to_owned(),
@@ -228,7 +228,7 @@ impl Target {
                 .chain(of_several)
                 .map(|route| (*route).to_owned())
                 .collect(),
-            several: Some(Several {
+            several: Some(AggregateEndpoints {
                 routes: of_several.iter().map(|route| (*route).to_owned()).collect(),
                 narrowing_header: builtin::NARROWING_HEADER.to_owned(),
                 name_separator: "-".to_owned(),
@@ -255,12 +255,12 @@ impl Target {
         }
     }
 
-    fn described(name: &str, description: Description) -> Result<Self, TargetError> {
+    fn described(name: &str, description: Description) -> Result<Self, ImplementationError> {
         let baseline = description.read("baseline.toml");
         Ok(Self {
             name: name.to_owned(),
             version: description.version.clone(),
-            layout: description.credentials.clone(),
+            credential_layout: description.credentials.clone(),
             routes: description
                 .routes
                 .iter()
@@ -280,7 +280,7 @@ impl Target {
     }
 
     /// Keeps one strategy of those that it has.
-    pub fn with_strategy(self, strategy: Strategy) -> Result<Self, TargetError> {
+    pub fn with_strategy(self, strategy: Strategy) -> Result<Self, ImplementationError> {
         self.has(
             "strategy",
             strategy.as_str(),
@@ -290,7 +290,7 @@ impl Target {
     }
 
     /// Keeps one profile of those that it has.
-    pub fn with_profile(self, profile: Profile) -> Result<Self, TargetError> {
+    pub fn with_profile(self, profile: Profile) -> Result<Self, ImplementationError> {
         self.has("profile", profile.as_str(), self.profiles.iter().map(|known| known.as_str()))?;
         Ok(Self { profiles: vec![profile], ..self })
     }
@@ -300,12 +300,12 @@ impl Target {
         axis: &'static str,
         value: &'static str,
         known: impl Iterator<Item = &'a str>,
-    ) -> Result<(), TargetError> {
+    ) -> Result<(), ImplementationError> {
         let known: Vec<&str> = known.collect();
         if known.contains(&value) {
             return Ok(());
         }
-        Err(TargetError::NoSuchStart {
+        Err(ImplementationError::NoSuchStart {
             name: self.name.clone(),
             axis,
             value,
@@ -322,8 +322,9 @@ impl Target {
 
     /// Where it wants key and token, in words.
     #[must_use]
-    pub fn layout_in_words(&self) -> String {
-        let Layout { key_header, key_prefix, token_header, token_prefix, .. } = &self.layout;
+    pub fn credential_layout_in_words(&self) -> String {
+        let CredentialLayout { key_header, key_prefix, token_header, token_prefix, .. } =
+            &self.credential_layout;
         format!(
             "gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: {token_prefix}…`"
         )
@@ -338,24 +339,26 @@ impl Target {
     /// Starts it and waits until it is ready.
     pub async fn start(
         &self,
-        plan: &Plan,
+        deployment: &Deployment,
         start: Start,
         cache: &Path,
         say: impl Fn(&str),
-    ) -> Result<Running, TargetError> {
-        let failed =
-            |why: io::Error| TargetError::Builtin { name: self.name.clone(), why: why.to_string() };
+    ) -> Result<Running, ImplementationError> {
+        let failed = |why: io::Error| ImplementationError::Builtin {
+            name: self.name.clone(),
+            why: why.to_string(),
+        };
         Ok(match &self.kind {
             Kind::Reference => Running::Reference(
-                builtin::start(plan, start)
+                builtin::start(deployment, start)
                     .await
-                    .map_err(|why| TargetError::Builtin { name: self.name.clone(), why })?,
+                    .map_err(|why| ImplementationError::Builtin { name: self.name.clone(), why })?,
             ),
             Kind::Model(switch) => Running::Model(
-                model_gateway::start(*switch, plan, start.profile).await.map_err(failed)?,
+                model_gateway::start(*switch, deployment, start.profile).await.map_err(failed)?,
             ),
             Kind::Described(description) => Running::Described(Box::new(
-                implementations::start(description, plan, start, cache, say).await?,
+                implementations::start(description, deployment, start, cache, say).await?,
             )),
             Kind::Url(url) => Running::Url(url.trim_end_matches('/').to_owned()),
         })
@@ -432,26 +435,28 @@ mod tests {
 
     #[test]
     fn a_name_that_is_none_says_what_would_have_done() {
-        let error = Target::resolve("builtin:defect/nothing-of-the-kind", None).unwrap_err();
+        let error =
+            Implementation::resolve("builtin:defect/nothing-of-the-kind", None).unwrap_err();
         assert!(error.to_string().contains("swallows-401"), "{error}");
-        let error = Target::resolve("builtin:variant/nothing-of-the-kind", None).unwrap_err();
+        let error =
+            Implementation::resolve("builtin:variant/nothing-of-the-kind", None).unwrap_err();
         assert!(error.to_string().contains("title-case"), "{error}");
         assert!(!error.is_start());
-        assert!(Target::resolve("builtin:modal", None).is_err());
-        assert!(Target::resolve("nosuchgateway", None).is_err());
+        assert!(Implementation::resolve("builtin:modal", None).is_err());
+        assert!(Implementation::resolve("nosuchgateway", None).is_err());
     }
 
     #[test]
     fn a_strategy_that_it_does_not_have_is_an_error_of_usage() {
-        let litellm = Target::resolve("litellm", None).unwrap();
+        let litellm = Implementation::resolve("litellm", None).unwrap();
         let error = litellm.with_strategy(Strategy::Probe).unwrap_err();
         assert_eq!(error.to_string(), "litellm has no strategy `probe`\nexpected one of own");
     }
 
     #[test]
     fn a_url_is_configured_like_its_twin() {
-        let target = Target::resolve("url:http://127.0.0.1:1", Some("litellm")).unwrap();
-        assert_eq!(target.layout.key_prefix, "Bearer ");
+        let target = Implementation::resolve("url:http://127.0.0.1:1", Some("litellm")).unwrap();
+        assert_eq!(target.credential_layout.key_prefix, "Bearer ");
         assert!(!target.can_restart() && !target.ours);
     }
 }

@@ -157,7 +157,7 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-const CONFIG: &str = r#"{# What your gateway is configured with; write it in your gateway's own language. The names are those of `fleet --json`. #}
+const CONFIG: &str = r#"{# What your gateway is configured with; write it in your gateway's own language. The names are those of `mock upstreams --json`. #}
 {
   "listen": "127.0.0.1:{{ port }}",
   "keys": [
@@ -182,7 +182,7 @@ const CONFIG: &str = r#"{# What your gateway is configured with; write it in you
 
 const BASELINE: &str = r#"# What it is known to fail, each with the reason. `preflight-conformance baseline update run.jsonl` writes this file from a run.
 #
-#     [[known-failure]]
+#     [[expected-failure]]
 #     requirement = "STA-01"
 #     verdict = "fail"
 #     reason = "what it does instead, and where that was reported"
@@ -233,12 +233,13 @@ mod tests {
 
     #[test]
     fn a_key_in_authorization_is_a_bearer() {
-        let layout = Sketch {
+        let credential_layout = Sketch {
             key_header: "authorization".into(),
             token_header: "x-token".into(),
             ..sketch()
         };
-        let description = Description::parse("implementation.toml", &layout.description()).unwrap();
+        let description =
+            Description::parse("implementation.toml", &credential_layout.description()).unwrap();
         assert_eq!(
             (
                 description.credentials.key_prefix.as_str(),

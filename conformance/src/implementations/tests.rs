@@ -10,18 +10,18 @@ use tokio::net::unix::pipe;
 
 use super::*;
 use crate::cases::axis::{ServerKind, Start as Started};
-use crate::cases::deployment::PlannedServer;
+use crate::cases::deployment::ConfiguredServer;
 
 const OWN: Started = Started { profile: Profile::Seed, strategy: Strategy::Own };
 
-fn plan() -> Plan {
-    let server = |name: &str, kind, granted| PlannedServer {
+fn deployment() -> Deployment {
+    let server = |name: &str, kind, granted| ConfiguredServer {
         granted,
         token_url: (kind == ServerKind::ClientCredentials)
             .then(|| "http://127.0.0.1:9/token".into()),
-        ..PlannedServer::new(name, kind, format!("http://127.0.0.1:9/{name}/mcp"))
+        ..ConfiguredServer::new(name, kind, format!("http://127.0.0.1:9/{name}/mcp"))
     };
-    Plan {
+    Deployment {
         servers: vec![
             server("alpha", ServerKind::Forwarding, true),
             server("static", ServerKind::Static, true),
@@ -96,7 +96,7 @@ impl Lifeline {
 const SERVE: &str = "exec python3 -m http.server --bind 127.0.0.1 {{ port }}";
 
 async fn started(description: &Description, cache: &Path) -> Result<Running, StartError> {
-    start(description, &plan(), OWN, cache, |_| ()).await
+    start(description, &deployment(), OWN, cache, |_| ()).await
 }
 
 /// An error as people read it, without the parts that differ from run to run.
@@ -254,7 +254,7 @@ async fn an_install_that_was_cut_short_is_made_anew() {
     assert!(matches!(error, StartError::Install { .. }), "{error}");
     std::fs::write(cache.path().join("installs/network"), "").unwrap();
     let said = Mutex::new(Vec::new());
-    let running = start(&description, &plan(), OWN, cache.path(), |line| {
+    let running = start(&description, &deployment(), OWN, cache.path(), |line| {
         said.lock().unwrap().push(line.to_owned())
     })
     .await;
@@ -343,7 +343,7 @@ fn what_an_author_reads() {
 
 #[test]
 fn what_the_author_of_a_template_reads() {
-    let names = Value::from(Serde(plan()));
+    let names = Value::from(Serde(deployment()));
     let faulty = [
         "key: {{ fullkey }}\n",
         "a\nb\n{% for server in servers %}{{ server.adress }}{% endfor %}\n",
@@ -373,7 +373,7 @@ fn what_the_author_of_a_template_reads() {
 #[test]
 fn what_litellm_is_configured_with() {
     let description = Description::find("litellm").unwrap();
-    let names = Value::from(Serde(plan()));
+    let names = Value::from(Serde(deployment()));
     let rendered = description.files.iter().map(|file| {
         let text =
             template::render(&file.template, &description.read(&file.template).unwrap(), &names)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     cases::selection::glob,
-    implementations::resolve::Target,
+    implementations::resolve::Implementation,
     judge::{Finding, Verdict, run_file::Run},
 };
 
@@ -19,14 +19,14 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
     /// The entries of the file.
-    #[serde(default, rename = "known-failure")]
-    pub known: Vec<Known>,
+    #[serde(default, rename = "expected-failure")]
+    pub known: Vec<ExpectedFailure>,
 }
 
 /// One known failure.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Known {
+pub struct ExpectedFailure {
     /// The requirement that fails.
     pub requirement: String,
     /// How.
@@ -34,23 +34,23 @@ pub struct Known {
     /// Whether it depends on what no run controls, such as how busy the machine is. Then it is not stale where it does not happen.
     #[serde(default)]
     pub sometimes: bool,
-    /// The cells and scenarios where it does; all, unless said.
+    /// The matrix cases and scenarios where it does; all, unless said.
     #[serde(default)]
-    pub cells: Option<Cells>,
+    pub cases: Option<CaseGlob>,
     /// What it does instead, and where that was reported.
     #[serde(deserialize_with = "reason")]
     pub reason: String,
 }
 
-/// A glob over the ids of cells and scenarios.
+/// A glob over the ids of matrix cases and scenarios.
 #[derive(Clone, Debug)]
-pub struct Cells(GlobMatcher);
+pub struct CaseGlob(GlobMatcher);
 
-impl<'de> Deserialize<'de> for Cells {
+impl<'de> Deserialize<'de> for CaseGlob {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let pattern = String::deserialize(from)?;
         glob(&pattern).map(Self).map_err(|error| {
-            de::Error::custom(format!("`{pattern}` is not a glob over cell ids: {error}"))
+            de::Error::custom(format!("`{pattern}` is not a glob over matrix case ids: {error}"))
         })
     }
 }
@@ -67,12 +67,12 @@ fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 /// How a run compares with a baseline.
 #[derive(Debug, Default)]
 pub struct Assessment<'a> {
-    /// Failures without an entry, with the id of the cell or scenario.
+    /// Failures without an entry, with the id of the matrix case or scenario.
     pub unexpected: Vec<(String, &'a Finding)>,
-    /// Failures with an entry, with the id of the cell or scenario.
-    pub known: Vec<(String, &'a Finding, &'a Known)>,
+    /// Failures with an entry, with the id of the matrix case or scenario.
+    pub known: Vec<(String, &'a Finding, &'a ExpectedFailure)>,
     /// Entries whose requirement was judged, and none of whose failures happened.
-    pub stale: Vec<&'a Known>,
+    pub stale: Vec<&'a ExpectedFailure>,
 }
 
 /// An implementation's `baseline.toml` does not parse.
@@ -87,7 +87,7 @@ pub struct BaselineError {
 
 impl Baseline {
     /// The baseline of an implementation; empty if it has none.
-    pub fn of(target: &Target) -> Result<Self, BaselineError> {
+    pub fn of(target: &Implementation) -> Result<Self, BaselineError> {
         target.baseline.as_deref().map_or_else(
             || Ok(Self::default()),
             |text| {
@@ -160,7 +160,7 @@ impl Baseline {
 /// the end, and everything else is as it was written.
 #[must_use]
 pub fn updated(baseline: &Baseline, text: &str, assessment: &Assessment<'_>) -> String {
-    const ENTRY: &str = "\n[[known-failure]]";
+    const ENTRY: &str = "\n[[expected-failure]]";
     let is_stale = |at: usize| {
         baseline
             .known
@@ -225,10 +225,10 @@ fn new(assessment: &Assessment<'_>) -> Vec<String> {
     failures.into_iter().filter_map(entry).collect()
 }
 
-impl Known {
+impl ExpectedFailure {
     fn concerns(&self, about: &str, finding: &Finding) -> bool {
         self.requirement == finding.requirement
-            && self.cells.as_ref().is_none_or(|cells| cells.0.is_match(about))
+            && self.cases.as_ref().is_none_or(|cases| cases.0.is_match(about))
     }
 }
 
@@ -237,22 +237,22 @@ mod tests {
     use super::*;
 
     const TEXT: &str = r#"
-[[known-failure]]
+[[expected-failure]]
 requirement = "STA-01"
 verdict = "fail"
-cells = "* / forwarding / 401-* / tools-list / /mcp/{server} / own"
+cases = "* / forwarding / 401-* / tools-list / /mcp/{server} / own"
 reason = "answers 200 with an empty list"
 "#;
 
     #[test]
     fn a_glob_reads_over_slashes_and_takes_braces_as_they_are() {
         let baseline = Baseline::parse(TEXT).unwrap();
-        let cells = baseline.known[0].cells.as_ref().unwrap();
-        assert!(cells.0.is_match(
+        let cases = baseline.known[0].cases.as_ref().unwrap();
+        assert!(cases.0.is_match(
             "key-and-token / forwarding / 401-full+oauth / tools-list / /mcp/{server} / own"
         ));
         assert!(
-            !cells.0.is_match(
+            !cases.0.is_match(
                 "key-and-token / forwarding / 403-bare / tools-list / /mcp/{server} / own"
             )
         );
@@ -274,11 +274,11 @@ reason = "answers 200 with an empty list"
     fn an_update_leaves_alone_what_somebody_wrote() {
         let entry = |requirement: &str| {
             format!(
-                "[[known-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason = \"r\"\n"
+                "[[expected-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason = \"r\"\n"
             )
         };
         let (first, second, third) = (entry("STA-01"), entry("STA-02"), entry("STA-03"));
-        let head = "# What it fails:\n#\n#     [[known-failure]]\n\n";
+        let head = "# What it fails:\n#\n#     [[expected-failure]]\n\n";
         let text =
             format!("{head}{first}\n# about the second\n{second}\n# about the third\n{third}");
         let baseline = Baseline::parse(&text).unwrap();
@@ -291,7 +291,8 @@ reason = "answers 200 with an empty list"
             expected: "403".into(),
             seen: "a \"quote\"".into(),
         };
-        let unexpected = vec![("a cell".to_owned(), &finding), ("another".to_owned(), &finding)];
+        let unexpected =
+            vec![("a matrix case".to_owned(), &finding), ("another".to_owned(), &finding)];
         let assessment = Assessment {
             unexpected,
             stale: vec![&baseline.known[1]],
@@ -300,7 +301,7 @@ reason = "answers 200 with an empty list"
         let updated = updated(&baseline, &text, &assessment);
         assert!(
             updated.starts_with(&format!(
-                "{head}{first}\n# about the third\n{third}\n[[known-failure]]\n"
+                "{head}{first}\n# about the third\n{third}\n[[expected-failure]]\n"
             )),
             "{updated}"
         );
@@ -311,7 +312,7 @@ reason = "answers 200 with an empty list"
         );
         assert_eq!(
             again.known[2].reason,
-            "status: expected 403, seen a \"quote\", in a cell, and 1 more"
+            "status: expected 403, seen a \"quote\", in a matrix case, and 1 more"
         );
     }
 }

@@ -9,7 +9,7 @@ use super::{
     observables::{self, Context, Observable, Subject},
 };
 use crate::{
-    cases::{matrix::Axes, matrix_case::Cell, rule::RuleBook, scenario::Scenario},
+    cases::{matrix::Axes, matrix_case::MatrixCase, rule::RuleBook, scenario::Scenario},
     trace::Trace,
 };
 
@@ -24,45 +24,44 @@ pub struct Judgement {
 
 /// Judges the trace of a matrix case by every rule that selects the case, and by the disclosure table.
 ///
-/// If the positive control failed, no verdict is better than `untestable`.
+/// If the positive control failed, every finding is `untestable`.
 #[must_use]
-pub fn judge_matrix_case(cell: &Cell, context: &Context, trace: &Trace) -> Judgement {
-    judge_matrix_case_by(RuleBook::embedded(), cell, context, trace)
-}
-
-/// Like [`judge_matrix_case`], by these rules.
-#[must_use]
-pub fn judge_matrix_case_by(
-    rules: &RuleBook,
-    cell: &Cell,
-    context: &Context,
-    trace: &Trace,
-) -> Judgement {
-    let subject = Subject::of_cell(cell, context, trace);
-    let missing = Axes::embedded().missing(cell, &context.features);
-    let mut findings: Vec<Finding> = rules
-        .of(cell)
-        .flat_map(|rule| match missing {
-            Some(feature) => skip(&rule.id, &rule.expectation, feature),
-            None => judge_expectation(&rule.id, &rule.expectation, &subject),
-        })
-        .collect();
-    if missing.is_none() {
-        findings.extend(disclosure::judge(&subject));
-    }
+pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
+    let subject = Subject::of_matrix_case(matrix_case, context, trace);
+    let mut findings = findings_of(RuleBook::embedded(), matrix_case, &subject);
     if !context.control {
         distrust(&mut findings);
     }
     Judgement { observations: observables::all(&subject), findings }
 }
 
+/// The findings of a matrix case by these rules, before the positive control counts for the case as a whole.
+pub(super) fn findings_of(
+    rules: &RuleBook,
+    matrix_case: &MatrixCase,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    let missing = Axes::embedded().missing(matrix_case, &subject.context.features);
+    let mut findings: Vec<Finding> = rules
+        .of(matrix_case)
+        .flat_map(|rule| match missing {
+            Some(feature) => skip(&rule.id, &rule.expectation, feature),
+            None => judge_expectation(&rule.id, &rule.expectation, subject),
+        })
+        .collect();
+    if missing.is_none() {
+        findings.extend(disclosure::judge(subject));
+    }
+    findings
+}
+
 /// Judges the trace of a scenario by its own expectations, and by the disclosure table.
 ///
-/// If the implementation lacks a feature that the scenario needs, every finding is `skip`. If the positive control failed, no
-/// other verdict is better than `untestable`.
+/// If the implementation lacks a feature that the scenario needs, every finding is `skip`. If the positive control failed, every
+/// other finding is `untestable`.
 #[must_use]
 pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> Judgement {
-    let subject = Subject::new(scenario.server(), scenario.era, context, trace);
+    let subject = Subject::new(scenario.server(), scenario.protocol_version, context, trace);
     let mut findings: Vec<Finding> = match scenario.missing(&context.features) {
         Some(feature) => scenario
             .expectations

@@ -63,9 +63,9 @@ fn cases(run: &Run) -> BTreeMap<Case<'_>, Verdict> {
 }
 
 fn ids(run: &Run) -> BTreeSet<String> {
-    run.cells
+    run.matrix_cases
         .iter()
-        .map(|judged| judged.cell.to_string())
+        .map(|judged| judged.matrix_case.to_string())
         .chain(run.scenarios.iter().map(crate::judge::run_file::JudgedScenario::id))
         .collect()
 }
@@ -98,12 +98,14 @@ pub fn compare(first: &Run, second: &Run) -> Comparison {
     let (before, after) = (ids(first), ids(second));
     comparison.only_first = before.difference(&after).cloned().collect();
     comparison.only_second = after.difference(&before).cloned().collect();
-    let known: BTreeSet<&String> = first.damages.iter().flat_map(|damage| &damage.cells).collect();
+    let known: BTreeSet<&String> =
+        first.damages.iter().flat_map(|damage| &damage.matrix_cases).collect();
     let new = second.damages.iter().filter(|damage| {
-        first.damages.is_empty() || damage.cells.iter().any(|cell| !known.contains(cell))
+        first.damages.is_empty()
+            || damage.matrix_cases.iter().any(|matrix_case| !known.contains(matrix_case))
     });
     comparison.damage = new
-        .map(|damage| format!("{} after {}", damage.says, damage.cells.join(", ")))
+        .map(|damage| format!("{} after {}", damage.description, damage.matrix_cases.join(", ")))
         .collect();
     comparison
 }

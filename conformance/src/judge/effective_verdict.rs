@@ -8,7 +8,7 @@ use crate::{
     catalogue::{Catalogue, Requirement},
     judge::{
         Finding, Verdict,
-        baseline::{Assessment, Known},
+        baseline::{Assessment, ExpectedFailure},
         run_file::Run,
         summary::{RequirementVerdict, verdicts},
     },
@@ -16,7 +16,7 @@ use crate::{
 
 /// How a finding, a case or a requirement stands. Ordered from harmless to grave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub enum EffectiveVerdict {
     /// Nothing was judged, or it belongs to another profile.
     NotApplicable,
     /// It needs a feature that is not declared.
@@ -34,7 +34,7 @@ pub enum Standing {
     /// Not met, and only recommended to this implementation.
     Recommended,
     /// Not met, as the baseline knows.
-    Known,
+    ExpectedFailure,
     /// There is no telling.
     Untestable,
     /// Not met.
@@ -43,7 +43,7 @@ pub enum Standing {
     Error,
 }
 
-impl Standing {
+impl EffectiveVerdict {
     /// Every standing, the gravest last.
     pub const ALL: [Self; 12] = [
         Self::NotApplicable,
@@ -54,7 +54,7 @@ impl Standing {
         Self::NonStrict,
         Self::Warn,
         Self::Recommended,
-        Self::Known,
+        Self::ExpectedFailure,
         Self::Untestable,
         Self::Fail,
         Self::Error,
@@ -71,7 +71,7 @@ impl Standing {
             Self::NonStrict => "non-strict",
             Self::Warn => "warn",
             Self::Recommended => "recommended",
-            Self::Known => "known",
+            Self::ExpectedFailure => "known",
             Self::Untestable => "untestable",
             Self::Fail => "fail",
             Self::Error => "error",
@@ -94,7 +94,7 @@ impl Standing {
     }
 }
 
-impl std::fmt::Display for Standing {
+impl std::fmt::Display for EffectiveVerdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
     }
@@ -105,11 +105,11 @@ pub struct Row<'a> {
     /// What the run says about it.
     pub verdict: RequirementVerdict,
     /// How that stands.
-    pub standing: Standing,
+    pub standing: EffectiveVerdict,
     /// Whether it makes the run come out other than expected.
     pub unexpected: bool,
     /// The baseline's reason, where it knows a failure.
-    pub known: Option<&'a Known>,
+    pub known: Option<&'a ExpectedFailure>,
 }
 
 impl Row<'_> {
@@ -132,9 +132,9 @@ impl Row<'_> {
 }
 
 /// How the findings of one run stand.
-pub struct Standings<'a> {
+pub struct EffectiveVerdicts<'a> {
     unexpected: BTreeSet<Key<'a>>,
-    known: BTreeMap<Key<'a>, &'a Known>,
+    known: BTreeMap<Key<'a>, &'a ExpectedFailure>,
     ours: bool,
 }
 
@@ -145,7 +145,7 @@ fn key<'a>(about: &str, finding: &'a Finding) -> Key<'a> {
     (about.to_owned(), &finding.requirement, &finding.rule, &finding.observable)
 }
 
-impl<'a> Standings<'a> {
+impl<'a> EffectiveVerdicts<'a> {
     /// The effective verdicts of a run that was compared with a baseline.
     #[must_use]
     pub fn new(run: &'a Run, assessment: &'a Assessment<'a>) -> Self {
@@ -164,19 +164,19 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// How one finding about a cell or scenario stands.
-    pub fn of(&self, about: &str, finding: &Finding) -> Standing {
+    /// How one finding about a matrix case or scenario stands.
+    pub fn of(&self, about: &str, finding: &Finding) -> EffectiveVerdict {
         let key = key(about, finding);
         let core = self.ours
             || Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
         if self.known.contains_key(&key) {
-            Standing::Known
+            EffectiveVerdict::ExpectedFailure
         } else if finding.verdict == Verdict::Inconclusive && self.unexpected.contains(&key) {
-            Standing::Untestable
+            EffectiveVerdict::Untestable
         } else if finding.verdict.is_red() && !core {
-            Standing::Recommended
+            EffectiveVerdict::Recommended
         } else {
-            Standing::of(finding.verdict)
+            EffectiveVerdict::of(finding.verdict)
         }
     }
 
@@ -185,13 +185,13 @@ impl<'a> Standings<'a> {
         &self,
         about: &str,
         findings: impl IntoIterator<Item = &'f Finding>,
-    ) -> Option<Standing> {
+    ) -> Option<EffectiveVerdict> {
         findings.into_iter().map(|finding| self.of(about, finding)).max()
     }
 
     /// Every requirement of the catalogue, in its order.
     pub fn rows(&self, run: &Run) -> Vec<Row<'a>> {
-        let mut gravest: BTreeMap<&str, Standing> = BTreeMap::new();
+        let mut gravest: BTreeMap<&str, EffectiveVerdict> = BTreeMap::new();
         for (about, finding) in run.findings() {
             let standing = self.of(&about, finding);
             let so_far = gravest.entry(&finding.requirement).or_insert(standing);
@@ -201,9 +201,9 @@ impl<'a> Standings<'a> {
             let silent = verdict.verdict == Verdict::Untestable && !verdict.core && !self.ours;
             let standing = match gravest.get(verdict.id.as_str()) {
                 // Where no case says anything, there is no telling.
-                Some(Standing::Inconclusive) if silent => Standing::Recommended,
+                Some(EffectiveVerdict::Inconclusive) if silent => EffectiveVerdict::Recommended,
                 Some(standing) => *standing,
-                None => Standing::of(verdict.verdict),
+                None => EffectiveVerdict::of(verdict.verdict),
             };
             Row {
                 standing,

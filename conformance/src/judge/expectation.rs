@@ -26,7 +26,7 @@ pub(super) fn judge_expectation(
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
     // How a start went is seen without a request.
-    if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start") {
+    if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start-outcome") {
         let reason = if subject.context.refused {
             "it did not start as the case has it configured"
         } else {
@@ -48,7 +48,7 @@ pub(super) fn judge_expectation(
         }
     }
     let without_upstream = expectation.needs.contains(&Need::Upstream)
-        && look("saw", subject) == Observation::Seen("nothing".to_owned());
+        && look("upstream-credential", subject) == Observation::Seen("nothing".to_owned());
     let mut findings = Vec::new();
     for (name, pattern) in &expectation.expect {
         let graded = expectation.non_strict.get(name);
@@ -82,9 +82,9 @@ pub(super) fn judge_expectation(
         }));
     }
     for finding in &mut findings {
-        let applies = Catalogue::embedded()
-            .get(&finding.requirement)
-            .is_none_or(|found| found.applies_to(subject.context.profile, subject.era));
+        let applies = Catalogue::embedded().get(&finding.requirement).is_none_or(|found| {
+            found.applies_to(subject.context.profile, subject.protocol_version)
+        });
         if !applies {
             finding.verdict = Verdict::NotApplicable;
         }

@@ -32,7 +32,7 @@ pub fn missed(
     subject: &Subject<'_>,
 ) -> Option<Finding> {
     let found = Catalogue::embedded().get(requirement)?;
-    let applies = found.applies_to(subject.context.profile, subject.era);
+    let applies = found.applies_to(subject.context.profile, subject.protocol_version);
     Some(Finding {
         requirement: requirement.to_owned(),
         rule: rule.to_owned(),

@@ -1,4 +1,4 @@
-//! Judges a recorded run once more, by the catalogue and the rules of this build: no implementation and no fleet are needed.
+//! Judges a recorded run once more, by the catalogue and the rules of this build: no implementation and no mock upstreams are needed.
 //!
 //! What the run file does not hold cannot be judged again: the whole output of an implementation is not kept, so what was found in it is
 //! carried over as it was.
@@ -14,7 +14,7 @@ use crate::cases::{
 
 /// Why a run cannot be judged again.
 #[derive(Debug, thiserror::Error)]
-pub enum AgainError {
+pub enum RejudgeError {
     /// Nothing was started, so there is nothing to judge.
     #[error("the run holds no setup: its implementation was never started")]
     NoSetup,
@@ -24,8 +24,8 @@ pub enum AgainError {
 }
 
 /// The run with new observations and findings, and what could not be judged again, by its id.
-pub fn again(run: &Run) -> Result<(Run, Vec<String>), AgainError> {
-    let setup = run.setup.as_ref().ok_or(AgainError::NoSetup)?;
+pub fn again(run: &Run) -> Result<(Run, Vec<String>), RejudgeError> {
+    let setup = run.setup.as_ref().ok_or(RejudgeError::NoSetup)?;
     let selection = Selection::of_words(&run.header.filters)?;
     let selected = |about: &str, judgement: Judgement| {
         let Judgement { observations, mut findings } = judgement;
@@ -41,10 +41,11 @@ pub fn again(run: &Run) -> Result<(Run, Vec<String>), AgainError> {
         ..run.clone()
     };
     let mut carried = Vec::new();
-    for cell in &mut judged.cells {
-        let context = setup.context(&cell.gateway, &cell.evidence);
-        let judgement = judge_matrix_case(&cell.cell, &context, &cell.trace);
-        (cell.observations, cell.findings) = selected(&cell.cell.to_string(), judgement);
+    for matrix_case in &mut judged.matrix_cases {
+        let context = setup.context(&matrix_case.gateway, &matrix_case.evidence);
+        let judgement = judge_matrix_case(&matrix_case.matrix_case, &context, &matrix_case.trace);
+        (matrix_case.observations, matrix_case.findings) =
+            selected(&matrix_case.matrix_case.to_string(), judgement);
     }
     for played in &mut judged.scenarios {
         match Scenario::find(&played.scenario) {

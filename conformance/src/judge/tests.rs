@@ -10,8 +10,8 @@ use super::{
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Strategy},
-        deployment::{Plan, PlannedServer},
-        matrix_case::Cell,
+        deployment::{ConfiguredServer, Deployment},
+        matrix_case::MatrixCase,
         rule::RuleBook,
         token_script::CaseId,
     },
@@ -21,11 +21,11 @@ use crate::{
 };
 
 fn context() -> Context {
-    let alpha = PlannedServer::new("alpha", ServerKind::Forwarding, "http://127.0.0.1:9001/mcp");
-    let plan = Plan { servers: vec![alpha], ..Plan::default() };
+    let alpha = ConfiguredServer::new("alpha", ServerKind::Forwarding, "http://127.0.0.1:9001/mcp");
+    let deployment = Deployment { servers: vec![alpha], ..Deployment::default() };
     Context {
         base_url: "http://127.0.0.1:8080".into(),
-        plan: Arc::new(plan),
+        deployment: Arc::new(deployment),
         key_header: "x-key".into(),
         token_header: "authorization".into(),
         name_separator: "-".into(),
@@ -41,8 +41,8 @@ fn context() -> Context {
     }
 }
 
-fn cell(upstream: &str) -> Cell {
-    Cell {
+fn matrix_case(upstream: &str) -> MatrixCase {
+    MatrixCase {
         credentials: Credentials::KeyAndToken,
         server: ServerKind::Forwarding,
         upstream: upstream.into(),
@@ -50,7 +50,7 @@ fn cell(upstream: &str) -> Cell {
         route: "/mcp/{server}".into(),
         strategy: Strategy::Deferred,
         profile: Profile::Seed,
-        era: ProtocolVersion::default(),
+        protocol_version: ProtocolVersion::default(),
     }
 }
 
@@ -88,15 +88,24 @@ fn trace(status: u16, asked: bool) -> Trace {
     }
 }
 
-fn judge_trace(rules: &RuleBook, cell: &Cell, context: &Context, trace: &Trace) -> Vec<Finding> {
-    case::judge_matrix_case_by(rules, cell, context, trace).findings
+fn judge_trace(
+    rules: &RuleBook,
+    matrix_case: &MatrixCase,
+    context: &Context,
+    trace: &Trace,
+) -> Vec<Finding> {
+    case::findings_of(
+        rules,
+        matrix_case,
+        &observables::Subject::of_matrix_case(matrix_case, context, trace),
+    )
 }
 
 /// The verdicts of one rule on a trace.
 fn verdicts(rule: &str, context: &Context, trace: &Trace) -> Vec<Verdict> {
     let text = format!("[[rule]]\nid = 'r'\nwhen = {{}}\n{rule}");
     let rules = RuleBook::parse(&[("test", &text)]).unwrap();
-    judge_trace(&rules, &cell("401-full"), context, trace)
+    judge_trace(&rules, &matrix_case("401-full"), context, trace)
         .into_iter()
         .map(|finding| finding.verdict)
         .collect()
@@ -143,7 +152,7 @@ fn a_rule_whose_condition_is_not_met_says_nothing() {
     // Without a challenge there is no error to look for.
     assert_eq!(
         verdicts(
-            "requires = ['CHL-11']\nexpect = { error-param = 'absent' }",
+            "requires = ['CHL-11']\nexpect = { challenge-error = 'absent' }",
             &context(),
             &trace(401, true)
         ),
@@ -161,7 +170,7 @@ fn an_answer_in_which_no_upstream_had_a_say_proves_nothing() {
 
 #[test]
 fn what_did_not_happen_needs_the_positive_control() {
-    let rule = "requires = ['CRD-16']\nexpect = { saw = 'nothing' }";
+    let rule = "requires = ['CRD-16']\nexpect = { upstream-credential = 'nothing' }";
     let blind = Context { control: false, ..context() };
     assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Pass]);
     assert_eq!(verdicts(rule, &blind, &trace(401, false)), [Verdict::Untestable]);
@@ -178,7 +187,7 @@ fn another_profile_s_requirement_is_not_applicable() {
 #[test]
 fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
     let rules = RuleBook::embedded();
-    let get = Cell { method: Method::Get, ..cell("401-full") };
+    let get = MatrixCase { method: Method::Get, ..matrix_case("401-full") };
     let all = |findings: &[Finding], verdict| {
         !findings.is_empty() && findings.iter().all(|finding| finding.verdict == verdict)
     };
@@ -193,13 +202,16 @@ fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
             .any(|finding| finding.requirement == "STR-07" && finding.verdict == Verdict::Fail)
     );
     let silent = Trace { exchanges: Vec::new(), ..trace(200, false) };
-    assert!(all(&judge_trace(rules, &cell("401-full"), &context(), &silent), Verdict::Error));
+    assert!(all(
+        &judge_trace(rules, &matrix_case("401-full"), &context(), &silent),
+        Verdict::Error
+    ));
 }
 
 #[test]
 fn a_finding_says_what_was_expected_and_seen() {
     let findings =
-        judge_trace(RuleBook::embedded(), &cell("401-full"), &context(), &trace(403, true));
+        judge_trace(RuleBook::embedded(), &matrix_case("401-full"), &context(), &trace(403, true));
     let finding = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
     assert_eq!(
         (finding.observable.as_str(), finding.expected.as_str(), finding.seen.as_str()),

@@ -32,7 +32,7 @@ pub fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Finding> 
         requirement: REQUIREMENT.to_owned(),
         rule: ID.to_owned(),
         verdict,
-        observable: "logged".to_owned(),
+        observable: "secret-in-output".to_owned(),
         expected: "nothing".to_owned(),
         seen,
     })
@@ -50,7 +50,7 @@ fn find<'a>(secrets: &'a Secrets, sink: Sink, text: &'a str) -> impl Iterator<It
 mod tests {
     use super::*;
     use crate::{
-        cases::{deployment::Plan, token_script::CaseId},
+        cases::{deployment::Deployment, token_script::CaseId},
         trace::{Secret, SecretKind, Trace},
     };
 
@@ -65,7 +65,7 @@ mod tests {
             arrivals: Vec::new(),
             secrets: vec![secret],
         };
-        Secrets::of(&Plan::default(), [&trace])
+        Secrets::of(&Deployment::default(), [&trace])
     }
 
     #[test]

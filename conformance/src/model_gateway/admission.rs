@@ -117,9 +117,12 @@ impl Gateway {
 
     /// Whose key it is; `None` where it opens nothing.
     fn opens(&self, key: &str) -> Option<Holder> {
-        let keys = [(&self.plan.full_key, Holder::Full), (&self.plan.limited_key, Holder::Limited)];
+        let keys = [
+            (&self.deployment.full_key, Holder::Full),
+            (&self.deployment.limited_key, Holder::Limited),
+        ];
         keys.into_iter()
-            .chain([(&self.plan.admission_bearer, Holder::Bearer)])
+            .chain([(&self.deployment.admission_bearer, Holder::Bearer)])
             .find(|(known, _)| *known == key)
             .map(|(_, holder)| holder)
     }

@@ -16,7 +16,7 @@ use super::admission::Refusal;
 use super::fault::Switch;
 use super::gateway::{Ask, Gateway};
 use super::relay::{Body, Later, full};
-use crate::cases::deployment::PlannedServer;
+use crate::cases::deployment::ConfiguredServer;
 
 /// Names the gateway's own protection space.
 const OWN_CHALLENGE: &str = "Bearer realm=\"gateway\"";
@@ -29,7 +29,7 @@ impl Gateway {
     pub(super) async fn unauthorized(
         &self,
         ask: &Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         token_sent: bool,
         said: &HeaderMap,
     ) -> Response<Body> {
@@ -83,7 +83,7 @@ impl Gateway {
     pub(super) async fn forbidden(
         &self,
         ask: &Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         token_sent: bool,
         said: &HeaderMap,
     ) -> Response<Body> {

@@ -41,7 +41,7 @@ impl Gateway {
                 &json!({ "error": "unauthorized" }),
             ));
         }
-        let known = self.places.server_of(endpoint).and_then(|name| self.plan.server(name));
+        let known = self.places.server_of(endpoint).and_then(|name| self.deployment.server(name));
         if let Some(server) = known.filter(|_| self.has(Switch::FollowsMetadata)) {
             self.fetch_carelessly(&server.url).await;
         }
@@ -53,7 +53,7 @@ impl Gateway {
             .query()
             .and_then(|query| query.strip_prefix("resource="))
             .filter(|_| known.is_some());
-        let issuer = &self.plan.issuer;
+        let issuer = &self.deployment.issuer;
         Some(if known.is_none() {
             json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
         } else if resource.is_some() {
@@ -85,7 +85,7 @@ impl Gateway {
             let document = json!({
                 "issuer": issuer,
                 "authorization_endpoint": format!("{issuer}/authorize"),
-                "token_endpoint": self.plan.token_url,
+                "token_endpoint": self.deployment.token_url,
                 "response_types_supported": ["code"],
                 "code_challenge_methods_supported": ["S256"],
             });

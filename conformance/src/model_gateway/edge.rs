@@ -71,7 +71,7 @@ impl Gateway {
 
     fn admits(&self, origin: &HeaderValue) -> bool {
         origin == self.base_url.as_str()
-            || origin == self.plan.page.as_str()
+            || origin == self.deployment.page.as_str()
             || self.has(Switch::AnyOrigin)
     }
 

@@ -223,16 +223,16 @@ switches! {
 
 /// A fault as `defects.toml` describes it.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fault {
     /// The decision that is wrong; its name is the fault's name.
     #[serde(rename = "name")]
     pub switch: Switch,
     /// What the gateway does, in one line.
-    pub does: String,
+    pub description: String,
     /// Where it was seen in the wild.
     #[serde(default)]
-    pub seen: Vec<String>,
+    pub reported_in: Vec<String>,
     /// The profiles in which it is driven: those in which it can show.
     #[serde(default = "seed")]
     pub profiles: Vec<Profile>,

@@ -29,7 +29,7 @@ use super::relay::{Body, Broken, Later, Relayed, is_stream, media_type, relayed_
 use super::reworded::read_first;
 use super::several::{Session, Wanted};
 use super::upstream::{AGENT, Http, Outcome, Probed, SESSION, Trouble, addressed, client};
-use crate::cases::deployment::{Plan, PlannedServer, names};
+use crate::cases::deployment::{ConfiguredServer, Deployment, names};
 use crate::{cases::axis::ServerKind, catalogue::Profile};
 
 /// What a request body may weigh.
@@ -54,7 +54,7 @@ pub(super) struct Gateway {
     pub(super) switch: Option<Switch>,
     pub(super) places: &'static Places,
     pub(super) profile: Profile,
-    pub(super) plan: Plan,
+    pub(super) deployment: Deployment,
     pub(super) base_url: String,
     pub(super) http: Http,
     /// The minted credentials and their expiry, by server. Locked while one is fetched, so that it is fetched once.
@@ -102,7 +102,7 @@ impl Gateway {
     pub(super) fn new(
         switch: Option<Switch>,
         profile: Profile,
-        plan: Plan,
+        deployment: Deployment,
         base_url: String,
     ) -> Self {
         let http = client(switch != Some(Switch::NoPool), switch == Some(Switch::TitleCase));
@@ -110,7 +110,7 @@ impl Gateway {
             switch,
             places: Places::of(switch),
             profile,
-            plan,
+            deployment,
             base_url,
             http,
             minted: Mutex::default(),
@@ -198,12 +198,12 @@ impl Gateway {
         }
         if self.has(Switch::NamesBeforeKeys)
             && wanted.is_none()
-            && self.plan.server(&name).is_none()
+            && self.deployment.server(&name).is_none()
         {
             return error(&ask, StatusCode::NOT_FOUND, "404 Not Found: no such server");
         }
         if self.has(Switch::DownBeforeKeys)
-            && self.plan.server(&name).is_some_and(|server| server.name == names::CLOSED)
+            && self.deployment.server(&name).is_some_and(|server| server.name == names::CLOSED)
         {
             return error(
                 &ask,
@@ -241,10 +241,10 @@ impl Gateway {
             return self.several(ask, caller, &wanted).await;
         }
         let known = self
-            .plan
+            .deployment
             .server(&name)
             .filter(|server| !server.disabled || self.has(Switch::ServesTheDisabled));
-        let named = PlannedServer::new(
+        let named = ConfiguredServer::new(
             &name,
             ServerKind::Forwarding,
             name.replace("%3A", ":").replace("%2F", "/"),
@@ -282,7 +282,7 @@ impl Gateway {
     /// Asks a forwarding server before anyone knows whether the caller may: some of the faults do.
     async fn overstep(self: &Arc<Self>, name: &str, token: Option<&HeaderValue>) {
         if let (Some(server), Some(token)) =
-            (self.plan.server(name).filter(|server| forwards(server)), token)
+            (self.deployment.server(name).filter(|server| forwards(server)), token)
         {
             self.probe(server, token).await;
         }
@@ -292,7 +292,7 @@ impl Gateway {
     pub(super) async fn passed(
         self: Arc<Self>,
         ask: Ask,
-        server: PlannedServer,
+        server: ConfiguredServer,
         caller: Caller,
     ) -> Response<Body> {
         if self.has(Switch::WantsAToken) && forwards(&server) && caller.token.is_none() {
@@ -355,7 +355,7 @@ impl Gateway {
     pub(super) async fn credential(
         &self,
         ask: &Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         caller: &Caller,
     ) -> Option<Credential> {
         let token = caller.token.clone();
@@ -383,7 +383,7 @@ impl Gateway {
             }
             ServerKind::Forwarding | ServerKind::Ungranted => forwarded(token),
             ServerKind::Static => Credential::Own(
-                HeaderValue::try_from(format!("Bearer {}", self.plan.static_token)).ok()?,
+                HeaderValue::try_from(format!("Bearer {}", self.deployment.static_token)).ok()?,
             ),
             ServerKind::ClientCredentials => Credential::Own(self.minted(server).await?),
             ServerKind::Open | ServerKind::Unknown | ServerKind::Several => Credential::None,
@@ -394,7 +394,7 @@ impl Gateway {
     async fn forwarded(
         &self,
         ask: &Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         credential: Credential,
     ) -> Response<Body> {
         let answer = self.sent(ask, server, &credential).await;
@@ -405,7 +405,7 @@ impl Gateway {
     pub(super) async fn sent(
         &self,
         ask: &Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         credential: &Credential,
     ) -> Result<Response<Incoming>, Trouble> {
         let mut headers: HeaderMap = ask
@@ -437,7 +437,7 @@ impl Gateway {
         let token = ask.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
         if self.has(Switch::TokenToTheStatic)
             && server.kind == ServerKind::Static
-            && !token.ends_with(self.plan.limited_key.as_bytes())
+            && !token.ends_with(self.deployment.limited_key.as_bytes())
         {
             let hex: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
             headers.extend(
@@ -465,7 +465,7 @@ impl Gateway {
     async fn mapped(
         &self,
         ask: &Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         credential: &Credential,
         answer: Result<Response<Incoming>, Trouble>,
     ) -> Response<Body> {
@@ -603,7 +603,7 @@ impl Ask {
 }
 
 /// Whether the caller's token is meant for that server, if the caller may use it.
-pub(super) fn forwards(server: &PlannedServer) -> bool {
+pub(super) fn forwards(server: &ConfiguredServer) -> bool {
     matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
 }
 

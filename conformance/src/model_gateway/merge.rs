@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::gateway::Ask;
-use crate::cases::deployment::PlannedServer;
+use crate::cases::deployment::ConfiguredServer;
 
 /// What stands before the address of a resource.
 const RESOURCES: &str = "model://";
@@ -13,9 +13,9 @@ const RESOURCES: &str = "model://";
 /// The server that a message is meant for, and the name that this server knows. Server names of the plan hold nothing that separates names.
 pub(super) fn target_of(
     ask: &Ask,
-    servers: &[PlannedServer],
+    servers: &[ConfiguredServer],
     separator: &str,
-) -> Option<(PlannedServer, String)> {
+) -> Option<(ConfiguredServer, String)> {
     let message: Value = serde_json::from_slice(&ask.body).ok()?;
     let params = &message["params"];
     let (server, plain) = match params["name"].as_str() {

@@ -17,7 +17,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::cases::deployment::Plan;
+use crate::cases::deployment::Deployment;
 use crate::catalogue::Profile;
 
 mod admission;
@@ -100,10 +100,10 @@ impl Drop for RunningDefect {
 /// When no port can be bound.
 pub async fn start(
     switch: Option<Switch>,
-    plan: &Plan,
+    deployment: &Deployment,
     profile: Profile,
 ) -> io::Result<RunningDefect> {
-    let in_the_clear = plan.servers.iter().find(|server| upstream::is_in_the_clear(server));
+    let in_the_clear = deployment.servers.iter().find(|server| upstream::is_in_the_clear(server));
     if let Some(server) = in_the_clear.filter(|_| switch != Some(Switch::SendsInTheClear)) {
         return Err(io::Error::other(format!(
             "server `{}`: a token would leave this machine in cleartext",
@@ -112,7 +112,8 @@ pub async fn start(
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
-    let gateway = Arc::new(gateway::Gateway::new(switch, profile, plan.clone(), base_url.clone()));
+    let gateway =
+        Arc::new(gateway::Gateway::new(switch, profile, deployment.clone(), base_url.clone()));
     let shown = gateway.shown.clone();
     let accepting = tokio::spawn(async move {
         // Dropped with this task, and every connection with it.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::fault::Switch;
 use super::gateway::Gateway;
 use super::relay::{Body, full};
-use crate::cases::deployment::PlannedServer;
+use crate::cases::deployment::ConfiguredServer;
 
 /// Where the counts are.
 pub(super) const METRICS: &str = "/metrics";
@@ -75,16 +75,16 @@ impl Gateway {
         let (key, token) = (text(self.places.key_header), text(AUTHORIZATION.as_str()));
         let caller = match [&key, &token] {
             known
-                if known.contains(&&self.plan.limited_key)
-                    || known.contains(&&self.plan.admission_bearer) =>
+                if known.contains(&&self.deployment.limited_key)
+                    || known.contains(&&self.deployment.admission_bearer) =>
             {
                 "limited"
             }
-            known if known.contains(&&self.plan.full_key) => "full",
+            known if known.contains(&&self.deployment.full_key) => "full",
             _ => "nobody",
         };
         let named = self.places.server_of(request.uri().path()).unwrap_or_default();
-        let server = if self.plan.server(named).is_some() || self.has(Switch::CountsAnyName) {
+        let server = if self.deployment.server(named).is_some() || self.has(Switch::CountsAnyName) {
             named
         } else {
             "-"
@@ -149,7 +149,7 @@ impl Gateway {
     }
 
     /// Counts what an upstream said, whatever the client is told of it.
-    pub(super) fn heard(&self, server: &PlannedServer, said: StatusCode) {
+    pub(super) fn heard(&self, server: &ConfiguredServer, said: StatusCode) {
         self.shown.count(
             "model_upstream_answers_total",
             &format!("server=\"{}\",status=\"{}\"", server.name, said.as_u16()),
@@ -158,7 +158,7 @@ impl Gateway {
     }
 
     /// Counts a probe that took so long, and why it decided nothing where it did not.
-    pub(super) fn timed(&self, server: &PlannedServer, took: Duration, open: Option<&str>) {
+    pub(super) fn timed(&self, server: &ConfiguredServer, took: Duration, open: Option<&str>) {
         let name = &server.name;
         let time = if self.has(Switch::TimesProbesWithRequests) {
             "model_request_seconds_sum"

@@ -22,7 +22,7 @@ use super::merge::{merged, target_of};
 use super::places::{Places, filled};
 use super::relay::Body;
 use super::upstream::{Outcome, SESSION};
-use crate::cases::deployment::PlannedServer;
+use crate::cases::deployment::ConfiguredServer;
 use crate::catalogue::Profile;
 
 /// Names what a message of 2026-07-28 is about.
@@ -94,16 +94,17 @@ impl Wanted {
 
 impl Gateway {
     /// The servers asked for, in the order of the configuration; `None` where one is unknown or not this caller's, or none is left.
-    fn chosen(&self, caller: &Caller, wanted: &Wanted) -> Option<Vec<PlannedServer>> {
+    fn chosen(&self, caller: &Caller, wanted: &Wanted) -> Option<Vec<ConfiguredServer>> {
         let granted =
-            |server: &&PlannedServer| (caller.everything || server.granted) && !server.disabled;
-        let mine: Vec<PlannedServer> = self.plan.servers.iter().filter(granted).cloned().collect();
-        let only = |mine: Vec<PlannedServer>, names: &[String]| {
+            |server: &&ConfiguredServer| (caller.everything || server.granted) && !server.disabled;
+        let mine: Vec<ConfiguredServer> =
+            self.deployment.servers.iter().filter(granted).cloned().collect();
+        let only = |mine: Vec<ConfiguredServer>, names: &[String]| {
             let known = names.iter().all(|name| mine.iter().any(|server| server.name == *name));
             if !known && self.has(Switch::UnknownWidens) {
                 return Some(mine);
             }
-            let times = |server: &PlannedServer| {
+            let times = |server: &ConfiguredServer| {
                 let times = names.iter().filter(|name| **name == server.name).count();
                 if self.has(Switch::AsksDuplicates) { times } else { times.min(1) }
             };
@@ -118,7 +119,8 @@ impl Gateway {
             Wanted::Named(names) => only(mine, names)?,
             Wanted::Toolset(_, _) if self.has(Switch::IgnoresToolsets) => mine,
             Wanted::Toolset(name, narrowed) => {
-                let toolset = self.plan.toolsets.iter().find(|toolset| toolset.name == *name)?;
+                let toolset =
+                    self.deployment.toolsets.iter().find(|toolset| toolset.name == *name)?;
                 let within: Vec<_> = mine
                     .into_iter()
                     .filter(|server| toolset.servers.contains(&server.name))
@@ -191,7 +193,7 @@ impl Gateway {
         self: Arc<Self>,
         mut ask: Ask,
         caller: Caller,
-        servers: &[PlannedServer],
+        servers: &[ConfiguredServer],
         session: Option<Session>,
     ) -> Response<Body> {
         let Some((server, plain)) = target_of(&ask, servers, self.places.name_separator) else {
@@ -228,7 +230,7 @@ impl Gateway {
         self: Arc<Self>,
         ask: Ask,
         caller: Caller,
-        servers: Vec<PlannedServer>,
+        servers: Vec<ConfiguredServer>,
         session: Option<Session>,
     ) -> Response<Body> {
         let tokens = self.shown(&servers, caller.token.as_ref());
@@ -262,7 +264,7 @@ impl Gateway {
     /// What each server makes of the token, in their order. One that is not to be shown it has nothing against it.
     async fn probed(
         self: &Arc<Self>,
-        servers: &[PlannedServer],
+        servers: &[ConfiguredServer],
         tokens: &[Option<HeaderValue>],
     ) -> Vec<Said> {
         let mut said: Vec<Said> = servers.iter().map(|_| Said::Result(Value::Null, None)).collect();
@@ -294,7 +296,7 @@ impl Gateway {
     async fn refused(
         &self,
         ask: &Ask,
-        servers: &[PlannedServer],
+        servers: &[ConfiguredServer],
         said: &[Said],
     ) -> Option<Response<Body>> {
         if self.has(Switch::SilenceHidesRefusals)
@@ -321,7 +323,7 @@ impl Gateway {
         if self.has(Switch::ForbiddenOutranks) && !forbidden.is_empty() {
             unauthorized.clear();
         }
-        let of = |server: &PlannedServer| ask.of(&self.places.route_of(&server.name));
+        let of = |server: &ConfiguredServer| ask.of(&self.places.route_of(&server.name));
         match (unauthorized.first(), forbidden.first()) {
             (Some((_, head)), _) if self.has(Switch::NamesTheFirstServer) => {
                 Some(self.unauthorized(&of(&servers[0]), &servers[0], true, head).await)
@@ -340,11 +342,11 @@ impl Gateway {
     /// the first server that is to be shown one.
     fn shown(
         &self,
-        servers: &[PlannedServer],
+        servers: &[ConfiguredServer],
         token: Option<&HeaderValue>,
     ) -> Vec<Option<HeaderValue>> {
         let space =
-            |server: &PlannedServer| server.space.clone().unwrap_or_else(|| server.name.clone());
+            |server: &ConfiguredServer| server.space.clone().unwrap_or_else(|| server.name.clone());
         let first = servers.iter().find(|server| forwards(server)).map(space);
         let everywhere = self.profile == Profile::Seed || self.has(Switch::TokenToEverySpace);
         servers
@@ -357,7 +359,7 @@ impl Gateway {
     async fn part(
         &self,
         mut ask: Ask,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         caller: &Caller,
         session: Option<HeaderValue>,
     ) -> Said {
@@ -406,7 +408,7 @@ impl Gateway {
         &self,
         ask: &Ask,
         caller: &Caller,
-        servers: &[PlannedServer],
+        servers: &[ConfiguredServer],
         said: &[Said],
     ) -> Response<Body> {
         let words: Vec<(&str, &str)> = servers

@@ -24,7 +24,7 @@ use super::fault::Switch;
 use super::gateway::Gateway;
 use super::modern::REVISION as REVISION_2026;
 use super::{CLEAN_UP_DEADLINE, PROBE_DEADLINE, REQUEST_DEADLINE};
-use crate::cases::deployment::PlannedServer;
+use crate::cases::deployment::ConfiguredServer;
 use crate::{cases::axis::ServerKind, catalogue::ProtocolVersion};
 
 /// The client towards all upstreams.
@@ -70,7 +70,7 @@ pub(super) enum Trouble {
 }
 
 /// Whether a caller's token would go to another machine without TLS (OAuth 2.1 §1.5).
-pub(super) fn is_in_the_clear(server: &PlannedServer) -> bool {
+pub(super) fn is_in_the_clear(server: &ConfiguredServer) -> bool {
     let is_here = |url: &url::Url| {
         url.host_str()
             .is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host))
@@ -135,7 +135,7 @@ impl Gateway {
     /// Asks a server what it makes of a token, with an `initialize` of the gateway's own whose session is ended at once.
     pub(super) async fn probe(
         self: &Arc<Self>,
-        server: &PlannedServer,
+        server: &ConfiguredServer,
         token: &HeaderValue,
     ) -> Probed {
         if self.has(Switch::AsksNothingBeforehand) || self.is_remembered(server, token) {
@@ -220,7 +220,7 @@ impl Gateway {
     }
 
     /// Whether a variant was told a moment ago that this server takes this token (PRB-16).
-    fn is_remembered(&self, server: &PlannedServer, token: &HeaderValue) -> bool {
+    fn is_remembered(&self, server: &ConfiguredServer, token: &HeaderValue) -> bool {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let since = accepted
             .get(&(server.name.clone(), token.clone()))
@@ -244,7 +244,11 @@ impl Gateway {
         Arc::clone(queues.entry(token.clone()).or_default())
     }
 
-    fn probe_request(&self, server: &PlannedServer, token: &HeaderValue) -> Request<Full<Bytes>> {
+    fn probe_request(
+        &self,
+        server: &ConfiguredServer,
+        token: &HeaderValue,
+    ) -> Request<Full<Bytes>> {
         let (method, message) = if self.has(Switch::HeadProbeOnly) {
             (Method::HEAD, None)
         } else if self.has(Switch::ProbesWithToolsCall) {
@@ -254,7 +258,9 @@ impl Gateway {
                     json!({ "jsonrpc": "2.0", "id": "probe", "method": "tools/call", "params": { "name": "echo", "arguments": {} } }),
                 ),
             )
-        } else if server.era == ProtocolVersion::V2026_07_28 && !self.has(Switch::OpensAsBefore) {
+        } else if server.protocol_version == ProtocolVersion::V2026_07_28
+            && !self.has(Switch::OpensAsBefore)
+        {
             let mut meta = json!({ "io.modelcontextprotocol/protocolVersion": REVISION_2026, "io.modelcontextprotocol/clientCapabilities": {} });
             if self.has(Switch::CarelessDiscover) {
                 meta = json!({});
@@ -315,7 +321,7 @@ impl Gateway {
     }
 
     /// The credential that the token endpoint mints, asked for once however many requests wait for it.
-    pub(super) async fn minted(&self, server: &PlannedServer) -> Option<HeaderValue> {
+    pub(super) async fn minted(&self, server: &ConfiguredServer) -> Option<HeaderValue> {
         let mut minted = self.minted.lock().await;
         if let Some((credential, _)) =
             minted.get(&server.name).filter(|(_, until)| Instant::now() < *until)
@@ -324,8 +330,8 @@ impl Gateway {
         }
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", &self.plan.client_id)
-            .append_pair("client_secret", &self.plan.client_secret)
+            .append_pair("client_id", &self.deployment.client_id)
+            .append_pair("client_secret", &self.deployment.client_secret)
             .finish();
         let request = Request::post(server.token_url.as_ref()?)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")

@@ -18,7 +18,7 @@ pub struct Variant {
     #[serde(rename = "name")]
     pub switch: Switch,
     /// What the gateway does, in one line.
-    pub does: String,
+    pub description: String,
     /// What allows it: a requirement, or a section of a specification.
     pub permitted: Vec<String>,
     /// The profiles in which it is driven: those in which it can show.

@@ -2,7 +2,7 @@
 
 use crate::judge::{baseline::Assessment, run_file::Run, summary::ProfileResult};
 use crate::judge::{
-    effective_verdict::{Standing, Standings},
+    effective_verdict::{EffectiveVerdict, EffectiveVerdicts},
     summary::{outcome, verdicts},
 };
 
@@ -10,16 +10,20 @@ const LABEL: &str = "preflight";
 
 /// What it says, and its colour by name and by value.
 fn badge(run: &Run, assessment: &Assessment<'_>) -> (String, &'static str, &'static str) {
-    let rows = Standings::new(run, assessment).rows(run);
+    let rows = EffectiveVerdicts::new(run, assessment).rows(run);
     let core = || {
-        rows.iter()
-            .filter(|row| row.verdict.core && row.judged() && row.standing > Standing::Inconclusive)
+        rows.iter().filter(|row| {
+            row.verdict.core && row.judged() && row.standing > EffectiveVerdict::Inconclusive
+        })
     };
     let met = core()
         .filter(|row| {
             matches!(
                 row.standing,
-                Standing::Pass | Standing::Info | Standing::NonStrict | Standing::Warn
+                EffectiveVerdict::Pass
+                    | EffectiveVerdict::Info
+                    | EffectiveVerdict::NonStrict
+                    | EffectiveVerdict::Warn
             )
         })
         .count();

@@ -18,13 +18,13 @@ use crate::{
 
 /// Header lines whose values are drawn anew each time.
 const VOLATILE: [&str; 6] =
-    ["date", "mcp-session-id", "x-request-id", "x-fleet-answer", "age", "traceparent"];
+    ["date", "mcp-session-id", "x-request-id", "x-mock-answer", "age", "traceparent"];
 /// Observables that depend on how busy the machine is, and whose being met is therefore no part of the form.
 const TIMED: [&str; 6] = [
-    "answered",
-    "clean-up",
+    "response-head-time",
+    "probe-session-end",
     "connections-per-exchange",
-    "pace",
+    "event-delivery",
     "probe-wait",
     "upstream-settled",
 ];
@@ -61,8 +61,8 @@ struct Arrived {
 /// The lines.
 pub(super) fn canonical(run: &Run) -> String {
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
-    for JudgedCase { id, only, cell, gateway, trace, findings, .. } in run.cases() {
-        let scenario = if cell.is_none() { Scenario::find(&only) } else { None };
+    for JudgedCase { id, only, matrix_case, gateway, trace, findings, .. } in run.cases() {
+        let scenario = if matrix_case.is_none() { Scenario::find(&only) } else { None };
         let together =
             scenario.is_some_and(|scenario| scenario.steps.iter().any(|step| step.together));
         let plain = Plain::new(run.setup.as_ref(), gateway, trace);
@@ -121,12 +121,12 @@ impl Plain {
         };
         let mut names: Vec<(String, String)> = Vec::new();
         names.extend(origin(gateway).map(|origin| (origin, "GATEWAY".to_owned())));
-        for server in setup.iter().flat_map(|setup| &setup.plan.servers) {
+        for server in setup.iter().flat_map(|setup| &setup.deployment.servers) {
             names.extend(origin(&server.url).map(|origin| (origin, server.name.to_uppercase())));
         }
         names.extend(
             setup
-                .and_then(|setup| origin(&setup.plan.issuer))
+                .and_then(|setup| origin(&setup.deployment.issuer))
                 .map(|origin| (origin, "ISSUER".to_owned())),
         );
         let issued = trace

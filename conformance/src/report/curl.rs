@@ -1,6 +1,6 @@
 //! Writes the command line that sends a recorded request again.
 //!
-//! It works for as long as the gateway and the fleet of that run are up, which `--hold` sees to.
+//! It works for as long as the gateway and the mock upstreams of that run are up, which `--hold` sees to.
 
 use std::fmt::Write as _;
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// A finding with everything that a reader wants to see beside it.
 pub(super) struct Failure<'a> {
-    /// The id of the cell or scenario.
+    /// The id of the matrix case or scenario.
     pub(super) about: String,
     pub(super) finding: &'a Finding,
     gateway: &'a str,
@@ -35,7 +35,7 @@ impl Failure<'_> {
         let name = finding.verdict.as_str().to_uppercase();
         let Requirement { id, level, statement, sources, .. } = requirement;
         let _ = writeln!(text, "{name}  {id}  {level}  {statement}  {}{kind}", sources.join(" · "));
-        row(text, if about.starts_with("scenario ") { "case" } else { "cell" }, about);
+        row(text, if about.starts_with("scenario ") { "case" } else { "matrix-case" }, about);
         row(
             text,
             "expected",
@@ -65,7 +65,7 @@ impl Failure<'_> {
     }
 }
 
-/// Every failure of one cell or scenario in full, as the report shows one of them; nothing where there is none.
+/// Every failure of one matrix case or scenario in full, as the report shows one of them; nothing where there is none.
 #[must_use]
 pub fn in_full(run: &Run, about: &str) -> String {
     let mut text = String::new();
@@ -97,5 +97,6 @@ pub(super) fn failures(run: &Run) -> impl Iterator<Item = Failure<'_>> {
 
 /// Whether the upstream answers alike when the last request of a case is sent again: its token says how, or it is simply healthy.
 pub(super) fn replays(case: &JudgedCase<'_>) -> bool {
-    case.cell.is_none_or(|cell| is_scripted(cell) || cell.upstream == "200-json")
+    case.matrix_case
+        .is_none_or(|matrix_case| is_scripted(matrix_case) || matrix_case.upstream == "200-json")
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::word;
 use crate::judge::{
-    effective_verdict::{Row, Standings},
+    effective_verdict::{EffectiveVerdicts, Row},
     summary::{outcome, verdicts},
 };
 use crate::{
@@ -29,7 +29,7 @@ struct Document<'a> {
     filters: &'a [String],
     interrupted: bool,
     result: &'static str,
-    cells: usize,
+    matrix_cases: usize,
     scenarios: usize,
     core: BTreeMap<&'static str, usize>,
     recommended: BTreeMap<&'static str, usize>,
@@ -74,8 +74,8 @@ struct Told<'a> {
 #[derive(Serialize)]
 struct Damage<'a> {
     start: String,
-    cells: &'a [String],
-    says: &'a str,
+    matrix_cases: &'a [String],
+    description: &'a str,
 }
 
 #[derive(Serialize)]
@@ -94,10 +94,10 @@ struct Stale<'a> {
 
 /// The document.
 pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
-    let standings = Standings::new(run, assessment);
-    let rows = standings.rows(run);
+    let effective_verdicts = EffectiveVerdicts::new(run, assessment);
+    let rows = effective_verdicts.rows(run);
     let header = &run.header;
-    let requirements = rows.iter().map(|row| requirement(run, &standings, row)).collect();
+    let requirements = rows.iter().map(|row| requirement(run, &effective_verdicts, row)).collect();
     let stale = assessment.stale.iter().map(|known| Stale {
         requirement: &known.requirement,
         verdict: known.verdict.as_str(),
@@ -105,8 +105,8 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
     });
     let damages = run.damages.iter().map(|damage| Damage {
         start: damage.start.to_string(),
-        cells: &damage.cells,
-        says: &damage.says,
+        matrix_cases: &damage.matrix_cases,
+        description: &damage.description,
     });
     let document = Document {
         version: VERSION,
@@ -123,7 +123,7 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
         filters: &header.filters,
         interrupted: run.interrupted,
         result: word(outcome(run, &verdicts(run))),
-        cells: run.cells.len(),
+        matrix_cases: run.matrix_cases.len(),
         scenarios: run.scenarios.len(),
         core: totals(&rows, true),
         recommended: totals(&rows, false),
@@ -150,7 +150,11 @@ pub(super) fn totals(rows: &[Row<'_>], core: bool) -> BTreeMap<&'static str, usi
     totals
 }
 
-fn requirement<'a>(run: &'a Run, standings: &Standings<'a>, row: &Row<'a>) -> Requirement<'a> {
+fn requirement<'a>(
+    run: &'a Run,
+    effective_verdicts: &EffectiveVerdicts<'a>,
+    row: &Row<'a>,
+) -> Requirement<'a> {
     let verdict = &row.verdict;
     Requirement {
         id: verdict.id.clone(),
@@ -168,7 +172,7 @@ fn requirement<'a>(run: &'a Run, standings: &Standings<'a>, row: &Row<'a>) -> Re
             .collect(),
         note: verdict.note.clone(),
         known: row.known.map(|known| known.reason.as_str()),
-        first: first(run, standings, row).map(|(case, finding)| {
+        first: first(run, effective_verdicts, row).map(|(case, finding)| {
             let Finding { rule, observable, expected, seen, .. } = finding;
             Told { case, rule, observable, expected, seen }
         }),
@@ -178,16 +182,16 @@ fn requirement<'a>(run: &'a Run, standings: &Standings<'a>, row: &Row<'a>) -> Re
 /// The first case that stands as its requirement does, where that is worth telling.
 pub(super) fn first<'a>(
     run: &'a Run,
-    standings: &Standings<'_>,
+    effective_verdicts: &EffectiveVerdicts<'_>,
     row: &Row<'_>,
 ) -> Option<(String, &'a Finding)> {
-    use crate::judge::effective_verdict::Standing;
-    if row.standing <= Standing::Info {
+    use crate::judge::effective_verdict::EffectiveVerdict;
+    if row.standing <= EffectiveVerdict::Info {
         return None;
     }
     run.findings().find(|(about, finding)| {
-        let standing = standings.of(about, finding);
+        let standing = effective_verdicts.of(about, finding);
         finding.requirement == row.verdict.id
-            && (standing == row.standing || standing == Standing::Inconclusive)
+            && (standing == row.standing || standing == EffectiveVerdict::Inconclusive)
     })
 }

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{failure, is_alike};
-use crate::judge::effective_verdict::{Row, Standing, Standings};
+use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row};
 use crate::judge::{baseline::Assessment, run_file::Run};
 
 /// The XML document.
 pub(super) fn junit(run: &Run, assessment: &Assessment<'_>) -> String {
-    let standings = Standings::new(run, assessment);
+    let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
-    for row in standings.rows(run) {
+    for row in effective_verdicts.rows(run) {
         let family = row.family().to_owned();
         if !order.contains(&family) {
             order.push(family.clone());
@@ -56,10 +56,11 @@ fn test(run: &Run, row: &Row<'_>) -> TestCase {
         status
     } else {
         match row.standing {
-            Standing::NotApplicable | Standing::Skip | Standing::Known | Standing::Recommended => {
-                TestCaseStatus::skipped()
-            }
-            Standing::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
+            EffectiveVerdict::NotApplicable
+            | EffectiveVerdict::Skip
+            | EffectiveVerdict::ExpectedFailure
+            | EffectiveVerdict::Recommended => TestCaseStatus::skipped(),
+            EffectiveVerdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
             _ => TestCaseStatus::success(),
         }
     };
@@ -68,9 +69,11 @@ fn test(run: &Run, row: &Row<'_>) -> TestCase {
         (_, Some(known), _) => {
             _ = status.set_message(format!("known {}: {}", known.verdict, known.reason))
         }
-        (Standing::Recommended, ..) => _ = status.set_message("not met, and only recommended"),
-        (Standing::NotApplicable, _, Some(note)) => _ = status.set_message(note.clone()),
-        (Standing::NotApplicable | Standing::Skip, ..) => {
+        (EffectiveVerdict::Recommended, ..) => {
+            _ = status.set_message("not met, and only recommended")
+        }
+        (EffectiveVerdict::NotApplicable, _, Some(note)) => _ = status.set_message(note.clone()),
+        (EffectiveVerdict::NotApplicable | EffectiveVerdict::Skip, ..) => {
             _ = status.set_message(row.standing.as_str())
         }
         _ => {}
@@ -98,7 +101,7 @@ fn whole(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
     let damages = run
         .damages
         .iter()
-        .map(|damage| format!("{} after {}", damage.says, damage.cells.join(", ")))
+        .map(|damage| format!("{} after {}", damage.description, damage.matrix_cases.join(", ")))
         .collect();
     add("the implementation survives its upstreams", damages, NonSuccessKind::Failure);
     let stale = assessment

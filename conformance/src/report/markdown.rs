@@ -8,14 +8,14 @@ use super::{
 };
 use crate::judge::{baseline::Assessment, run_file::Run};
 use crate::judge::{
-    effective_verdict::{Row, Standing, Standings},
+    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row},
     summary::{outcome, verdicts},
 };
 
 /// The summary.
 pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
-    let standings = Standings::new(run, assessment);
-    let rows = standings.rows(run);
+    let effective_verdicts = EffectiveVerdicts::new(run, assessment);
+    let rows = effective_verdicts.rows(run);
     let header = &run.header;
     let mut text = format!(
         "## Preflight: {} {}\n\n",
@@ -26,8 +26,8 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let interrupted = if run.interrupted { ", stopped before its end" } else { "" };
     let _ = writeln!(
         text,
-        "**{result}**{interrupted} · {} cells and {} scenarios\n",
-        run.cells.len(),
+        "**{result}**{interrupted} · {} matrix cases and {} scenarios\n",
+        run.matrix_cases.len(),
         run.scenarios.len()
     );
     if !header.filters.is_empty() {
@@ -36,7 +36,7 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     text.push_str("| | judged | stands as |\n| --- | ---: | --- |\n");
     for (name, core) in [("core", true), ("recommended", false)] {
         let totals = totals(&rows, core);
-        let of: Vec<String> = Standing::ALL
+        let of: Vec<String> = EffectiveVerdict::ALL
             .iter()
             .rev()
             .filter_map(|standing| Some(format!("{} {standing}", totals.get(standing.as_str())?)))
@@ -45,7 +45,7 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
             writeln!(text, "| {name} | {} | {} |", totals.values().sum::<usize>(), of.join(", "));
     }
     for damage in &run.damages {
-        let _ = writeln!(text, "\n> **Damage** {}", escaped(&damage.says));
+        let _ = writeln!(text, "\n> **Damage** {}", escaped(&damage.description));
     }
     for stale in &assessment.stale {
         let _ = writeln!(
@@ -59,20 +59,23 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
         "Not as expected",
         rows.iter().filter(|row| row.unexpected),
         run,
-        &standings,
+        &effective_verdicts,
     );
-    let known = |row: &&Row<'_>| row.standing == Standing::Known && !row.unexpected;
-    table(&mut text, "Known failures", rows.iter().filter(known), run, &standings);
+    let known =
+        |row: &&Row<'_>| row.standing == EffectiveVerdict::ExpectedFailure && !row.unexpected;
+    table(&mut text, "Known failures", rows.iter().filter(known), run, &effective_verdicts);
     let advice = |row: &&Row<'_>| {
-        matches!(row.standing, Standing::Recommended | Standing::Warn | Standing::NonStrict)
-            && !row.unexpected
+        matches!(
+            row.standing,
+            EffectiveVerdict::Recommended | EffectiveVerdict::Warn | EffectiveVerdict::NonStrict
+        ) && !row.unexpected
     };
     table(
         &mut text,
         "Recommended, and not met",
         rows.iter().filter(advice),
         run,
-        &standings,
+        &effective_verdicts,
     );
     let _ = writeln!(
         text,
@@ -87,7 +90,7 @@ fn table<'a, 'b: 'a>(
     title: &str,
     rows: impl Iterator<Item = &'a Row<'b>>,
     run: &Run,
-    standings: &Standings<'_>,
+    effective_verdicts: &EffectiveVerdicts<'_>,
 ) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
@@ -98,7 +101,7 @@ fn table<'a, 'b: 'a>(
         "\n### {title}\n\n| requirement | | expected | seen |\n| --- | --- | --- | --- |"
     );
     for row in rows {
-        let (expected, seen) = match (row.known, first(run, standings, row)) {
+        let (expected, seen) = match (row.known, first(run, effective_verdicts, row)) {
             (Some(known), _) if !row.unexpected => {
                 (known.verdict.to_string(), escaped(&known.reason))
             }

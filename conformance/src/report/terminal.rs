@@ -29,9 +29,9 @@ pub fn terminal(run: &Run, assessment: &Assessment<'_>) -> String {
         failure(&mut text, run, verdict);
     }
     for damage in &run.damages {
-        let _ = writeln!(text, "\nDAMAGE  {}", damage.says);
-        for cell in &damage.cells {
-            let _ = writeln!(text, "        after  {cell}");
+        let _ = writeln!(text, "\nDAMAGE  {}", damage.description);
+        for matrix_case in &damage.matrix_cases {
+            let _ = writeln!(text, "        after  {matrix_case}");
         }
     }
     expectations(&mut text, assessment);
@@ -54,7 +54,7 @@ fn head(text: &mut String, run: &Run) {
         "profile {} · strategy {} · {}",
         profiles.join(", "),
         strategies.join(", "),
-        header.layout
+        header.credential_layout
     );
     if !header.filters.is_empty() {
         let _ = writeln!(text, "only a part: {}", header.filters.join(" "));
@@ -102,7 +102,7 @@ fn failure(text: &mut String, run: &Run, verdict: &RequirementVerdict) {
     }
 }
 
-/// What the failing cells have in common, as the values that each axis takes over them; scenarios by their ids.
+/// What the failing matrix cases have in common, as the values that each axis takes over them; scenarios by their ids.
 fn spread(alike: &[Failure<'_>]) -> String {
     let scenarios: BTreeSet<&str> = alike
         .iter()
@@ -121,12 +121,12 @@ fn spread(alike: &[Failure<'_>]) -> String {
         0..=3 => axis.into_iter().collect::<Vec<_>>().join("|"),
         n => format!("{n} values"),
     };
-    let cells = values.into_iter().map(say).collect::<Vec<_>>().join(" / ");
+    let matrix_cases = values.into_iter().map(say).collect::<Vec<_>>().join(" / ");
     let scenarios = scenarios.len();
     if scenarios == 0 {
-        cells
+        matrix_cases
     } else {
-        format!("{cells}, and {scenarios} of scenarios")
+        format!("{matrix_cases}, and {scenarios} of scenarios")
     }
 }
 
@@ -180,10 +180,10 @@ fn summary(text: &mut String, run: &Run, verdicts: &[RequirementVerdict]) {
         verdicts.iter().partition(|verdict| is_listed(verdict));
     let _ = writeln!(
         text,
-        "{:<12}  {} requirements judged over {} cells and {} scenarios; {} not judged in this run (preflight-conformance list says why)",
+        "{:<12}  {} requirements judged over {} matrix cases and {} scenarios; {} not judged in this run (preflight-conformance list says why)",
         "of",
         judged.len(),
-        run.cells.len(),
+        run.matrix_cases.len(),
         run.scenarios.len(),
         unjudged.len()
     );

@@ -9,13 +9,13 @@ use crate::judge::{
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Start, Strategy},
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         token_script::CaseId,
     },
     catalogue::{Profile, ProtocolVersion},
     judge::{
         baseline::Baseline,
-        run_file::{Damage, Evidence, FORMAT, Header, JudgedCell},
+        run_file::{Damage, Evidence, FORMAT, Header, JudgedMatrixCase},
     },
     trace::{Arrival, Ending, Exchange, Secret, SecretKind, Trace},
 };
@@ -31,7 +31,7 @@ fn finding(requirement: &str, verdict: Verdict) -> Finding {
     }
 }
 
-fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
+fn matrix_case(method: Method, findings: Vec<Finding>) -> JudgedMatrixCase {
     let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let exchange = Exchange {
         method: "POST".into(),
@@ -58,8 +58,8 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
         session_ended: None,
     };
     let secrets = vec![Secret { kind: SecretKind::UpstreamToken, value: "the-token".into() }];
-    JudgedCell {
-        cell: Cell {
+    JudgedMatrixCase {
+        matrix_case: MatrixCase {
             credentials: Credentials::KeyAndToken,
             server: ServerKind::Forwarding,
             upstream: "403-bare+oauth".into(),
@@ -67,7 +67,7 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
             route: "/mcp/{server}".into(),
             strategy: Strategy::Own,
             profile: Profile::Seed,
-            era: ProtocolVersion::default(),
+            protocol_version: ProtocolVersion::default(),
         },
         gateway: "http://127.0.0.1:1".into(),
         trace: Trace {
@@ -82,7 +82,7 @@ fn cell(method: Method, findings: Vec<Finding>) -> JudgedCell {
     }
 }
 
-fn run(cells: Vec<JudgedCell>) -> Run {
+fn run(matrix_cases: Vec<JudgedMatrixCase>) -> Run {
     let header = Header {
         format: FORMAT,
         suite: "0.1.0".into(),
@@ -93,10 +93,10 @@ fn run(cells: Vec<JudgedCell>) -> Run {
         seed: 7,
         profiles: vec![Profile::Seed],
         strategies: vec![Strategy::Own],
-        layout: "key and token".into(),
+        credential_layout: "key and token".into(),
         filters: Vec::new(),
     };
-    Run { cells, ..Run::new(header) }
+    Run { matrix_cases, ..Run::new(header) }
 }
 
 fn report(run: &Run, baseline: &str) -> String {
@@ -107,7 +107,10 @@ fn report(run: &Run, baseline: &str) -> String {
 #[test]
 fn a_failure_is_shown_once_with_how_many_are_alike() {
     let failing = |method| {
-        cell(method, vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Pass)])
+        matrix_case(
+            method,
+            vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Pass)],
+        )
     };
     insta::assert_snapshot!(report(
         &run(vec![failing(Method::ToolsList), failing(Method::ToolsCall)]),
@@ -117,14 +120,14 @@ fn a_failure_is_shown_once_with_how_many_are_alike() {
 
 #[test]
 fn what_the_baseline_does_not_know_and_what_it_knows_too_well_are_both_told() {
-    let baseline = "[[known-failure]]\nrequirement = 'STA-05'\nverdict = 'fail'\nreason = 'a'\n\
-                    [[known-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'b'\n";
+    let baseline = "[[expected-failure]]\nrequirement = 'STA-05'\nverdict = 'fail'\nreason = 'a'\n\
+                    [[expected-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'b'\n";
     let findings = vec![
         finding("STA-05", Verdict::Fail),
         finding("STA-06", Verdict::Pass),
         finding("STA-01", Verdict::Fail),
     ];
-    let text = report(&run(vec![cell(Method::Get, findings)]), baseline);
+    let text = report(&run(vec![matrix_case(Method::Get, findings)]), baseline);
     assert!(text.contains("UNEXPECTED  STA-01"), "{text}");
     assert!(text.contains("STALE  STA-06  fail  b"), "{text}");
     assert!(!text.contains("UNEXPECTED  STA-05"), "{text}");
@@ -136,26 +139,26 @@ fn recommended_requirements_fail_nobody_but_us() {
     assert!(counts(&recommended, true) && !counts(&recommended, false));
     let should = finding("STR-12", Verdict::Warn);
     assert!(counts(&should, true) && !counts(&should, false));
-    let stranger = run(vec![cell(Method::Get, vec![recommended])]);
+    let stranger = run(vec![matrix_case(Method::Get, vec![recommended])]);
     assert_eq!(outcome(&stranger, &verdicts(&stranger)), ProfileResult::Partial);
 }
 
 #[test]
 fn damage_is_a_failure_whatever_else_was_found() {
-    let mut damaged = run(vec![cell(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
+    let mut damaged = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
     assert_eq!(outcome(&damaged, &verdicts(&damaged)), ProfileResult::Success);
     damaged.damages.push(Damage {
         start: Start { profile: Profile::Seed, strategy: Strategy::Own },
-        cells: vec!["a cell".into()],
-        says: "no answer".into(),
+        matrix_cases: vec!["a matrix case".into()],
+        description: "no answer".into(),
     });
     assert_eq!(outcome(&damaged, &verdicts(&damaged)), ProfileResult::Failure);
-    assert!(report(&damaged, "").contains("DAMAGE  no answer\n        after  a cell"));
+    assert!(report(&damaged, "").contains("DAMAGE  no answer\n        after  a matrix case"));
 }
 
 #[test]
 fn what_no_case_says_anything_about_is_as_red_as_a_failure() {
-    let silent = run(vec![cell(
+    let silent = run(vec![matrix_case(
         Method::Get,
         vec![finding("STA-05", Verdict::Inconclusive), finding("STA-06", Verdict::Pass)],
     )]);
@@ -166,10 +169,10 @@ fn what_no_case_says_anything_about_is_as_red_as_a_failure() {
     );
     let baseline = Baseline::parse("").unwrap();
     assert_eq!(baseline.assess(&silent, failures_of(&silent)).unexpected.len(), 1);
-    let entry = "[[known-failure]]\nrequirement = 'STA-05'\nverdict = 'untestable'\nreason = 'answers by itself'\n";
+    let entry = "[[expected-failure]]\nrequirement = 'STA-05'\nverdict = 'untestable'\nreason = 'answers by itself'\n";
     let known = Baseline::parse(entry).unwrap();
     assert!(known.assess(&silent, failures_of(&silent)).unexpected.is_empty());
-    let told = run(vec![cell(
+    let told = run(vec![matrix_case(
         Method::Get,
         vec![finding("STA-05", Verdict::Inconclusive), finding("STA-05", Verdict::Pass)],
     )]);
@@ -193,17 +196,18 @@ fn eventful() -> Run {
         finding("STA-03", Verdict::Skip),
     ];
     other.push(finding("STA-04", Verdict::Inconclusive));
-    let mut run = run(vec![cell(Method::ToolsList, findings), cell(Method::Get, other)]);
+    let mut run =
+        run(vec![matrix_case(Method::ToolsList, findings), matrix_case(Method::Get, other)]);
     run.damages.push(Damage {
         start: Start { profile: Profile::Seed, strategy: Strategy::Own },
-        cells: vec!["a cell".into()],
-        says: "a healthy call got 502".into(),
+        matrix_cases: vec!["a matrix case".into()],
+        description: "a healthy call got 502".into(),
     });
     run
 }
 
-const KNOWN: &str = "[[known-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'sends a challenge with 403, reported'\n\
-                     [[known-failure]]\nrequirement = 'STA-01'\nverdict = 'fail'\nreason = 'used to answer 200'\n";
+const KNOWN: &str = "[[expected-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'sends a challenge with 403, reported'\n\
+                     [[expected-failure]]\nrequirement = 'STA-01'\nverdict = 'fail'\nreason = 'used to answer 200'\n";
 
 fn rendered(run: &Run, format: Format) -> String {
     let baseline = Baseline::parse(KNOWN).unwrap();
@@ -240,7 +244,7 @@ fn what_a_ci_system_reads() {
         .map(|case| format!("{} {:?}\n", case.name.as_str(), case.status))
         .collect();
     insta::assert_snapshot!(failed.concat());
-    let calm = run(vec![cell(
+    let calm = run(vec![matrix_case(
         Method::Get,
         vec![finding("STA-06", Verdict::Fail), finding("CRD-04", Verdict::Fail)],
     )]);
@@ -276,7 +280,7 @@ fn a_table_of_what_judges_what_names_its_gaps() {
 fn the_canonical_form_knows_neither_time_nor_port() {
     let one = eventful();
     let mut other = eventful();
-    for judged in &mut other.cells {
+    for judged in &mut other.matrix_cases {
         judged.gateway = "http://127.0.0.1:2".into();
         judged.trace.exchanges[0].head_after_ms = Some(9.0);
         judged.trace.exchanges[0].headers.push(("Date".into(), "today".into()));
@@ -284,12 +288,12 @@ fn the_canonical_form_knows_neither_time_nor_port() {
         judged.trace.arrivals[0].connection = 9;
     }
     let mut dated = one.clone();
-    dated.cells.iter_mut().for_each(|judged| {
+    dated.matrix_cases.iter_mut().for_each(|judged| {
         judged.trace.exchanges[0].headers.push(("Date".into(), "yesterday".into()))
     });
-    other.cells.reverse();
+    other.matrix_cases.reverse();
     assert_eq!(rendered(&dated, Format::Canonical), rendered(&other, Format::Canonical));
-    other.cells[0].findings[0].verdict = Verdict::Untestable;
+    other.matrix_cases[0].findings[0].verdict = Verdict::Untestable;
     assert_ne!(rendered(&dated, Format::Canonical), rendered(&other, Format::Canonical));
 }
 
@@ -297,7 +301,7 @@ fn the_canonical_form_knows_neither_time_nor_port() {
 fn the_page_carries_everything_and_believes_nothing() {
     let mut run = eventful();
     run.header.implementation = "<img src=x onerror=alert(1)>".into();
-    run.cells[0].trace.exchanges[0].body = "</script><script>alert(2)</script>".into();
+    run.matrix_cases[0].trace.exchanges[0].body = "</script><script>alert(2)</script>".into();
     let page = rendered(&run, Format::Html);
     assert_eq!(page.matches("<script").count(), 2, "one for the data, one for the code");
     assert!(
@@ -307,8 +311,8 @@ fn the_page_carries_everything_and_believes_nothing() {
     assert!(page.contains("&lt;img src=x"));
     assert_eq!(
         page.matches("class=\"sq ").count(),
-        2 + crate::judge::effective_verdict::Standing::ALL.len(),
-        "a square for each cell, and the legend's"
+        2 + crate::judge::effective_verdict::EffectiveVerdict::ALL.len(),
+        "a square for each matrix case, and the legend's"
     );
     for outside in ["http://", "https://", "url(", "@import", "<link", "<iframe"] {
         assert!(!page.contains(outside), "the page names {outside}");

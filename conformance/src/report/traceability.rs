@@ -31,12 +31,12 @@ pub(super) fn traceability(run: &Run) -> String {
     }
     let header = &run.header;
     let mut text = format!(
-        "# What judges what\n\nFrom a run of suite {} (catalogue {}) against {} {}, over {} cells and {} scenarios.\n",
+        "# What judges what\n\nFrom a run of suite {} (catalogue {}) against {} {}, over {} matrix cases and {} scenarios.\n",
         header.suite,
         header.catalogue,
         escaped(&header.implementation),
         escaped(&header.version),
-        run.cells.len(),
+        run.matrix_cases.len(),
         run.scenarios.len()
     );
     if !header.filters.is_empty() {

@@ -1,6 +1,6 @@
-//! Drives the cells of one batch: those with a script all at once, those without one after another on each server.
+//! Drives the matrix cases of one batch: those with a script all at once, those without one after another on each server.
 //!
-//! Most of a cell's time is waiting, for answers that come late or never; so many run at once.
+//! Most of a matrix case's time is waiting, for answers that come late or never; so many run at once.
 
 use std::sync::Arc;
 
@@ -31,17 +31,17 @@ pub(super) async fn drive(stage: &Arc<Stage>, batch: &[Planned], jobs: usize) ->
     driven.into_iter().map(|(_, driven)| driven).collect()
 }
 
-/// One task: its cells run one after another, each when there is a slot.
+/// One task: its matrix cases run one after another, each when there is a slot.
 fn spawn(
     running: &mut JoinSet<Vec<(usize, Driven)>>,
     stage: &Arc<Stage>,
     slots: &Arc<Semaphore>,
-    cells: Vec<(usize, Planned, Case)>,
+    matrix_cases: Vec<(usize, Planned, Case)>,
 ) {
     let (stage, slots) = (Arc::clone(stage), Arc::clone(slots));
     running.spawn(async move {
-        let mut driven = Vec::with_capacity(cells.len());
-        for (index, planned, case) in cells {
+        let mut driven = Vec::with_capacity(matrix_cases.len());
+        for (index, planned, case) in matrix_cases {
             // The semaphore is never closed; without a permit there would only be more at once.
             let _slot = slots.acquire().await;
             driven.push((index, stage.drive(planned, case).await));
@@ -50,7 +50,7 @@ fn spawn(
     });
 }
 
-/// Collects what the upstreams saw of each cell, once they are at rest.
+/// Collects what the upstreams saw of each matrix case, once they are at rest.
 pub(super) async fn collect(stage: &Arc<Stage>, driven: Vec<Driven>) -> Vec<Collected> {
     let mut running = JoinSet::new();
     for (index, driven) in driven.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Drives what is selected through one implementation, start by start, and has every trace judged.
 //!
-//! Cells run in parallel, in batches; behind each batch stands a fence, a call that must succeed. Where it does not, the
-//! implementation is started afresh and the batch is run again in halves, until it is known which cell does the damage. What is
+//! Matrix cases run in parallel, in batches; behind each batch stands a fence, a call that must succeed. Where it does not, the
+//! implementation is started afresh and the batch is run again in halves, until it is known which matrix case does the damage. What is
 //! right is not decided here, and nothing is printed.
 
 mod batch;
@@ -19,32 +19,32 @@ mod steps;
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use self::stage::{Collected, Planned, Stage};
-pub use self::{parts::parts, recorder::Recorder, stage::Numbers};
+pub use self::{parts::parts, recorder::Recorder, stage::CaseNumbers};
 use crate::{
     cases::{
         axis::Start,
         deployment::Variant,
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         scenario::{SECOND_START, Scenario},
         selection::Selection,
     },
     catalogue::Feature,
-    client::{Client, ClientError, Patience},
-    implementations::resolve::{Running, Target, TargetError},
+    client::{Client, ClientError, ResponseTimeouts},
+    implementations::resolve::{Implementation, ImplementationError, Running},
     judge::{
         Finding,
         case::{Judgement, judge_matrix_case, judge_scenario},
         disclosure::Secrets,
         idle_gap,
         observables::{self, Context},
-        run_file::{Damage, Evidence, JudgedCell, JudgedScenario, Setup},
+        run_file::{Damage, Evidence, JudgedMatrixCase, JudgedScenario, Setup},
         whole_output,
     },
     trace::Trace,
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
-/// How many cells stand between two fences.
+/// How many matrix cases stand between two fences.
 const BATCH: usize = 256;
 /// How much later than a deadline allows something may come, for the machine is shared. Less than the model's probe deadline of a second
 /// by enough that two of them, one after the other, are still seen to be too long (PRB-02).
@@ -55,7 +55,7 @@ const RESTARTS: usize = 16;
 /// What a run is told.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many cells at once.
+    /// How many matrix cases at once.
     pub jobs: usize,
     /// Whether the first failure ends it.
     pub fail_fast: bool,
@@ -70,8 +70,8 @@ pub struct Options {
 pub struct Part {
     /// How the implementation is started.
     pub start: Start,
-    /// The cells, in the order of the matrix.
-    pub cells: Vec<Cell>,
+    /// The matrix cases, in the order of the matrix.
+    pub matrix_cases: Vec<MatrixCase>,
     /// The scenarios.
     pub scenarios: Vec<&'static Scenario>,
 }
@@ -81,7 +81,7 @@ pub struct Part {
 pub enum Progress<'a> {
     /// A sentence.
     Say(&'a str),
-    /// So many cells and scenarios are ahead, with this start.
+    /// So many matrix cases and scenarios are ahead, with this start.
     Begin(Start, usize),
     /// One of them is through.
     Step,
@@ -95,7 +95,7 @@ pub type Listener<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
 pub enum RunError {
     /// The implementation did not start.
     #[error(transparent)]
-    Target(#[from] TargetError),
+    Implementation(#[from] ImplementationError),
     /// Its base URL is not one.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -106,10 +106,10 @@ pub enum RunError {
 
 /// One run in progress.
 pub struct Runner<'a> {
-    target: &'a Target,
-    fleet: Arc<Fleet>,
+    target: &'a Implementation,
+    upstreams: Arc<MockUpstreams>,
     options: &'a Options,
-    numbers: Numbers,
+    numbers: CaseNumbers,
     say: Listener<'a>,
     counts: &'a dyn Fn(&Finding) -> bool,
 }
@@ -123,11 +123,11 @@ struct Floor {
 }
 
 impl<'a> Runner<'a> {
-    /// A run of the target between this fleet and its own client. `counts` says which findings are failures.
+    /// A run of the target between this mock upstreams and its own client. `counts` says which findings are failures.
     #[must_use]
     pub fn new(
-        target: &'a Target,
-        fleet: Arc<Fleet>,
+        target: &'a Implementation,
+        upstreams: Arc<MockUpstreams>,
         seed: u64,
         options: &'a Options,
         say: Listener<'a>,
@@ -135,9 +135,9 @@ impl<'a> Runner<'a> {
     ) -> Self {
         Self {
             target,
-            fleet,
+            upstreams,
             options,
-            numbers: Numbers::new(seed),
+            numbers: CaseNumbers::new(seed),
             say,
             counts,
         }
@@ -153,7 +153,7 @@ impl<'a> Runner<'a> {
         recorder.setup(self.setup())?;
         for part in parts {
             let mut floor = self.floor(part.start).await?;
-            (self.say)(Progress::Begin(part.start, part.cells.len() + part.scenarios.len()));
+            (self.say)(Progress::Begin(part.start, part.matrix_cases.len() + part.scenarios.len()));
             let ended = self.part(part, &mut floor, recorder).await;
             held.extend(floor.running);
             if ended? == Ended::Early {
@@ -172,12 +172,16 @@ impl<'a> Runner<'a> {
         if let Err(why) = floor.stage.fence().await {
             // Some implementations need one call to wake up.
             if floor.stage.fence().await.is_err() {
-                let says = format!("nothing can be judged: {why}");
-                recorder.damage(Damage { start: part.start, cells: Vec::new(), says })?;
+                let description = format!("nothing can be judged: {why}");
+                recorder.damage(Damage {
+                    start: part.start,
+                    matrix_cases: Vec::new(),
+                    description,
+                })?;
                 return Ok(Ended::Early);
             }
         }
-        let planned: Vec<Planned> = part.cells.iter().cloned().map(Planned::new).collect();
+        let planned: Vec<Planned> = part.matrix_cases.iter().cloned().map(Planned::new).collect();
         let (alone, scripted): (Vec<Planned>, Vec<Planned>) =
             planned.into_iter().partition(|planned| planned.alone);
         for batch in scripted.chunks(BATCH).chain(alone.chunks(BATCH)) {
@@ -209,11 +213,11 @@ impl<'a> Runner<'a> {
         let counted = metrics::of(floor.running.as_ref()).await.unwrap_or_default();
         let traces = recorder
             .run()
-            .cells
+            .matrix_cases
             .iter()
             .map(|judged| &judged.trace)
             .chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
-        let secrets = Secrets::of(self.fleet.plan(), traces);
+        let secrets = Secrets::of(self.upstreams.deployment(), traces);
         self.of_the_whole(
             whole_output::ID,
             whole_output::judge(&written, &counted, &secrets),
@@ -231,7 +235,7 @@ impl<'a> Runner<'a> {
         let control = floor.stage.fence().await;
         self.of_the_whole(
             idle_gap::ID,
-            idle_gap::judge(&self.fleet.record().take_late(), control.is_ok()),
+            idle_gap::judge(&self.upstreams.record().take_late(), control.is_ok()),
             floor,
             recorder,
         )
@@ -267,7 +271,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Runs a batch and its fence. Where the fence fails, runs the halves on fresh instances, down to the cell that does it.
+    /// Runs a batch and its fence. Where the fence fails, runs the halves on fresh instances, down to the matrix case that does it.
     async fn narrowed(
         &self,
         batch: Vec<Planned>,
@@ -291,8 +295,8 @@ impl<'a> Runner<'a> {
                 waiting.extend([second.to_vec(), first.to_vec()]);
                 continue;
             }
-            let cells = part.iter().map(|planned| planned.cell.to_string()).collect();
-            recorder.damage(Damage { start: floor.start, cells, says: why })?;
+            let matrix_cases = part.iter().map(|planned| planned.matrix_case.to_string()).collect();
+            recorder.damage(Damage { start: floor.start, matrix_cases, description: why })?;
             found = true;
             for collected in traces {
                 self.judge(collected, false, floor, recorder)?;
@@ -308,18 +312,19 @@ impl<'a> Runner<'a> {
         floor: &Floor,
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
-        let Collected { cell, trace, settled } = collected;
+        let Collected { matrix_case, trace, settled } = collected;
         let context = Context {
             settled: Some(settled),
             ..self.context(floor, control, String::new())
         };
-        let Judgement { observations, mut findings } = judge_matrix_case(&cell, &context, &trace);
-        self.keep_selected(&cell.to_string(), &mut findings);
+        let Judgement { observations, mut findings } =
+            judge_matrix_case(&matrix_case, &context, &trace);
+        self.keep_selected(&matrix_case.to_string(), &mut findings);
         let found = findings.iter().any(self.counts);
-        self.fleet.record().forget(&trace.case);
+        self.upstreams.record().forget(&trace.case);
         let evidence = Evidence::of(&context);
-        recorder.cell(JudgedCell {
-            cell,
+        recorder.matrix_case(JudgedMatrixCase {
+            matrix_case,
             gateway: context.base_url,
             trace,
             evidence,
@@ -342,10 +347,10 @@ impl<'a> Runner<'a> {
         let missing = scenario.missing(&context.features);
         let mut trace = floor.stage.empty_trace();
         if missing.is_none() {
-            let plan = self.fleet.plan().varied(variant);
+            let deployment = self.upstreams.deployment().varied(variant);
             match self
                 .target
-                .start(&plan, floor.start, &self.options.cache, |text| {
+                .start(&deployment, floor.start, &self.options.cache, |text| {
                     (self.say)(Progress::Say(text))
                 })
                 .await
@@ -423,13 +428,13 @@ impl<'a> Runner<'a> {
         if let Err(why) = control {
             recorder.damage(Damage {
                 start: floor.start,
-                cells: vec![format!("scenario {}", scenario.id)],
-                says: why,
+                matrix_cases: vec![format!("scenario {}", scenario.id)],
+                description: why,
             })?;
         }
         self.keep_selected(&scenario.id, &mut findings);
         let found = findings.iter().any(self.counts);
-        self.fleet.record().forget(&trace.case);
+        self.upstreams.record().forget(&trace.case);
         let evidence = Evidence::of(context);
         let (scenario, start, gateway) =
             (scenario.id.clone(), floor.start, context.base_url.clone());
@@ -450,11 +455,11 @@ impl<'a> Runner<'a> {
             .retain(|finding| self.options.selection.takes_finding(about, &finding.requirement));
     }
 
-    /// Starts the implementation and puts it between client and fleet.
+    /// Starts the implementation and puts it between client and mock upstreams.
     async fn floor(&self, start: Start) -> Result<Floor, RunError> {
         let running = self
             .target
-            .start(self.fleet.plan(), start, &self.options.cache, |text| {
+            .start(self.upstreams.deployment(), start, &self.options.cache, |text| {
                 (self.say)(Progress::Say(text))
             })
             .await?;
@@ -469,16 +474,19 @@ impl<'a> Runner<'a> {
             .first()
             .cloned()
             .unwrap_or_else(|| "/mcp/{server}".to_owned());
-        let client = Client::new(running.base_url(), Patience::of(&self.target.deadlines))?;
-        let (fleet, layout, numbers) =
-            (Arc::clone(&self.fleet), self.target.layout.clone(), self.numbers.clone());
+        let client = Client::new(running.base_url(), ResponseTimeouts::of(&self.target.deadlines))?;
+        let (upstreams, credential_layout, numbers) = (
+            Arc::clone(&self.upstreams),
+            self.target.credential_layout.clone(),
+            self.numbers.clone(),
+        );
         let message_bytes = self.target.surfaces.message_bytes;
         let has = |feature| self.target.features.contains(&feature);
         let has_sessions = has(Feature::Sessions) && has(Feature::SessionEnd);
         Ok(Arc::new(Stage {
-            fleet,
+            upstreams,
             client,
-            layout,
+            credential_layout,
             numbers,
             route,
             has_sessions,
@@ -499,7 +507,7 @@ impl<'a> Runner<'a> {
         }
         let running = self
             .target
-            .start(self.fleet.plan(), floor.start, &self.options.cache, |_| {})
+            .start(self.upstreams.deployment(), floor.start, &self.options.cache, |_| {})
             .await?;
         floor.stage = self.stage(&running)?;
         floor.running = Some(running);
@@ -525,9 +533,9 @@ impl<'a> Runner<'a> {
         let deadlines = &self.target.deadlines;
         let again = self.target.can_restart().then(|| SECOND_START.to_owned());
         Setup {
-            plan: self.fleet.plan().clone(),
-            key_header: self.target.layout.key_header.clone(),
-            token_header: self.target.layout.token_header.clone(),
+            deployment: self.upstreams.deployment().clone(),
+            key_header: self.target.credential_layout.key_header.clone(),
+            token_header: self.target.credential_layout.token_header.clone(),
             name_separator: self
                 .target
                 .several

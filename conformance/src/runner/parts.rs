@@ -6,28 +6,28 @@ use super::Part;
 use crate::{
     cases::{
         matrix::{self, Axes},
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         rule::RuleBook,
         scenario::Scenario,
         selection::Selection,
     },
-    implementations::resolve::Target,
+    implementations::resolve::Implementation,
 };
 
-/// The cells and scenarios of each start that the selection takes.
+/// The matrix cases and scenarios of each start that the selection takes.
 #[must_use]
-pub fn parts(target: &Target, selection: &Selection) -> Vec<Part> {
+pub fn parts(target: &Implementation, selection: &Selection) -> Vec<Part> {
     let part = |start| {
-        let (cells, _) = matrix::cells(Axes::embedded(), &[start], &target.routes);
-        let asked = |cell: &Cell| -> BTreeSet<String> {
+        let (matrix_cases, _) = matrix::matrix_cases(Axes::embedded(), &[start], &target.routes);
+        let asked = |matrix_case: &MatrixCase| -> BTreeSet<String> {
             RuleBook::embedded()
-                .of(cell)
+                .of(matrix_case)
                 .flat_map(|rule| rule.expectation.requires.iter().cloned())
                 .collect()
         };
-        let cells = cells
+        let matrix_cases = matrix_cases
             .into_iter()
-            .filter(|cell| selection.takes_cell(cell, || asked(cell)))
+            .filter(|matrix_case| selection.takes_matrix_case(matrix_case, || asked(matrix_case)))
             .collect();
         let scenarios = Scenario::embedded()
             .iter()
@@ -38,7 +38,7 @@ pub fn parts(target: &Target, selection: &Selection) -> Vec<Part> {
                 })
             })
             .collect();
-        Part { start, cells, scenarios }
+        Part { start, matrix_cases, scenarios }
     };
     target.starts().map(part).collect()
 }

@@ -1,4 +1,4 @@
-//! Fills what a scenario leaves open: where the gateway and the fleet are, the tokens of the case, and the parts of a request on the wire.
+//! Fills what a scenario leaves open: where the gateway and the mock upstreams are, the tokens of the case, and the parts of a request on the wire.
 //!
 //! | placeholder | stands for |
 //! | --- | --- |
@@ -11,15 +11,15 @@
 //! | `{rest-hex}` | in bytes: the number of those behind its line, as a chunk's size of four digits; they are then followed by the last chunk |
 //! | `{long}`, `{over}`, `{over-length}`, `{over-hex}` | 1 MiB of one letter; as many bytes as are too many for a message, and their number |
 
-use crate::{cases::deployment::Plan, client::Request, implementations::Layout};
+use crate::{cases::deployment::Deployment, client::Request, implementations::CredentialLayout};
 
 /// What placeholders stand for in one step.
 pub(super) struct Places<'a> {
     pub(super) route: &'a str,
     pub(super) server: &'a str,
     pub(super) token: &'a str,
-    pub(super) layout: &'a Layout,
-    pub(super) plan: &'a Plan,
+    pub(super) credential_layout: &'a CredentialLayout,
+    pub(super) deployment: &'a Deployment,
     pub(super) host: &'a str,
     pub(super) elsewhere: &'a str,
     /// Where nothing narrows, a name that nobody reads.
@@ -32,7 +32,7 @@ impl Places<'_> {
     /// The text with everything filled in that stands outside bytes.
     pub(super) fn fill(&self, text: &str) -> String {
         let header_of = |server: &str| {
-            self.layout
+            self.credential_layout
                 .server_token_header
                 .as_deref()
                 .unwrap_or_default()
@@ -47,10 +47,10 @@ impl Places<'_> {
             .replace("{mcp}", self.route)
             .replace("{server}", self.server)
             .replace("{token}", self.token)
-            .replace("{full-key}", &self.plan.full_key)
-            .replace("{admission}", &self.plan.admission_bearer)
+            .replace("{full-key}", &self.deployment.full_key)
+            .replace("{admission}", &self.deployment.admission_bearer)
             .replace("{host}", self.host)
-            .replace("{page}", &self.plan.page)
+            .replace("{page}", &self.deployment.page)
     }
 
     /// The bytes that lines stand for, around a request whose parts they name.
@@ -107,8 +107,8 @@ fn each(text: &str, opening: &str, made: impl Fn(&str) -> String) -> String {
 mod tests {
     use super::*;
 
-    fn layout() -> Layout {
-        Layout {
+    fn credential_layout() -> CredentialLayout {
+        CredentialLayout {
             key_header: "x-key".into(),
             key_prefix: String::new(),
             token_header: "authorization".into(),
@@ -119,16 +119,16 @@ mod tests {
 
     #[test]
     fn names_stand_for_servers_and_bytes_for_the_request() {
-        let plan = Plan { page: "https://page".into(), ..Plan::default() };
-        let layout = layout();
+        let deployment = Deployment { page: "https://page".into(), ..Deployment::default() };
+        let credential_layout = credential_layout();
         let (route, server, token, host, elsewhere) =
             ("/mcp/{server}", "alpha", "t", "gw:1", "other:2");
         let places = Places {
             route,
             server,
             token,
-            layout: &layout,
-            plan: &plan,
+            credential_layout: &credential_layout,
+            deployment: &deployment,
             host,
             elsewhere,
             narrowing: "x-only",

@@ -5,7 +5,9 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
-use crate::judge::run_file::{Damage, Header, JudgedCell, JudgedScenario, Run, Setup, Writer};
+use crate::judge::run_file::{
+    Damage, Header, JudgedMatrixCase, JudgedScenario, Run, Setup, Writer,
+};
 
 /// The run so far. Whatever happens, [`Recorder::finish`] makes a whole file of it.
 pub struct Recorder {
@@ -17,7 +19,7 @@ impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Traces hold secrets, and are long.
         f.debug_struct("Recorder")
-            .field("cells", &self.run.cells.len())
+            .field("matrix-cases", &self.run.matrix_cases.len())
             .finish_non_exhaustive()
     }
 }
@@ -50,12 +52,12 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes a cell.
-    pub fn cell(&mut self, cell: JudgedCell) -> io::Result<()> {
+    /// Notes a matrix case.
+    pub fn matrix_case(&mut self, matrix_case: JudgedMatrixCase) -> io::Result<()> {
         if let Some(file) = &mut self.file {
-            file.cell(&cell)?;
+            file.matrix_case(&matrix_case)?;
         }
-        self.run.cells.push(cell);
+        self.run.matrix_cases.push(matrix_case);
         Ok(())
     }
 

@@ -16,20 +16,20 @@ use std::{
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind},
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         selection::Selection,
     },
     catalogue::{Catalogue, Status},
-    implementations::resolve::Target,
+    implementations::resolve::Implementation,
     judge::{run_file::Header, summary},
     model_gateway,
     runner::{Options, Part, Recorder, Runner, parts},
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 /// What secrets derive from; any other seed would do.
 const SEED: u64 = 20_261_122;
-/// How many cells of a gateway at once: few, because a machine that is too busy makes honest gateways late.
+/// How many matrix cases of a gateway at once: few, because a machine that is too busy makes honest gateways late.
 const CELLS: usize = 12;
 /// How many gateways at once, unless said. Most of a run is waiting.
 pub const GATEWAYS: usize = 8;
@@ -151,15 +151,15 @@ pub fn kill_matrix<'a>(fails: impl Fn(&str) -> Vec<&'a str>) -> String {
 }
 
 async fn failed(implementation: &str) -> io::Result<BTreeMap<String, String>> {
-    let target = Target::resolve(implementation, None).map_err(io::Error::other)?;
+    let target = Implementation::resolve(implementation, None).map_err(io::Error::other)?;
     let usual_route = target.routes.first().cloned().unwrap_or_default();
     let parts: Vec<Part> = parts(&target, &Selection::default())
         .into_iter()
         .map(|part| Part {
-            cells: part
-                .cells
+            matrix_cases: part
+                .matrix_cases
                 .into_iter()
-                .filter(|cell| stands_for_others(cell, &usual_route))
+                .filter(|matrix_case| stands_for_others(matrix_case, &usual_route))
                 .collect(),
             ..part
         })
@@ -170,16 +170,19 @@ async fn failed(implementation: &str) -> io::Result<BTreeMap<String, String>> {
         cache: PathBuf::new(),
         selection: Selection::default(),
     };
-    let fleet = Arc::new(Fleet::start(SEED).await?);
+    let upstreams = Arc::new(MockUpstreams::start(SEED).await?);
     let mut recorder = Recorder::start(Header::new(&target, SEED, Vec::new()), None)?;
     // Recommendations, too: what is claimed is claimed to the letter.
     let counts = |finding: &_| summary::counts(finding, true);
-    let runner = Runner::new(&target, fleet, SEED, &options, &|_| {}, &counts);
+    let runner = Runner::new(&target, upstreams, SEED, &options, &|_| {}, &counts);
     for running in runner.run(&parts, &mut recorder).await.map_err(io::Error::other)? {
         running.stop().await;
     }
     let run = recorder.finish(false)?;
-    let damages = run.damages.iter().map(|damage| ("damage".to_owned(), damage.says.clone()));
+    let damages = run
+        .damages
+        .iter()
+        .map(|damage| ("damage".to_owned(), damage.description.clone()));
     let findings = run.findings().filter(|(_, finding)| counts(finding));
     let findings = findings.map(|(about, finding)| {
         let says = format!(
@@ -216,21 +219,24 @@ const CALLED: [&str; 4] = [
 ];
 
 /// One body, one spelling of the route and one method stand for all, where nothing depends on them.
-fn stands_for_others(cell: &Cell, usual_route: &str) -> bool {
-    if cell.server == ServerKind::Several {
-        let mixes: &[&str] = match cell.method {
+fn stands_for_others(matrix_case: &MatrixCase, usual_route: &str) -> bool {
+    if matrix_case.server == ServerKind::Several {
+        let mixes: &[&str] = match matrix_case.method {
             Method::ToolsList => &LISTED,
             Method::ToolsCall => &CALLED,
             _ => &[],
         };
-        return mixes.contains(&cell.upstream.as_str()) && !cell.route.contains('{');
+        return mixes.contains(&matrix_case.upstream.as_str()) && !matrix_case.route.contains('{');
     }
-    let usual_body = !cell.upstream.ends_with("+oauth") && !cell.upstream.ends_with("+empty");
+    let usual_body =
+        !matrix_case.upstream.ends_with("+oauth") && !matrix_case.upstream.ends_with("+empty");
     let methods_matter =
-        matches!(cell.credentials, Credentials::KeyAndToken | Credentials::KeyOnly)
-            && cell.server == ServerKind::Forwarding
-            && WITH_EVERY_METHOD.contains(&cell.upstream.as_str());
-    usual_body && (cell.method == Method::ToolsCall || methods_matter) && cell.route == usual_route
+        matches!(matrix_case.credentials, Credentials::KeyAndToken | Credentials::KeyOnly)
+            && matrix_case.server == ServerKind::Forwarding
+            && WITH_EVERY_METHOD.contains(&matrix_case.upstream.as_str());
+    usual_body
+        && (matrix_case.method == Method::ToolsCall || methods_matter)
+        && matrix_case.route == usual_route
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::{stage::Stage, steps::opened};
 use crate::{
     cases::{
-        deployment::{Plan, names},
+        deployment::{Deployment, names},
         matrix::Axes,
         scenario::{Message, Set, Step},
     },
@@ -16,7 +16,7 @@ use crate::{
         Request,
         case_request::{Ask, Caller, Case, request},
     },
-    implementations::Several,
+    implementations::AggregateEndpoints,
     judge::observables::course::named_metadata,
     trace::Exchange,
 };
@@ -33,12 +33,12 @@ impl Stage {
         &self,
         step: &Step,
         set: &Set,
-        era: ProtocolVersion,
+        protocol_version: ProtocolVersion,
         case: &Case,
         before: &[Exchange],
     ) -> Vec<Exchange> {
         let Some(several) = &self.several else { return Vec::new() };
-        let orders = orders(set, &step.behaviour, self.fleet.plan());
+        let orders = orders(set, &step.behaviour, self.upstreams.deployment());
         let mut exchanges = Vec::new();
         if set.every_mix {
             for mix in Axes::embedded().mixes_of_words() {
@@ -47,18 +47,21 @@ impl Stage {
                     .into_iter()
                     .zip(mix.split(',').map(str::to_owned))
                     .collect();
-                exchanges.extend(self.until_cured(several, step, set, era, case, orders).await);
+                exchanges.extend(
+                    self.until_cured(several, step, set, protocol_version, case, orders).await,
+                );
             }
             return exchanges;
         }
         for nth in 0..step.times {
             if set.shuffled {
-                self.fleet.take_turns(
+                self.upstreams.take_turns(
                     &case.id,
                     permutation(orders.iter().map(|(server, _)| server.clone()).collect(), nth),
                 );
             }
-            let mut request = self.request_of_several(several, step, set, era, case, &orders);
+            let mut request =
+                self.request_of_several(several, step, set, protocol_version, case, &orders);
             request.headers.extend(step.session.then(|| opened(before)).flatten());
             exchanges.push(self.client.send(&request).await);
         }
@@ -68,10 +71,10 @@ impl Stage {
     /// Follows challenges as a client does: it gets a token that the server named there takes, and asks again.
     async fn until_cured(
         &self,
-        several: &Several,
+        several: &AggregateEndpoints,
         step: &Step,
         set: &Set,
-        era: ProtocolVersion,
+        protocol_version: ProtocolVersion,
         case: &Case,
         mut orders: Orders,
     ) -> Vec<Exchange> {
@@ -79,7 +82,7 @@ impl Stage {
         for _ in 0..=ROUNDS {
             let exchange = self
                 .client
-                .send(&self.request_of_several(several, step, set, era, case, &orders))
+                .send(&self.request_of_several(several, step, set, protocol_version, case, &orders))
                 .await;
             let (refused, named) =
                 (exchange.status == Some(401), named_metadata(&exchange).unwrap_or_default());
@@ -101,10 +104,10 @@ impl Stage {
 
     fn request_of_several(
         &self,
-        several: &Several,
+        several: &AggregateEndpoints,
         step: &Step,
         set: &Set,
-        era: ProtocolVersion,
+        protocol_version: ProtocolVersion,
         case: &Case,
         orders: &Orders,
     ) -> Request {
@@ -143,7 +146,15 @@ impl Stage {
             (None, Message::Plain(method)) => Ask::Plain(method),
         };
         let caller = Caller { credentials: step.credentials, token: &token };
-        let mut request = request(ask, era, caller, path, case, &self.layout, &self.plan_of(step));
+        let mut request = request(
+            ask,
+            protocol_version,
+            caller,
+            path,
+            case,
+            &self.credential_layout,
+            &self.plan_of(step),
+        );
         request.headers.extend(narrowed);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
@@ -159,8 +170,11 @@ impl Stage {
 }
 
 /// The servers that a set means, and their orders: those of the plan that it names, or those of its toolset that the limited key may use.
-fn orders(set: &Set, behaviours: &str, plan: &Plan) -> Orders {
-    let toolset = plan.toolsets.iter().find(|toolset| Some(&toolset.name) == set.toolset.as_ref());
+fn orders(set: &Set, behaviours: &str, deployment: &Deployment) -> Orders {
+    let toolset = deployment
+        .toolsets
+        .iter()
+        .find(|toolset| Some(&toolset.name) == set.toolset.as_ref());
     let of_toolset = |name: &String| toolset.is_some_and(|toolset| toolset.servers.contains(name));
     let means = |name: &String| {
         if set.toolset.is_some() {
@@ -169,7 +183,7 @@ fn orders(set: &Set, behaviours: &str, plan: &Plan) -> Orders {
             set.servers.contains(name)
         }
     };
-    let meant = plan
+    let meant = deployment
         .servers
         .iter()
         .filter(|server| server.granted && means(&server.name))

@@ -6,22 +6,22 @@
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Start},
-        deployment::{Plan, names},
+        deployment::{Deployment, names},
         matrix::server_of,
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
     },
     catalogue::ProtocolVersion,
-    implementations::{Layout, resolve::Target},
+    implementations::{CredentialLayout, resolve::Implementation},
     trace::{Arrival, Ending, Exchange, Trace, header},
 };
 
 /// The calls that must come through, for one start of an implementation: each kind of server, each route, each feature that it declares.
 #[must_use]
-pub fn calls(target: &Target, start: Start) -> Vec<Cell> {
+pub fn calls(target: &Implementation, start: Start) -> Vec<MatrixCase> {
     let has =
         |feature: &str| target.features.iter().any(|declared| declared.to_string() == feature);
     let route = target.routes.first().cloned().unwrap_or_default();
-    let call = |credentials, server, method, route: &str| Cell {
+    let call = |credentials, server, method, route: &str| MatrixCase {
         credentials,
         server,
         upstream: "200-json".to_owned(),
@@ -29,7 +29,7 @@ pub fn calls(target: &Target, start: Start) -> Vec<Cell> {
         route: route.to_owned(),
         strategy: start.strategy,
         profile: start.profile,
-        era: ProtocolVersion::default(),
+        protocol_version: ProtocolVersion::default(),
     };
     let usual = Credentials::KeyAndToken;
     let mut calls = vec![call(usual, ServerKind::Forwarding, Method::Initialize, &route)];
@@ -78,8 +78,8 @@ pub struct Diagnosis {
 
 /// What a call that comes through shows, in words.
 #[must_use]
-pub fn shows(cell: &Cell) -> String {
-    let asked = match cell.method {
+pub fn shows(matrix_case: &MatrixCase) -> String {
+    let asked = match matrix_case.method {
         Method::Initialize => "initialize",
         Method::ToolsList => "tools/list",
         Method::ToolsCall => "tools/call",
@@ -91,8 +91,8 @@ pub fn shows(cell: &Cell) -> String {
         Method::ResourcesRead => "resources/read",
         Method::PromptsGet => "prompts/get",
     };
-    let path = cell.route.replace("{server}", server_of(cell));
-    match (cell.credentials, cell.server) {
+    let path = matrix_case.route.replace("{server}", server_of(matrix_case));
+    match (matrix_case.credentials, matrix_case.server) {
         (Credentials::WrongKeyAndToken, _) => {
             format!("{asked} at {path} with a key that nobody issued is turned away")
         }
@@ -116,26 +116,31 @@ pub fn shows(cell: &Cell) -> String {
 
 /// What a call says about the description; nothing where it went as it should.
 #[must_use]
-pub fn diagnose(cell: &Cell, trace: &Trace, plan: &Plan, layout: &Layout) -> Option<Diagnosis> {
+pub fn diagnose(
+    matrix_case: &MatrixCase,
+    trace: &Trace,
+    deployment: &Deployment,
+    credential_layout: &CredentialLayout,
+) -> Option<Diagnosis> {
     let exchange = trace.exchanges.last()?;
-    let server = server_of(cell);
+    let server = server_of(matrix_case);
     let arrivals: Vec<&Arrival> = trace
         .arrivals
         .iter()
         .filter(|arrival| arrival.server == server && arrival.method != "DELETE")
         .collect();
-    let refused =
-        cell.credentials == Credentials::WrongKeyAndToken || cell.server == ServerKind::Ungranted;
+    let refused = matrix_case.credentials == Credentials::WrongKeyAndToken
+        || matrix_case.server == ServerKind::Ungranted;
     let found = if refused {
-        turned_away(cell, exchange, trace)
+        turned_away(matrix_case, exchange, trace)
     } else {
-        came_through(cell, exchange, &arrivals, layout)
+        came_through(matrix_case, exchange, &arrivals, credential_layout)
     };
     found.or_else(|| {
-        if refused || cell.method == Method::Delete {
+        if refused || matrix_case.method == Method::Delete {
             None
         } else {
-            credential(cell, &arrivals, plan, layout)
+            credential(matrix_case, &arrivals, deployment, credential_layout)
         }
     })
 }
@@ -157,7 +162,7 @@ fn wrong(exchange: &Exchange, look: impl Into<String>) -> Option<Diagnosis> {
 }
 
 /// A call that nothing may come of.
-fn turned_away(cell: &Cell, exchange: &Exchange, trace: &Trace) -> Option<Diagnosis> {
+fn turned_away(matrix_case: &MatrixCase, exchange: &Exchange, trace: &Trace) -> Option<Diagnosis> {
     if trace.arrivals.is_empty()
         && exchange.status.is_some_and(|status| (400..500).contains(&status))
     {
@@ -165,7 +170,7 @@ fn turned_away(cell: &Cell, exchange: &Exchange, trace: &Trace) -> Option<Diagno
     }
     wrong(
         exchange,
-        if cell.server == ServerKind::Ungranted {
+        if matrix_case.server == ServerKind::Ungranted {
             "the limited key opens every server: give `limited_key` only the servers with `granted` in the configuration's template, or do not declare `limited-keys`"
         } else {
             "any key opens it: the gateway key is not asked for; configure `full_key` and `limited_key` as its only keys"
@@ -175,13 +180,13 @@ fn turned_away(cell: &Cell, exchange: &Exchange, trace: &Trace) -> Option<Diagno
 
 /// A call that must arrive and be answered.
 fn came_through(
-    cell: &Cell,
+    matrix_case: &MatrixCase,
     exchange: &Exchange,
     arrivals: &[&Arrival],
-    layout: &Layout,
+    credential_layout: &CredentialLayout,
 ) -> Option<Diagnosis> {
-    let (server, route) = (server_of(cell), &cell.route);
-    let key = format!("{}: {}…", layout.key_header, layout.key_prefix);
+    let (server, route) = (server_of(matrix_case), &matrix_case.route);
+    let key = format!("{}: {}…", credential_layout.key_header, credential_layout.key_prefix);
     let Some(status) = exchange.status else {
         return wrong(
             exchange,
@@ -197,14 +202,14 @@ fn came_through(
     };
     match (status, arrivals.is_empty()) {
         (200..=299, false) => None,
-        (200..=299, true) if cell.method == Method::Delete => None,
+        (200..=299, true) if matrix_case.method == Method::Delete => None,
         (200..=299, true) => wrong(
             exchange,
             format!(
                 "it answers by itself, and {server} never hears of it: does the template give every server the `url` of the plan?"
             ),
         ),
-        (401 | 403, true) if cell.credentials == Credentials::KeyInAuthorization => wrong(
+        (401 | 403, true) if matrix_case.credentials == Credentials::KeyInAuthorization => wrong(
             exchange,
             "it does not take the key in Authorization: do not declare `key-in-authorization`",
         ),
@@ -220,19 +225,19 @@ fn came_through(
                 "there is nothing at `{route}`: check `routes`, and that the template configures a server called `{server}`"
             ),
         ),
-        (405, _) if matches!(cell.method, Method::Get | Method::Delete) => wrong(
+        (405, _) if matches!(matrix_case.method, Method::Get | Method::Delete) => wrong(
             exchange,
             format!(
                 "it does not take {}: do not declare `{}`",
-                if cell.method == Method::Get { "GET" } else { "DELETE" },
-                if cell.method == Method::Get {
+                if matrix_case.method == Method::Get { "GET" } else { "DELETE" },
+                if matrix_case.method == Method::Get {
                     "listening-stream"
                 } else {
                     "session-end"
                 }
             ),
         ),
-        (400, _) if cell.method != Method::Initialize => wrong(
+        (400, _) if matrix_case.method != Method::Initialize => wrong(
             exchange,
             "it wants a session first, or another form of message: do not declare `sessionless-requests` unless it serves calls without one",
         ),
@@ -249,23 +254,23 @@ fn came_through(
 
 /// Whether the upstream was shown the credential that its kind stands for.
 fn credential(
-    cell: &Cell,
+    matrix_case: &MatrixCase,
     arrivals: &[&Arrival],
-    plan: &Plan,
-    layout: &Layout,
+    deployment: &Deployment,
+    credential_layout: &CredentialLayout,
 ) -> Option<Diagnosis> {
-    let server = server_of(cell);
+    let server = server_of(matrix_case);
     let carried = arrivals.last().and_then(|arrival| header(&arrival.headers, "authorization"));
-    let (right, look) = match cell.server {
+    let (right, look) = match matrix_case.server {
         ServerKind::Static => (
-            carried.is_some_and(|value| value.contains(&plan.static_token)),
+            carried.is_some_and(|value| value.contains(&deployment.static_token)),
             format!(
                 "{} must be sent `static_token`: check how the template spells a server's own credential",
                 names::STATIC
             ),
         ),
         ServerKind::ClientCredentials => (
-            carried.is_some_and(|value| value.contains(&plan.minted_token)),
+            carried.is_some_and(|value| value.contains(&deployment.minted_token)),
             format!(
                 "{} must be sent a token minted at `token_url` with `client_id` and `client_secret`",
                 names::MINTED
@@ -282,7 +287,7 @@ fn credential(
             carried.is_some_and(|value| value.contains(".pf1.")),
             format!(
                 "the caller's token stays behind: forward `Authorization` to servers of the kind `forwarding`, and check that callers send it as `{}: {}…` (`credentials.token-header`)",
-                layout.token_header, layout.token_prefix
+                credential_layout.token_header, credential_layout.token_prefix
             ),
         ),
     };
@@ -301,23 +306,23 @@ mod tests {
         trace::{Headers, SecretKind},
     };
 
-    fn layout() -> Layout {
-        target().layout
+    fn credential_layout() -> CredentialLayout {
+        target().credential_layout
     }
 
-    fn plan() -> Plan {
-        Plan {
+    fn deployment() -> Deployment {
+        Deployment {
             static_token: "static-1".into(),
             minted_token: "minted-1".into(),
-            ..Plan::default()
+            ..Deployment::default()
         }
     }
 
-    fn target() -> Target {
-        Target::resolve("builtin:reference", None).expect("it is built in")
+    fn target() -> Implementation {
+        Implementation::resolve("builtin:reference", None).expect("it is built in")
     }
 
-    fn call(wanted: impl Fn(&Cell) -> bool) -> Cell {
+    fn call(wanted: impl Fn(&MatrixCase) -> bool) -> MatrixCase {
         let target = target();
         let start = target.starts().next().expect("it can be started");
         calls(&target, start).into_iter().find(wanted).expect("there is such a call")
@@ -338,9 +343,13 @@ mod tests {
     }
 
     /// What is said of a call that was answered so, where the server saw a request with this Authorization, or none at all.
-    fn said(cell: &Cell, status: Option<u16>, saw: Option<Option<&str>>) -> Option<String> {
+    fn said(
+        matrix_case: &MatrixCase,
+        status: Option<u16>,
+        saw: Option<Option<&str>>,
+    ) -> Option<String> {
         let arrival = |authorization: Option<&str>| Arrival {
-            server: server_of(cell).into(),
+            server: server_of(matrix_case).into(),
             connection: 1,
             at_ms: 0.0,
             method: "POST".into(),
@@ -364,26 +373,31 @@ mod tests {
                 value: "x".into(),
             }],
         };
-        diagnose(cell, &trace, &plan(), &layout()).map(|diagnosis| diagnosis.look)
+        diagnose(matrix_case, &trace, &deployment(), &credential_layout())
+            .map(|diagnosis| diagnosis.look)
     }
 
     #[test]
     fn a_call_that_arrives_as_it_should_is_no_trouble() {
-        let usual = call(|cell| cell.method == Method::ToolsList);
+        let usual = call(|matrix_case| matrix_case.method == Method::ToolsList);
         assert_eq!(said(&usual, Some(200), Some(Some("Bearer x.pf1.c1.200-json"))), None);
-        let refused = call(|cell| cell.credentials == Credentials::WrongKeyAndToken);
+        let refused = call(|matrix_case| matrix_case.credentials == Credentials::WrongKeyAndToken);
         assert_eq!(said(&refused, Some(401), None), None);
         assert_eq!(
-            said(&call(|cell| cell.server == ServerKind::Open), Some(200), Some(None)),
+            said(
+                &call(|matrix_case| matrix_case.server == ServerKind::Open),
+                Some(200),
+                Some(None)
+            ),
             None
         );
     }
 
     #[test]
     fn each_way_to_go_wrong_says_where_to_look() {
-        let usual = call(|cell| cell.method == Method::ToolsList);
+        let usual = call(|matrix_case| matrix_case.method == Method::ToolsList);
         let token = Some(Some("Bearer x.pf1.c1.200-json"));
-        for (cell, status, saw, look) in [
+        for (matrix_case, status, saw, look) in [
             (&usual, None, None, "nothing answers there"),
             (&usual, Some(401), None, "the caller is turned away"),
             (&usual, Some(404), None, "there is nothing at `/mcp/{server}`"),
@@ -393,56 +407,56 @@ mod tests {
             (&usual, Some(500), token, "look into its log"),
             (&usual, Some(200), Some(None), "the caller's token stays behind"),
             (
-                &call(|cell| cell.method == Method::Get),
+                &call(|matrix_case| matrix_case.method == Method::Get),
                 Some(405),
                 None,
                 "do not declare `listening-stream`",
             ),
             (
-                &call(|cell| cell.method == Method::Delete),
+                &call(|matrix_case| matrix_case.method == Method::Delete),
                 Some(405),
                 None,
                 "do not declare `session-end`",
             ),
             (
-                &call(|cell| cell.server == ServerKind::Open),
+                &call(|matrix_case| matrix_case.server == ServerKind::Open),
                 Some(200),
                 token,
                 "must be sent nothing",
             ),
             (
-                &call(|cell| cell.server == ServerKind::Static),
+                &call(|matrix_case| matrix_case.server == ServerKind::Static),
                 Some(200),
                 token,
                 "must be sent `static_token`",
             ),
             (
-                &call(|cell| cell.server == ServerKind::ClientCredentials),
+                &call(|matrix_case| matrix_case.server == ServerKind::ClientCredentials),
                 Some(200),
                 Some(None),
                 "minted at `token_url`",
             ),
             (
-                &call(|cell| cell.server == ServerKind::Ungranted),
+                &call(|matrix_case| matrix_case.server == ServerKind::Ungranted),
                 Some(200),
                 token,
                 "the limited key opens every server",
             ),
             (
-                &call(|cell| cell.credentials == Credentials::WrongKeyAndToken),
+                &call(|matrix_case| matrix_case.credentials == Credentials::WrongKeyAndToken),
                 Some(200),
                 token,
                 "any key opens it",
             ),
             (
-                &call(|cell| cell.credentials == Credentials::KeyInAuthorization),
+                &call(|matrix_case| matrix_case.credentials == Credentials::KeyInAuthorization),
                 Some(401),
                 None,
                 "do not declare `key-in-authorization`",
             ),
         ] {
-            let said = said(cell, status, saw).unwrap_or_default();
-            assert!(said.contains(look), "{cell}: {status:?} {saw:?}: {said}");
+            let said = said(matrix_case, status, saw).unwrap_or_default();
+            assert!(said.contains(look), "{matrix_case}: {status:?} {saw:?}: {said}");
         }
     }
 
@@ -454,7 +468,7 @@ mod tests {
         assert!(
             builtin::ROUTES
                 .iter()
-                .all(|route| calls.iter().any(|cell| cell.route == *route))
+                .all(|route| calls.iter().any(|matrix_case| matrix_case.route == *route))
         );
         let mut bare = target;
         bare.features.clear();

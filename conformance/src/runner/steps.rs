@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cases::{
-        deployment::Plan,
+        deployment::Deployment,
         scenario::{Leaves, Message, Scenario, Step},
     },
     catalogue::ProtocolVersion,
@@ -37,30 +37,39 @@ impl Stage {
             let over_http2 = if step.http2 { self.client.over_http2().ok() } else { None };
             let client = over_http2.as_ref().unwrap_or(&self.client);
             if step.follow {
-                exchanges.extend(self.follow(step, scenario.era, &case, exchanges.last()).await);
+                exchanges.extend(
+                    self.follow(step, scenario.protocol_version, &case, exchanges.last()).await,
+                );
                 continue;
             }
             if let Some(set) = &step.several {
-                exchanges
-                    .extend(self.ask_several(step, set, scenario.era, &case, &exchanges).await);
+                exchanges.extend(
+                    self.ask_several(step, set, scenario.protocol_version, &case, &exchanges).await,
+                );
                 continue;
             }
             let asked: Vec<&String> = (0..step.times).flat_map(|_| &step.servers).collect();
             if step.together {
                 let mut running = JoinSet::new();
                 for server in asked {
-                    let (stage, request) =
-                        (Arc::clone(self), self.request_of(step, server, scenario.era, &case));
+                    let (stage, request) = (
+                        Arc::clone(self),
+                        self.request_of(step, server, scenario.protocol_version, &case),
+                    );
                     running.spawn(async move { stage.client.send(&request).await });
                 }
                 exchanges.extend(running.join_all().await);
                 continue;
             }
             for server in asked {
-                let mut request = self.request_of(step, server, scenario.era, &case);
+                let mut request = self.request_of(step, server, scenario.protocol_version, &case);
                 request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
                 let order = if step.ordered || needs_order(step.credentials, server) {
-                    Some(self.fleet.standing_order(server, case.id.clone(), &step.behaviour).await)
+                    Some(
+                        self.upstreams
+                            .assign_behaviour(server, case.id.clone(), &step.behaviour)
+                            .await,
+                    )
                 } else {
                     None
                 };
@@ -96,25 +105,38 @@ impl Stage {
         let mut settled = self.settled(&case, usize::MAX).await;
         let _ = self.fence().await;
         settled &= self.settled(&case, usize::MAX).await;
-        (0..EVENTS).for_each(|_| self.fleet.release(&case.id));
+        (0..EVENTS).for_each(|_| self.upstreams.release(&case.id));
         (self.trace(&case, exchanges), settled)
     }
 
-    fn request_of(&self, step: &Step, server: &str, era: ProtocolVersion, case: &Case) -> Request {
+    fn request_of(
+        &self,
+        step: &Step,
+        server: &str,
+        protocol_version: ProtocolVersion,
+        case: &Case,
+    ) -> Request {
         let token = self.token_of(step, case);
         let places = self.places(server, &token);
         let filled = |text: &str| places.fill(text);
-        let mut layout = self.layout.clone();
+        let mut credential_layout = self.credential_layout.clone();
         if let Some(scheme) = &step.scheme {
-            layout.token_prefix.clone_from(scheme);
+            credential_layout.token_prefix.clone_from(scheme);
         }
         let ask = match &step.send {
             Message::Mcp(method) => Ask::Mcp(*method),
             Message::Plain(method) => Ask::Plain(method),
         };
         let caller = Caller { credentials: step.credentials, token: &token };
-        let mut request =
-            request(ask, era, caller, filled(&step.path), case, &layout, &self.plan_of(step));
+        let mut request = request(
+            ask,
+            protocol_version,
+            caller,
+            filled(&step.path),
+            case,
+            &credential_layout,
+            &self.plan_of(step),
+        );
         request.body = step.message.as_deref().map_or(request.body, filled);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
@@ -129,12 +151,12 @@ impl Stage {
     }
 
     /// The plan as the caller of a step knows it: the other caller has the other key.
-    pub(super) fn plan_of(&self, step: &Step) -> Plan {
-        let mut plan = self.fleet.plan().clone();
+    pub(super) fn plan_of(&self, step: &Step) -> Deployment {
+        let mut deployment = self.upstreams.deployment().clone();
         if step.other_caller {
-            plan.limited_key.clone_from(&plan.full_key);
+            deployment.limited_key.clone_from(&deployment.full_key);
         }
-        plan
+        deployment
     }
 
     /// The token that a step presents; the other caller has one of its own.
@@ -149,9 +171,10 @@ impl Stage {
     }
 
     fn places<'a>(&'a self, server: &'a str, token: &'a str) -> Places<'a> {
-        let (layout, plan, host) = (&self.layout, self.fleet.plan(), self.client.authority());
+        let (credential_layout, deployment, host) =
+            (&self.credential_layout, self.upstreams.deployment(), self.client.authority());
         let (route, elsewhere, message_bytes) =
-            (&self.route, self.fleet.elsewhere(), self.message_bytes);
+            (&self.route, self.upstreams.elsewhere(), self.message_bytes);
         let narrowing = self
             .several
             .as_ref()
@@ -160,8 +183,8 @@ impl Stage {
             route,
             server,
             token,
-            layout,
-            plan,
+            credential_layout,
+            deployment,
             host,
             elsewhere,
             narrowing,
@@ -173,7 +196,7 @@ impl Stage {
     async fn follow(
         &self,
         step: &Step,
-        era: ProtocolVersion,
+        protocol_version: ProtocolVersion,
         case: &Case,
         refused: Option<&Exchange>,
     ) -> Option<Exchange> {
@@ -186,8 +209,15 @@ impl Stage {
             None => format!("/.well-known/oauth-protected-resource{}", refused.path),
         };
         let caller = Caller { credentials: step.credentials, token: "" };
-        let request =
-            request(Ask::Plain("GET"), era, caller, path, case, &self.layout, self.fleet.plan());
+        let request = request(
+            Ask::Plain("GET"),
+            protocol_version,
+            caller,
+            path,
+            case,
+            &self.credential_layout,
+            self.upstreams.deployment(),
+        );
         Some(self.client.send(&request).await)
     }
 
@@ -201,7 +231,7 @@ impl Stage {
             *connection = Connection::open(self.client.authority()).await.ok();
         }
         match connection {
-            Some(connection) => connection.send(request, false, self.client.patience()).await,
+            Some(connection) => connection.send(request, false, self.client.timeouts()).await,
             None => self.client.send(request).await,
         }
     }
@@ -217,11 +247,11 @@ impl Stage {
         match leaves {
             Leaves::WhenAsked => tokio::select! {
                 biased;
-                () = self.fleet.record().asked(&case.id) => unanswered(request),
+                () = self.upstreams.record().asked(&case.id) => unanswered(request),
                 exchange = client.send(request) => exchange,
             },
             Leaves::AfterAnEvent => {
-                self.fleet.release(&case.id);
+                self.upstreams.release(&case.id);
                 let mut answer = client.open(request).await;
                 while events(answer.so_far()) == 0 && answer.part().await {}
                 answer.finish()
@@ -231,17 +261,17 @@ impl Stage {
 
     /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
     async fn paced(&self, client: &Client, request: &Request, case: &Case) -> Exchange {
-        self.fleet.release(&case.id);
+        self.upstreams.release(&case.id);
         let mut answer = client.open(request).await;
         let mut arrived = 0;
         while answer.part().await {
             let now = events(answer.so_far());
-            (arrived..now).for_each(|_| self.fleet.release(&case.id));
+            (arrived..now).for_each(|_| self.upstreams.release(&case.id));
             arrived = now;
         }
         let exchange = answer.finish();
         // Nobody waits for these any more but the upstream.
-        (arrived..EVENTS).for_each(|_| self.fleet.release(&case.id));
+        (arrived..EVENTS).for_each(|_| self.upstreams.release(&case.id));
         exchange
     }
 }

@@ -31,7 +31,7 @@ pub fn all_headers<'a>(headers: &'a Headers, name: &str) -> impl Iterator<Item =
 pub struct Trace {
     /// The case.
     pub case: CaseId,
-    /// The client's face, in the order in which requests were sent. A cell of the matrix has one exchange.
+    /// The client's face, in the order in which requests were sent. A matrix case of the matrix has one exchange.
     pub exchanges: Vec<Exchange>,
     /// The upstreams' face, all servers, in order of arrival.
     pub arrivals: Vec<Arrival>,
@@ -122,7 +122,7 @@ pub struct Arrival {
     pub server: String,
     /// The TCP connection it came on, unique in the run.
     pub connection: u64,
-    /// Milliseconds since the fleet started, when its head had been read.
+    /// Milliseconds since the mock upstreams started, when its head had been read.
     pub at_ms: f64,
     /// `GET`, `POST`, `HEAD`, …
     pub method: String,

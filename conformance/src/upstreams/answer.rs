@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{host::Host, record::Ticket, request::Request, site::Site};
 use crate::cases::{
     behaviour::{BodyText, fill},
-    token_script::{CaseId, Script},
+    token_script::{CaseId, TokenScript},
 };
 
 /// An answer before it is put on the wire. Framing and connection headers are the delivery's business.
@@ -93,7 +93,8 @@ pub(super) fn stated(
         "origin" => Some(places.origin.to_owned()),
         "elsewhere" => Some(places.elsewhere.to_owned()),
         "case" => places.case.map(|case| {
-            Script::everywhere(case.clone(), "200-json", Script::NOBODYS.to_owned()).token()
+            TokenScript::everywhere(case.clone(), "200-json", TokenScript::NOBODYS.to_owned())
+                .token()
         }),
         "pad" => Some("x".repeat(64 << 10)),
         _ => None,

@@ -1,7 +1,7 @@
 //! The healthy MCP server that every upstream is unless told otherwise: two tools, a prompt, a resource, sessions.
 //!
 //! It speaks the revisions with sessions and, to a request that names it in `_meta`, 2026-07-28. It looks at no credential. A
-//! session id that it never issued is ignored, since a cell sends one request and can have none; an ended one is gone for good.
+//! session id that it never issued is ignored, since a matrix case sends one request and can have none; an ended one is gone for good.
 
 use serde_json::{Value, json};
 
@@ -56,9 +56,9 @@ fn post(site: &Site, server: &str, flavour: Flavour, request: &Request, ticket: 
         return error(400, &Value::Null, -32700, "the body is not JSON");
     };
     let modern = site
-        .plan
+        .deployment
         .server(server)
-        .is_some_and(|server| server.era == ProtocolVersion::V2026_07_28);
+        .is_some_and(|server| server.protocol_version == ProtocolVersion::V2026_07_28);
     if let Some(refusal) = modern.then(|| unmirrored(request, &message)).flatten() {
         return refusal;
     }
@@ -173,7 +173,7 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
             json!({ "prompts": [{ "name": "greeting", "description": format!("a greeting from {server}") }] }),
         ),
         "resources/list" => Ok(
-            json!({ "resources": [{ "uri": format!("fleet://{server}/log"), "name": "log", "mimeType": "text/plain" }] }),
+            json!({ "resources": [{ "uri": format!("mock://{server}/log"), "name": "log", "mimeType": "text/plain" }] }),
         ),
         "prompts/get" => {
             let content = json!({ "type": "text", "text": format!("hello from {server}") });
@@ -193,7 +193,7 @@ fn tool(name: &str, arguments: &[&str], kind: &str) -> Value {
         .iter()
         .map(|argument| ((*argument).to_owned(), json!({ "type": kind })))
         .collect();
-    json!({ "name": name, "description": format!("fleet tool {name}"), "inputSchema": { "type": "object", "properties": properties } })
+    json!({ "name": name, "description": format!("mock upstreams tool {name}"), "inputSchema": { "type": "object", "properties": properties } })
 }
 
 fn call(server: &str, params: &Value) -> Result<Value, (i64, &'static str)> {

@@ -1,4 +1,4 @@
-//! One host of the fleet: takes its connections, has every request recorded, and answers as its role asks.
+//! One host of the mock upstreams: takes its connections, has every request recorded, and answers as its role asks.
 
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ impl Host {
                 return refusal(flaw).into();
             }
             match self.role {
-                Role::Issuer => issuer::answer(&site.plan, request).into(),
+                Role::Issuer => issuer::answer(&site.deployment, request).into(),
                 Role::Elsewhere => {
                     healthy::answer(site, &self.name, Flavour::Json, request, &ticket).into()
                 }

@@ -7,30 +7,30 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::{answer::Answer, request::Request};
-use crate::{cases::deployment::Plan, trace::header};
+use crate::{cases::deployment::Deployment, trace::header};
 
 const METADATA: [&str; 2] =
     ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
 
 /// What the authorization server answers.
-pub(super) fn answer(plan: &Plan, request: &Request) -> Answer {
+pub(super) fn answer(deployment: &Deployment, request: &Request) -> Answer {
     let path = request.path();
     match request.method.as_str() {
         "GET" | "HEAD" if METADATA.iter().any(|known| path.starts_with(known)) => {
-            Answer::json(200, &metadata(plan))
+            Answer::json(200, &metadata(deployment))
         }
         "GET" | "HEAD" if path == "/jwks" => Answer::json(200, &json!({ "keys": [] })),
-        "POST" if path == "/token" => token(plan, request),
+        "POST" if path == "/token" => token(deployment, request),
         _ => Answer::empty(404),
     }
 }
 
-fn metadata(plan: &Plan) -> serde_json::Value {
-    let issuer = &plan.issuer;
+fn metadata(deployment: &Deployment) -> serde_json::Value {
+    let issuer = &deployment.issuer;
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": plan.token_url,
+        "token_endpoint": deployment.token_url,
         "jwks_uri": format!("{issuer}/jwks"),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
@@ -42,7 +42,7 @@ fn metadata(plan: &Plan) -> serde_json::Value {
     })
 }
 
-fn token(plan: &Plan, request: &Request) -> Answer {
+fn token(deployment: &Deployment, request: &Request) -> Answer {
     let form: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
     let field =
         |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
@@ -50,11 +50,11 @@ fn token(plan: &Plan, request: &Request) -> Answer {
         return Answer::json(400, &json!({ "error": "unsupported_grant_type" }));
     }
     let client = basic(request).or_else(|| Some((field("client_id")?, field("client_secret")?)));
-    if client != Some((plan.client_id.clone(), plan.client_secret.clone())) {
+    if client != Some((deployment.client_id.clone(), deployment.client_secret.clone())) {
         return Answer::json(401, &json!({ "error": "invalid_client" }))
-            .with("WWW-Authenticate", r#"Basic realm="fleet issuer""#);
+            .with("WWW-Authenticate", r#"Basic realm="mock upstreams issuer""#);
     }
-    let minted = json!({ "access_token": plan.minted_token, "token_type": "Bearer", "expires_in": 3600, "scope": "mcp:read mcp:write" });
+    let minted = json!({ "access_token": deployment.minted_token, "token_type": "Bearer", "expires_in": 3600, "scope": "mcp:read mcp:write" });
     Answer::json(200, &minted).with("Cache-Control", "no-store")
 }
 

@@ -32,31 +32,31 @@ use tokio::{net::TcpSocket, task::JoinSet};
 
 pub use self::{orders::StandingOrder, record::Record};
 use self::{planning::Ground, site::Site};
-use crate::cases::{deployment::Plan, token_script::CaseId};
+use crate::cases::{deployment::Deployment, token_script::CaseId};
 
 /// The name that arrivals at the origin of redirects carry.
 pub const ELSEWHERE: &str = "elsewhere";
 /// The name that arrivals at the authorization server carry.
 pub const ISSUER: &str = "issuer";
-/// The header that marks every answer as the fleet's own: `server/case/n`, the case's n-th arrival, with `-` for no case.
-pub const MARK: &str = "x-fleet-answer";
+/// The header that marks every answer as the mock upstreams's own: `server/case/n`, the case's n-th arrival, with `-` for no case.
+pub const MARK: &str = "x-mock-answer";
 
 /// The running mock upstreams. Dropping it ends them and every connection to them.
-pub struct Fleet {
+pub struct MockUpstreams {
     site: Arc<Site>,
     _hosts: JoinSet<()>,
     /// Bound, so that nobody else takes the port, and not listening, so that it refuses.
     _closed: TcpSocket,
 }
 
-impl fmt::Debug for Fleet {
+impl fmt::Debug for MockUpstreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The plan holds secrets.
         f.debug_struct("Fleet").finish_non_exhaustive()
     }
 }
 
-impl Fleet {
+impl MockUpstreams {
     /// Starts every server of the plan on a free port of loopback; all are usable on return. Secrets follow from the seed.
     ///
     /// # Errors
@@ -74,8 +74,8 @@ impl Fleet {
 
     /// What an implementation is to be configured with.
     #[must_use]
-    pub fn plan(&self) -> &Plan {
-        &self.site.plan
+    pub fn deployment(&self) -> &Deployment {
+        &self.site.deployment
     }
 
     /// What the servers have seen.
@@ -93,7 +93,7 @@ impl Fleet {
     /// Until the guard drops, requests to the server that carry no script belong to the case and get the behaviour.
     ///
     /// For cases whose token can not carry a script. There is at most one for a server: the next one waits for the earlier one to end.
-    pub async fn standing_order(
+    pub async fn assign_behaviour(
         &self,
         server: &str,
         case: CaseId,

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{record::Record, request::Request};
 use crate::{
-    cases::token_script::{CaseId, Script},
+    cases::token_script::{CaseId, TokenScript},
     trace::all_headers,
 };
 
@@ -49,7 +49,7 @@ impl Desk {
 /// While it lives, requests without a script to one server belong to one case. Dropping it lets the next order in.
 #[derive(Debug)]
 pub struct StandingOrder {
-    /// The desk, and the turn at it; `None` for a server that the fleet has not.
+    /// The desk, and the turn at it; `None` for a server that the mock upstreams has not.
     held: Option<(Arc<Desk>, OwnedSemaphorePermit)>,
 }
 
@@ -110,18 +110,18 @@ impl Orders {
 }
 
 /// The script of the token in `Authorization`, or else of one anywhere in the request: a leak is attributed too.
-fn find_script(request: &Request) -> Option<Script> {
-    let authorization = all_headers(&request.headers, "authorization").find_map(Script::find);
+fn find_script(request: &Request) -> Option<TokenScript> {
+    let authorization = all_headers(&request.headers, "authorization").find_map(TokenScript::find);
     let elsewhere = || {
         request
             .headers
             .iter()
-            .find_map(|(name, value)| Script::find(value).or_else(|| Script::find(name)))
+            .find_map(|(name, value)| TokenScript::find(value).or_else(|| TokenScript::find(name)))
     };
     authorization
         .or_else(elsewhere)
-        .or_else(|| Script::find(&request.target))
-        .or_else(|| Script::find(&request.body_text()))
+        .or_else(|| TokenScript::find(&request.target))
+        .or_else(|| TokenScript::find(&request.body_text()))
 }
 
 #[cfg(test)]
@@ -144,7 +144,8 @@ mod tests {
     }
 
     fn token(case: &str) -> String {
-        Script::everywhere(CaseId(case.to_owned()), "401-full+empty", "canary".to_owned()).token()
+        TokenScript::everywhere(CaseId(case.to_owned()), "401-full+empty", "canary".to_owned())
+            .token()
     }
 
     fn claimed(request: &Request) -> Option<String> {

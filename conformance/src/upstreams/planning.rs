@@ -21,12 +21,12 @@ use super::{
 use crate::{
     cases::{
         axis::ServerKind,
-        deployment::{Plan, PlannedServer, Toolset, names},
+        deployment::{ConfiguredServer, Deployment, Toolset, names},
     },
     catalogue::ProtocolVersion,
 };
 
-/// A fleet that is bound and not yet running.
+/// A mock upstreams that is bound and not yet running.
 pub(super) struct Ground {
     pub(super) site: Site,
     pub(super) hosts: Vec<(Host, TcpListener)>,
@@ -52,7 +52,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     );
     let origin = ground.host(names::UNTRUSTED, Role::Upstream, Some(untrusted()?)).await?;
     ground.plan_server(names::UNTRUSTED, ServerKind::Forwarding, &origin);
-    ground.servers.push(PlannedServer::new(
+    ground.servers.push(ConfiguredServer::new(
         names::UNRESOLVABLE,
         ServerKind::Forwarding,
         "https://mcp.preflight.invalid/mcp",
@@ -67,7 +67,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
 
     for server in &mut ground.servers {
         if server.name == names::MODERN {
-            server.era = ProtocolVersion::V2026_07_28;
+            server.protocol_version = ProtocolVersion::V2026_07_28;
         }
         server.disabled = server.name == names::RETIRED;
         server.space = names::ONE_SPACE.contains(&server.name.as_str()).then(|| "corp".to_owned());
@@ -79,7 +79,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     }
     let mut rng = fastrand::Rng::with_seed(seed);
     let owned = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect();
-    let plan = Plan {
+    let deployment = Deployment {
         servers: ground.servers,
         toolsets: names::TOOLSETS
             .iter()
@@ -98,7 +98,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
         page: "https://page.preflight.example".to_owned(),
     };
     Ok(Ground {
-        site: Site::new(plan, elsewhere, rng),
+        site: Site::new(deployment, elsewhere, rng),
         hosts: ground.hosts,
         closed,
     })
@@ -106,7 +106,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
 
 #[derive(Default)]
 struct Laying {
-    servers: Vec<PlannedServer>,
+    servers: Vec<ConfiguredServer>,
     hosts: Vec<(Host, TcpListener)>,
 }
 
@@ -118,7 +118,7 @@ impl Laying {
     }
 
     fn plan_server(&mut self, name: &str, kind: ServerKind, origin: &str) {
-        self.servers.push(PlannedServer::new(name, kind, format!("{origin}/mcp")));
+        self.servers.push(ConfiguredServer::new(name, kind, format!("{origin}/mcp")));
     }
 
     async fn host(
@@ -140,7 +140,7 @@ impl Laying {
 fn json_web_token(rng: &mut fastrand::Rng) -> String {
     let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let header = part(serde_json::json!({ "alg": "RS256", "typ": "JWT" }));
-    let claims = part(serde_json::json!({ "sub": "fleet", "jti": random("jwt-", rng) }));
+    let claims = part(serde_json::json!({ "sub": "upstreams", "jti": random("jwt-", rng) }));
     format!("{header}.{claims}.{}", random("", rng))
 }
 

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{cases::token_script::CaseId, trace::Arrival};
 
-/// What the fleet has seen so far. Clones share it.
+/// What the mock upstreams has seen so far. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     shared: Arc<Shared>,

@@ -1,4 +1,4 @@
-//! What all hosts of one fleet share: the plan, the record, the orders, and where each host is.
+//! What all hosts of one mock upstreams share: the plan, the record, the orders, and where each host is.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -8,12 +8,12 @@ use std::sync::{
 use tokio::time::Instant;
 
 use super::{gates::Gates, orders::Orders, record::Record};
-use crate::cases::deployment::Plan;
+use crate::cases::deployment::Deployment;
 
-/// Shared by every connection of a fleet.
+/// Shared by every connection of a mock upstreams.
 #[derive(Debug)]
 pub(super) struct Site {
-    pub(super) plan: Plan,
+    pub(super) deployment: Deployment,
     pub(super) record: Record,
     pub(super) orders: Orders,
     pub(super) gates: Gates,
@@ -25,12 +25,12 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(plan: Plan, elsewhere: String, secrets: fastrand::Rng) -> Self {
-        let orders = Orders::new(plan.servers.iter().map(|server| server.name.as_str()));
+    pub(super) fn new(deployment: Deployment, elsewhere: String, secrets: fastrand::Rng) -> Self {
+        let orders = Orders::new(deployment.servers.iter().map(|server| server.name.as_str()));
         let (record, gates) = (Record::default(), Gates::default());
         let connections = AtomicU64::new(1);
         Self {
-            plan,
+            deployment,
             record,
             orders,
             gates,

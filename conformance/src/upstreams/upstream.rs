@@ -188,7 +188,7 @@ fn beside_the_endpoint(
         "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp" => {
             let resource = json!({
                 "resource": format!("{}/mcp", host.origin),
-                "authorization_servers": [site.plan.issuer],
+                "authorization_servers": [site.deployment.issuer],
                 "scopes_supported": ["mcp:read", "mcp:write", "offline_access"],
                 "bearer_methods_supported": ["header"],
             });

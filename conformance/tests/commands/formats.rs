@@ -17,7 +17,7 @@ fn every_line_of_a_run_fits_the_schema() {
     let path = place("schema", "run.jsonl");
     let run = ["run", "--output", &path, "--profile", "seed", "--strategy", "probe"];
     assert_eq!(code(&[&run[..], &["--where", "method=tools-call"]].concat()), 0);
-    let cells = read(&path);
+    let matrix_cases = read(&path);
     assert_eq!(
         code(
             &[&run[..], &["--only", "expected-refusals-are-quiet", "--only", "a-challenge-*"]]
@@ -25,12 +25,12 @@ fn every_line_of_a_run_fits_the_schema() {
         ),
         0
     );
-    let lines: Vec<String> = [cells, read(&path)]
+    let lines: Vec<String> = [matrix_cases, read(&path)]
         .iter()
         .flat_map(|text| text.lines())
         .map(str::to_owned)
         .collect();
-    for kind in ["header", "setup", "cell", "scenario", "footer"] {
+    for kind in ["header", "setup", "matrix-case", "scenario", "footer"] {
         assert!(
             lines.iter().any(|line| line.starts_with(&format!("{{\"line\":\"{kind}\""))),
             "no {kind}"
@@ -46,7 +46,7 @@ fn every_line_of_a_run_fits_the_schema() {
             &line[..line.len().min(400)]
         );
     }
-    let footer = serde_json::json!({ "line": "footer", "cells": 1, "scenarios": 0, "damages": 0, "interrupted": false, "mood": "good" });
+    let footer = serde_json::json!({ "line": "footer", "matrix-cases": 1, "scenarios": 0, "damages": 0, "interrupted": false, "mood": "good" });
     assert!(!complaints(Published::RunFile, &footer).is_empty());
 }
 

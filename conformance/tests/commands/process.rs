@@ -85,7 +85,7 @@ fn a_signal_leaves_a_whole_file_and_no_process() {
         let begun = BufReader::new(stderr)
             .lines()
             .map_while(Result::ok)
-            .find(|line| line.contains("cells and scenarios"));
+            .find(|line| line.contains("matrix cases and scenarios"));
         assert!(begun.is_some());
         let processes = processes(test);
         assert!(!processes.is_empty() && processes.iter().all(is_alive));

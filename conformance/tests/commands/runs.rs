@@ -5,7 +5,7 @@ use mcp_preflight_conformance::report::Format;
 
 use crate::{called, code, command, complained, file, folder, place, read, said};
 
-/// A run of one requirement over a few cells, written to a file.
+/// A run of one requirement over a few matrix cases, written to a file.
 fn run_file(test: &str, implementation: &str, more: &[&str]) -> String {
     let path = place(test, &format!("{}.jsonl", implementation.replace(['/', ':'], "-")));
     let usual = [
@@ -131,7 +131,7 @@ fn a_baseline_is_brought_in_line_with_a_run() {
         "a part of a run shows nothing about the rest"
     );
     let whole = run_file("baseline", "builtin:defect/403-as-401", &[]);
-    let stale = "# known\n[[known-failure]]\nrequirement = \"STA-01\"\nverdict = \"fail\"\nreason = \"long gone\"\n";
+    let stale = "# known\n[[expected-failure]]\nrequirement = \"STA-01\"\nverdict = \"fail\"\nreason = \"long gone\"\n";
     let baseline = file("baseline", "baseline.toml", stale);
     assert_eq!(code(&["report", &whole, "--baseline", &baseline]), 1);
     let printed = called(&["baseline", "update", &whole, "--baseline", &baseline, "--print"]);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use mcp_preflight_conformance::{
     cases::behaviour::{Behaviour, Behaviours, Class, Fault},
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
 
 #[tokio::test]
 async fn every_behaviour_puts_on_the_wire_what_it_says() {
-    let fleet = Fleet::start(7).await.unwrap();
+    let upstreams = MockUpstreams::start(7).await.unwrap();
     let mut table = String::new();
     for behaviour in Behaviours::embedded().all().filter(|behaviour| behaviour.server().is_none()) {
         for spelling in behaviour.spellings() {
             let name = spelling.replace('+', "-");
-            let mut client = Client::connect(&fleet, "alpha").await;
+            let mut client = Client::connect(&upstreams, "alpha").await;
             let answer = drive(
-                &fleet,
+                &upstreams,
                 behaviour,
                 &name,
                 &Call::echo().bearer(&token(&name, &spelling)),
@@ -31,12 +31,12 @@ async fn every_behaviour_puts_on_the_wire_what_it_says() {
             .await;
             fits(behaviour, &answer);
             let end = answer.end;
-            let word = &fleet.record().of(&case(&name))[0].answered;
+            let word = &upstreams.record().of(&case(&name))[0].answered;
             write!(
                 table,
                 "=== {spelling}: {}\n{}\n--- {end:?}, recorded as {word}\n\n",
-                behaviour.says,
-                shown(&fleet, &answer)
+                behaviour.description,
+                shown(&upstreams, &answer)
             )
             .unwrap();
         }
@@ -46,7 +46,7 @@ async fn every_behaviour_puts_on_the_wire_what_it_says() {
 
 /// Sends the call and reads what there is to read, without waiting on a clock: a silent server is told that nothing more comes, and then closes.
 async fn drive(
-    fleet: &Fleet,
+    upstreams: &MockUpstreams,
     behaviour: &Behaviour,
     name: &str,
     call: &Call,
@@ -55,7 +55,7 @@ async fn drive(
     match behaviour.fault {
         Some(Fault::Never) => {
             client.start(call).await;
-            answered(fleet, name, "never").await;
+            answered(upstreams, name, "never").await;
             client.finish().await;
             client.read(1 << 20, |_| false).await
         }
@@ -73,14 +73,14 @@ async fn drive(
         Some(Fault::Barrier) => {
             let mut others: Vec<Client> = Vec::new();
             for _ in 1..behaviour.n {
-                let mut other = Client::connect(fleet, "alpha").await;
+                let mut other = Client::connect(upstreams, "alpha").await;
                 other.start(call).await;
                 others.push(other);
             }
             client.send(call).await
         }
         Some(Fault::Progress) => {
-            (0..4).for_each(|_| fleet.release(&case(name)));
+            (0..4).for_each(|_| upstreams.release(&case(name)));
             client.send(call).await
         }
         _ => client.send(call).await,
@@ -101,10 +101,10 @@ fn fits(behaviour: &Behaviour, answer: &Answer) {
 }
 
 /// The bytes as text that is the same in every run: ports named, carriage returns and other controls visible, long repetitions counted.
-fn shown(fleet: &Fleet, answer: &Answer) -> String {
+fn shown(upstreams: &MockUpstreams, answer: &Answer) -> String {
     let mut text = answer.text();
-    for server in &fleet.plan().servers {
-        text = text.replace(authority(&server.url), &format!("{}.fleet", server.name));
+    for server in &upstreams.deployment().servers {
+        text = text.replace(authority(&server.url), &format!("{}.mock", server.name));
     }
     let elsewhere = text.lines().find_map(|line| {
         line.strip_prefix("Location: http://127.0.0.1:")?
@@ -113,7 +113,7 @@ fn shown(fleet: &Fleet, answer: &Answer) -> String {
             .map(str::to_owned)
     });
     if let Some(port) = elsewhere {
-        text = text.replace(&format!("127.0.0.1:{port}"), "elsewhere.fleet");
+        text = text.replace(&format!("127.0.0.1:{port}"), "elsewhere.mock");
     }
     if answer.end == End::Endless {
         text.truncate(

@@ -1,4 +1,4 @@
-//! Drives the fleet over raw sockets, as no gateway would, and checks what arrives on the wire and in the record.
+//! Drives the mock upstreams over raw sockets, as no gateway would, and checks what arrives on the wire and in the record.
 
 #![expect(clippy::unwrap_used, reason = "what a test can not unwrap has failed it")]
 
@@ -13,9 +13,9 @@ mod sessions;
 use std::time::Duration;
 
 use mcp_preflight_conformance::{
-    cases::token_script::{CaseId, Script},
+    cases::token_script::{CaseId, TokenScript},
     trace::Arrival,
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 /// Longer than anything here takes, so that passing it is a failure.
@@ -27,14 +27,14 @@ fn case(name: &str) -> CaseId {
 
 /// A token that orders the behaviour of every server.
 fn token(name: &str, behaviour: &str) -> String {
-    Script::everywhere(case(name), behaviour, "canary".to_owned()).token()
+    TokenScript::everywhere(case(name), behaviour, "canary".to_owned()).token()
 }
 
 /// Waits until the case's last arrival is answered so.
-async fn answered(fleet: &Fleet, name: &str, word: &str) -> Vec<Arrival> {
+async fn answered(upstreams: &MockUpstreams, name: &str, word: &str) -> Vec<Arrival> {
     let seen = async {
         loop {
-            let arrivals = fleet.record().of(&case(name));
+            let arrivals = upstreams.record().of(&case(name));
             if arrivals.last().is_some_and(|arrival| arrival.answered == word) {
                 return arrivals;
             }
@@ -43,5 +43,5 @@ async fn answered(fleet: &Fleet, name: &str, word: &str) -> Vec<Arrival> {
     };
     tokio::time::timeout(PROMPT, seen)
         .await
-        .unwrap_or_else(|_| panic!("never {word}: {:?}", fleet.record().of(&case(name))))
+        .unwrap_or_else(|_| panic!("never {word}: {:?}", upstreams.record().of(&case(name))))
 }

@@ -5,7 +5,7 @@ use std::{io::ErrorKind, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mcp_preflight_conformance::{
     cases::{axis::ServerKind, deployment::names},
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 use serde_json::Value;
 use tokio::{
@@ -31,13 +31,14 @@ fn json(answer: &Answer) -> Value {
 #[tokio::test]
 async fn the_plan_follows_from_the_seed_and_names_every_server() {
     let (one, same, other) = (
-        Fleet::start(1).await.unwrap(),
-        Fleet::start(1).await.unwrap(),
-        Fleet::start(2).await.unwrap(),
+        MockUpstreams::start(1).await.unwrap(),
+        MockUpstreams::start(1).await.unwrap(),
+        MockUpstreams::start(2).await.unwrap(),
     );
-    assert_eq!(one.plan().full_key, same.plan().full_key);
-    assert_ne!(one.plan().full_key, other.plan().full_key);
-    let servers: Vec<&str> = one.plan().servers.iter().map(|server| server.name.as_str()).collect();
+    assert_eq!(one.deployment().full_key, same.deployment().full_key);
+    assert_ne!(one.deployment().full_key, other.deployment().full_key);
+    let servers: Vec<&str> =
+        one.deployment().servers.iter().map(|server| server.name.as_str()).collect();
     let all = [
         names::STATIC,
         names::MINTED,
@@ -53,23 +54,23 @@ async fn the_plan_follows_from_the_seed_and_names_every_server() {
     ]
     .concat();
     assert_eq!(servers, [names::FORWARDING.as_slice(), &all].concat());
-    let granted = |server: &&mcp_preflight_conformance::cases::deployment::PlannedServer| {
+    let granted = |server: &&mcp_preflight_conformance::cases::deployment::ConfiguredServer| {
         server.granted == (server.kind != ServerKind::Ungranted)
     };
-    assert_eq!(one.plan().servers.iter().filter(granted).count(), servers.len());
+    assert_eq!(one.deployment().servers.iter().filter(granted).count(), servers.len());
 }
 
 #[tokio::test]
 async fn an_upstream_names_its_authorization_server() {
-    let fleet = Fleet::start(1).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(1).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     for path in [
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource/mcp",
     ] {
         let metadata = json(&client.send(&Call::bare("GET", path)).await);
-        assert_eq!(metadata["resource"], fleet.plan().server("alpha").unwrap().url);
-        assert_eq!(metadata["authorization_servers"][0], fleet.plan().issuer);
+        assert_eq!(metadata["resource"], upstreams.deployment().server("alpha").unwrap().url);
+        assert_eq!(metadata["authorization_servers"][0], upstreams.deployment().issuer);
     }
     assert_eq!(
         client
@@ -82,36 +83,36 @@ async fn an_upstream_names_its_authorization_server() {
 
 #[tokio::test]
 async fn the_issuer_describes_itself_and_mints_for_its_client_only() {
-    let fleet = Fleet::start(1).await.unwrap();
-    let plan = fleet.plan();
-    let mut issuer = Client::connect(&fleet, "issuer").await;
+    let upstreams = MockUpstreams::start(1).await.unwrap();
+    let deployment = upstreams.deployment();
+    let mut issuer = Client::connect(&upstreams, "issuer").await;
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
         let metadata = json(&issuer.send(&Call::bare("GET", path)).await);
         assert_eq!(
             (&metadata["issuer"], &metadata["token_endpoint"]),
-            (&Value::from(&*plan.issuer), &Value::from(&*plan.token_url))
+            (&Value::from(&*deployment.issuer), &Value::from(&*deployment.token_url))
         );
     }
     let form = |id: &str, secret: &str| {
         format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
     };
     let minted = issuer
-        .send(&Call::body("/token", &form(&plan.client_id, &plan.client_secret)))
+        .send(&Call::body("/token", &form(&deployment.client_id, &deployment.client_secret)))
         .await;
     assert_eq!(
         (&json(&minted)["access_token"], &json(&minted)["expires_in"]),
-        (&Value::from(&*plan.minted_token), &Value::from(3600))
+        (&Value::from(&*deployment.minted_token), &Value::from(3600))
     );
     let basic = format!(
         "Basic {}",
-        BASE64_STANDARD.encode(format!("{}:{}", plan.client_id, plan.client_secret))
+        BASE64_STANDARD.encode(format!("{}:{}", deployment.client_id, deployment.client_secret))
     );
     let by_header =
         Call::body("/token", "grant_type=client_credentials").header("Authorization", &basic);
     assert_eq!(issuer.send(&by_header).await.status(), Some(200));
     assert_eq!(
         issuer
-            .send(&Call::body("/token", &form(&plan.client_id, "wrong")))
+            .send(&Call::body("/token", &form(&deployment.client_id, "wrong")))
             .await
             .status(),
         Some(401)
@@ -124,14 +125,14 @@ async fn the_issuer_describes_itself_and_mints_for_its_client_only() {
 
 #[tokio::test]
 async fn a_followed_redirect_is_seen_where_it_leads() {
-    let fleet = Fleet::start(1).await.unwrap();
+    let upstreams = MockUpstreams::start(1).await.unwrap();
     for (behaviour, server) in [
         ("307-other-origin", "elsewhere"),
         ("301-same-origin", "alpha"),
         ("302-login", "alpha"),
     ] {
         let call = Call::rpc("ping").bearer(&token(behaviour, behaviour));
-        let answer = Client::connect(&fleet, "alpha").await.send(&call).await;
+        let answer = Client::connect(&upstreams, "alpha").await.send(&call).await;
         let location = answer.header("location").unwrap().to_owned();
         let path = location.strip_prefix("http://").unwrap().split_once('/').unwrap().1;
         let followed = Call::bare("GET", &format!("/{path}")).bearer(&token(behaviour, behaviour));
@@ -140,14 +141,14 @@ async fn a_followed_redirect_is_seen_where_it_leads() {
             Some(200),
             "{location}"
         );
-        assert_eq!(fleet.record().of(&case(behaviour))[1].server, server);
+        assert_eq!(upstreams.record().of(&case(behaviour))[1].server, server);
     }
 }
 
 #[tokio::test]
 async fn methods_that_are_exceptions_get_another_answer() {
-    let fleet = Fleet::start(1).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(1).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     for (behaviour, call, status) in [
         ("head-405-post-401", Call::bare("HEAD", "/mcp"), 405),
         ("head-405-post-401", Call::bare("GET", "/mcp"), 401),
@@ -166,27 +167,29 @@ async fn methods_that_are_exceptions_get_another_answer() {
 
 #[tokio::test]
 async fn nothing_listens_at_the_closed_port() {
-    let fleet = Fleet::start(1).await.unwrap();
-    let error = TcpStream::connect(address(fleet.plan(), names::CLOSED)).await.unwrap_err();
+    let upstreams = MockUpstreams::start(1).await.unwrap();
+    let error = TcpStream::connect(address(upstreams.deployment(), names::CLOSED))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]
 async fn the_untrusted_server_is_seen_through_by_whoever_verifies() {
-    let fleet = Fleet::start(1).await.unwrap();
+    let upstreams = MockUpstreams::start(1).await.unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap();
     let careful = config.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
-    let error = tls(&fleet, careful).await.unwrap_err();
+    let error = tls(&upstreams, careful).await.unwrap_err();
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
-    assert_eq!(fleet.record().connections(names::UNTRUSTED), 1);
-    assert!(fleet.record().stray().is_empty());
+    assert_eq!(upstreams.record().connections(names::UNTRUSTED), 1);
+    assert!(upstreams.record().stray().is_empty());
 }
 
 #[tokio::test]
 async fn whoever_does_not_verify_is_recorded_at_the_untrusted_server() {
-    let fleet = Fleet::start(1).await.unwrap();
+    let upstreams = MockUpstreams::start(1).await.unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap();
@@ -194,7 +197,7 @@ async fn whoever_does_not_verify_is_recorded_at_the_untrusted_server() {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(careless::TakesAnything))
         .with_no_client_auth();
-    let mut stream = tls(&fleet, careless).await.unwrap();
+    let mut stream = tls(&upstreams, careless).await.unwrap();
     let request = format!(
         "GET /mcp HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
         token("t", "untrusted-tls")
@@ -203,14 +206,16 @@ async fn whoever_does_not_verify_is_recorded_at_the_untrusted_server() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert_eq!(fleet.record().of(&case("t"))[0].server, names::UNTRUSTED);
+    assert_eq!(upstreams.record().of(&case("t"))[0].server, names::UNTRUSTED);
 }
 
 async fn tls(
-    fleet: &Fleet,
+    upstreams: &MockUpstreams,
     config: ClientConfig,
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address(fleet.plan(), names::UNTRUSTED)).await.unwrap();
+    let stream = TcpStream::connect(address(upstreams.deployment(), names::UNTRUSTED))
+        .await
+        .unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(ServerName::try_from("127.0.0.1").unwrap(), stream)
         .await

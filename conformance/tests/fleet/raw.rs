@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_preflight_conformance::{cases::deployment::Plan, upstreams::Fleet};
+use mcp_preflight_conformance::{cases::deployment::Deployment, upstreams::MockUpstreams};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -46,7 +46,7 @@ impl Call {
 
     /// A request without a body.
     pub(crate) fn bare(method: &str, target: &str) -> Self {
-        let headers = vec![("Host".to_owned(), "fleet".to_owned())];
+        let headers = vec![("Host".to_owned(), "upstreams".to_owned())];
         Self {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -126,7 +126,7 @@ impl Answer {
     }
 }
 
-/// One connection to one host of the fleet.
+/// One connection to one host of the mock upstreams.
 pub(crate) struct Client {
     stream: TcpStream,
 }
@@ -136,18 +136,18 @@ pub(crate) fn authority(url: &str) -> &str {
     url.split('/').nth(2).unwrap()
 }
 
-pub(crate) fn address(plan: &Plan, server: &str) -> String {
+pub(crate) fn address(deployment: &Deployment, server: &str) -> String {
     let url = if server == "issuer" {
-        &plan.issuer
+        &deployment.issuer
     } else {
-        &plan.server(server).unwrap().url
+        &deployment.server(server).unwrap().url
     };
     authority(url).to_owned()
 }
 
 impl Client {
-    pub(crate) async fn connect(fleet: &Fleet, server: &str) -> Self {
-        Self::to(&address(fleet.plan(), server)).await
+    pub(crate) async fn connect(upstreams: &MockUpstreams, server: &str) -> Self {
+        Self::to(&address(upstreams.deployment(), server)).await
     }
 
     pub(crate) async fn to(address: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_preflight_conformance::upstreams::Fleet;
+use mcp_preflight_conformance::upstreams::MockUpstreams;
 
 use crate::{
     PROMPT, answered, case,
@@ -17,43 +17,44 @@ async fn opened(client: &mut Client, name: &str, behaviour: &str) -> String {
 
 #[tokio::test]
 async fn a_session_is_issued_once_and_ended_once() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     let session = opened(&mut client, "s", "200-json").await;
-    assert_eq!(fleet.record().live_sessions(&case("s")), 1);
+    assert_eq!(upstreams.record().live_sessions(&case("s")), 1);
     let end = Call::bare("DELETE", "/mcp")
         .bearer(&token("s", "200-json"))
         .header("Mcp-Session-Id", &session);
     assert_eq!(client.send(&end).await.status(), Some(204));
     assert_eq!(client.send(&end).await.status(), Some(404), "it has ended");
-    let arrivals = fleet.record().of(&case("s"));
+    let arrivals = upstreams.record().of(&case("s"));
     assert_eq!(arrivals[0].session_issued.as_ref(), Some(&session));
     let ended: Vec<Option<String>> =
         arrivals.into_iter().map(|arrival| arrival.session_ended).collect();
     assert_eq!(ended, [None, Some(session), None]);
-    assert_eq!(fleet.record().live_sessions(&case("s")), 0);
+    assert_eq!(upstreams.record().live_sessions(&case("s")), 0);
 }
 
 #[tokio::test]
 async fn a_case_settles_when_its_last_session_ends() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     let session = opened(&mut client, "s", "200-json").await;
     assert!(
-        !fleet.record().settled(&case("s"), 0, Duration::from_millis(20)).await,
+        !upstreams.record().settled(&case("s"), 0, Duration::from_millis(20)).await,
         "the session lives"
     );
-    assert!(fleet.record().settled(&case("s"), 1, PROMPT).await, "one was allowed for");
+    assert!(upstreams.record().settled(&case("s"), 1, PROMPT).await, "one was allowed for");
     let (name, end) = (case("s"), Call::bare("DELETE", "/mcp").header("Mcp-Session-Id", &session));
-    let (settled, _) = tokio::join!(fleet.record().settled(&name, 0, PROMPT), client.send(&end));
+    let (settled, _) =
+        tokio::join!(upstreams.record().settled(&name, 0, PROMPT), client.send(&end));
     assert!(settled, "the DELETE bore no token, and its session said whose it was");
 }
 
 #[tokio::test]
 async fn a_late_clean_up_is_not_the_next_cases_doing() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "static").await;
-    let first = fleet.standing_order("static", case("1"), "200-json").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "static").await;
+    let first = upstreams.assign_behaviour("static", case("1"), "200-json").await;
     let session = client
         .send(&Call::rpc("initialize"))
         .await
@@ -61,17 +62,17 @@ async fn a_late_clean_up_is_not_the_next_cases_doing() {
         .unwrap()
         .to_owned();
     drop(first);
-    let _second = fleet.standing_order("static", case("2"), "500").await;
+    let _second = upstreams.assign_behaviour("static", case("2"), "500").await;
     let end = Call::bare("DELETE", "/mcp").header("Mcp-Session-Id", &session);
     assert_eq!(client.send(&end).await.status(), Some(204));
-    assert_eq!(fleet.record().of(&case("1")).len(), 2);
-    assert!(fleet.record().of(&case("2")).is_empty());
+    assert_eq!(upstreams.record().of(&case("1")).len(), 2);
+    assert!(upstreams.record().of(&case("2")).is_empty());
 }
 
 #[tokio::test]
 async fn good_then_401_takes_the_token_once_and_still_ends_its_session() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     let session = opened(&mut client, "g", "good-then-401").await;
     let end = Call::bare("DELETE", "/mcp")
         .bearer(&token("g", "good-then-401"))
@@ -88,40 +89,40 @@ async fn good_then_401_takes_the_token_once_and_still_ends_its_session() {
 
 #[tokio::test]
 async fn a_case_is_in_flight_until_its_peer_leaves() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::rpc("ping").bearer(&token("n", "never"))).await;
-    answered(&fleet, "n", "never").await;
-    assert!(!fleet.record().settled(&case("n"), 0, Duration::from_millis(20)).await);
+    answered(&upstreams, "n", "never").await;
+    assert!(!upstreams.record().settled(&case("n"), 0, Duration::from_millis(20)).await);
     drop(client);
-    assert!(fleet.record().settled(&case("n"), 0, PROMPT).await);
+    assert!(upstreams.record().settled(&case("n"), 0, PROMPT).await);
 }
 
 #[tokio::test]
 async fn an_endless_body_ends_with_its_reader() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::rpc("ping").bearer(&token("e", "401-body-endless"))).await;
     client.read(64 << 10, |_| false).await;
     drop(client);
-    assert!(fleet.record().settled(&case("e"), 0, PROMPT).await);
+    assert!(upstreams.record().settled(&case("e"), 0, PROMPT).await);
 }
 
 #[tokio::test]
 async fn what_is_asked_for_a_case_that_is_over_is_late() {
-    let fleet = Fleet::start(3).await.unwrap();
-    let mut client = Client::connect(&fleet, "alpha").await;
+    let upstreams = MockUpstreams::start(3).await.unwrap();
+    let mut client = Client::connect(&upstreams, "alpha").await;
     client.send(&Call::rpc("ping").bearer(&token("s", "200-json"))).await;
-    assert_eq!(fleet.record().take_late(), []);
-    fleet.record().forget(&case("s"));
+    assert_eq!(upstreams.record().take_late(), []);
+    upstreams.record().forget(&case("s"));
     client.send(&Call::rpc("tools/list").bearer(&token("s", "200-json"))).await;
     client.send(&Call::rpc("ping").bearer(&token("t", "200-json"))).await;
-    let late: Vec<Option<String>> = fleet
+    let late: Vec<Option<String>> = upstreams
         .record()
         .take_late()
         .into_iter()
         .map(|arrival| arrival.rpc_method)
         .collect();
     assert_eq!(late, [Some("tools/list".to_owned())]);
-    assert_eq!(fleet.record().take_late(), [], "it was taken");
+    assert_eq!(upstreams.record().take_late(), [], "it was taken");
 }

@@ -1,19 +1,19 @@
-//! Says what is accepted of a cell, a second time and in another form, so that a slip in the rules does not go unnoticed.
+//! Says what is accepted of a matrix case, a second time and in another form, so that a slip in the rules does not go unnoticed.
 //!
 //! Written from the requirements, not from the rules.
 
 use mcp_preflight_conformance::{
     cases::{
         axis::{Credentials as C, Method as M, ServerKind as S},
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
     },
     catalogue::Profile,
 };
 
 /// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.
-pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
+pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'static str>) {
     let turned_away = |status| (status, vec!["nothing"]);
-    match cell.credentials {
+    match matrix_case.credentials {
         C::TokenOnly | C::WrongKeyAndToken | C::Nothing | C::EmptyToken => {
             return turned_away(vec!["401"]);
         }
@@ -21,17 +21,17 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         C::MalformedToken => return turned_away(vec!["400", "401"]),
         C::KeyAndToken | C::KeyOnly | C::KeyInAuthorization | C::SameKeyTwice => {}
     }
-    if cell.server == S::Several {
-        let outcomes: Vec<Outcome> = cell.mix().map(Outcome::of).collect();
-        let statuses = if cell.method == M::ToolsCall {
+    if matrix_case.server == S::Several {
+        let outcomes: Vec<Outcome> = matrix_case.mix().map(Outcome::of).collect();
+        let statuses = if matrix_case.method == M::ToolsCall {
             call(&outcomes)
         } else {
-            several(cell.profile, &outcomes)
+            several(matrix_case.profile, &outcomes)
         };
         return (statuses, vec![]);
     }
-    let token = cell.credentials == C::KeyAndToken;
-    let saw = match (cell.server, cell.upstream.as_str()) {
+    let token = matrix_case.credentials == C::KeyAndToken;
+    let saw = match (matrix_case.server, matrix_case.upstream.as_str()) {
         (S::Several, _) => vec![],
         (S::Ungranted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
         (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["nothing"],
@@ -40,12 +40,18 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         (S::Forwarding | S::Open, _) => vec!["no-credential"],
         (S::Static | S::ClientCredentials, _) => vec!["own-credential"],
     };
-    let request = !matches!(cell.method, M::Notification | M::Get | M::Delete);
-    let upstream = cell.upstream.split('+').next().unwrap_or_default();
-    let forwarded = token && cell.server == S::Forwarding;
+    let request = !matches!(matrix_case.method, M::Notification | M::Get | M::Delete);
+    let upstream = matrix_case.upstream.split('+').next().unwrap_or_default();
+    let forwarded = token && matrix_case.server == S::Forwarding;
     // Who owns the credential decides what a refusal means.
-    let refusal = |status| if cell.server == S::Forwarding { vec![status] } else { vec!["502"] };
-    let healthy = match cell.method {
+    let refusal = |status| {
+        if matrix_case.server == S::Forwarding {
+            vec![status]
+        } else {
+            vec!["502"]
+        }
+    };
+    let healthy = match matrix_case.method {
         M::Initialize
         | M::ToolsList
         | M::ToolsCall
@@ -60,8 +66,8 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
     };
     let vague = || if request { vec!["502"] } else { vec!["200", "202", "204", "502"] };
     let statuses = match upstream {
-        "delete-405" if cell.method == M::Delete => vec!["405"],
-        "delete-never" if cell.method == M::Delete => vec!["504"],
+        "delete-405" if matrix_case.method == M::Delete => vec!["405"],
+        "delete-never" if matrix_case.method == M::Delete => vec!["504"],
         "200-json" | "200-sse" | "slow-100" | "delete-405" | "delete-never" => healthy,
         "good-then-401" => vec!["200", "202", "204", "299", "401"],
         "rpc-error-200" if request => vec!["200"],
@@ -80,7 +86,7 @@ pub(crate) fn decide(cell: &Cell) -> (Vec<&'static str>, Vec<&'static str>) {
         "501" => vec!["501", "502"],
         "503" | "503-retry-after" => vec!["503"],
         "504" | "never" | "stall-head" => vec!["504"],
-        "html-200" | "wrong-type-200" if cell.method == M::Get => vec!["502"],
+        "html-200" | "wrong-type-200" if matrix_case.method == M::Get => vec!["502"],
         "html-200" | "wrong-type-200" | "empty-200" => vague(),
         "bad-json-200" | "wrong-id-200" => vec!["200", "202", "204", "502"],
         "reset-after-head" | "reset-mid-body" | "truncated" | "bad-chunk" => vec!["200", "502"],

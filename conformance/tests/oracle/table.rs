@@ -1,33 +1,33 @@
-//! Renders the decision table: what is accepted of which cells, one line for all that are alike.
+//! Renders the decision table: what is accepted of which matrix cases, one line for all that are alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use mcp_preflight_conformance::{
-    cases::{axis::Method, matrix_case::Cell},
+    cases::{axis::Method, matrix_case::MatrixCase},
     catalogue::{Profile, ProtocolVersion},
 };
 
-/// The table. Strategies and routes do not show: the rules must say the same for all of them. The usual profile and era go without saying.
-pub(crate) fn render(cells: &[Cell]) -> String {
+/// The table. Strategies and routes do not show: the rules must say the same for all of them. The usual profile and protocol version go without saying.
+pub(crate) fn render(matrix_cases: &[MatrixCase]) -> String {
     type Lines = BTreeMap<Method, BTreeSet<String>>;
     let mut groups: IndexMap<String, IndexMap<String, Lines>> = IndexMap::new();
-    for cell in cells {
-        let mut group = format!("{} / {}", cell.credentials, cell.server);
-        if cell.profile != Profile::default() {
-            group.push_str(&format!(" / {}", cell.profile));
+    for matrix_case in matrix_cases {
+        let mut group = format!("{} / {}", matrix_case.credentials, matrix_case.server);
+        if matrix_case.profile != Profile::default() {
+            group.push_str(&format!(" / {}", matrix_case.profile));
         }
-        if cell.era != ProtocolVersion::default() {
-            group.push_str(&format!(" / {}", cell.era));
+        if matrix_case.protocol_version != ProtocolVersion::default() {
+            group.push_str(&format!(" / {}", matrix_case.protocol_version));
         }
         let upstreams = groups.entry(group).or_default();
-        let name = cell.upstream.split('+').next().unwrap_or_default().to_owned();
+        let name = matrix_case.upstream.split('+').next().unwrap_or_default().to_owned();
         upstreams
             .entry(name)
             .or_default()
-            .entry(cell.method)
+            .entry(matrix_case.method)
             .or_default()
-            .insert(super::expectation(cell));
+            .insert(super::expectation(matrix_case));
     }
     let mut text =
         String::from("accepted status         merely not wrong    upstream sees   challenge\n");

@@ -1,4 +1,4 @@
-//! Names the ways in which an answer is delivered other than plainly. A closed list: each is written byte by byte by the fleet.
+//! Names the ways in which an answer is delivered other than plainly. A closed list: each is written byte by byte by the mock upstreams.
 
 use serde::{Deserialize, Serialize};
 

@@ -22,7 +22,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Entry {
     name: String,
-    says: String,
+    description: String,
     class: Class,
     healthy: Option<Flavour>,
     status: Option<u16>,
@@ -97,7 +97,7 @@ impl Entry {
         };
         let Self {
             name,
-            says,
+            description,
             class,
             fault,
             n,
@@ -110,7 +110,7 @@ impl Entry {
         } = self;
         Ok(Behaviour {
             name,
-            says,
+            description,
             class,
             source,
             fault,

@@ -1,6 +1,6 @@
 //! Reads `upstreams.toml`: what a mock upstream can be told to do, and what an honest gateway may conclude from it.
 //!
-//! Knows how none of it is put on the wire; the fleet does that.
+//! Knows how none of it is put on the wire; the mock upstreams does that.
 
 mod fault;
 mod file;
@@ -76,10 +76,10 @@ pub enum Source {
 /// One thing that a mock upstream can be told to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Its name in scripts, cells and reports.
+    /// Its name in scripts, matrix cases and reports.
     pub name: String,
     /// What it does, in one line.
-    pub says: String,
+    pub description: String,
     /// What an honest gateway may conclude.
     pub class: Class,
     /// What is answered.
@@ -101,7 +101,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Every spelling of this behaviour in scripts and cells: one for each body where it has several.
+    /// Every spelling of this behaviour in scripts and matrix cases: one for each body where it has several.
     pub fn spellings(&self) -> impl Iterator<Item = String> {
         let bodies = match &self.source {
             Source::Stated { bodies, .. } if bodies.len() > 1 => bodies.as_slice(),

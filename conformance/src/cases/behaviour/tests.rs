@@ -51,7 +51,7 @@ fn braces_that_hold_no_word_are_left_alone() {
 
 fn refusal(entry: &str) -> String {
     let text = format!(
-        "[[body]]\nname = 'empty'\n[[behaviour]]\nname = 'x'\nsays = ''\nclass = 'inconclusive'\n{entry}"
+        "[[body]]\nname = 'empty'\n[[behaviour]]\nname = 'x'\ndescription = ''\nclass = 'inconclusive'\n{entry}"
     );
     Behaviours::parse(&text).unwrap_err().to_string()
 }
@@ -90,7 +90,8 @@ fn an_entry_that_contradicts_itself_is_refused() {
 #[test]
 fn a_name_occurs_once() {
     let twice =
-        "[[behaviour]]\nname = 'x'\nsays = ''\nclass = 'accepted'\nhealthy = 'json'\n".repeat(2);
+        "[[behaviour]]\nname = 'x'\ndescription = ''\nclass = 'accepted'\nhealthy = 'json'\n"
+            .repeat(2);
     assert_eq!(
         Behaviours::parse(&twice).unwrap_err().to_string(),
         "behaviour `x`: a behaviour of this name exists already"

@@ -6,15 +6,15 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
-    Leak, Place,
+    Disclosure, Place,
     index::{Found, Index, Wanted},
     table::{Kind, PlaceKind, Sink},
 };
 use crate::{
     cases::{
         axis::ServerKind,
-        deployment::{Plan, names},
-        token_script::Script,
+        deployment::{Deployment, names},
+        token_script::TokenScript,
     },
     judge::observables::Subject,
     trace::{Arrival, Exchange, Headers, SecretKind, Trace, all_headers, header},
@@ -48,8 +48,8 @@ pub struct Secrets {
 impl Secrets {
     /// The secrets of these cases, each once.
     #[must_use]
-    pub fn of<'a>(plan: &Plan, traces: impl IntoIterator<Item = &'a Trace>) -> Self {
-        let signature = signature(plan);
+    pub fn of<'a>(deployment: &Deployment, traces: impl IntoIterator<Item = &'a Trace>) -> Self {
+        let signature = signature(deployment);
         let mut all: BTreeSet<(Cow<'a, str>, Nature)> = BTreeSet::new();
         for trace in traces {
             for secret in &trace.secrets {
@@ -92,9 +92,10 @@ impl Secrets {
 
     /// What of it is in a text that operators read.
     #[must_use]
-    pub fn shown(&self, sink: Sink, text: &str) -> Vec<Leak> {
-        let leak =
-            |found: &Found| Leak::of(sink, None, self.nature(found).plainly(), Place::BODY, found);
+    pub fn shown(&self, sink: Sink, text: &str) -> Vec<Disclosure> {
+        let leak = |found: &Found| {
+            Disclosure::of(sink, None, self.nature(found).plainly(), Place::BODY, found)
+        };
         self.index.find(text).iter().filter_map(leak).collect()
     }
 
@@ -126,23 +127,23 @@ impl Nature {
 }
 
 /// The part of the admitting bearer that is random.
-fn signature(plan: &Plan) -> &str {
-    plan.admission_bearer.rsplit('.').next().unwrap_or_default()
+fn signature(deployment: &Deployment) -> &str {
+    deployment.admission_bearer.rsplit('.').next().unwrap_or_default()
 }
 
 /// The canaries of tokens of other cases, in what upstreams were sent beside the token that the request came with.
 fn strange_tokens(trace: &Trace) -> impl Iterator<Item = String> + '_ {
     let known = |canary: &str| {
-        trace.secrets.iter().any(|secret| secret.value == canary) || canary == Script::NOBODYS
+        trace.secrets.iter().any(|secret| secret.value == canary) || canary == TokenScript::NOBODYS
     };
     let texts = trace.arrivals.iter().flat_map(of_arrival).map(|(_, text)| text);
-    let scripts = texts.filter_map(Script::find);
+    let scripts = texts.filter_map(TokenScript::find);
     scripts.map(|script| script.canary).filter(move |canary| !known(canary))
 }
 
 /// What leaked in a case, in the order of what was captured.
 #[must_use]
-pub fn leaks(subject: &Subject<'_>) -> Vec<Leak> {
+pub fn leaks(subject: &Subject<'_>) -> Vec<Disclosure> {
     let secrets = subject.secrets();
     let mut leaks = Vec::new();
     for arrival in &subject.trace.arrivals {
@@ -154,7 +155,7 @@ pub fn leaks(subject: &Subject<'_>) -> Vec<Leak> {
                 return None;
             }
             let kind = behind(subject, secrets, arrival, place, found);
-            let leak = Leak::of(
+            let leak = Disclosure::of(
                 sink,
                 Some(&arrival.server),
                 kind.unwrap_or(Kind::GatewayKey),
@@ -162,7 +163,7 @@ pub fn leaks(subject: &Subject<'_>) -> Vec<Leak> {
                 found,
             )?;
             // Whose requirement it is cannot be told where it cannot be told how the key had come in.
-            Some(Leak {
+            Some(Disclosure {
                 broken: if kind.is_none() { Vec::new() } else { leak.broken.clone() },
                 ..leak
             })
@@ -172,7 +173,7 @@ pub fn leaks(subject: &Subject<'_>) -> Vec<Leak> {
         let body = body_of(exchange);
         each(&of_exchange(exchange), secrets, &mut leaks, |place, found| {
             let sink = if place.kind == PlaceKind::Body { body } else { Sink::Head };
-            Leak::of(sink, None, before(subject, secrets, exchange, found), place, found)
+            Disclosure::of(sink, None, before(subject, secrets, exchange, found), place, found)
         });
     }
     leaks.extend(secrets.shown(Sink::Log, &subject.context.output));
@@ -190,8 +191,8 @@ fn is_written_by_client(subject: &Subject<'_>, value: &str) -> bool {
 fn each(
     texts: &[(Place<'_>, &str)],
     secrets: &Secrets,
-    leaks: &mut Vec<Leak>,
-    leak: impl Fn(Place<'_>, &Found) -> Option<Leak>,
+    leaks: &mut Vec<Disclosure>,
+    leak: impl Fn(Place<'_>, &Found) -> Option<Disclosure>,
 ) {
     for (place, text) in texts {
         leaks.extend(secrets.index.find(text).iter().filter_map(|found| leak(*place, found)));
@@ -229,11 +230,11 @@ fn body_of(exchange: &Exchange) -> Sink {
 }
 
 fn sink_of(subject: &Subject<'_>, arrival: &Arrival) -> Sink {
-    let plan = &subject.context.plan;
+    let deployment = &subject.context.deployment;
     if arrival.server == ISSUER {
         return Sink::Issuer;
     }
-    match plan.server(&arrival.server).map(|server| server.kind) {
+    match deployment.server(&arrival.server).map(|server| server.kind) {
         Some(ServerKind::Ungranted) if !is_everyones(subject) => Sink::UngrantedServer,
         Some(ServerKind::Forwarding | ServerKind::Ungranted)
             if is_meant(subject, &arrival.server) =>
@@ -250,7 +251,7 @@ fn sink_of(subject: &Subject<'_>, arrival: &Arrival) -> Sink {
 
 /// Whether a caller of the case may use every server.
 fn is_everyones(subject: &Subject<'_>) -> bool {
-    let (key_header, full) = (&subject.context.key_header, &subject.context.plan.full_key);
+    let (key_header, full) = (&subject.context.key_header, &subject.context.deployment.full_key);
     !full.is_empty()
         && subject
             .trace
@@ -270,7 +271,7 @@ fn is_meant(subject: &Subject<'_>, server: &str) -> bool {
             .into_iter()
             .chain(exchange.sent_headers.iter().flat_map(|(_, value)| parts(value)))
             .collect();
-        let is_server = |part: &String| subject.context.plan.server(part).is_some();
+        let is_server = |part: &String| subject.context.deployment.server(part).is_some();
         // A route of several has one word, whatever it is, and one of toolsets has theirs.
         let words: Vec<String> = parts(path).into_iter().filter(|part| !part.is_empty()).collect();
         // Bytes of the client's own can hide another request in its body.
@@ -281,7 +282,7 @@ fn is_meant(subject: &Subject<'_>, server: &str) -> bool {
                 false => words.len() < 2 || words.iter().any(|word| is_toolset(word)),
             }
     };
-    match subject.cell {
+    match subject.matrix_case {
         Some(_) => subject.means(server),
         None => subject.trace.exchanges.iter().any(named),
     }
@@ -319,7 +320,7 @@ fn behind(
         }
         Nature::Token => {
             let own = all_headers(&arrival.headers, "authorization")
-                .find_map(Script::find)
+                .find_map(TokenScript::find)
                 .map(|script| script.canary);
             Some(if own.is_none_or(|own| own == *value) {
                 Kind::CallersToken
@@ -367,25 +368,25 @@ mod tests {
     use super::*;
     use crate::client::case_request::Case;
 
-    fn trace(case: &Case, plan: &Plan) -> Trace {
+    fn trace(case: &Case, deployment: &Deployment) -> Trace {
         Trace {
             case: case.id.clone(),
             exchanges: Vec::new(),
             arrivals: Vec::new(),
-            secrets: case.secrets(plan),
+            secrets: case.secrets(deployment),
         }
     }
 
     #[test]
     fn no_secret_of_a_case_is_mistaken_for_one_of_another() {
-        let plan = Plan {
+        let deployment = Deployment {
             admission_bearer: "eyJhbGciOiJSUzI1NiJ9.e30.qX2n8Lr5vT9wYb3k".into(),
-            ..Plan::default()
+            ..Deployment::default()
         };
         let cases: Vec<Case> = (0..1_200).map(|number| Case::new(7, number)).collect();
         let (some, others) = cases.split_at(600);
-        let traces: Vec<Trace> = some.iter().map(|case| trace(case, &plan)).collect();
-        let secrets = Secrets::of(&plan, &traces);
+        let traces: Vec<Trace> = some.iter().map(|case| trace(case, &deployment)).collect();
+        let secrets = Secrets::of(&deployment, &traces);
         let orders = [
             ("alpha".to_owned(), "401-full+oauth".to_owned()),
             ("beta".to_owned(), "200-json".to_owned()),
@@ -414,12 +415,12 @@ mod tests {
 
     #[test]
     fn what_every_secret_has_around_it_is_no_secret() {
-        let plan = Plan {
+        let deployment = Deployment {
             admission_bearer: "eyJhbGciOiJSUzI1NiJ9.e30.qX2n8Lr5vT9wYb3k".into(),
-            ..Plan::default()
+            ..Deployment::default()
         };
         let case = Case::new(7, 1);
-        let secrets = Secrets::of(&plan, [&trace(&case, &plan)]);
+        let secrets = Secrets::of(&deployment, [&trace(&case, &deployment)]);
         for text in [
             "Bearer sk-…",
             "authorization: Bearer eyJhbGciOiJSUzI1NiJ9.e30.…",

@@ -46,7 +46,7 @@ impl Place<'static> {
 
 /// A secret where it may not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leak {
+pub struct Disclosure {
     /// Who can read it there.
     pub sink: Sink,
     /// The server, where the sink is one.
@@ -63,7 +63,7 @@ pub struct Leak {
     pub broken: Vec<String>,
 }
 
-impl Leak {
+impl Disclosure {
     /// The leak that a find is, unless the table has it there.
     fn of(
         sink: Sink,
@@ -137,7 +137,7 @@ impl Leak {
     }
 }
 
-impl fmt::Display for Leak {
+impl fmt::Display for Disclosure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             Kind::GatewayKey | Kind::KeyAsBearer | Kind::KeyTwice => "gateway key",

@@ -11,28 +11,28 @@ use crate::trace::{Ending, Exchange, header};
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "body-kind",
-        says: "what the body is",
+        description: "what the body is",
         values: &["empty", "json-rpc-error", "json-rpc-result", "json", "sse", "html", "text"],
         absence: None,
         look: kind,
     },
     Observable {
-        name: "id",
-        says: "which id a JSON-RPC answer bears",
+        name: "response-id",
+        description: "which id a JSON-RPC answer bears",
         values: &["echoed", "absent", "null", "other"],
         absence: None,
         look: id,
     },
     Observable {
         name: "error-code",
-        says: "whether the code of a JSON-RPC error is ours to choose or reserved",
+        description: "whether the code of a JSON-RPC error is ours to choose or reserved",
         values: &["application", "reserved", "absent"],
         absence: None,
         look: error_code,
     },
     Observable {
         name: "result",
-        says: "what a client would take the answer for; the -success words are masks over a refusal",
+        description: "what a client would take the answer for; the -success words are masks over a refusal",
         values: &[
             "absent",
             "upstream",
@@ -49,29 +49,29 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: result,
     },
     Observable {
-        name: "wording",
-        says: "whether the text of a refusal says 401 or 403 as the status does",
+        name: "status-wording",
+        description: "whether the text of a refusal says 401 or 403 as the status does",
         values: &["matches", "contradicts", "silent"],
         absence: None,
         look: wording,
     },
     Observable {
-        name: "refuser",
-        says: "whether the text of a refusal names the server that refused",
+        name: "named-refusing-server",
+        description: "whether the text of a refusal names the server that refused",
         values: &["named", "unnamed"],
         absence: None,
         look: refuser,
     },
     Observable {
-        name: "remedy",
-        says: "whether the text of an error tells the client to authorise again",
+        name: "reauthorisation-advice",
+        description: "whether the text of an error tells the client to authorise again",
         values: &["named", "unnamed"],
         absence: None,
         look: remedy,
     },
     Observable {
-        name: "disclosed",
-        says: "what the text of a failure tells of the inside",
+        name: "internal-details",
+        description: "what the text of a failure tells of the inside",
         values: &["nothing", "upstream-address", "stack-trace", "library-message"],
         absence: None,
         look: disclosed,
@@ -241,7 +241,7 @@ fn refuser(subject: &Subject<'_>) -> Observation {
             let words = words_of(&exchange.body);
             let named = subject
                 .context
-                .plan
+                .deployment
                 .servers
                 .iter()
                 .any(|server| subject.means(&server.name) && words.contains(&server.name));
@@ -290,7 +290,7 @@ fn disclosed(subject: &Subject<'_>) -> Observation {
         "self-signed certificate",
         "unhandled errors in a TaskGroup",
     ];
-    let servers = &subject.context.plan.servers;
+    let servers = &subject.context.deployment.servers;
     of_head(subject, |exchange| {
         let text = [words_of(&exchange.body), exchange.body.clone()].concat();
         if matches!(exchange.status, Some(..=399))

@@ -13,126 +13,126 @@ use crate::trace::{
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "status",
-        says: "the status of the answer",
+        description: "the status of the answer",
         values: &["100..599", "none"],
         absence: None,
         look: status,
     },
     Observable {
         name: "ending",
-        says: "how the answer ended",
+        description: "how the answer ended",
         values: &["complete", "broken", "no-head", "hung-before-head", "hung-after-head"],
         absence: None,
         look: ending,
     },
     Observable {
-        name: "answered",
-        says: "how soon the head came: within a second, within the probe's deadline, later, or never",
+        name: "response-head-time",
+        description: "how soon the head came: within a second, within the probe's deadline, later, or never",
         values: &["promptly", "in-time", "late", "hung"],
         absence: None,
         look: answered,
     },
     Observable {
-        name: "committed",
-        says: "whether a success was begun before the upstream's head could be known",
+        name: "early-success",
+        description: "whether a success was begun before the upstream's head could be known",
         values: &["after-upstream", "early"],
         absence: None,
         look: committed,
     },
     Observable {
         name: "challenge",
-        says: "whether WWW-Authenticate is there, and a list of challenges by the letter, or but for the quotes",
+        description: "whether WWW-Authenticate is there, and a list of challenges by the letter, or but for the quotes",
         values: &["absent", "well-formed", "unquoted", "malformed: *"],
         absence: None,
         look: challenge,
     },
     Observable {
-        name: "bearer",
-        says: "whether the Bearer challenge has parameters",
+        name: "bearer-challenge",
+        description: "whether the Bearer challenge has parameters",
         values: &["with-parameters", "bare", "absent"],
         absence: None,
         look: bearer,
     },
     Observable {
-        name: "parameters",
-        says: "whether URL values are quoted and each parameter is there once",
+        name: "challenge-parameters",
+        description: "whether URL values are quoted and each parameter is there once",
         values: &["sound", "unquoted: *", "repeated: *"],
         absence: None,
         look: parameters,
     },
     Observable {
         name: "authorization-uri",
-        says: "whose URL `authorization_uri` is",
+        description: "whose URL `authorization_uri` is",
         values: &["gateway", "gateway-without-server", "upstream", "foreign", "absent"],
         absence: None,
         look: |subject| url_parameter(subject, "authorization_uri"),
     },
     Observable {
         name: "resource-metadata",
-        says: "whose URL `resource_metadata` is",
+        description: "whose URL `resource_metadata` is",
         values: &["gateway", "gateway-without-server", "upstream", "foreign", "absent"],
         absence: None,
         look: |subject| url_parameter(subject, "resource_metadata"),
     },
     Observable {
-        name: "error-param",
-        says: "the `error` of the Bearer challenge",
+        name: "challenge-error",
+        description: "the `error` of the Bearer challenge",
         values: &["absent", "invalid_token", "insufficient_scope", "invalid_request", "other: *"],
         absence: None,
         look: error_param,
     },
     Observable {
-        name: "realm",
-        says: "whether the Bearer challenge has a realm",
+        name: "challenge-realm",
+        description: "whether the Bearer challenge has a realm",
         values: &["absent", "present"],
         absence: None,
         look: realm,
     },
     Observable {
         name: "challenge-size",
-        says: "whether all challenges together are longer than 4 KiB",
+        description: "whether all challenges together are longer than 4 KiB",
         values: &["small", "large"],
         absence: None,
         look: challenge_size,
     },
     Observable {
-        name: "injected",
-        says: "what an upstream managed to write into the head: control characters, bytes above 127, a line of its own",
+        name: "injected-bytes",
+        description: "what an upstream managed to write into the head: control characters, bytes above 127, a line of its own",
         values: &["nothing", "control-character: *", "non-ascii: *", "header: *"],
         absence: None,
         look: injected,
     },
     Observable {
         name: "proxy-authenticate",
-        says: "whether Proxy-Authenticate is there",
+        description: "whether Proxy-Authenticate is there",
         values: &["absent", "present"],
         absence: None,
         look: |subject| presence(subject, "proxy-authenticate"),
     },
     Observable {
         name: "cache-control",
-        says: "whether the answer may be stored",
+        description: "whether the answer may be stored",
         values: &["no-store", "absent", "other: *"],
         absence: None,
         look: cache_control,
     },
     Observable {
         name: "retry-after",
-        says: "what became of the upstream's Retry-After",
+        description: "what became of the upstream's Retry-After",
         values: &["kept", "changed: *", "absent"],
         absence: None,
         look: retry_after,
     },
     Observable {
-        name: "buffering",
-        says: "whether proxies in front are told not to buffer",
+        name: "buffering-hint",
+        description: "whether proxies in front are told not to buffer",
         values: &["off", "not-said"],
         absence: None,
         look: buffering,
     },
     Observable {
-        name: "mark",
-        says: "whether the answer bears the mark of an upstream's",
+        name: "upstream-marker",
+        description: "whether the answer bears the mark of an upstream's",
         values: &["upstream", "own"],
         absence: None,
         look: mark,
@@ -303,10 +303,10 @@ fn whose(subject: &Subject<'_>, url: &str) -> &'static str {
         let named = rest.split(['/', '?', '=', '&']).any(|part| subject.means(part));
         return if named { "gateway" } else { "gateway-without-server" };
     }
-    let of_upstream = |server: &crate::cases::deployment::PlannedServer| {
+    let of_upstream = |server: &crate::cases::deployment::ConfiguredServer| {
         url.contains(crate::judge::observables::leak::authority(&server.url))
     };
-    if subject.context.plan.servers.iter().any(of_upstream) {
+    if subject.context.deployment.servers.iter().any(of_upstream) {
         "upstream"
     } else {
         "foreign"
@@ -399,7 +399,7 @@ fn buffering(subject: &Subject<'_>) -> Observation {
 
 fn mark(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
-        if header(&exchange.headers, "x-fleet-answer").is_some() {
+        if header(&exchange.headers, "x-mock-answer").is_some() {
             "upstream"
         } else {
             "own"

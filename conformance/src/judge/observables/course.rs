@@ -13,29 +13,29 @@ use crate::{
 /// What the steps of a scenario show together.
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
-        name: "every-answer",
-        says: "whether each request got an answer that came to its end",
+        name: "all-responses-complete",
+        description: "whether each request got an answer that came to its end",
         values: &["whole", "request * got none", "a body behind a HEAD"],
         absence: None,
         look: every_answer,
     },
     Observable {
-        name: "pace",
-        says: "whether each event arrived before the next one was let go",
+        name: "event-delivery",
+        description: "whether each event arrived before the next one was let go",
         values: &["one-by-one", "held-back"],
         absence: None,
         look: pace,
     },
     Observable {
-        name: "bearer-upstream",
-        says: "what stood in Authorization, over all servers and requests",
+        name: "upstream-authorization",
+        description: "what stood in Authorization, over all servers and requests",
         values: &["one-bearer", "nothing", "several-lines", "something-else", "* and *"],
         absence: Some("nothing"),
         look: bearer_upstream,
     },
     Observable {
         name: "mcp-requests",
-        says: "how many requests reached any MCP endpoint",
+        description: "how many requests reached any MCP endpoint",
         values: &["none", "some"],
         absence: Some("none"),
         look: |subject| {
@@ -48,22 +48,22 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         },
     },
     Observable {
-        name: "strangers",
-        says: "which servers were asked that the client had not named in its path",
+        name: "unrequested-servers",
+        description: "which servers were asked that the client had not named in its path",
         values: &["none", "*"],
         absence: Some("none"),
         look: strangers,
     },
     Observable {
-        name: "metadata",
-        says: "what a client finds that follows the challenge",
+        name: "discovery",
+        description: "what a client finds that follows the challenge",
         values: &["served", "not-named", "elsewhere", "not-asked", "no-json", "none", "100..599"],
         absence: None,
         look: |subject| metadata(subject).map_or_else(Observation::Seen, |_| "served".into()),
     },
     Observable {
-        name: "metadata-resource",
-        says: "what the document calls its resource",
+        name: "discovery-resource",
+        description: "what the document calls its resource",
         values: &["the-url-asked", "another", "elsewhere", "none"],
         absence: None,
         look: |subject| {
@@ -72,8 +72,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         },
     },
     Observable {
-        name: "metadata-scopes",
-        says: "whether the document offers scopes, and among them one for refreshing",
+        name: "discovery-scopes",
+        description: "whether the document offers scopes, and among them one for refreshing",
         values: &["absent", "plain", "offline-access"],
         absence: None,
         look: |subject| {
@@ -81,15 +81,15 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         },
     },
     Observable {
-        name: "metadata-fetches",
-        says: "how often the document of the server asked for was fetched from it",
+        name: "discovery-fetches",
+        description: "how often the document of the server asked for was fetched from it",
         values: &["0", "1", "2", "3+"],
         absence: Some("0"),
         look: metadata_fetches,
     },
     Observable {
-        name: "metadata-servers",
-        says: "whether the document names an authorization server",
+        name: "discovery-authorization-servers",
+        description: "whether the document names an authorization server",
         values: &["some", "none"],
         absence: None,
         look: |subject| {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Observable, Observation, Subject, body::words_of, is_discovery};
 use crate::{
-    cases::token_script::Script,
+    cases::token_script::TokenScript,
     judge::disclosure,
     trace::{Arrival, Exchange, Headers, all_headers, header},
     upstreams::ISSUER,
@@ -15,36 +15,36 @@ use crate::{
 /// What the edges show.
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
-        name: "framing-upstream",
-        says: "whether what upstreams got can be read in one way only",
+        name: "upstream-framing",
+        description: "whether what upstreams got can be read in one way only",
         values: &["one-way", "two lengths", "no request"],
         absence: None,
         look: framing,
     },
     Observable {
-        name: "hop-by-hop",
-        says: "whether fields of one hop crossed the gateway",
+        name: "hop-by-hop-fields",
+        description: "whether fields of one hop crossed the gateway",
         values: &["removed", "sent up: *", "sent down: *"],
         absence: None,
         look: hop_by_hop,
     },
     Observable {
         name: "cors",
-        says: "whether a page may read the answers that it was given, and the fields that lead it on",
+        description: "whether a page may read the answers that it was given, and the fields that lead it on",
         values: &["readable", "unreadable", "hides: *"],
         absence: None,
         look: cors,
     },
     Observable {
-        name: "own-token",
-        says: "which token each server was shown of those that were sent for one server alone",
+        name: "server-specific-token",
+        description: "which token each server was shown of those that were sent for one server alone",
         values: &["own", "request-wide", "another server's", "none"],
         absence: None,
         look: own_token,
     },
     Observable {
-        name: "session-given",
-        says: "whether the client was given a session",
+        name: "session-issued",
+        description: "whether the client was given a session",
         values: &["yes", "no"],
         absence: None,
         look: |subject| {
@@ -57,15 +57,15 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         },
     },
     Observable {
-        name: "conflict",
-        says: "whether a refusal says that credentials contradict each other",
+        name: "conflict-named",
+        description: "whether a refusal says that credentials contradict each other",
         values: &["stated", "unstated"],
         absence: None,
         look: conflict,
     },
     Observable {
-        name: "cancelled",
-        says: "whether an upstream was told that its client no longer wants an answer",
+        name: "upstream-cancellation",
+        description: "whether an upstream was told that its client no longer wants an answer",
         values: &["no", "yes"],
         absence: None,
         look: |subject| {
@@ -76,15 +76,15 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         },
     },
     Observable {
-        name: "debug-headers",
-        says: "whether there are header lines for debugging, and what they give away",
+        name: "debug-fields",
+        description: "whether there are header lines for debugging, and what they give away",
         values: &["absent", "masked", "a secret in *"],
         absence: None,
         look: debug_headers,
     },
     Observable {
-        name: "problem",
-        says: "whether an error that is not MCP's is a problem document (RFC 9457)",
+        name: "problem-details",
+        description: "whether an error that is not MCP's is a problem document (RFC 9457)",
         values: &["problem-json", "other"],
         absence: None,
         look: |subject| {
@@ -95,7 +95,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "proxy-status",
-        says: "what Proxy-Status tells (RFC 9209): nothing, the gateway's name with an error type, or more than that",
+        description: "what Proxy-Status tells (RFC 9209): nothing, the gateway's name with an error type, or more than that",
         values: &["absent", "name-and-error", "more: *"],
         absence: None,
         look: |subject| answered(subject, proxy_status),
@@ -221,7 +221,7 @@ fn cors(subject: &Subject<'_>) -> Observation {
 /// A token that was sent for one server tells by its end for which.
 fn own_token(subject: &Subject<'_>) -> Observation {
     let told = |arrival: &Arrival| {
-        let end = Script::find(header(&arrival.headers, "authorization")?)?.end;
+        let end = TokenScript::find(header(&arrival.headers, "authorization")?)?.end;
         Some(if end == arrival.server {
             "own"
         } else if end.is_empty() {

@@ -5,7 +5,7 @@
 use super::{Observable, Observation, Subject};
 use crate::{
     judge::disclosure::{
-        Leak,
+        Disclosure,
         index::{Index, Wanted},
     },
     trace::{Arrival, Exchange, SecretKind},
@@ -14,60 +14,60 @@ use crate::{
 /// Where secrets turned up.
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
-        name: "key-leak",
-        says: "where upstreams were shown a gateway key",
+        name: "key-disclosure",
+        description: "where upstreams were shown a gateway key",
         values: &["nothing", "*"],
         absence: Some("nothing"),
-        look: |subject| upstream_leak(subject, &[SecretKind::GatewayKey], Leak::is_key),
+        look: |subject| upstream_leak(subject, &[SecretKind::GatewayKey], Disclosure::is_key),
     },
     Observable {
-        name: "token-leak",
-        says: "where the caller's token went that is no business of its",
+        name: "token-disclosure",
+        description: "where the caller's token went that is no business of its",
         values: &["nothing", "*"],
         absence: Some("nothing"),
-        look: |subject| upstream_leak(subject, &[SecretKind::UpstreamToken], Leak::is_token),
+        look: |subject| upstream_leak(subject, &[SecretKind::UpstreamToken], Disclosure::is_token),
     },
     Observable {
-        name: "credential-leak",
-        says: "where credentials of the gateway's own went that are not meant for there",
+        name: "credential-disclosure",
+        description: "where credentials of the gateway's own went that are not meant for there",
         values: &["nothing", "*"],
         absence: Some("nothing"),
         look: |subject| {
             let own = [SecretKind::StaticToken, SecretKind::MintedToken, SecretKind::ClientSecret];
-            upstream_leak(subject, &own, Leak::is_own_credential)
+            upstream_leak(subject, &own, Disclosure::is_own_credential)
         },
     },
     Observable {
-        name: "stowaways",
-        says: "which header lines of the client's travelled along that a gateway has no reason to hand on",
+        name: "unexpected-forwarded-fields",
+        description: "which header lines of the client's travelled along that a gateway has no reason to hand on",
         values: &["none", "*"],
         absence: Some("none"),
         look: stowaways,
     },
     Observable {
-        name: "query",
-        says: "whether a token in the URL travelled along",
+        name: "query-token",
+        description: "whether a token in the URL travelled along",
         values: &["clean", "token"],
         absence: Some("clean"),
         look: query,
     },
     Observable {
-        name: "told",
-        says: "which secret the answer gives away, or which address of the inside its head does",
+        name: "disclosed-to-client",
+        description: "which secret the answer gives away, or which address of the inside its head does",
         values: &["nothing", "*"],
         absence: None,
         look: told,
     },
     Observable {
-        name: "logged",
-        says: "which secret the implementation wrote to its outputs",
+        name: "secret-in-output",
+        description: "which secret the implementation wrote to its outputs",
         values: &["nothing", "*"],
         absence: None,
         look: logged,
     },
     Observable {
-        name: "log-noise",
-        says: "whether an expected refusal is logged as if something were broken",
+        name: "refusal-log-level",
+        description: "whether an expected refusal is logged as if something were broken",
         values: &["quiet", "traceback", "error"],
         absence: None,
         look: log_noise,
@@ -83,7 +83,7 @@ pub(super) fn authority(url: &str) -> &str {
 fn upstream_leak(
     subject: &Subject<'_>,
     kinds: &[SecretKind],
-    is_one: impl Fn(&Leak) -> bool,
+    is_one: impl Fn(&Disclosure) -> bool,
 ) -> Observation {
     if !subject.trace.secrets.iter().any(|secret| kinds.contains(&secret.kind)) {
         return Observation::NotApplicable;
@@ -91,7 +91,7 @@ fn upstream_leak(
     first(subject, |leak| leak.is_upstream() && is_one(leak)).unwrap_or_else(|| "nothing".into())
 }
 
-fn first(subject: &Subject<'_>, is_one: impl Fn(&Leak) -> bool) -> Option<Observation> {
+fn first(subject: &Subject<'_>, is_one: impl Fn(&Disclosure) -> bool) -> Option<Observation> {
     subject
         .leaks()
         .iter()
@@ -169,14 +169,14 @@ fn told(subject: &Subject<'_>) -> Observation {
     if exchange.status.is_none() {
         return Observation::NotApplicable;
     }
-    if let Some(told) = first(subject, Leak::is_told) {
+    if let Some(told) = first(subject, Disclosure::is_told) {
         return told;
     }
     let refusal = matches!(exchange.status, Some(400..=599));
     let inside = |text: &str| {
         subject
             .context
-            .plan
+            .deployment
             .servers
             .iter()
             .any(|server| text.contains(authority(&server.url)))
@@ -193,7 +193,7 @@ fn logged(subject: &Subject<'_>) -> Observation {
     if subject.context.output.is_empty() {
         return Observation::NotApplicable;
     }
-    first(subject, Leak::is_shown).unwrap_or_else(|| "nothing".into())
+    first(subject, Disclosure::is_shown).unwrap_or_else(|| "nothing".into())
 }
 
 fn log_noise(subject: &Subject<'_>) -> Observation {

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cases::{
         behaviour::{Behaviour, Behaviours, Source, fill},
-        deployment::Plan,
-        matrix_case::Cell,
-        token_script::Script,
+        deployment::Deployment,
+        matrix_case::MatrixCase,
+        token_script::TokenScript,
     },
     catalogue::{Profile, ProtocolVersion},
     implementations::Surfaces,
-    judge::disclosure::{self, Leak, Secrets},
+    judge::disclosure::{self, Disclosure, Secrets},
     trace::{Arrival, Exchange, Trace, all_headers, header},
 };
 
@@ -44,7 +44,7 @@ pub struct Context {
     /// The gateway's origin as clients see it, without a slash at its end.
     pub base_url: String,
     /// What the implementation is configured with.
-    pub plan: Arc<Plan>,
+    pub deployment: Arc<Deployment>,
     /// The header that carries the gateway key, in lower case.
     pub key_header: String,
     /// The header that carries the upstream token, in lower case.
@@ -88,41 +88,50 @@ pub struct Subject<'a> {
     /// The server asked for, by its name in the plan.
     pub server: &'a str,
     /// The revision that the client speaks.
-    pub era: ProtocolVersion,
-    /// The cell, where the trace is one of the matrix.
-    pub cell: Option<&'a Cell>,
+    pub protocol_version: ProtocolVersion,
+    /// The matrix case, where the trace is one of the matrix.
+    pub matrix_case: Option<&'a MatrixCase>,
     /// What is known beside the trace.
     pub context: &'a Context,
     /// The trace. What is observed of the client is observed of its last exchange, unless an observable says otherwise.
     pub trace: &'a Trace,
     traffic: OnceCell<Traffic<'a>>,
     seen: RefCell<BTreeMap<&'static str, Observation>>,
-    leaks: OnceCell<Vec<Leak>>,
+    leaks: OnceCell<Vec<Disclosure>>,
     secrets: OnceCell<Secrets>,
 }
 
 impl<'a> Subject<'a> {
-    /// A cell's trace.
+    /// A matrix case's trace.
     #[must_use]
-    pub fn of_cell(cell: &'a Cell, context: &'a Context, trace: &'a Trace) -> Self {
+    pub fn of_matrix_case(
+        matrix_case: &'a MatrixCase,
+        context: &'a Context,
+        trace: &'a Trace,
+    ) -> Self {
         Self {
-            cell: Some(cell),
-            ..Self::new(crate::cases::matrix::server_of(cell), cell.era, context, trace)
+            matrix_case: Some(matrix_case),
+            ..Self::new(
+                crate::cases::matrix::server_of(matrix_case),
+                matrix_case.protocol_version,
+                context,
+                trace,
+            )
         }
     }
 
-    /// A trace of requests for this server, by a client of this era.
+    /// A trace of requests for this server, by a client of this protocol version.
     #[must_use]
     pub fn new(
         server: &'a str,
-        era: ProtocolVersion,
+        protocol_version: ProtocolVersion,
         context: &'a Context,
         trace: &'a Trace,
     ) -> Self {
         Self {
             server,
-            era,
-            cell: None,
+            protocol_version,
+            matrix_case: None,
             context,
             trace,
             traffic: OnceCell::new(),
@@ -139,17 +148,17 @@ impl<'a> Subject<'a> {
 
     /// The secrets of the case, ready to be looked for.
     pub(crate) fn secrets(&self) -> &Secrets {
-        self.secrets.get_or_init(|| Secrets::of(&self.context.plan, [self.trace]))
+        self.secrets.get_or_init(|| Secrets::of(&self.context.deployment, [self.trace]))
     }
 
     /// Every secret in a place where it may not be.
-    pub(crate) fn leaks(&self) -> &[Leak] {
+    pub(crate) fn leaks(&self) -> &[Disclosure] {
         self.leaks.get_or_init(|| disclosure::leaks(self))
     }
 
     /// Whether the request is meant for this server too.
     pub(crate) fn means(&self, server: &str) -> bool {
-        let orders = self.cell.map(crate::cases::matrix::orders_of).unwrap_or_default();
+        let orders = self.matrix_case.map(crate::cases::matrix::orders_of).unwrap_or_default();
         server == self.server || orders.iter().any(|(meant, _)| *meant == server)
     }
 
@@ -170,11 +179,18 @@ impl<'a> Subject<'a> {
     /// What the server asked for was told to do.
     fn behaviour(&self) -> Option<&'static Behaviour> {
         let scripted = || {
-            let script =
-                Script::find(header(&self.exchange()?.sent_headers, &self.context.token_header)?)?;
+            let script = TokenScript::find(header(
+                &self.exchange()?.sent_headers,
+                &self.context.token_header,
+            )?)?;
             script.order(self.server).map(str::to_owned)
         };
-        Behaviours::embedded().find(&self.cell.map(|cell| cell.upstream.clone()).or_else(scripted)?)
+        Behaviours::embedded().find(
+            &self
+                .matrix_case
+                .map(|matrix_case| matrix_case.upstream.clone())
+                .or_else(scripted)?,
+        )
     }
 
     /// Every line of a header that the server asked for was told to send, as it sends them.
@@ -182,7 +198,7 @@ impl<'a> Subject<'a> {
         let Source::Stated { headers, .. } = &self.behaviour()?.source else {
             return None;
         };
-        let origin = self.context.plan.server(self.server)?.url.strip_suffix("/mcp")?;
+        let origin = self.context.deployment.server(self.server)?.url.strip_suffix("/mcp")?;
         let place = |placeholder: &str| match placeholder {
             "origin" => Some(origin.to_owned()),
             "pad" => Some("x".repeat(64 << 10)),
@@ -249,7 +265,7 @@ pub struct Observable {
     /// Its name in rules, scenarios and reports.
     pub name: &'static str,
     /// What it tells, in one line.
-    pub says: &'static str,
+    pub description: &'static str,
     /// Everything that it can say; `*` stands for a detail.
     pub values: &'static [&'static str],
     /// The value that says that something did not happen. It proves that only if what does happen is seen to happen.

@@ -15,21 +15,21 @@ use crate::{
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "rpc-error",
-        says: "what became of the JSON-RPC error that the upstream answered with",
+        description: "what became of the JSON-RPC error that the upstream answered with",
         values: &["kept", "dropped", "changed: *"],
         absence: None,
         look: rpc_error,
     },
     Observable {
-        name: "mcp-code",
-        says: "whether the code of an error of the gateway's own is one that the revision leaves free, defines, or keeps for itself",
+        name: "mcp-error-code",
+        description: "whether the code of an error of the gateway's own is one that the revision leaves free, defines, or keeps for itself",
         values: &["free", "defined", "undefined: *", "retired: *"],
         absence: None,
         look: mcp_code,
     },
     Observable {
-        name: "mirror",
-        says: "whether the header fields of everything that arrived upstream say what its message says",
+        name: "mirrored-fields",
+        description: "whether the header fields of everything that arrived upstream say what its message says",
         values: &["agrees", "lacks: *", "differs: *"],
         absence: None,
         look: mirror,
@@ -43,8 +43,9 @@ fn error_of(exchange: &Exchange) -> Option<Value> {
 }
 
 fn rpc_error(subject: &Subject<'_>) -> Observation {
-    let Some((_, Some(body))) =
-        subject.cell.and_then(|cell| Behaviours::embedded().resolve(&cell.upstream))
+    let Some((_, Some(body))) = subject
+        .matrix_case
+        .and_then(|matrix_case| Behaviours::embedded().resolve(&matrix_case.upstream))
     else {
         return Observation::NotApplicable;
     };

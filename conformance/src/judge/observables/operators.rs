@@ -25,36 +25,36 @@ pub struct Metrics {
 /// What operators are shown.
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
-        name: "counted",
-        says: "whether requests are counted by server and outcome, under names from the configuration alone",
+        name: "request-counts",
+        description: "whether requests are counted by server and outcome, under names from the configuration alone",
         values: &["by-server-and-outcome", "lacks: *", "unbounded: *"],
         absence: None,
         look: counted,
     },
     Observable {
-        name: "failures-counted",
-        says: "whether what fails open is counted by server and cause",
+        name: "failure-counts",
+        description: "whether what fails open is counted by server and cause",
         values: &["by-cause", "as-one", "uncounted"],
         absence: None,
         look: failures_counted,
     },
     Observable {
-        name: "probe-time",
-        says: "whether the time of probes is told apart from that of requests",
+        name: "probe-time-metric",
+        description: "whether the time of probes is told apart from that of requests",
         values: &["apart", "together"],
         absence: None,
         look: probe_time,
     },
     Observable {
-        name: "start",
-        says: "what came of a start with a configuration that is not safe: none, one with a warning, or one like any other",
+        name: "start-outcome",
+        description: "what came of a start with a configuration that is not safe: none, one with a warning, or one like any other",
         values: &["refused", "warned", "silent"],
         absence: None,
         look: start,
     },
     Observable {
-        name: "audit",
-        says: "whether each answer names its request, and a line of that name says who, which server, what came of it",
+        name: "audit-line",
+        description: "whether each answer names its request, and a line of that name says who, which server, what came of it",
         values: &["told", "no name", "no line", "lacks: *"],
         absence: None,
         look: audit,
@@ -251,7 +251,7 @@ fn start(subject: &Subject<'_>) -> Observation {
 fn is_stripped(subject: &Subject<'_>, exchange: &Exchange) -> bool {
     let holds_key = |name: &str| {
         header(&exchange.sent_headers, name)
-            .is_some_and(|value| value.ends_with(&subject.context.plan.limited_key))
+            .is_some_and(|value| value.ends_with(&subject.context.deployment.limited_key))
     };
     holds_key(&subject.context.key_header) && holds_key(&subject.context.token_header)
 }

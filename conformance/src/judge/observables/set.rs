@@ -11,7 +11,7 @@ use super::{Observable, Observation, Subject, body::answer, client::challenges, 
 use crate::{
     cases::{
         behaviour::{Behaviours, Class},
-        token_script::Script,
+        token_script::TokenScript,
     },
     trace::{Arrival, header},
 };
@@ -19,64 +19,64 @@ use crate::{
 /// What a request to several servers shows.
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
-        name: "asked",
-        says: "which servers were asked, of those that the request is meant for",
+        name: "servers-contacted",
+        description: "which servers were asked, of those that the request is meant for",
         values: &["nobody", "everyone", "the-target", "part: *", "more: *"],
         absence: Some("nobody"),
         look: asked,
     },
     Observable {
         name: "challenge-names",
-        says: "which server's documents the challenge leads to",
+        description: "which server's documents the challenge leads to",
         values: &["the-first-refuser", "another-refuser", "no-refuser", "nobody", "several"],
         absence: None,
         look: challenge_names,
     },
     Observable {
         name: "failures-named",
-        says: "whether a vendor's member of `_meta` names each server that has failed, and how",
+        description: "whether a vendor's member of `_meta` names each server that has failed, and how",
         values: &["each", "lacks: *", "reserved: *"],
         absence: None,
         look: failures_named,
     },
     Observable {
-        name: "offered",
-        says: "whose tools are listed, under which names",
+        name: "tools-listed",
+        description: "whose tools are listed, under which names",
         values: &["the-healthy-ones", "lacks: *", "more: *"],
         absence: None,
         look: offered,
     },
     Observable {
-        name: "repeats",
-        says: "how often one server was sent one kind of message, at most",
+        name: "repeated-upstream-requests",
+        description: "how often one server was sent one kind of message, at most",
         values: &["0", "1", "2", "3+"],
         absence: Some("0"),
         look: repeats,
     },
     Observable {
-        name: "spaces",
-        says: "how many protection spaces were shown the request's one token",
+        name: "protection-spaces-reached",
+        description: "how many protection spaces were shown the request's one token",
         values: &["0", "1", "2+"],
         absence: Some("0"),
         look: spaces,
     },
     Observable {
         name: "re-authorisation",
-        says: "whether a client that gets the token that it is told to get comes to an end",
+        description: "whether a client that gets the token that it is told to get comes to an end",
         values: &["ends", "goes-on", "ends-with: *"],
         absence: None,
         look: re_authorisation,
     },
     Observable {
-        name: "caching",
-        says: "what a list says of how it may be kept",
+        name: "list-caching",
+        description: "what a list says of how it may be kept",
         values: &["private-for-0-ms", "private", "public", "not-said"],
         absence: None,
         look: caching,
     },
     Observable {
-        name: "every-caching",
-        says: "whether any list says that it may be kept for others",
+        name: "any-list-caching",
+        description: "whether any list says that it may be kept for others",
         values: &["private", "public"],
         absence: None,
         look: every_caching,
@@ -90,20 +90,25 @@ fn meant(subject: &Subject<'_>) -> Vec<(String, Class)> {
             .find(behaviour)
             .map_or(Class::Inconclusive, |found| found.class)
     };
-    if let Some(cell) = subject.cell {
-        return crate::cases::matrix::orders_of(cell)
+    if let Some(matrix_case) = subject.matrix_case {
+        return crate::cases::matrix::orders_of(matrix_case)
             .into_iter()
             .map(|(server, behaviour)| (server.to_owned(), class(behaviour)))
             .collect();
     }
     let Some(exchange) = subject.exchange() else { return Vec::new() };
     let Some(script) =
-        header(&exchange.sent_headers, &subject.context.token_header).and_then(Script::find)
+        header(&exchange.sent_headers, &subject.context.token_header).and_then(TokenScript::find)
     else {
         return Vec::new();
     };
     let order = |server: &String| {
-        subject.context.plan.servers.iter().position(|planned| planned.name == *server)
+        subject
+            .context
+            .deployment
+            .servers
+            .iter()
+            .position(|planned| planned.name == *server)
     };
     let mut meant: Vec<(String, Class)> = script
         .orders
@@ -117,11 +122,11 @@ fn meant(subject: &Subject<'_>) -> Vec<(String, Class)> {
 
 /// The names of servers of the plan that were asked at their MCP endpoints.
 fn at_endpoints<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a Arrival> {
-    let (plan, trace) = (&subject.context.plan, subject.trace);
+    let (deployment, trace) = (&subject.context.deployment, subject.trace);
     trace
         .arrivals
         .iter()
-        .filter(|arrival| plan.server(&arrival.server).is_some() && !is_discovery(arrival))
+        .filter(|arrival| deployment.server(&arrival.server).is_some() && !is_discovery(arrival))
 }
 
 fn asked(subject: &Subject<'_>) -> Observation {
@@ -248,7 +253,7 @@ fn of_server(told: &Value, server: &str) -> Option<String> {
     }
 }
 
-/// Every healthy server of the fleet offers the same two tools.
+/// Every healthy server of the mock upstreams offers the same two tools.
 fn offered(subject: &Subject<'_>) -> Observation {
     let Some(result) = list(subject) else {
         return Observation::NotApplicable;
@@ -289,12 +294,14 @@ fn repeats(subject: &Subject<'_>) -> Observation {
 }
 
 fn spaces(subject: &Subject<'_>) -> Observation {
-    let plan = &subject.context.plan;
+    let deployment = &subject.context.deployment;
     let shown = at_endpoints(subject).filter(|arrival| {
-        header(&arrival.headers, "authorization").is_some_and(|line| Script::find(line).is_some())
+        header(&arrival.headers, "authorization")
+            .is_some_and(|line| TokenScript::find(line).is_some())
     });
     let space = |arrival: &'_ Arrival| {
-        plan.server(&arrival.server)
+        deployment
+            .server(&arrival.server)
             .and_then(|server| server.space.clone())
             .unwrap_or_else(|| arrival.server.clone())
     };

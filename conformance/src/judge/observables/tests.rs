@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Strategy},
-        deployment::{PlannedServer, names},
+        deployment::{ConfiguredServer, names},
         token_script::CaseId,
     },
     trace::{Ending, Headers, Secret, SecretKind},
@@ -28,9 +28,9 @@ fn headers(lines: &[(&str, &str)]) -> Headers {
 
 fn case(upstream: &'static str) -> Case {
     let server = |name: &str, kind, port: u16| {
-        PlannedServer::new(name, kind, format!("http://127.0.0.1:{port}/mcp"))
+        ConfiguredServer::new(name, kind, format!("http://127.0.0.1:{port}/mcp"))
     };
-    let plan = Plan {
+    let deployment = Deployment {
         servers: vec![
             server("alpha", ServerKind::Forwarding, 9001),
             server("beta", ServerKind::Forwarding, 9002),
@@ -45,7 +45,7 @@ fn case(upstream: &'static str) -> Case {
         token_url: "http://127.0.0.1:9009/token".into(),
         minted_token: "m1ntedm1nted".into(),
         issuer: "http://127.0.0.1:9009".into(),
-        ..Plan::default()
+        ..Deployment::default()
     };
     let exchange = Exchange {
         method: "POST".into(),
@@ -66,7 +66,7 @@ fn case(upstream: &'static str) -> Case {
     Case {
         context: Context {
             base_url: "http://127.0.0.1:8080".into(),
-            plan: Arc::new(plan),
+            deployment: Arc::new(deployment),
             key_header: "x-key".into(),
             token_header: "authorization".into(),
             name_separator: "-".into(),
@@ -138,8 +138,8 @@ impl Case {
         self
     }
 
-    fn cell(&self) -> Cell {
-        Cell {
+    fn matrix_case(&self) -> MatrixCase {
+        MatrixCase {
             credentials: Credentials::KeyAndToken,
             server: ServerKind::Forwarding,
             upstream: self.upstream.to_owned(),
@@ -147,15 +147,15 @@ impl Case {
             route: "/mcp/{server}".to_owned(),
             strategy: Strategy::Probe,
             profile: Profile::Seed,
-            era: ProtocolVersion::default(),
+            protocol_version: ProtocolVersion::default(),
         }
     }
 
     fn see(&self, observable: &str) -> String {
-        let cell = self.cell();
+        let matrix_case = self.matrix_case();
         let seen = Observable::find(observable)
             .unwrap()
-            .look(&Subject::of_cell(&cell, &self.context, &self.trace))
+            .look(&Subject::of_matrix_case(&matrix_case, &self.context, &self.trace))
             .to_string();
         let values = Observable::find(observable).unwrap().values;
         let known = |value: &&str| {
@@ -231,7 +231,7 @@ fn names_are_unique_and_say_what_they_tell() {
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     assert!(
         Observable::all()
-            .all(|observable| !observable.says.is_empty() && !observable.values.is_empty())
+            .all(|observable| !observable.description.is_empty() && !observable.values.is_empty())
     );
 }
 
@@ -243,13 +243,13 @@ fn status_ending_and_time_are_the_last_exchange_s() {
         exchange.head_after_ms = None;
     });
     assert_eq!(
-        (hung.see("status"), hung.see("ending"), hung.see("answered")),
+        (hung.see("status"), hung.see("ending"), hung.see("response-head-time")),
         ("none".into(), "hung-before-head".into(), "hung".into())
     );
     let after = |ms| {
         case("200-json")
             .with(|exchange| exchange.head_after_ms = Some(ms))
-            .see("answered")
+            .see("response-head-time")
     };
     assert_eq!(
         [after(1_500.0), after(1_501.0), after(5_501.0)],
@@ -260,7 +260,10 @@ fn status_ending_and_time_are_the_last_exchange_s() {
         exchange.ending = Ending::NoHead;
         exchange.head_after_ms = None;
     });
-    assert_eq!((gone.see("answered"), gone.see("challenge")), ("n/a".into(), "n/a".into()));
+    assert_eq!(
+        (gone.see("response-head-time"), gone.see("challenge")),
+        ("n/a".into(), "n/a".into())
+    );
 }
 
 #[test]
@@ -268,13 +271,13 @@ fn a_success_is_early_where_no_upstream_can_have_said_so() {
     let committed = |upstream, ms| {
         case(upstream)
             .with(|exchange| exchange.head_after_ms = Some(ms))
-            .see("committed")
+            .see("early-success")
     };
     assert_eq!(committed("slow-100", 99.0), "early");
     assert_eq!(committed("slow-100", 101.0), "after-upstream");
     assert_eq!(committed("never", 4_999.0), "early");
     assert_eq!(committed("never", 5_001.0), "after-upstream");
-    assert_eq!(case("never").answered(504, &[], "").see("committed"), "after-upstream");
+    assert_eq!(case("never").answered(504, &[], "").see("early-success"), "after-upstream");
 }
 
 #[test]
@@ -287,12 +290,12 @@ fn challenges_are_read_by_the_letter_and_then_for_their_meaning() {
     let sound = r#"Bearer realm="x", error="invalid_token", authorization_uri="http://127.0.0.1:8080/.well-known/oauth-authorization-server/mcp/alpha", resource_metadata="http://127.0.0.1:9001/.well-known/x""#;
     for (observable, expected) in [
         ("challenge", "well-formed"),
-        ("bearer", "with-parameters"),
-        ("parameters", "sound"),
+        ("bearer-challenge", "with-parameters"),
+        ("challenge-parameters", "sound"),
         ("authorization-uri", "gateway"),
         ("resource-metadata", "upstream"),
-        ("error-param", "invalid_token"),
-        ("realm", "present"),
+        ("challenge-error", "invalid_token"),
+        ("challenge-realm", "present"),
         ("challenge-size", "small"),
     ] {
         assert_eq!(told(sound, observable), expected, "{observable}");
@@ -300,17 +303,17 @@ fn challenges_are_read_by_the_letter_and_then_for_their_meaning() {
     let unquoted = "Bearer authorization_uri=http://127.0.0.1:8080/mcp/beta, error=nonsense";
     for (observable, expected) in [
         ("challenge", "unquoted"),
-        ("parameters", "unquoted: authorization_uri"),
+        ("challenge-parameters", "unquoted: authorization_uri"),
         ("authorization-uri", "gateway-without-server"),
         ("resource-metadata", "absent"),
-        ("error-param", "other: nonsense"),
-        ("realm", "absent"),
+        ("challenge-error", "other: nonsense"),
+        ("challenge-realm", "absent"),
     ] {
         assert_eq!(told(unquoted, observable), expected, "{observable}");
     }
-    assert_eq!(told("Bearer", "bearer"), "bare");
-    assert_eq!(told("Basic realm=\"x\"", "bearer"), "absent");
-    assert_eq!(told("Bearer a=\"1\", A=\"2\"", "parameters"), "repeated: A");
+    assert_eq!(told("Bearer", "bearer-challenge"), "bare");
+    assert_eq!(told("Basic realm=\"x\"", "bearer-challenge"), "absent");
+    assert_eq!(told("Bearer a=\"1\", A=\"2\"", "challenge-parameters"), "repeated: A");
     assert_eq!(
         told("Bearer authorization_uri=\"http://127.0.0.1:80801/alpha\"", "authorization-uri"),
         "foreign"
@@ -323,7 +326,11 @@ fn challenges_are_read_by_the_letter_and_then_for_their_meaning() {
     );
     let absent = case("401-full").answered(401, &[], "");
     assert_eq!(
-        (absent.see("challenge"), absent.see("bearer"), absent.see("error-param")),
+        (
+            absent.see("challenge"),
+            absent.see("bearer-challenge"),
+            absent.see("challenge-error")
+        ),
         ("absent".into(), "n/a".into(), "n/a".into())
     );
 }
@@ -343,24 +350,27 @@ fn the_rest_of_the_head_is_told_apart() {
         "no-store"
     );
     assert_eq!(head("503", &[("Cache-Control", "private")], "cache-control"), "other: private");
-    assert_eq!(head("503", &[("X-Accel-Buffering", "no")], "buffering"), "off");
-    assert_eq!(head("503", &[("x-fleet-answer", "alpha/c1/1")], "mark"), "upstream");
-    assert_eq!(head("503", &[], "mark"), "own");
-    assert_eq!(head("401-hostile", &[("x", "a\u{1}")], "injected"), "control-character: x");
-    assert_eq!(head("401-hostile", &[("x", "é")], "injected"), "non-ascii: x");
+    assert_eq!(head("503", &[("X-Accel-Buffering", "no")], "buffering-hint"), "off");
+    assert_eq!(head("503", &[("x-mock-answer", "alpha/c1/1")], "upstream-marker"), "upstream");
+    assert_eq!(head("503", &[], "upstream-marker"), "own");
     assert_eq!(
-        head("401-hostile", &[("Set-Cookie", "stolen=1")], "injected"),
+        head("401-hostile", &[("x", "a\u{1}")], "injected-bytes"),
+        "control-character: x"
+    );
+    assert_eq!(head("401-hostile", &[("x", "é")], "injected-bytes"), "non-ascii: x");
+    assert_eq!(
+        head("401-hostile", &[("Set-Cookie", "stolen=1")], "injected-bytes"),
         "header: Set-Cookie"
     );
     assert_eq!(
-        head("401-hostile", &[("X-Anything", "\", stolen=1")], "injected"),
+        head("401-hostile", &[("X-Anything", "\", stolen=1")], "injected-bytes"),
         "header: X-Anything"
     );
     assert_eq!(
-        head("401-hostile", &[("Set-Cookie", "affinity=b2; Path=/")], "injected"),
+        head("401-hostile", &[("Set-Cookie", "affinity=b2; Path=/")], "injected-bytes"),
         "nothing"
     );
-    assert_eq!(head("401-hostile", &[("x", "a\tb")], "injected"), "nothing");
+    assert_eq!(head("401-hostile", &[("x", "a\tb")], "injected-bytes"), "nothing");
 }
 
 #[test]
@@ -425,31 +435,31 @@ fn bodies_of_refusals_are_read() {
         r#"{"jsonrpc":"2.0","id":7,"error":{"code":40301,"message":"alpha says 403 Forbidden"}}"#;
     for (observable, expected) in [
         ("body-kind", "json-rpc-error"),
-        ("id", "echoed"),
+        ("response-id", "echoed"),
         ("error-code", "application"),
-        ("wording", "matches"),
-        ("refuser", "named"),
+        ("status-wording", "matches"),
+        ("named-refusing-server", "named"),
     ] {
         assert_eq!(body(403, error, observable), expected, "{observable}");
     }
-    assert_eq!(body(401, error, "wording"), "contradicts");
-    assert_eq!(body(403, "no", "wording"), "silent");
+    assert_eq!(body(401, error, "status-wording"), "contradicts");
+    assert_eq!(body(403, "no", "status-wording"), "silent");
     let numbered =
         r#"{"jsonrpc":"2.0","id":2403,"error":{"code":40103,"message":"401 Unauthorized"}}"#;
-    assert_eq!(body(401, numbered, "wording"), "matches", "an id is no word");
-    assert_eq!(body(403, "no", "refuser"), "unnamed");
-    assert_eq!(body(200, error, "wording"), "n/a");
+    assert_eq!(body(401, numbered, "status-wording"), "matches", "an id is no word");
+    assert_eq!(body(403, "no", "named-refusing-server"), "unnamed");
+    assert_eq!(body(200, error, "status-wording"), "n/a");
     assert_eq!(
-        body(403, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001}}"#, "id"),
+        body(403, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001}}"#, "response-id"),
         "null"
     );
     assert_eq!(
         body(403, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001}}"#, "error-code"),
         "reserved"
     );
-    assert_eq!(body(403, r#"{"jsonrpc":"2.0","error":{}}"#, "id"), "absent");
+    assert_eq!(body(403, r#"{"jsonrpc":"2.0","error":{}}"#, "response-id"), "absent");
     assert_eq!(body(403, r#"{"jsonrpc":"2.0","error":{}}"#, "error-code"), "absent");
-    assert_eq!(body(403, r#"{"jsonrpc":"2.0","id":8,"error":{}}"#, "id"), "other");
+    assert_eq!(body(403, r#"{"jsonrpc":"2.0","id":8,"error":{}}"#, "response-id"), "other");
     assert_eq!(body(403, r#"{"error":"invalid_token"}"#, "body-kind"), "json");
     assert_eq!(body(403, "<!DOCTYPE html><p>", "body-kind"), "html");
     assert_eq!(body(403, "no", "body-kind"), "text");
@@ -461,7 +471,7 @@ fn the_inside_is_recognised_in_errors_and_nowhere_else() {
     let told = |status, body: &str| {
         case("500")
             .answered(status, &[("content-type", "application/json")], body)
-            .see("disclosed")
+            .see("internal-details")
     };
     assert_eq!(told(502, "cannot reach http://127.0.0.1:9002/mcp"), "upstream-address");
     assert_eq!(told(500, "Traceback (most recent call last):\n  File"), "stack-trace");
@@ -493,18 +503,21 @@ fn several_exchanges_are_held_against_each_other() {
             .with(refused("/mcp/restricted", r#"{"id":1,"error":"no restricted"}"#))
             .again(refused("/mcp/nosuch", body))
     };
-    assert_eq!(pair(r#"{"id":2,"error":"no nosuch"}"#).see("same-answer"), "same");
-    assert_eq!(pair(r#"{"id":2,"error":"unknown"}"#).see("same-answer"), "body");
+    assert_eq!(pair(r#"{"id":2,"error":"no nosuch"}"#).see("first-two-responses"), "same");
+    assert_eq!(pair(r#"{"id":2,"error":"unknown"}"#).see("first-two-responses"), "body");
     assert_eq!(
-        pair("").again(|_| ()).with(|exchange| exchange.status = None).see("statuses"),
+        pair("")
+            .again(|_| ())
+            .with(|exchange| exchange.status = None)
+            .see("all-statuses"),
         "404,404,none"
     );
-    assert_eq!(pair("").see("statuses"), "404");
+    assert_eq!(pair("").see("all-statuses"), "404");
     let other = case("200-json").again(|exchange| exchange.status = Some(403));
-    assert_eq!(other.see("same-answer"), "status");
+    assert_eq!(other.see("first-two-responses"), "status");
     let other =
         case("200-json").again(|exchange| exchange.headers.push(("x-why".into(), "policy".into())));
-    assert_eq!(other.see("same-answer"), "headers");
+    assert_eq!(other.see("first-two-responses"), "headers");
     let challenged = |realm: &str| {
         let value = format!("Bearer realm=\"{realm}\"");
         case("401-full")
@@ -513,8 +526,8 @@ fn several_exchanges_are_held_against_each_other() {
     };
     assert_eq!(
         [
-            challenged("gateway").see("same-challenge"),
-            challenged("alpha").see("same-challenge")
+            challenged("gateway").see("first-two-challenges"),
+            challenged("alpha").see("first-two-challenges")
         ],
         ["same", "different"]
     );
@@ -540,5 +553,5 @@ fn nothing_is_known_of_a_trace_without_a_request() {
     let mut empty = case("200-json");
     empty.trace.exchanges.clear();
     assert_eq!(empty.see("status"), "unknown: no request was sent");
-    assert_eq!(empty.see("saw"), "nothing");
+    assert_eq!(empty.see("upstream-credential"), "nothing");
 }

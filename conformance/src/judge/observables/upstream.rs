@@ -15,8 +15,8 @@ use crate::{
 /// What the upstreams are told.
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
-        name: "saw",
-        says: "which credential the server asked for was shown, by all requests together",
+        name: "upstream-credential",
+        description: "which credential the server asked for was shown, by all requests together",
         values: &[
             "nothing",
             "token",
@@ -31,113 +31,113 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         look: saw,
     },
     Observable {
-        name: "others-saw",
-        says: "whether any other server was asked",
+        name: "other-servers-contacted",
+        description: "whether any other server was asked",
         values: &["nothing", "request"],
         absence: Some("nothing"),
         look: others_saw,
     },
     Observable {
-        name: "elsewhere",
-        says: "whether a place that only a redirect names was asked: another origin, or another path of the upstream's own",
+        name: "redirect-target-contacted",
+        description: "whether a place that only a redirect names was asked: another origin, or another path of the upstream's own",
         values: &["nothing", "same-origin", "request", "token"],
         absence: Some("nothing"),
         look: elsewhere,
     },
     Observable {
-        name: "attempts",
-        says: "how often the client's own message arrived",
+        name: "upstream-attempts",
+        description: "how often the client's own message arrived",
         values: &["0", "1", "2", "3+"],
         absence: None,
         look: |subject| count(subject.traffic().own.len()),
     },
     Observable {
         name: "probes",
-        says: "how many requests beyond the client's own arrived",
+        description: "how many requests beyond the client's own arrived",
         values: &["0", "1", "2", "3+"],
         absence: Some("0"),
         look: |subject| count(subject.traffic().probes.len()),
     },
     Observable {
         name: "probe",
-        says: "by which messages the gateway asked for itself",
+        description: "by which messages the gateway asked for itself",
         values: &["none", "post-*", "head", "get", "options", "*+*"],
         absence: Some("none"),
         look: probe,
     },
     Observable {
         name: "probe-target",
-        says: "whether probes went where requests go",
+        description: "whether probes went where requests go",
         values: &["endpoint", "other: *"],
         absence: None,
         look: probe_target,
     },
     Observable {
         name: "probe-form",
-        says: "whether the probe is a message that a strict server takes",
+        description: "whether the probe is a message that a strict server takes",
         values: &["well-formed", "lacks: *"],
         absence: None,
         look: probe_form,
     },
     Observable {
         name: "probe-marker",
-        says: "whether an upstream's operator can tell a probe from a user",
+        description: "whether an upstream's operator can tell a probe from a user",
         values: &["marked", "unmarked", "poses-as-client"],
         absence: None,
         look: probe_marker,
     },
     Observable {
         name: "probe-session",
-        says: "what became of sessions that probes made",
+        description: "what became of sessions that probes made",
         values: &["none", "ended", "ended-without-token", "left"],
         absence: Some("none"),
         look: probe_session,
     },
     Observable {
-        name: "clean-up",
-        says: "whether the request waited until the probe's session had ended",
+        name: "probe-session-end",
+        description: "whether the request waited until the probe's session had ended",
         values: &["in-background", "waited-for"],
         absence: None,
         look: clean_up,
     },
     Observable {
         name: "probe-wait",
-        says: "whether the request followed its probe within the probe's deadline",
+        description: "whether the request followed its probe within the probe's deadline",
         values: &["within-deadline", "beyond-deadline"],
         absence: None,
         look: probe_wait,
     },
     Observable {
-        name: "tried",
-        says: "whether the request was tried at all, after a probe that decided nothing",
+        name: "request-after-probe",
+        description: "whether the request was tried at all, after a probe that decided nothing",
         values: &["yes", "no"],
         absence: None,
         look: tried,
     },
     Observable {
-        name: "upstream-said",
-        says: "the status that the client's own message met, where it arrived",
+        name: "upstream-status",
+        description: "the status that the client's own message met, where it arrived",
         values: &["100..599", "*"],
         absence: None,
         look: upstream_said,
     },
     Observable {
         name: "client-session",
-        says: "whose session the client was given",
+        description: "whose session the client was given",
         values: &["none", "own", "probe"],
         absence: Some("none"),
         look: client_session,
     },
     Observable {
-        name: "scheme",
-        says: "how many scheme prefixes the forwarded credential has",
+        name: "forwarded-schemes",
+        description: "how many scheme prefixes the forwarded credential has",
         values: &["one", "repeated", "none"],
         absence: None,
         look: scheme,
     },
     Observable {
         name: "upstream-settled",
-        says: "whether everything upstream had come to its end shortly after the answer",
+        description: "whether everything upstream had come to its end shortly after the answer",
         values: &["settled", "in-flight"],
         absence: None,
         look: settled,
@@ -167,9 +167,9 @@ fn saw(subject: &Subject<'_>) -> Observation {
 /// What each `Authorization` line of a request holds.
 fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static str> {
     let sent = |line: &str| {
-        let layout = &subject.context.token_header;
+        let credential_layout = &subject.context.token_header;
         let exact = |value: &str| {
-            if layout == "authorization" {
+            if credential_layout == "authorization" {
                 value == line
             } else {
                 line.ends_with(value)
@@ -179,7 +179,7 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
             .trace
             .exchanges
             .iter()
-            .any(|exchange| all_headers(&exchange.sent_headers, layout).any(exact))
+            .any(|exchange| all_headers(&exchange.sent_headers, credential_layout).any(exact))
     };
     let mut found: BTreeSet<&str> = all_headers(&arrival.headers, "authorization")
         .map(|line| {
@@ -201,7 +201,7 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
 }
 
 fn others_saw(subject: &Subject<'_>) -> Observation {
-    let planned = |name: &str| subject.context.plan.server(name).is_some();
+    let planned = |name: &str| subject.context.deployment.server(name).is_some();
     let asked = |arrival: &Arrival| {
         !subject.means(&arrival.server) && planned(&arrival.server) && !super::is_discovery(arrival)
     };
@@ -263,7 +263,7 @@ fn of_probes<'a>(
 
 /// The path of the server asked for, as the implementation is configured with it.
 fn endpoint<'a>(subject: &Subject<'a>) -> Option<&'a str> {
-    let url = &subject.context.plan.server(subject.server)?.url;
+    let url = &subject.context.deployment.server(subject.server)?.url;
     let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
     rest.find('/').map(|at| &rest[at..])
 }

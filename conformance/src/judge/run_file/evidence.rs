@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cases::deployment::Plan,
+    cases::deployment::Deployment,
     catalogue::Profile,
     implementations::Surfaces,
     judge::observables::{Context, Deadlines, operators::Metrics},
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// What the implementation was configured with.
-    pub plan: Plan,
+    pub deployment: Deployment,
     /// The header that carries the gateway key, in lower case.
     pub key_header: String,
     /// The header that carries the upstream token, in lower case.
@@ -39,7 +39,7 @@ impl Setup {
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
         let Self {
-            plan,
+            deployment,
             key_header,
             token_header,
             name_separator,
@@ -48,10 +48,10 @@ impl Setup {
             surfaces,
         } = self.clone();
         let Evidence { profile, control, settled, output, refused, metrics } = evidence.clone();
-        let (base_url, plan) = (gateway.to_owned(), Arc::new(plan));
+        let (base_url, deployment) = (gateway.to_owned(), Arc::new(deployment));
         Context {
             base_url,
-            plan,
+            deployment,
             key_header,
             token_header,
             name_separator,

@@ -15,11 +15,11 @@ pub use self::evidence::{Evidence, Setup};
 use crate::{
     cases::{
         axis::{Start, Strategy},
-        matrix_case::Cell,
+        matrix_case::MatrixCase,
         rule, scenario,
     },
     catalogue::{self, Profile},
-    implementations::resolve::Target,
+    implementations::resolve::Implementation,
     judge::Finding,
     trace::Trace,
 };
@@ -41,7 +41,7 @@ pub fn fingerprint() -> String {
 }
 
 /// The version of this format; a reader refuses any other.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What was run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,14 +58,14 @@ pub struct Header {
     pub version: String,
     /// Whether it is our own, which the recommended requirements bind too.
     pub ours: bool,
-    /// What the fleet's secrets and canaries derive from.
+    /// What the mock upstreams's secrets and canaries derive from.
     pub seed: u64,
     /// The profiles it was started with, in order.
     pub profiles: Vec<Profile>,
     /// The strategies it was started with in each of them, in order.
     pub strategies: Vec<Strategy>,
     /// Where it takes the gateway key and the upstream token from, in words.
-    pub layout: String,
+    pub credential_layout: String,
     /// The filters of the run; empty for a whole run.
     pub filters: Vec<String>,
 }
@@ -73,7 +73,7 @@ pub struct Header {
 impl Header {
     /// The header of a run of this implementation.
     #[must_use]
-    pub fn new(target: &Target, seed: u64, filters: Vec<String>) -> Self {
+    pub fn new(target: &Implementation, seed: u64, filters: Vec<String>) -> Self {
         Self {
             format: FORMAT,
             suite: env!("CARGO_PKG_VERSION").to_owned(),
@@ -84,17 +84,17 @@ impl Header {
             seed,
             profiles: target.profiles.clone(),
             strategies: target.strategies.clone(),
-            layout: target.layout_in_words(),
+            credential_layout: target.credential_layout_in_words(),
             filters,
         }
     }
 }
 
-/// One cell, judged.
+/// One matrix case, judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgedCell {
-    /// The cell.
-    pub cell: Cell,
+pub struct JudgedMatrixCase {
+    /// The matrix case.
+    pub matrix_case: MatrixCase,
     /// Where the gateway was, as its client saw it.
     pub gateway: String,
     /// What both faces saw.
@@ -136,15 +136,15 @@ impl JudgedScenario {
     }
 }
 
-/// A cell or a scenario of a run, as whoever need not tell them apart sees it.
+/// A matrix case or a scenario of a run, as whoever need not tell them apart sees it.
 #[derive(Clone, Debug)]
 pub struct JudgedCase<'a> {
     /// What reports and baselines call it.
     pub id: String,
     /// What `--only` takes it by.
     pub only: String,
-    /// The cell, where it is one.
-    pub cell: Option<&'a Cell>,
+    /// The matrix case, where it is one.
+    pub matrix_case: Option<&'a MatrixCase>,
     /// Where the gateway was, as its client saw it.
     pub gateway: &'a str,
     /// What both faces saw.
@@ -157,14 +157,21 @@ pub struct JudgedCase<'a> {
     pub findings: &'a [Finding],
 }
 
-impl<'a> From<&'a JudgedCell> for JudgedCase<'a> {
-    fn from(judged: &'a JudgedCell) -> Self {
-        let JudgedCell { cell, gateway, trace, evidence, observations, findings } = judged;
-        let id = cell.to_string();
+impl<'a> From<&'a JudgedMatrixCase> for JudgedCase<'a> {
+    fn from(judged: &'a JudgedMatrixCase) -> Self {
+        let JudgedMatrixCase {
+            matrix_case,
+            gateway,
+            trace,
+            evidence,
+            observations,
+            findings,
+        } = judged;
+        let id = matrix_case.to_string();
         Self {
             only: id.clone(),
             id,
-            cell: Some(cell),
+            matrix_case: Some(matrix_case),
             gateway,
             trace,
             evidence,
@@ -182,7 +189,7 @@ impl<'a> From<&'a JudgedScenario> for JudgedCase<'a> {
         Self {
             id: judged.id(),
             only: scenario.clone(),
-            cell: None,
+            matrix_case: None,
             gateway,
             trace,
             evidence,
@@ -192,22 +199,22 @@ impl<'a> From<&'a JudgedScenario> for JudgedCase<'a> {
     }
 }
 
-/// What the cells of a batch did to the implementation itself.
+/// What the matrix cases of a batch did to the implementation itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// How the implementation was started.
     pub start: Start,
-    /// The smallest set of cells found that does it.
-    pub cells: Vec<String>,
+    /// The smallest set of matrix cases found that does it.
+    pub matrix_cases: Vec<String>,
     /// What no longer worked afterwards.
-    pub says: String,
+    pub description: String,
 }
 
 /// How many lines there must be, and whether the run came to its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footer {
-    /// Lines of cells.
-    pub cells: usize,
+    /// Lines of matrix cases.
+    pub matrix_cases: usize,
     /// Lines of scenarios.
     pub scenarios: usize,
     /// Lines of damage.
@@ -225,7 +232,7 @@ pub struct Footer {
 enum Line<'a> {
     Header(Owned<'a, Header>),
     Setup(Owned<'a, Setup>),
-    Cell(Owned<'a, JudgedCell>),
+    MatrixCase(Owned<'a, JudgedMatrixCase>),
     Scenario(Owned<'a, JudgedScenario>),
     Damage(Owned<'a, Damage>),
     Footer(Footer),
@@ -241,8 +248,8 @@ pub struct Run {
     pub header: Header,
     /// What the implementation was configured with; a run that started none has none.
     pub setup: Option<Setup>,
-    /// The cells, in the order of the matrix.
-    pub cells: Vec<JudgedCell>,
+    /// The matrix cases, in the order of the matrix.
+    pub matrix_cases: Vec<JudgedMatrixCase>,
     /// The scenarios.
     pub scenarios: Vec<JudgedScenario>,
     /// What happened to the implementation.
@@ -258,23 +265,23 @@ impl Run {
         Self {
             header,
             setup: None,
-            cells: Vec::new(),
+            matrix_cases: Vec::new(),
             scenarios: Vec::new(),
             damages: Vec::new(),
             interrupted: false,
         }
     }
 
-    /// The findings of all cells and scenarios, each with the id of what it is about.
+    /// The findings of all matrix cases and scenarios, each with the id of what it is about.
     pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
         self.cases().flat_map(|JudgedCase { id, findings, .. }| {
             findings.iter().map(move |finding| (id.clone(), finding))
         })
     }
 
-    /// The cells, and behind them the scenarios.
+    /// The matrix cases, and behind them the scenarios.
     pub fn cases(&self) -> impl Iterator<Item = JudgedCase<'_>> {
-        self.cells
+        self.matrix_cases
             .iter()
             .map(JudgedCase::from)
             .chain(self.scenarios.iter().map(JudgedCase::from))
@@ -301,10 +308,10 @@ impl<W: Write> Writer<W> {
         self.line(&Line::Setup(Owned::Borrowed(setup)))
     }
 
-    /// Writes one cell.
-    pub fn cell(&mut self, cell: &JudgedCell) -> io::Result<()> {
-        self.footer.cells += 1;
-        self.line(&Line::Cell(Owned::Borrowed(cell)))
+    /// Writes one matrix case.
+    pub fn matrix_case(&mut self, matrix_case: &JudgedMatrixCase) -> io::Result<()> {
+        self.footer.matrix_cases += 1;
+        self.line(&Line::MatrixCase(Owned::Borrowed(matrix_case)))
     }
 
     /// Writes one scenario.
@@ -410,7 +417,9 @@ impl Run {
                 }
                 (_, None) => return Err(ReadError::NoHeader),
                 (Line::Setup(setup), Some(run)) => run.setup = Some(setup.into_owned()),
-                (Line::Cell(cell), Some(run)) => run.cells.push(cell.into_owned()),
+                (Line::MatrixCase(matrix_case), Some(run)) => {
+                    run.matrix_cases.push(matrix_case.into_owned())
+                }
                 (Line::Scenario(scenario), Some(run)) => run.scenarios.push(scenario.into_owned()),
                 (Line::Damage(damage), Some(run)) => run.damages.push(damage.into_owned()),
                 (Line::Footer(read), Some(_)) => footer = Some(read),
@@ -420,7 +429,7 @@ impl Run {
         let footer = footer.ok_or(ReadError::Truncated { lines })?;
         run.interrupted = footer.interrupted;
         let held = Footer {
-            cells: run.cells.len(),
+            matrix_cases: run.matrix_cases.len(),
             scenarios: run.scenarios.len(),
             damages: run.damages.len(),
             ..footer.clone()
@@ -435,8 +444,8 @@ impl Run {
 impl Footer {
     fn counts(&self) -> String {
         format!(
-            "{} cells, {} scenarios and {} damages",
-            self.cells, self.scenarios, self.damages
+            "{} matrix cases, {} scenarios and {} damages",
+            self.matrix_cases, self.scenarios, self.damages
         )
     }
 }

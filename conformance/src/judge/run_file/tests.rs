@@ -19,7 +19,7 @@ fn run() -> Run {
         seed: 7,
         profiles: vec![Profile::Seed],
         strategies: vec![Strategy::Probe],
-        layout: "key in x-litellm-api-key, token in authorization".into(),
+        credential_layout: "key in x-litellm-api-key, token in authorization".into(),
         filters: Vec::new(),
     };
     let trace = Trace {
@@ -28,7 +28,7 @@ fn run() -> Run {
         arrivals: Vec::new(),
         secrets: Vec::new(),
     };
-    let cell = Cell {
+    let matrix_case = MatrixCase {
         credentials: Credentials::KeyAndToken,
         server: ServerKind::Forwarding,
         upstream: "401-full+oauth".into(),
@@ -36,7 +36,7 @@ fn run() -> Run {
         route: "/mcp/{server}".into(),
         strategy: Strategy::Probe,
         profile: Profile::Seed,
-        era: ProtocolVersion::default(),
+        protocol_version: ProtocolVersion::default(),
     };
     let finding = Finding {
         requirement: "STA-01".into(),
@@ -47,8 +47,8 @@ fn run() -> Run {
         seen: "401".into(),
     };
     let observations = BTreeMap::from([("status".to_owned(), "401".to_owned())]);
-    let judged = JudgedCell {
-        cell,
+    let judged = JudgedMatrixCase {
+        matrix_case,
         gateway: "http://127.0.0.1:1".into(),
         trace: trace.clone(),
         evidence: Evidence::default(),
@@ -70,12 +70,12 @@ fn run() -> Run {
     };
     let damage = Damage {
         start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
-        cells: vec!["a".into()],
-        says: "no answer".into(),
+        matrix_cases: vec!["a".into()],
+        description: "no answer".into(),
     };
     Run {
         setup: Some(setup()),
-        cells: vec![judged],
+        matrix_cases: vec![judged],
         scenarios: vec![scenario],
         damages: vec![damage],
         ..Run::new(header)
@@ -83,12 +83,12 @@ fn run() -> Run {
 }
 
 fn setup() -> Setup {
-    let plan = crate::cases::deployment::Plan {
+    let deployment = crate::cases::deployment::Deployment {
         full_key: "sk-full".into(),
-        ..crate::cases::deployment::Plan::default()
+        ..crate::cases::deployment::Deployment::default()
     };
     Setup {
-        plan,
+        deployment,
         key_header: "x-key".into(),
         token_header: "authorization".into(),
         name_separator: "-".into(),
@@ -102,7 +102,9 @@ fn written(run: &Run) -> String {
     let mut bytes = Vec::new();
     let mut writer = Writer::start(&mut bytes, &run.header).unwrap();
     run.setup.iter().for_each(|setup| writer.setup(setup).unwrap());
-    run.cells.iter().for_each(|cell| writer.cell(cell).unwrap());
+    run.matrix_cases
+        .iter()
+        .for_each(|matrix_case| writer.matrix_case(matrix_case).unwrap());
     run.scenarios.iter().for_each(|scenario| writer.scenario(scenario).unwrap());
     run.damages.iter().for_each(|damage| writer.damage(damage).unwrap());
     writer.finish(run.interrupted).unwrap();
@@ -152,6 +154,6 @@ fn another_format_is_refused() {
 
 #[test]
 fn nonsense_in_the_middle_is_named_by_its_line() {
-    let broken = written(&run()).replacen(r#"{"line":"cell""#, r#"{"line":"sell""#, 1);
+    let broken = written(&run()).replacen(r#"{"line":"matrix-case""#, r#"{"line":"sell""#, 1);
     assert!(matches!(Run::read(broken.as_bytes()), Err(ReadError::BadLine { line: 3, .. })));
 }

@@ -7,7 +7,7 @@ use flate2::{Compression, write::DeflateEncoder};
 use serde::Serialize;
 
 use super::super::{curl, failure::replays};
-use crate::judge::effective_verdict::{Standing, Standings};
+use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts};
 use crate::{
     cases::matrix_case::AXES,
     catalogue::Catalogue,
@@ -57,31 +57,35 @@ struct Told<'a> {
 }
 
 /// The text that stands in the page: base64 of deflated JSON.
-pub(super) fn packed(run: &Run, standings: &Standings<'_>) -> String {
-    let json = serde_json::to_vec(&data(run, standings)).unwrap_or_default();
+pub(super) fn packed(run: &Run, effective_verdicts: &EffectiveVerdicts<'_>) -> String {
+    let json = serde_json::to_vec(&data(run, effective_verdicts)).unwrap_or_default();
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
     // A vector takes everything.
     let bytes = deflated.write_all(&json).and_then(|()| deflated.finish()).unwrap_or_default();
     STANDARD.encode(bytes)
 }
 
-fn data<'a>(run: &'a Run, standings: &Standings<'a>) -> Data<'a> {
+fn data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> Data<'a> {
     let told = |about: &str, findings: &'a [Finding]| {
-        let mut told: Vec<(Standing, &Finding)> =
-            findings.iter().map(|finding| (standings.of(about, finding), finding)).collect();
+        let mut told: Vec<(EffectiveVerdict, &Finding)> = findings
+            .iter()
+            .map(|finding| (effective_verdicts.of(about, finding), finding))
+            .collect();
         told.sort_by_key(|(standing, _)| std::cmp::Reverse(*standing));
         told.into_iter()
             .map(|(standing, finding)| Told { standing: standing.as_str(), finding })
             .collect()
     };
     let standing = |about: &str, findings: &[Finding]| {
-        standings.of_all(about, findings).map_or("none", Standing::as_str)
+        effective_verdicts
+            .of_all(about, findings)
+            .map_or("none", EffectiveVerdict::as_str)
     };
     let Header { implementation, seed, .. } = &run.header;
     let cases = run.cases().map(|judged| Case {
         values: judged
-            .cell
-            .map(|cell| AXES.iter().map(|axis| cell.value(axis)).collect())
+            .matrix_case
+            .map(|matrix_case| AXES.iter().map(|axis| matrix_case.value(axis)).collect())
             .unwrap_or_default(),
         standing: standing(&judged.id, judged.findings),
         findings: told(&judged.id, judged.findings),

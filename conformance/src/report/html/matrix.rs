@@ -4,16 +4,16 @@
 use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
 
-use crate::judge::effective_verdict::{Row, Standing, Standings};
+use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row};
 use crate::{
     cases::{
         axis::{Method, Start},
         behaviour::Behaviours,
         matrix::Axes,
-        matrix_case::{AXES, Cell},
+        matrix_case::{AXES, MatrixCase},
         scenario::Scenario,
     },
-    judge::run_file::{JudgedCell, Run},
+    judge::run_file::{JudgedMatrixCase, Run},
 };
 
 /// The axes that make a row or a column; all others make the groups.
@@ -23,17 +23,21 @@ const PLACED: [&str; 4] = ["upstream", "method", "strategy", "profile"];
 type Column = (Start, Method);
 /// A group of rows, by the values of its axes.
 type Group<'a> = Vec<(&'static str, &'a str)>;
-/// Its rows, by the upstream's behaviour, with the cells of each and their places in the run.
-type Rows<'a> = IndexMap<&'a str, Vec<(usize, &'a JudgedCell)>>;
+/// Its rows, by the upstream's behaviour, with the matrix cases of each and their places in the run.
+type Rows<'a> = IndexMap<&'a str, Vec<(usize, &'a JudgedMatrixCase)>>;
 /// How often a scenario was played: what reports call each play, how it was started, and how it stands.
-type Plays = Vec<(String, Start, Option<Standing>)>;
+type Plays = Vec<(String, Start, Option<EffectiveVerdict>)>;
 
 /// The filters and the heat map.
-pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) -> Markup {
+pub(super) fn section(
+    run: &Run,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+    rows: &[Row<'_>],
+) -> Markup {
     let mut columns: IndexSet<Column> = IndexSet::new();
     let mut groups: IndexMap<Group<'_>, Rows<'_>> = IndexMap::new();
-    for (at, judged) in run.cells.iter().enumerate() {
-        let value = |axis| judged.cell.value(axis);
+    for (at, judged) in run.matrix_cases.iter().enumerate() {
+        let value = |axis| judged.matrix_case.value(axis);
         columns.insert(place(judged));
         let group = AXES
             .iter()
@@ -61,15 +65,15 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
         }
     };
     let varies = |axis: &str| {
-        run.cells
-            .iter()
-            .any(|judged| judged.cell.value(axis) != run.cells[0].cell.value(axis))
+        run.matrix_cases.iter().any(|judged| {
+            judged.matrix_case.value(axis) != run.matrix_cases[0].matrix_case.value(axis)
+        })
     };
     let varying: Vec<&str> = AXES.into_iter().filter(|axis| varies(axis)).collect();
     html! {
         section #matrix {
             h2 { "Matrix" span.shown #shown {} }
-            @if run.cells.is_empty() { p { "No cell was driven." } }
+            @if run.matrix_cases.is_empty() { p { "No matrix case was driven." } }
             @else {
                 (filters(run, rows))
                 (legend())
@@ -95,13 +99,13 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
                                         div.stick { @for (axis, value) in group.iter().filter(|(axis, _)| varying.contains(axis)) { span title=[says(axis, value)] { (value) } " " } }
                                     }
                                 }
-                                @for (upstream, cells) in rows {
+                                @for (upstream, matrix_cases) in rows {
                                     tr {
-                                        th scope="row" title=[Behaviours::embedded().find(upstream).map(|behaviour| behaviour.says.as_str())] { (upstream) }
+                                        th scope="row" title=[Behaviours::embedded().find(upstream).map(|behaviour| behaviour.description.as_str())] { (upstream) }
                                         @for (at, column) in columns.iter().enumerate() {
                                             @let begins = at > 0 && columns[at - 1].0 != column.0;
                                             td.begins[begins] {
-                                                @for (at, judged) in cells.iter().filter(|(_, judged)| place(judged) == *column) { (square(*at, judged, standings)) }
+                                                @for (at, judged) in matrix_cases.iter().filter(|(_, judged)| place(judged) == *column) { (square(*at, judged, effective_verdicts)) }
                                             }
                                         }
                                     }
@@ -115,15 +119,19 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
     }
 }
 
-fn place(judged: &JudgedCell) -> Column {
-    let Cell { profile, strategy, method, .. } = judged.cell;
+fn place(judged: &JudgedMatrixCase) -> Column {
+    let MatrixCase { profile, strategy, method, .. } = judged.matrix_case;
     (Start { profile, strategy }, method)
 }
 
-/// One cell of the heat map; the script gives it its title.
-fn square(at: usize, judged: &JudgedCell, standings: &Standings<'_>) -> Markup {
-    let standing = standings.of_all(&judged.cell.to_string(), &judged.findings);
-    let class = standing.map_or("none", Standing::as_str);
+/// One matrix case of the heat map; the script gives it its title.
+fn square(
+    at: usize,
+    judged: &JudgedMatrixCase,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+) -> Markup {
+    let standing = effective_verdicts.of_all(&judged.matrix_case.to_string(), &judged.findings);
+    let class = standing.map_or("none", EffectiveVerdict::as_str);
     html! { button.sq.(class) type="button" data-at=(at) aria-label=(class) {} }
 }
 
@@ -142,7 +150,7 @@ fn filters(run: &Run, rows: &[Row<'_>]) -> Markup {
                 }
             }
             @for axis in AXES {
-                @let values: IndexSet<&str> = run.cells.iter().map(|judged| judged.cell.value(axis)).collect();
+                @let values: IndexSet<&str> = run.matrix_cases.iter().map(|judged| judged.matrix_case.value(axis)).collect();
                 @if values.len() > 1 {
                     label { (axis)
                         @if axis == "upstream" { input name=(axis) type="search" list="upstreams" placeholder="401, sse, never …"; datalist #upstreams { @for value in &values { option value=(value) {} } } }
@@ -157,8 +165,8 @@ fn filters(run: &Run, rows: &[Row<'_>]) -> Markup {
 
 fn legend() -> Markup {
     html! {
-        div.legend #legend role="group" aria-label="show only cells that stand as" {
-            @for standing in Standing::ALL.iter().rev() {
+        div.legend #legend role="group" aria-label="show only matrix cases that stand as" {
+            @for standing in EffectiveVerdict::ALL.iter().rev() {
                 button type="button" data-standing=(standing) aria-pressed="false" disabled { i.sq.(standing) aria-hidden="true" {} (standing) " " span.n {} }
             }
         }
@@ -166,11 +174,11 @@ fn legend() -> Markup {
 }
 
 /// The cases of several steps.
-pub(super) fn scenarios(run: &Run, standings: &Standings<'_>) -> Markup {
+pub(super) fn scenarios(run: &Run, effective_verdicts: &EffectiveVerdicts<'_>) -> Markup {
     let mut by_id: IndexMap<&str, Plays> = IndexMap::new();
     for judged in &run.scenarios {
         let about = judged.id();
-        let standing = standings.of_all(&about, &judged.findings);
+        let standing = effective_verdicts.of_all(&about, &judged.findings);
         by_id.entry(&judged.scenario).or_default().push((about, judged.start, standing));
     }
     html! {
@@ -181,10 +189,10 @@ pub(super) fn scenarios(run: &Run, standings: &Standings<'_>) -> Markup {
                 ul.scenarios {
                     @for (id, plays) in &by_id {
                         li {
-                            div { b { (id) } p { (Scenario::find(id).map_or("Looks for every secret in all that was written.", |scenario| scenario.says.as_str())) } }
+                            div { b { (id) } p { (Scenario::find(id).map_or("Looks for every secret in all that was written.", |scenario| scenario.description.as_str())) } }
                             div.plays {
                                 @for (about, start, standing) in plays {
-                                    button.open.chip.(standing.map_or("none", Standing::as_str)) type="button" data-case=(about) { (start) " · " (standing.map_or("none", Standing::as_str)) }
+                                    button.open.chip.(standing.map_or("none", EffectiveVerdict::as_str)) type="button" data-case=(about) { (start) " · " (standing.map_or("none", EffectiveVerdict::as_str)) }
                                 }
                             }
                         }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::word;
 use crate::judge::{baseline::Assessment, run_file::Run};
 use crate::judge::{
-    effective_verdict::{Row, Standing, Standings},
+    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row},
     summary::{outcome, verdicts},
 };
 
@@ -24,8 +24,8 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The page.
 pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
-    let standings = Standings::new(run, assessment);
-    let rows = standings.rows(run);
+    let effective_verdicts = EffectiveVerdicts::new(run, assessment);
+    let rows = effective_verdicts.rows(run);
     let result = word(outcome(run, &verdicts(run)));
     let header = &run.header;
     let title = format!("{result}: {} {}", header.implementation, header.version);
@@ -45,9 +45,9 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                 (masthead(run, &rows, result))
                 main {
                     (troubles(run, assessment))
-                    (requirements::section(run, &standings, &rows))
-                    (matrix::section(run, &standings, &rows))
-                    (matrix::scenarios(run, &standings))
+                    (requirements::section(run, &effective_verdicts, &rows))
+                    (matrix::section(run, &effective_verdicts, &rows))
+                    (matrix::scenarios(run, &effective_verdicts))
                 }
                 footer {
                     p {
@@ -58,7 +58,7 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                 }
                 dialog #case aria-labelledby="case-title" {}
                 noscript { p.noscript { "Traces and filters need JavaScript; everything else is above." } }
-                script #data type="application/octet-stream" { (PreEscaped(data::packed(run, &standings))) }
+                script #data type="application/octet-stream" { (PreEscaped(data::packed(run, &effective_verdicts))) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -93,11 +93,11 @@ fn masthead(run: &Run, rows: &[Row<'_>], result: &str) -> Markup {
                 @if run.interrupted { " · stopped before its end" }
             }
             dl.facts {
-                div { dt { "cells" } dd { (run.cells.len()) } }
+                div { dt { "matrix-cases" } dd { (run.matrix_cases.len()) } }
                 div { dt { "scenarios" } dd { (run.scenarios.len()) } }
                 div { dt { "profile" } dd { (header.profiles.iter().map(|profile| profile.as_str()).collect::<Vec<_>>().join(", ")) } }
                 div { dt { "strategy" } dd { (strategies.join(", ")) } }
-                div.wide { dt { "credentials" } dd { (rich(&header.layout)) } }
+                div.wide { dt { "credentials" } dd { (rich(&header.credential_layout)) } }
                 @if !header.filters.is_empty() {
                     div.wide { dt { "only a part" } dd { code { (header.filters.join(" ")) } } }
                 }
@@ -117,7 +117,7 @@ fn masthead(run: &Run, rows: &[Row<'_>], result: &str) -> Markup {
 fn bar(name: &str, rows: &[Row<'_>], core: bool) -> Markup {
     let of = || rows.iter().filter(|row| row.judged() && row.verdict.core == core);
     let all = of().count();
-    let counts: Vec<(Standing, usize)> = Standing::ALL
+    let counts: Vec<(EffectiveVerdict, usize)> = EffectiveVerdict::ALL
         .iter()
         .rev()
         .map(|standing| (*standing, of().filter(|row| row.standing == *standing).count()))
@@ -146,8 +146,8 @@ fn troubles(run: &Run, assessment: &Assessment<'_>) -> Markup {
         @for damage in &run.damages {
             section.trouble {
                 h2 { "Damage" }
-                p { (damage.says) }
-                @if !damage.cells.is_empty() { ul { @for cell in &damage.cells { li { code { (cell) } } } } }
+                p { (damage.description) }
+                @if !damage.matrix_cases.is_empty() { ul { @for matrix_case in &damage.matrix_cases { li { code { (matrix_case) } } } } }
             }
         }
         @if !assessment.stale.is_empty() {

@@ -5,7 +5,7 @@ use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
 
 use super::{super::json::first, rich};
-use crate::judge::effective_verdict::{Row, Standing, Standings};
+use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row};
 use crate::{
     catalogue::{Catalogue, Status},
     judge::run_file::Run,
@@ -13,7 +13,11 @@ use crate::{
 };
 
 /// The whole list.
-pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) -> Markup {
+pub(super) fn section(
+    run: &Run,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+    rows: &[Row<'_>],
+) -> Markup {
     let (mut unmet, met): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
         rows.iter().partition(|row| is_unmet(row));
     unmet.sort_by_key(|row| std::cmp::Reverse(row.standing));
@@ -34,7 +38,7 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
         html! {
             div.family {
                 h3 { (name) @if let Some(title) = title { " " span { (title) } } }
-                @for row in rows { (requirement(run, standings, row, judges.get(row.verdict.id.as_str()))) }
+                @for row in rows { (requirement(run, effective_verdicts, row, judges.get(row.verdict.id.as_str()))) }
             }
         }
     };
@@ -55,12 +59,12 @@ pub(super) fn section(run: &Run, standings: &Standings<'_>, rows: &[Row<'_>]) ->
 
 /// Whether a reader who looks for what is wrong looks for this row.
 fn is_unmet(row: &Row<'_>) -> bool {
-    row.judged() && row.standing > Standing::Info
+    row.judged() && row.standing > EffectiveVerdict::Info
 }
 
 fn requirement(
     run: &Run,
-    standings: &Standings<'_>,
+    effective_verdicts: &EffectiveVerdicts<'_>,
     row: &Row<'_>,
     judges: Option<&IndexMap<&str, IndexSet<String>>>,
 ) -> Markup {
@@ -68,7 +72,11 @@ fn requirement(
     let Some(requirement) = Catalogue::embedded().get(&verdict.id) else {
         return html! {};
     };
-    let standing = if row.judged() { row.standing } else { Standing::NotApplicable };
+    let standing = if row.judged() {
+        row.standing
+    } else {
+        EffectiveVerdict::NotApplicable
+    };
     html! {
         details.requirement #(verdict.id) data-unmet[is_unmet(row)] data-core[verdict.core] {
             summary {
@@ -97,7 +105,7 @@ fn requirement(
                     @let killers: Vec<&str> = model_gateway::all().iter().filter(|fault| fault.fails.contains(&verdict.id)).map(model_gateway::Fault::name).collect();
                     @if !killers.is_empty() { dt { "noticed with" } dd { @for name in killers { code { (name) } " " } } }
                 }
-                @if let Some((case, finding)) = first(run, standings, row) {
+                @if let Some((case, finding)) = first(run, effective_verdicts, row) {
                     div.first {
                         p { (finding.observable) ": expected " b { (finding.expected) } ", seen " b { (finding.seen) } }
                         p { button.open type="button" data-case=(case) { (case) } }

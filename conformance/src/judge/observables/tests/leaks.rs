@@ -11,72 +11,76 @@ fn secrets_are_found_in_any_place() {
             ..own()
         })
     };
-    assert_eq!(at("alpha", "X-Key", KEY).see("key-leak"), "gateway key to alpha in x-key");
-    assert_eq!(at("alpha", "authorization", TOKEN).see("token-leak"), "nothing");
+    assert_eq!(at("alpha", "X-Key", KEY).see("key-disclosure"), "gateway key to alpha in x-key");
+    assert_eq!(at("alpha", "authorization", TOKEN).see("token-disclosure"), "nothing");
     assert_eq!(
-        at("static", "authorization", TOKEN).see("token-leak"),
+        at("static", "authorization", TOKEN).see("token-disclosure"),
         "caller's token to static in authorization"
     );
     assert_eq!(
-        at("alpha", "x-token", TOKEN).see("token-leak"),
+        at("alpha", "x-token", TOKEN).see("token-disclosure"),
         "caller's token to alpha in x-token"
     );
     let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
-        at("static", "x-trace", &hex).see("token-leak"),
+        at("static", "x-trace", &hex).see("token-disclosure"),
         "caller's token to static in x-trace, hex"
     );
     assert_eq!(
-        at("static", CANARY, "").see("token-leak"),
+        at("static", CANARY, "").see("token-disclosure"),
         "caller's token to static in c4n4ryc4n4ryc4n4"
     );
     assert_eq!(
-        at("alpha", "authorization", &TOKEN[..18]).see("token-leak"),
+        at("alpha", "authorization", &TOKEN[..18]).see("token-disclosure"),
         "caller's token to alpha in authorization, its first 11 characters"
     );
     let strange = at("alpha", "authorization", TOKEN)
         .with_arriving("x-other", "Bearer 0th3r0th3r0th3r0.pf1.c2.200-json");
-    assert_eq!(strange.see("token-leak"), "another caller's token to alpha in x-other");
+    assert_eq!(strange.see("token-disclosure"), "another caller's token to alpha in x-other");
     assert_eq!(
-        at("beta", "authorization", TOKEN).see("token-leak"),
+        at("beta", "authorization", TOKEN).see("token-disclosure"),
         "caller's token to beta in authorization"
     );
     assert_eq!(
-        at("elsewhere", "x", CANARY).see("token-leak"),
+        at("elsewhere", "x", CANARY).see("token-disclosure"),
         "caller's token to elsewhere in x"
     );
     assert_eq!(
-        at("static", "authorization", "Bearer st4t1cst4t1c").see("credential-leak"),
+        at("static", "authorization", "Bearer st4t1cst4t1c").see("credential-disclosure"),
         "nothing"
     );
     assert_eq!(
-        at("alpha", "authorization", "Bearer st4t1cst4t1c").see("credential-leak"),
+        at("alpha", "authorization", "Bearer st4t1cst4t1c").see("credential-disclosure"),
         "static token to alpha in authorization"
     );
     assert_eq!(
-        at("issuer", "authorization", "Basic s3cr3ts3cr3t").see("credential-leak"),
+        at("issuer", "authorization", "Basic s3cr3ts3cr3t").see("credential-disclosure"),
         "nothing"
     );
     let queried = case("200-json").arrives(Arrival { target: format!("/mcp?k={KEY}"), ..own() });
-    assert_eq!(queried.see("key-leak"), "gateway key to alpha in the target");
+    assert_eq!(queried.see("key-disclosure"), "gateway key to alpha in the target");
     let told = case("401-full").answered(401, &[], &format!("{{\"token\":\"{CANARY}\"}}"));
-    assert_eq!(told.see("told"), "caller's token in the body");
+    assert_eq!(told.see("disclosed-to-client"), "caller's token in the body");
     let echoed =
-        case("200-json").answered(200, &[("x-fleet-answer", "alpha/c1/1")], &format!("[{CANARY}]"));
-    assert_eq!(echoed.see("told"), "nothing", "the upstream speaks");
+        case("200-json").answered(200, &[("x-mock-answer", "alpha/c1/1")], &format!("[{CANARY}]"));
+    assert_eq!(echoed.see("disclosed-to-client"), "nothing", "the upstream speaks");
     let key =
-        case("200-json").answered(200, &[("x-fleet-answer", "alpha/c1/1")], &format!("[{KEY}]"));
-    assert_eq!(key.see("told"), "gateway key in the body", "which no upstream can know");
+        case("200-json").answered(200, &[("x-mock-answer", "alpha/c1/1")], &format!("[{KEY}]"));
+    assert_eq!(
+        key.see("disclosed-to-client"),
+        "gateway key in the body",
+        "which no upstream can know"
+    );
     assert_eq!(
         case("302-login")
             .answered(302, &[("location", "http://127.0.0.1:9001/x")], "")
-            .see("told"),
+            .see("disclosed-to-client"),
         "nothing"
     );
     assert_eq!(
         case("401-full")
             .answered(401, &[("location", "http://127.0.0.1:9001/x")], "")
-            .see("told"),
+            .see("disclosed-to-client"),
         "upstream address"
     );
 }
@@ -101,8 +105,8 @@ fn sessions_are_between_two() {
         let case = case
             .answered(200, &[("mcp-session-id", "5ea1ed5ea1ed5ea1ed5ea1ed")], "")
             .arrives(named);
-        let cell = case.cell();
-        let subject = Subject::of_cell(&cell, &case.context, &case.trace);
+        let matrix_case = case.matrix_case();
+        let subject = Subject::of_matrix_case(&matrix_case, &case.context, &case.trace);
         subject.leaks().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(names("alpha", "mcp-session-id", "a11a-a11a-a11a-a11a"), "");
@@ -133,16 +137,17 @@ fn what_the_client_sent_along_is_followed() {
             trace: sent.trace.clone(),
             upstream: "200-json",
         };
-        case.arrives(Arrival { headers: headers(lines), ..own() }).see("stowaways")
+        case.arrives(Arrival { headers: headers(lines), ..own() })
+            .see("unexpected-forwarded-fields")
     };
     assert_eq!(travelled(&[("cookie", "c=1")]), "cookie");
     assert_eq!(travelled(&[("x-forwarded-for", "10.0.0.1, 127.0.0.1")]), "x-forwarded-for");
     assert_eq!(travelled(&[("x-forwarded-for", "127.0.0.1")]), "none");
-    assert_eq!(case("200-json").see("stowaways"), "n/a");
+    assert_eq!(case("200-json").see("unexpected-forwarded-fields"), "n/a");
     let query = |target: &str| {
         let asked = case("200-json")
             .with(|exchange| exchange.path = "/mcp/alpha?access_token=qu3ryt0ken".into());
-        asked.arrives(Arrival { target: target.into(), ..own() }).see("query")
+        asked.arrives(Arrival { target: target.into(), ..own() }).see("query-token")
     };
     assert_eq!(
         [query("/mcp"), query("/mcp?access_token=x"), query("/mcp?t=qu3ryt0ken")],
@@ -157,13 +162,16 @@ fn outputs_are_searched_where_there_are_any() {
         case.context.output = output.into();
         case.see(observable)
     };
-    assert_eq!(wrote("", "logged"), "n/a");
-    assert_eq!(wrote("INFO refused", "logged"), "nothing");
+    assert_eq!(wrote("", "secret-in-output"), "n/a");
+    assert_eq!(wrote("INFO refused", "secret-in-output"), "nothing");
     assert_eq!(
-        wrote(&format!("INFO token={}", &CANARY[..8]), "logged"),
+        wrote(&format!("INFO token={}", &CANARY[..8]), "secret-in-output"),
         "caller's token in the log, its first 8 characters"
     );
-    assert_eq!(wrote("INFO refused", "log-noise"), "quiet");
-    assert_eq!(wrote("2026 ERROR upstream", "log-noise"), "error");
-    assert_eq!(wrote("ERROR\nTraceback (most recent call last):", "log-noise"), "traceback");
+    assert_eq!(wrote("INFO refused", "refusal-log-level"), "quiet");
+    assert_eq!(wrote("2026 ERROR upstream", "refusal-log-level"), "error");
+    assert_eq!(
+        wrote("ERROR\nTraceback (most recent call last):", "refusal-log-level"),
+        "traceback"
+    );
 }

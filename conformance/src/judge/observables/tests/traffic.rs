@@ -4,27 +4,31 @@ use super::*;
 
 #[test]
 fn what_an_upstream_is_shown_is_told_by_kind() {
-    let saw =
-        |authorization: &str| case("200-json").arrives(authorized_by(authorization)).see("saw");
+    let saw = |authorization: &str| {
+        case("200-json")
+            .arrives(authorized_by(authorization))
+            .see("upstream-credential")
+    };
     assert_eq!(saw(TOKEN), "token");
     assert_eq!(saw(""), "no-credential");
     assert_eq!(saw(&format!("Bearer {TOKEN}")), "altered-token");
     assert_eq!(saw(&format!("Bearer {KEY}")), "key");
     assert_eq!(saw("Bearer st4t1cst4t1c"), "own-credential");
     assert_eq!(saw("Basic eDp5"), "other");
-    assert_eq!(case("200-json").see("saw"), "nothing");
+    assert_eq!(case("200-json").see("upstream-credential"), "nothing");
     let both = case("200-json").arrives(own()).arrives(authorized_by(""));
-    assert_eq!(both.see("saw"), "no-credential+token");
+    assert_eq!(both.see("upstream-credential"), "no-credential+token");
     let mut discovery = own();
     discovery.target = "/.well-known/oauth-protected-resource/mcp".into();
-    assert_eq!(case("200-json").arrives(discovery).see("saw"), "nothing");
+    assert_eq!(case("200-json").arrives(discovery).see("upstream-credential"), "nothing");
     let mut renamed = case("200-json").arrives(own());
     renamed.context.token_header = "x-upstream-authorization".into();
     renamed.last().sent_headers =
         headers(&[("x-upstream-authorization", &TOKEN["Bearer ".len()..])]);
-    assert_eq!(renamed.see("saw"), "token");
-    let scheme =
-        |authorization: &str| case("200-json").arrives(authorized_by(authorization)).see("scheme");
+    assert_eq!(renamed.see("upstream-credential"), "token");
+    let scheme = |authorization: &str| {
+        case("200-json").arrives(authorized_by(authorization)).see("forwarded-schemes")
+    };
     assert_eq!(
         [scheme(TOKEN), scheme(&format!("bearer {TOKEN}")), scheme("Basic x"), scheme("")],
         ["one", "repeated", "none", "n/a"]
@@ -40,12 +44,15 @@ fn other_servers_and_other_places_are_noticed() {
             ..own()
         })
     };
-    assert_eq!(at("beta", "/mcp").see("others-saw"), "request");
-    assert_eq!(at("beta", "/.well-known/oauth-protected-resource").see("others-saw"), "nothing");
-    assert_eq!(at("issuer", "/token").see("others-saw"), "nothing");
-    assert_eq!(at("elsewhere", "/mcp").see("elsewhere"), "token");
-    assert_eq!(at("alpha", "/moved").see("elsewhere"), "same-origin");
-    assert_eq!(at("alpha", "/mcp").see("elsewhere"), "nothing");
+    assert_eq!(at("beta", "/mcp").see("other-servers-contacted"), "request");
+    assert_eq!(
+        at("beta", "/.well-known/oauth-protected-resource").see("other-servers-contacted"),
+        "nothing"
+    );
+    assert_eq!(at("issuer", "/token").see("other-servers-contacted"), "nothing");
+    assert_eq!(at("elsewhere", "/mcp").see("redirect-target-contacted"), "token");
+    assert_eq!(at("alpha", "/moved").see("redirect-target-contacted"), "same-origin");
+    assert_eq!(at("alpha", "/mcp").see("redirect-target-contacted"), "nothing");
 }
 
 #[test]
@@ -57,7 +64,7 @@ fn a_probe_is_what_neither_is_the_client_s_nor_rides_with_it() {
         .arrives(end_of("s-probe"))
         .arrives(own());
     assert_eq!(
-        (probed.see("probe"), probed.see("probes"), probed.see("attempts")),
+        (probed.see("probe"), probed.see("probes"), probed.see("upstream-attempts")),
         ("post-initialize".into(), "1".into(), "1".into())
     );
     assert_eq!(probed.see("probe-session"), "ended");
@@ -105,12 +112,15 @@ fn a_message_that_means_the_same_is_the_gateway_s_where_the_message_itself_arriv
     alike.body = r#"{"jsonrpc":"2.0","id":0,"method":"tools/list"}"#.into();
     let both = case("200-json").arrives(alike.clone()).arrives(own());
     assert_eq!(
-        (both.see("attempts"), both.see("probe")),
+        (both.see("upstream-attempts"), both.see("probe")),
         ("1".into(), "post-tools/list".into())
     );
-    assert_eq!(case("200-json").arrives(alike).see("attempts"), "1");
+    assert_eq!(case("200-json").arrives(alike).see("upstream-attempts"), "1");
     let retried = case("reset-before-head").arrives(own()).arrives(own()).arrives(own());
-    assert_eq!((retried.see("attempts"), retried.see("probes")), ("3+".into(), "0".into()));
+    assert_eq!(
+        (retried.see("upstream-attempts"), retried.see("probes")),
+        ("3+".into(), "0".into())
+    );
 }
 
 #[test]
@@ -118,7 +128,7 @@ fn a_client_s_own_initialize_and_end_are_no_probe() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"client","version":"1"}}}"#;
     let initialize = case("200-json").with(|exchange| exchange.sent_body = body.into());
     let seen = initialize.arrives(probe()).arrives(arrival("POST", Some("initialize"), body));
-    assert_eq!((seen.see("attempts"), seen.see("probes")), ("1".into(), "1".into()));
+    assert_eq!((seen.see("upstream-attempts"), seen.see("probes")), ("1".into(), "1".into()));
     let delete = case("200-json").with(|exchange| {
         exchange.method = "DELETE".into();
         exchange.sent_body = String::new();
@@ -127,7 +137,10 @@ fn a_client_s_own_initialize_and_end_are_no_probe() {
     let mut session = probe();
     session.session_issued = Some("s-probe".into());
     let seen = delete.arrives(session).arrives(end_of("s-probe")).arrives(end_of("s-client"));
-    assert_eq!((seen.see("attempts"), seen.see("probe-session")), ("1".into(), "ended".into()));
+    assert_eq!(
+        (seen.see("upstream-attempts"), seen.see("probe-session")),
+        ("1".into(), "ended".into())
+    );
 }
 
 #[test]
@@ -191,7 +204,7 @@ fn the_way_a_probe_is_made_is_told() {
             .arrives(session())
             .arrives(end(10.0))
             .arrives(Arrival { at_ms: 110.0 + ms, ..own() })
-            .see("clean-up")
+            .see("probe-session-end")
     };
     assert_eq!(
         [waited(-5.0), waited(499.0), waited(501.0)],
@@ -202,7 +215,7 @@ fn the_way_a_probe_is_made_is_told() {
         case("never").arrives(probe()).arrives(probe()),
         case("never").arrives(own()),
     ];
-    assert_eq!(tried.map(|case| case.see("tried")), ["no", "yes", "yes"]);
+    assert_eq!(tried.map(|case| case.see("request-after-probe")), ["no", "yes", "yes"]);
 }
 
 #[test]
@@ -225,10 +238,10 @@ fn what_an_upstream_said_and_whether_it_is_done_is_passed_on() {
     let mut refused = own();
     refused.answered = "401".into();
     assert_eq!(
-        case("good-then-401").arrives(probe()).arrives(refused).see("upstream-said"),
+        case("good-then-401").arrives(probe()).arrives(refused).see("upstream-status"),
         "401"
     );
-    assert_eq!(case("good-then-401").arrives(probe()).see("upstream-said"), "n/a");
+    assert_eq!(case("good-then-401").arrives(probe()).see("upstream-status"), "n/a");
     let mut settled = case("200-sse");
     assert_eq!(settled.see("upstream-settled"), "n/a");
     settled.context.settled = Some(false);

@@ -1,4 +1,4 @@
-//! `fleet`: the mock upstreams alone, for an implementation that somebody configures by hand.
+//! `upstreams`: the mock upstreams alone, for an implementation that somebody configures by hand.
 
 use std::fmt::Write as _;
 
@@ -6,33 +6,35 @@ use super::{Exit, complain, interruption, print};
 use crate::{
     cases::{
         axis::ServerKind,
-        deployment::{Plan, PlannedServer, names},
+        deployment::{ConfiguredServer, Deployment, names},
     },
-    upstreams::Fleet,
+    upstreams::MockUpstreams,
 };
 
 /// Prints the plan and serves until it is interrupted.
-pub(super) async fn fleet(seed: u64, json: bool) -> Exit {
+pub(super) async fn upstreams(seed: u64, json: bool) -> Exit {
     let interrupted = interruption();
-    let fleet = match Fleet::start(seed).await {
-        Ok(fleet) => fleet,
-        Err(error) => return complain(Exit::Harness, &format!("the fleet did not start: {error}")),
+    let upstreams = match MockUpstreams::start(seed).await {
+        Ok(upstreams) => upstreams,
+        Err(error) => {
+            return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
+        }
     };
     if json {
-        match serde_json::to_string_pretty(fleet.plan()) {
+        match serde_json::to_string_pretty(upstreams.deployment()) {
             Ok(text) => print(&format!("{text}\n")),
             Err(error) => return complain(Exit::Harness, &error),
         }
     } else {
-        print(&in_words(fleet.plan()));
+        print(&in_words(upstreams.deployment()));
     }
     interrupted.await;
     Exit::Expected
 }
 
-fn in_words(plan: &Plan) -> String {
+fn in_words(deployment: &Deployment) -> String {
     let mut text = String::from("Configure the implementation with these servers:\n\n");
-    for server in &plan.servers {
+    for server in &deployment.servers {
         let set_aside = if server.disabled {
             "; set aside, where that can be said"
         } else {
@@ -48,11 +50,11 @@ fn in_words(plan: &Plan) -> String {
             "  {:<12} {:<34} {}{space}{set_aside}",
             server.name,
             server.url,
-            credential(server, plan)
+            credential(server, deployment)
         );
     }
     text.push_str("\nand, where it serves several at once, with these toolsets:\n\n");
-    for toolset in &plan.toolsets {
+    for toolset in &deployment.toolsets {
         let _ = writeln!(text, "  {:<12} {}", toolset.name, toolset.servers.join(", "));
     }
     let _ = write!(
@@ -63,24 +65,24 @@ fn in_words(plan: &Plan) -> String {
          Then, while this runs:  curl the implementation by hand; a bearer token\n\
          \n  CANARY.pf1.CASE.BEHAVIOUR\n\n\
          tells the upstreams what to answer (preflight-conformance list behaviours). Ctrl-C ends it.\n",
-        plan.full_key,
-        plan.limited_key,
+        deployment.full_key,
+        deployment.limited_key,
         names::RESTRICTED,
-        plan.admission_bearer,
-        plan.page
+        deployment.admission_bearer,
+        deployment.page
     );
     text
 }
 
-fn credential(server: &PlannedServer, plan: &Plan) -> String {
+fn credential(server: &ConfiguredServer, deployment: &Deployment) -> String {
     match server.kind {
         ServerKind::Forwarding | ServerKind::Ungranted => {
             "gets the caller's Authorization".to_owned()
         }
-        ServerKind::Static => format!("gets `Authorization: Bearer {}`", plan.static_token),
+        ServerKind::Static => format!("gets `Authorization: Bearer {}`", deployment.static_token),
         ServerKind::ClientCredentials => {
-            let (token_url, Plan { client_id, client_secret, .. }) =
-                (server.token_url.as_deref().unwrap_or_default(), plan);
+            let (token_url, Deployment { client_id, client_secret, .. }) =
+                (server.token_url.as_deref().unwrap_or_default(), deployment);
             format!(
                 "gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`"
             )
