@@ -12,14 +12,17 @@ use std::{
     },
 };
 
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use serde_json::value::RawValue;
 use tokio::time::{Duration, Instant};
 
-use super::{plan::Subject, preflight::ProbeReport, state::Gateway};
-use crate::core::{exchange::McpMethod, status::Failure};
+use super::{
+    body::Body, plan::Subject, preflight::ProbeReport, response::refusal_response, state::Gateway,
+};
+use crate::core::{exchange::McpMethod, refusal::Refusal, status::Failure};
 
 /// The response header field that carries the request id.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The `server` label of a request to more than one server. No server can have this name.
 const SEVERAL_SERVERS: &str = "(several)";
@@ -35,8 +38,8 @@ pub(super) struct AuditRecord {
     started: Instant,
     pub(super) subject: Subject,
     probes: Option<ProbeReport>,
-    pub(super) failure: Option<Failure>,
-    pub(super) status: Option<StatusCode>,
+    failure: Option<Failure>,
+    status: Option<StatusCode>,
 }
 
 impl AuditRecord {
@@ -59,9 +62,22 @@ impl AuditRecord {
         self.probes = report;
     }
 
-    /// The value of [`REQUEST_ID`].
-    pub(super) fn request_id(&self) -> HeaderValue {
-        HeaderValue::try_from(&self.request_id).expect("hexadecimal digits are a field value")
+    /// Builds the response, adds the request id to it, and completes the record. `id` is the id of
+    /// the message.
+    pub(super) fn finish(
+        mut self,
+        answered: Result<Response<Body>, Refusal>,
+        id: Option<&RawValue>,
+    ) -> Response<Body> {
+        let mut response = answered.unwrap_or_else(|refusal| {
+            self.failure = Some(refusal.failure);
+            refusal_response(&refusal, id)
+        });
+        let request_id =
+            HeaderValue::try_from(&self.request_id).expect("hexadecimal digits are a field value");
+        response.headers_mut().insert(REQUEST_ID, request_id);
+        self.status = Some(response.status());
+        response
     }
 }
 

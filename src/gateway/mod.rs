@@ -6,7 +6,8 @@
 //! | --- | --- |
 //! | `listener`, `server` | accept connections, reload the configuration, stop |
 //! | `connection` | follow the bytes of one client connection |
-//! | `request` | handle one request |
+//! | `request` | check framing and web page of a request, and serve its path |
+//! | `mcp_request` | serve a request to an MCP endpoint |
 //! | `plan` | call the decisions that need neither I/O nor the message |
 //! | `request_body` | read the beginning of the message |
 //! | `session` | open and seal session ids |
@@ -31,7 +32,10 @@ mod connection;
 mod fanout;
 mod forward;
 mod http_client;
+#[cfg(test)]
+mod invariants;
 mod listener;
+mod mcp_request;
 mod metadata;
 mod metadata_cache;
 mod metrics;

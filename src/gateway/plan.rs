@@ -1,6 +1,6 @@
 //! Plans a request: the decisions of the core that need neither I/O nor the message.
 //!
-//! [`explain`](crate::explain) plans a request with the same function as the server.
+//! The module `explain` plans a request with the same function as the server.
 
 use std::collections::BTreeSet;
 

@@ -15,7 +15,7 @@ use crate::core::{
     access::{CallerId, ServerId},
     challenge::Profile,
     combine::{Refusals, combine_refusals},
-    preflight::probe_targets,
+    preflight::{Strategy, probe_targets},
     refusal::Refusal,
 };
 
@@ -35,18 +35,25 @@ pub(super) struct Preflight<T> {
 }
 
 impl<T> Preflight<T> {
+    pub(super) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Preflight<U> {
+        Preflight { report: self.report, result: self.result.map(convert) }
+    }
+
     /// The result without a probe.
     pub(super) fn without_probes(result: Result<T, Refusal>) -> Self {
         Self { report: None, result }
     }
 }
 
-/// Probes the server of a request that only one server answers.
+/// Probes the server of a request that only one server answers, if the strategy says so.
 pub(super) async fn probe_single_server(
     gateway: &Arc<Gateway>,
     context: RequestContext,
     upstream: &PlannedUpstream,
 ) -> Preflight<()> {
+    if gateway.config.strategy == Strategy::Deferred {
+        return Preflight::without_probes(Ok(()));
+    }
     let probes = match send_probes(gateway, context.caller, slice::from_ref(upstream)).await {
         Ok(probes) => probes,
         Err(refusal) => return Preflight::without_probes(Err(refusal)),

@@ -15,9 +15,9 @@ use super::{
     state::Gateway,
 };
 use crate::core::{
+    access::ServerId,
     envelope::Envelope,
     exchange::{McpMethod, SESSION_ID, early_stream_id, expected_response},
-    preflight::Strategy,
     refusal::Refusal,
 };
 
@@ -54,14 +54,15 @@ impl SingleServerRequest {
         })
     }
 
+    pub(super) const fn server(&self) -> ServerId {
+        self.upstream.server
+    }
+
     /// Probes the server, if the strategy says so.
-    pub(super) async fn probe(&self) -> Preflight<()> {
-        match self.gateway.config.strategy {
-            Strategy::Probe => {
-                probe_single_server(&self.gateway, self.context, &self.upstream).await
-            }
-            Strategy::Deferred => Preflight::without_probes(Ok(())),
-        }
+    pub(super) async fn probe(self) -> Preflight<Self> {
+        probe_single_server(&self.gateway, self.context, &self.upstream)
+            .await
+            .map(|()| self)
     }
 
     /// Sends the request, and relays the response of the server.

@@ -38,7 +38,6 @@ use crate::core::{
     answer_status::JsonAnswer,
     envelope::Envelope,
     exchange::early_stream_id,
-    preflight::Strategy,
     protocol_version::ProtocolVersion,
     refusal::Refusal,
 };
@@ -49,6 +48,12 @@ pub(super) enum NotServed {
     Refused(Refusal),
     /// The message is answered with a JSON-RPC error.
     Answered(JsonAnswer),
+}
+
+impl From<Refusal> for NotServed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// A request for an aggregate endpoint, before any server is sent anything.
@@ -81,7 +86,7 @@ impl<'r> AggregateRequest<'r> {
         })?;
         let binding = plan.session_binding();
         let sessions = session::open_aggregate_sessions(gateway, plan.caller(), &binding, &headers)
-            .map_err(|failure| NotServed::Refused(failure.into()))?;
+            .map_err(Refusal::from)?;
         let operation = {
             let servers = plan.named_servers(&gateway.config);
             let scope = plan.scope(&gateway.config, &servers);
@@ -108,8 +113,8 @@ impl<'r> AggregateRequest<'r> {
     }
 
     /// Probes the servers of the operation.
-    pub(super) async fn probe(self) -> Preflight<ReadyRequest> {
-        let request = Common {
+    pub(super) async fn probe(self) -> Preflight<ProbedAggregateRequest> {
+        let request = RequestParts {
             context: RequestContext { caller: self.plan.caller(), profile: self.plan.profile },
             gateway: self.gateway,
             version: self.version,
@@ -127,7 +132,7 @@ impl<'r> AggregateRequest<'r> {
 }
 
 /// The parts of a request that every operation needs.
-struct Common {
+struct RequestParts {
     gateway: Arc<Gateway>,
     context: RequestContext,
     version: ProtocolVersion,
@@ -136,42 +141,37 @@ struct Common {
     stream_id: Option<Box<RawValue>>,
 }
 
-impl Common {
+impl RequestParts {
     async fn probe_for_single_server(
         self,
         plan: &AggregatePlan<'_>,
         server: ServerId,
         operation: SingleServerOperation,
-    ) -> Preflight<ReadyRequest> {
+    ) -> Preflight<ProbedAggregateRequest> {
         let config = &self.gateway.config;
         let upstream = match plan.upstream(config, &self.gateway.external, server) {
             Ok(upstream) => upstream,
             Err(refusal) => return Preflight::without_probes(Err(refusal)),
         };
-        let Preflight { report, result } = match config.strategy {
-            Strategy::Probe => probe_single_server(&self.gateway, self.context, &upstream).await,
-            Strategy::Deferred => Preflight::without_probes(Ok(())),
-        };
-        let ready = |()| {
+        let preflight = probe_single_server(&self.gateway, self.context, &upstream).await;
+        preflight.map(|()| {
             let client = self.client(upstream);
-            let operation = ReadyOperation::SingleServer(client, operation, self.version);
-            self.ready(operation)
-        };
-        Preflight { report, result: result.map(ready) }
+            self.probed(ProbedOperation::SingleServer(client, operation, self.version))
+        })
     }
 
     async fn probe_for_fan_out(
         self,
         plan: &AggregatePlan<'_>,
         fan_out: FanOut,
-    ) -> Preflight<ReadyRequest> {
+    ) -> Preflight<ProbedAggregateRequest> {
         let FanOut { operation, servers, token_check } = fan_out;
         let config = &self.gateway.config;
         let planned = plan.upstreams(config, &self.gateway.external, &servers);
         let is_probed = token_check.needs_probe(config.strategy);
-        let Preflight { report, result } =
+        let preflight =
             probe_several_servers(&self.gateway, self.context, planned, is_probed).await;
-        let ready = |UsableUpstreams { upstreams, refusals }| {
+        preflight.map(|UsableUpstreams { upstreams, refusals }| {
             let request = FanOutRequest {
                 gateway: Arc::clone(&self.gateway),
                 context: self.context,
@@ -182,9 +182,8 @@ impl Common {
                 tools: plan.tools.cloned(),
                 version: self.version,
             };
-            self.ready(ReadyOperation::FanOut(request, operation))
-        };
-        Preflight { report, result: result.map(ready) }
+            self.probed(ProbedOperation::FanOut(request, operation))
+        })
     }
 
     fn client(&self, upstream: PlannedUpstream) -> UpstreamClient {
@@ -194,8 +193,8 @@ impl Common {
         UpstreamClient::new(gateway, self.context, upstream, headers, session)
     }
 
-    fn ready(&self, operation: ReadyOperation) -> ReadyRequest {
-        ReadyRequest {
+    fn probed(&self, operation: ProbedOperation) -> ProbedAggregateRequest {
+        ProbedAggregateRequest {
             gateway: Arc::clone(&self.gateway),
             operation,
             stream_id: self.stream_id.clone(),
@@ -204,28 +203,28 @@ impl Common {
 }
 
 /// A request whose servers have been probed.
-pub(super) struct ReadyRequest {
+pub(super) struct ProbedAggregateRequest {
     gateway: Arc<Gateway>,
-    operation: ReadyOperation,
+    operation: ProbedOperation,
     stream_id: Option<Box<RawValue>>,
 }
 
-enum ReadyOperation {
+enum ProbedOperation {
     /// The version is the client's.
     SingleServer(UpstreamClient, SingleServerOperation, ProtocolVersion),
     FanOut(FanOutRequest, FanOutOperation),
 }
 
-impl ReadyRequest {
+impl ProbedAggregateRequest {
     /// Carries out the operation.
     pub(super) async fn send(self) -> Result<Response<Body>, Refusal> {
         let deadline = self.gateway.config.deadlines.commit;
         let answer = async move {
             match self.operation {
-                ReadyOperation::SingleServer(client, operation, version) => {
+                ProbedOperation::SingleServer(client, operation, version) => {
                     operation::run_on_single_server(client, operation, version).await
                 }
-                ReadyOperation::FanOut(request, operation) => request.run(operation).await,
+                ProbedOperation::FanOut(request, operation) => request.run(operation).await,
             }
         };
         commit(answer, deadline, self.stream_id).await

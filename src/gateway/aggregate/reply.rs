@@ -75,8 +75,8 @@ mod tests {
     #[tokio::test]
     async fn a_response_without_the_reply_is_not_mcp() {
         assert_eq!(
-            read("application/json", r#"{"id":7,"error":{"code":-32601,"message":"no"}}"#).await,
-            "error Some(-32601)"
+            read("application/json", r#"{"id":7,"error":{"code":-7,"message":"no"}}"#).await,
+            "error Some(-7)"
         );
         for (content_type, body) in [
             ("application/json", r#"{"id":8,"result":{}}"#),
