@@ -1,7 +1,7 @@
 //! Decides which servers a caller may use.
 //!
-//! Names come from the request, grants from the configuration: a name can only narrow what is granted (GATE-01, SEC-02). Knows
-//! nothing of credentials.
+//! Names come from the request, grants from the configuration: a name can only narrow what is
+//! granted (GATE-01, SEC-02). This module does not know about credentials.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
@@ -11,16 +11,16 @@ use http::HeaderMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId(pub u16);
 
-/// Position of a gateway key in the configuration.
+/// Position of a gateway key in the configuration. It identifies the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallerId(pub u16);
 
-/// The servers that a gateway key opens.
+/// The servers that a gateway key may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
     /// Every server of the configuration.
     All,
-    /// These, and an empty set means none (GATE-03).
+    /// These servers. The empty set grants no server (GATE-03).
     Servers(BTreeSet<ServerId>),
 }
 
@@ -35,19 +35,22 @@ impl Grant {
     }
 }
 
-/// Resolves a name to a server that the grant covers.
+/// Returns the server that a request names if the grant covers it. `named` is `None` if no server
+/// has the name.
 ///
-/// A name that nobody configured and one that the grant leaves out give the same `None`, so that an answer made from it cannot tell
-/// a stranger which servers exist (GATE-07).
+/// An unknown server and a server outside the grant give the same `None`, so a response cannot
+/// reveal which servers exist (GATE-07).
 #[must_use]
 pub fn resolve(grant: &Grant, named: Option<ServerId>) -> Option<ServerId> {
     named.filter(|server| grant.covers(*server))
 }
 
-/// Picks the servers of a request for several: in configuration order, each once (GATE-02, GATE-03, GATE-11).
+/// Selects the servers of a request to an aggregate endpoint: in configuration order, each once
+/// (GATE-02, GATE-03, GATE-11).
 ///
-/// `known` are all servers that there are, `within` the toolset's, where there is one, and `named` what the request names, already
-/// looked up, where it names any. Names only narrow. `None` where one is not to be had, or none is left: nothing is not everything.
+/// `known` are all servers. `within` are the servers of the toolset, if the endpoint has one.
+/// `named` are the servers that the request names, if it names any; an unknown name is `None`.
+/// Returns `None` if a named server is unknown or not allowed, or if no server is left.
 #[must_use]
 pub fn select(
     known: impl IntoIterator<Item = ServerId>,
@@ -65,11 +68,12 @@ pub fn select(
     (!selected.is_empty()).then(|| selected.into_iter().collect())
 }
 
-/// The names that a client asks for in `x-mcp-servers`, if it sends the field: over all its lines, none of them looked up yet.
+/// The server names in all lines of the `x-mcp-servers` field, or `None` if the request does not
+/// have the field.
 #[must_use]
 pub fn requested_servers(headers: &HeaderMap) -> Option<Vec<&str>> {
     let lines = headers.get_all("x-mcp-servers");
-    // Bytes that are no text are no server's name either.
+    // A line that is not ASCII becomes `?`, which is not the name of any server.
     let names = lines
         .iter()
         .flat_map(|line| line.to_str().unwrap_or("?").split(',').map(str::trim));
@@ -82,12 +86,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_empty_grant_is_not_a_grant_of_everything() {
+    fn an_empty_grant_covers_no_server() {
         assert_eq!(resolve(&Grant::Servers(BTreeSet::new()), Some(ServerId(0))), None);
     }
 
     #[test]
-    fn what_is_unknown_and_what_is_not_granted_look_the_same() {
+    fn an_unknown_server_and_one_outside_the_grant_give_the_same_result() {
         let grant = Grant::Servers([ServerId(0)].into());
         assert_eq!(resolve(&grant, None), resolve(&grant, Some(ServerId(1))));
         assert_eq!(resolve(&grant, Some(ServerId(0))), Some(ServerId(0)));
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_taken_from_every_line_of_the_field() {
+    fn names_are_read_from_every_line_of_the_field() {
         assert_eq!(requested_servers(&HeaderMap::new()), None);
         let lines =
             [&b"a, b"[..], b"", b"\xe9"].map(|line| http::HeaderValue::from_bytes(line).unwrap());
@@ -111,16 +115,31 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is named, it is all of it selected, in order and once, or nothing is: never what is outside the grant or the toolset.
+        /// Either every named server is selected, in order and once, or none is. A server outside
+        /// the grant or the toolset is never selected.
         #[test]
-        fn names_only_narrow(granted in "[0-4]{0,5}", toolset in prop::option::of("[0-4]{0,5}"), named in prop::option::of(prop::collection::vec(prop::option::of(0_u16..7), 0..6))) {
-            let (grant, within) = (Grant::Servers(ids(&granted)), toolset.as_deref().map(ids));
-            let named: Option<Vec<Option<ServerId>>> = named.map(|named| named.into_iter().map(|id| id.map(ServerId)).collect());
-            let selected = select((0..5).map(ServerId), &grant, within.as_ref(), named.as_deref());
-            let allowed = |server: &ServerId| granted.contains(&server.0.to_string()) && within.as_ref().is_none_or(|within| within.contains(server));
-            let asked = named.unwrap_or_else(|| (0..5).map(ServerId).filter(allowed).map(Some).collect());
-            let all_allowed = !asked.is_empty() && asked.iter().all(|server| server.as_ref().is_some_and(allowed));
-            prop_assert_eq!(selected, all_allowed.then(|| asked.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()));
+        fn names_only_narrow_the_selection(
+            granted in "[0-4]{0,5}",
+            toolset in prop::option::of("[0-4]{0,5}"),
+            named in prop::option::of(prop::collection::vec(prop::option::of(0_u16..7), 0..6)),
+        ) {
+            let grant = Grant::Servers(ids(&granted));
+            let within = toolset.as_deref().map(ids);
+            let named: Option<Vec<Option<ServerId>>> =
+                named.map(|named| named.into_iter().map(|id| id.map(ServerId)).collect());
+            let selected =
+                select((0..5).map(ServerId), &grant, within.as_ref(), named.as_deref());
+
+            let allowed = |server: &ServerId| {
+                granted.contains(&server.0.to_string())
+                    && within.as_ref().is_none_or(|within| within.contains(server))
+            };
+            let requested = named
+                .unwrap_or_else(|| (0..5).map(ServerId).filter(allowed).map(Some).collect());
+            let all_allowed = !requested.is_empty()
+                && requested.iter().all(|server| server.as_ref().is_some_and(allowed));
+            let sorted = requested.into_iter().flatten().collect::<BTreeSet<_>>();
+            prop_assert_eq!(selected, all_allowed.then(|| sorted.into_iter().collect::<Vec<_>>()));
         }
     }
 }

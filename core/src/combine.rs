@@ -11,7 +11,7 @@ use super::{
     outcome::Outcome,
     refusal::Refusal,
     status::Failure,
-    verdict::{Verdict, together, verdict},
+    verdict::{Verdict, aggregate_verdict, verdict},
 };
 
 /// The servers that contribute nothing to an answer, with the refusal of each.
@@ -28,7 +28,7 @@ pub fn combine_refusals(
     remaining: &[ServerId],
     refusals: Refusals,
 ) -> Result<Refusals, Refusal> {
-    let verdict = together(profile, &outcomes(remaining, &refusals));
+    let verdict = aggregate_verdict(profile, &outcomes(remaining, &refusals));
     apply(verdict, refusals)
 }
 

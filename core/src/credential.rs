@@ -1,7 +1,8 @@
-//! Decides what a server is sent in `Authorization`, and whose credential that is.
+//! Decides which credential a server is sent in `Authorization`, and who can replace that
+//! credential.
 //!
-//! The ownership matters later: the caller can cure the refusal of its own token and nobody else's (STA-11). How a credential is
-//! obtained is not decided here.
+//! The owner matters when the server refuses the credential: a caller can only replace its own
+//! token (STA-11). How the gateway obtains its own credentials is decided elsewhere.
 
 use http::HeaderValue;
 
@@ -10,43 +11,47 @@ use super::{
     admission::{AuthScheme, Authorization, UpstreamToken},
 };
 
-/// What the configuration says about a server's credential. Forwarding is opt-in (SEC-01).
+/// The kind of a server: where its credential comes from. Forwarding the caller's token is opt-in
+/// (SEC-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerKind<'c> {
-    /// The caller's token is handed on, if it comes by one of these schemes (CRD-08).
+    /// The server is sent the caller's token, if the token uses one of these authentication schemes
+    /// (CRD-08).
     TokenForwarding(&'c [AuthScheme]),
-    /// A fixed bearer from the configuration.
+    /// The server is sent a fixed bearer token from the configuration.
     StaticCredential,
-    /// A bearer minted from client credentials (RFC 6749 §4.4).
+    /// The server is sent a bearer token that the gateway obtains with client credentials (RFC 6749
+    /// §4.4).
     ClientCredentials,
-    /// No credential.
+    /// The server is sent no credential.
     NoCredential,
 }
 
-/// What one request to one server carries.
+/// The credential of one request to one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
-    /// The caller's own token; only it is probed with (GATE-04, GATE-05).
+    /// The caller's token. It is the only credential that is probed (GATE-04, GATE-05).
     Forwarded(UpstreamToken),
-    /// A forwarding server, and a caller without a token: the server itself says whether it wants one (GATE-06, STA-03).
+    /// None: the server is a token-forwarding server and the caller sent no token. The server
+    /// decides whether it requires one (GATE-06, STA-03).
     Missing,
-    /// The fixed bearer of the configuration.
+    /// The fixed bearer token of the configuration.
     Static,
-    /// A minted bearer.
+    /// A bearer token that the gateway obtained with client credentials.
     ClientCredentials,
-    /// Nothing, by configuration.
+    /// None, by configuration.
     None,
 }
 
-/// The caller presented something that this upstream may not see.
+/// The `Authorization` field contains nothing that the server may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnusableAuthorization;
 
-/// Assigns a credential to a request (CRD-12, CRD-13).
+/// Assigns the credential of a request to a server of this kind (CRD-12, CRD-13).
 ///
 /// # Errors
-/// A forwarding server and an `Authorization` without a token of a scheme for it: asking the upstream without it would hide the caller's
-/// mistake (CRD-14).
+/// The server is a token-forwarding server, and `Authorization` contains no token of an accepted
+/// scheme. Sending the request without a token would hide the client's mistake (CRD-14).
 pub fn assign(
     kind: ServerKind<'_>,
     authorization: &Authorization,
@@ -67,8 +72,9 @@ pub fn assign(
     }
 }
 
-/// Whether two servers, each with the protection space that it is declared to be in, take the same tokens (AGG-04). A server without one
-/// is a space of its own.
+/// Whether two servers are in the same protection space, so that they accept the same tokens
+/// (AGG-04). Each server comes with the protection space of its configuration. A server without one
+/// is in a space of its own.
 #[must_use]
 pub fn share_protection_space(
     one: (ServerId, Option<&str>),
@@ -77,19 +83,19 @@ pub fn share_protection_space(
     one.0 == other.0 || one.1.is_some() && one.1 == other.1
 }
 
-/// Who can do something about a refused credential.
+/// Who can replace a credential that a server refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// The caller, who sent this token.
     CallerWithToken,
-    /// The caller, who sent none.
+    /// The caller, who sent no token.
     CallerWithoutToken,
-    /// Whoever configures the gateway.
+    /// The operator of the gateway.
     Gateway,
 }
 
 impl Credential {
-    /// Whose refusal it is when the server refuses this.
+    /// Who can replace this credential.
     #[must_use]
     pub fn owner(&self) -> Owner {
         match self {
@@ -99,7 +105,7 @@ impl Credential {
         }
     }
 
-    /// The caller's token, where this server is sent it.
+    /// The caller's token, if the server is sent it.
     #[must_use]
     pub fn forwarded(&self) -> Option<HeaderValue> {
         match self {
@@ -111,38 +117,41 @@ impl Credential {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::admission::{KeyDigest, Keyring},
+        *,
+    };
 
     const BEARER: ServerKind<'static> = ServerKind::TokenForwarding(&[AuthScheme::Bearer]);
 
-    fn presented(authorization: &'static str) -> Authorization {
+    fn parsed(authorization: &'static str) -> Authorization {
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_static(authorization));
         headers.insert("x-key", HeaderValue::from_static("k"));
-        let keyring = super::super::admission::Keyring {
+        let keyring = Keyring {
             header: http::HeaderName::from_static("x-key"),
-            keys: vec![super::super::admission::KeyDigest::of_key(b"k")],
+            keys: vec![KeyDigest::of_key(b"k")],
         };
         keyring.admit(&headers).unwrap().authorization
     }
 
     #[test]
-    fn only_a_forwarding_server_ever_gets_the_callers_token() {
+    fn only_a_token_forwarding_server_is_sent_the_callers_token() {
         for kind in [
             BEARER,
             ServerKind::StaticCredential,
             ServerKind::ClientCredentials,
             ServerKind::NoCredential,
         ] {
-            let assigned = assign(kind, &presented("Bearer eyJ")).unwrap();
+            let assigned = assign(kind, &parsed("Bearer eyJ")).unwrap();
             assert_eq!(assigned.forwarded().is_some(), kind == BEARER, "{kind:?}");
             assert_eq!(assigned.owner() == Owner::Gateway, kind != BEARER, "{kind:?}");
         }
     }
 
     #[test]
-    fn a_scheme_is_forwarded_only_where_it_is_allowed() {
-        let basic = presented("Basic dXNlcjpwYXNz");
+    fn a_token_is_forwarded_only_if_its_scheme_is_accepted() {
+        let basic = parsed("Basic dXNlcjpwYXNz");
         assert_eq!(assign(BEARER, &basic), Err(UnusableAuthorization));
         let both = ServerKind::TokenForwarding(&[AuthScheme::Basic, AuthScheme::Bearer]);
         assert_eq!(assign(both, &basic).unwrap().forwarded().unwrap(), "Basic dXNlcjpwYXNz");
@@ -150,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_shared_within_a_space_that_both_are_declared_to_be_in() {
+    fn servers_share_a_protection_space_only_if_both_declare_it() {
         let [one, other] = [ServerId(0), ServerId(1)];
         for (ours, theirs, shared) in [
             (None, None, false),
@@ -158,29 +167,19 @@ mod tests {
             (Some("corp"), Some("lab"), false),
             (Some("corp"), Some("corp"), true),
         ] {
-            assert_eq!(
-                share_protection_space((one, ours), (other, theirs)),
-                shared,
-                "{ours:?} {theirs:?}"
-            );
-            assert_eq!(
-                share_protection_space((other, theirs), (one, ours)),
-                shared,
-                "{theirs:?} {ours:?}"
-            );
+            assert_eq!(share_protection_space((one, ours), (other, theirs)), shared);
+            assert_eq!(share_protection_space((other, theirs), (one, ours)), shared);
         }
         assert!(
             share_protection_space((one, None), (one, None)),
-            "a server takes its own tokens"
+            "a server accepts its own tokens"
         );
     }
 
     #[test]
-    fn an_unusable_header_only_matters_where_it_would_be_forwarded() {
+    fn an_unusable_field_matters_only_to_a_token_forwarding_server() {
         assert_eq!(assign(BEARER, &Authorization::Unusable), Err(UnusableAuthorization));
-        assert_eq!(
-            assign(ServerKind::StaticCredential, &Authorization::Unusable),
-            Ok(Credential::Static)
-        );
+        let assigned = assign(ServerKind::StaticCredential, &Authorization::Unusable);
+        assert_eq!(assigned, Ok(Credential::Static));
     }
 }

@@ -1,8 +1,9 @@
-//! Decides where a challenge leads and what stands there.
+//! Decides which discovery URLs a challenge names, and what the protected resource metadata there
+//! contains.
 //!
-//! Protected-resource metadata names the gateway's own URL as the resource, because RFC 9728 §3.3 has the client compare it with the
-//! URL it used, and the upstream's authorization servers, because they issue the tokens. How the upstream's documents are fetched is
-//! not decided here.
+//! The metadata names the gateway's URL as the resource, because a client compares it with the URL
+//! that it used (RFC 9728 §3.3). It names the upstream's authorization servers, because they issue
+//! the tokens. How the upstream's documents are fetched is decided elsewhere.
 
 use alloc::{
     borrow::ToOwned,
@@ -18,30 +19,36 @@ use super::{
     route::{AggregateEndpoint, Endpoint, ServerEndpoint},
 };
 
-/// The gateway's URL as clients know it, from the configuration and never from a request (CHL-07): scheme and authority, without a
-/// trailing slash.
+/// The gateway's URL as clients know it: scheme and authority, without a trailing slash. It comes
+/// from the configuration, never from a request (CHL-07).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalUrl(pub String);
 
 impl ExternalUrl {
-    /// The URLs that a challenge on this endpoint names.
+    /// The URLs that a challenge on a single-server endpoint names.
     ///
     /// ```
     /// use mcp_preflight_core::{discovery::ExternalUrl, route::ServerEndpoint};
     ///
     /// let endpoint = ServerEndpoint { server: "alpha", server_first: false, trailing_slash: false };
-    /// let discovery = ExternalUrl("https://gw.example".into()).discovery_urls(&endpoint);
-    /// assert_eq!(discovery.resource_metadata, "https://gw.example/.well-known/oauth-protected-resource/mcp/alpha");
+    /// let urls = ExternalUrl("https://gw.example".into()).discovery_urls(&endpoint);
+    /// let metadata = "https://gw.example/.well-known/oauth-protected-resource/mcp/alpha";
+    /// assert_eq!(urls.resource_metadata, metadata);
     /// ```
     #[must_use]
     pub fn discovery_urls(&self, endpoint: &ServerEndpoint<'_>) -> DiscoveryUrls {
         DiscoveryUrls {
-            resource_metadata: format!("{}{}", self.0, endpoint.protected_resource()),
-            authorization_uri: format!("{}{}", self.0, endpoint.authorization_server()),
+            resource_metadata: format!("{}{}", self.0, endpoint.protected_resource_metadata_path()),
+            authorization_uri: format!(
+                "{}{}",
+                self.0,
+                endpoint.authorization_server_metadata_path()
+            ),
         }
     }
 
-    /// The URLs that a challenge on several servers' endpoint names: those of the server that refused (AGG-06).
+    /// The URLs that a challenge on an aggregate endpoint names: those of the server that refused
+    /// (AGG-06).
     #[must_use]
     pub fn aggregate_discovery_urls(
         &self,
@@ -50,60 +57,63 @@ impl ExternalUrl {
     ) -> DiscoveryUrls {
         let endpoint =
             ServerEndpoint { server: refusing, server_first: false, trailing_slash: false };
-        let resource_metadata = format!("{}{}", self.0, aggregate.protected_resource(&endpoint));
-        DiscoveryUrls { resource_metadata, ..self.discovery_urls(&endpoint) }
+        let path = aggregate.protected_resource_metadata_path(&endpoint);
+        DiscoveryUrls {
+            resource_metadata: format!("{}{path}", self.0),
+            ..self.discovery_urls(&endpoint)
+        }
     }
 }
 
-/// What the gateway reads of an upstream's protected-resource metadata.
+/// The members of an upstream's protected resource metadata that the gateway reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct UpstreamMetadata {
-    /// Issuers of tokens for the upstream.
+    /// The issuers of tokens for the upstream.
     #[serde(default)]
     pub authorization_servers: Vec<String>,
-    /// Scopes that it knows.
+    /// The scopes of the upstream.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
 }
 
 impl UpstreamMetadata {
-    /// Adds what another server says, as far as it is new.
+    /// Adds the entries of another server's metadata that are not present yet.
     pub fn merge(&mut self, other: &Self) {
-        let lists = [
-            (&mut self.authorization_servers, &other.authorization_servers),
-            (&mut self.scopes_supported, &other.scopes_supported),
-        ];
-        for (own, others) in lists {
-            for new in others {
-                if !own.contains(new) {
-                    own.push(new.clone());
-                }
-            }
+        append_missing(&mut self.authorization_servers, &other.authorization_servers);
+        append_missing(&mut self.scopes_supported, &other.scopes_supported);
+    }
+}
+
+fn append_missing(list: &mut Vec<String>, additions: &[String]) {
+    for addition in additions {
+        if !list.contains(addition) {
+            list.push(addition.clone());
         }
     }
 }
 
-/// The protected-resource metadata of an endpoint (RFC 9728 §2), or `None` where no authorization server is known: a document
-/// without one would send a client nowhere (DSC-03).
+/// The protected resource metadata of an endpoint (RFC 9728 §2). `None` if no authorization server
+/// is known, because a client could not use a document without one (DSC-03).
 #[must_use]
 pub fn protected_resource_document(
     external: &ExternalUrl,
-    place: &Endpoint<'_>,
+    endpoint: &Endpoint<'_>,
     upstream: &UpstreamMetadata,
 ) -> Option<String> {
     if upstream.authorization_servers.is_empty() {
         return None;
     }
     let mut document = serde_json::json!({
-        "resource": format!("{}{place}", external.0),
+        "resource": format!("{}{endpoint}", external.0),
         "authorization_servers": upstream.authorization_servers,
         "bearer_methods_supported": ["header"],
-        "resource_name": match place {
+        "resource_name": match endpoint {
             Endpoint::SingleServer(endpoint) => endpoint.server.to_owned(),
             Endpoint::Aggregate(_) => "mcp-preflight".to_owned(),
         },
     });
-    // A refresh is between client and authorization server; a resource has no scope for it (DSC-06).
+    // `offline_access` asks an authorization server for a refresh token; it is not a scope of the
+    // resource (DSC-06).
     let scopes: Vec<&String> = upstream
         .scopes_supported
         .iter()
@@ -115,7 +125,7 @@ pub fn protected_resource_document(
     Some(document.to_string())
 }
 
-/// Whether a URL is one of this machine.
+/// Whether the host of a URL is a loopback address or `localhost`.
 #[must_use]
 pub fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
@@ -126,8 +136,8 @@ pub fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
-/// The well-known URL of a document about another URL: the suffix goes between authority and path (RFC 8414 §3.1, RFC 9728 §3.1).
-/// `None` where the text is no absolute URL.
+/// The well-known URL of the metadata for a URL: the suffix is inserted between authority and path
+/// (RFC 8414 §3.1, RFC 9728 §3.1). `None` if the text is not an absolute URL.
 #[must_use]
 pub fn well_known_url(suffix: &str, about: &str) -> Option<String> {
     let about = url::Url::parse(about).ok().filter(url::Url::has_authority)?;
@@ -148,7 +158,8 @@ pub enum MetadataSubject<'p> {
 }
 
 impl<'p> MetadataSubject<'p> {
-    /// Reads the endpoint and the query of a request. `None` if the query names a path that is no aggregate endpoint.
+    /// Reads the endpoint and the query of a request. `None` if the query names a path that is no
+    /// aggregate endpoint.
     #[must_use]
     pub fn parse(endpoint: Endpoint<'p>, query: Option<&'p str>) -> Option<Self> {
         let resource = query.and_then(|query| query.strip_prefix("resource="));
@@ -161,9 +172,11 @@ impl<'p> MetadataSubject<'p> {
     }
 }
 
-/// The URLs at which the authorization server metadata of an issuer may be, in the order in which they are tried (RFC 8414 §3.1).
+/// The URLs at which the authorization server metadata of an issuer may be, in the order in which
+/// they are tried (RFC 8414 §3.1).
 ///
-/// The upstream chooses the issuer. Only https is fetched, or http on 127.0.0.0/8 if the upstream itself is on loopback.
+/// The upstream chooses the issuer. Only https is fetched, or http on 127.0.0.0/8 if the upstream
+/// itself is on loopback.
 #[must_use]
 pub fn authorization_server_metadata_urls(issuer: &str, upstream: &str) -> Vec<String> {
     let inserted = ["oauth-authorization-server", "openid-configuration"]
@@ -175,7 +188,8 @@ pub fn authorization_server_metadata_urls(issuer: &str, upstream: &str) -> Vec<S
     inserted.into_iter().flatten().chain([appended]).filter(may_fetch).collect()
 }
 
-/// The URLs at which the protected resource metadata of an upstream may be, in the order in which they are tried (RFC 9728 §3.1).
+/// The URLs at which the protected resource metadata of an upstream may be, in the order in which
+/// they are tried (RFC 9728 §3.1).
 #[must_use]
 pub fn protected_resource_metadata_urls(upstream: &str) -> Vec<String> {
     let Ok(url) = url::Url::parse(upstream) else { return Vec::new() };
@@ -196,12 +210,16 @@ mod tests {
         trailing_slash: true,
     });
 
+    fn metadata(authorization_servers: &[&str], scopes: &[&str]) -> UpstreamMetadata {
+        UpstreamMetadata {
+            authorization_servers: authorization_servers.iter().map(ToString::to_string).collect(),
+            scopes_supported: scopes.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     #[test]
-    fn the_resource_is_the_url_the_client_used() {
-        let upstream = UpstreamMetadata {
-            authorization_servers: vec!["https://as.test".into()],
-            scopes_supported: vec!["tools".into(), "offline_access".into()],
-        };
+    fn the_resource_is_the_url_that_the_client_used() {
+        let upstream = metadata(&["https://as.test"], &["tools", "offline_access"]);
         let external = ExternalUrl("https://gw.test".into());
         let document: serde_json::Value = serde_json::from_str(
             &protected_resource_document(&external, &ENDPOINT, &upstream).unwrap(),
@@ -209,70 +227,60 @@ mod tests {
         .unwrap();
         assert_eq!(document["resource"], "https://gw.test/alpha/mcp/");
         assert_eq!(document["scopes_supported"], serde_json::json!(["tools"]));
-        assert_eq!(
-            protected_resource_document(&external, &ENDPOINT, &UpstreamMetadata::default()),
-            None
-        );
+        let unknown = UpstreamMetadata::default();
+        assert_eq!(protected_resource_document(&external, &ENDPOINT, &unknown), None);
     }
 
     #[test]
-    fn a_challenge_of_several_leads_to_the_one_that_refused() {
+    fn a_challenge_on_an_aggregate_endpoint_names_the_server_that_refused() {
         let aggregate = AggregateEndpoint::parse("/mcp/a,b").unwrap();
-        let discovery =
-            ExternalUrl("https://gw.test".into()).aggregate_discovery_urls(&aggregate, "b");
+        let urls = ExternalUrl("https://gw.test".into()).aggregate_discovery_urls(&aggregate, "b");
         assert_eq!(
-            discovery.resource_metadata,
+            urls.resource_metadata,
             "https://gw.test/.well-known/oauth-protected-resource/mcp/b?resource=/mcp/a,b"
         );
         assert_eq!(
-            discovery.authorization_uri,
+            urls.authorization_uri,
             "https://gw.test/.well-known/oauth-authorization-server/mcp/b"
         );
     }
 
     #[test]
-    fn several_servers_say_together_what_each_says_once() {
-        let said = |servers: &[&str], scopes: &[&str]| UpstreamMetadata {
-            authorization_servers: servers.iter().map(ToString::to_string).collect(),
-            scopes_supported: scopes.iter().map(ToString::to_string).collect(),
-        };
-        let mut together = said(&["https://one.test"], &["a", "b"]);
-        together.merge(&said(&["https://two.test", "https://one.test"], &["b", "c"]));
-        assert_eq!(together, said(&["https://one.test", "https://two.test"], &["a", "b", "c"]));
+    fn merged_metadata_has_each_entry_once() {
+        let mut merged = metadata(&["https://one.test"], &["a", "b"]);
+        merged.merge(&metadata(&["https://two.test", "https://one.test"], &["b", "c"]));
+        assert_eq!(merged, metadata(&["https://one.test", "https://two.test"], &["a", "b", "c"]));
     }
 
     #[test]
-    fn this_machine_has_three_kinds_of_names() {
-        let is = |text: &str| is_loopback(&url::Url::parse(text).unwrap());
-        assert!(
-            ["http://localhost:1/", "http://127.8.0.1/", "http://[::1]/"]
-                .into_iter()
-                .all(is)
-        );
-        assert!(
-            !["http://localhost.test/", "http://128.0.0.1/", "http://[::2]/", "unix:/run/x"]
-                .into_iter()
-                .any(is)
-        );
+    fn loopback_addresses_and_localhost_are_loopback() {
+        let loopback = |text: &str| is_loopback(&url::Url::parse(text).unwrap());
+        for text in ["http://localhost:1/", "http://127.8.0.1/", "http://[::1]/"] {
+            assert!(loopback(text), "{text}");
+        }
+        for text in ["http://localhost.test/", "http://128.0.0.1/", "http://[::2]/", "unix:/run/x"]
+        {
+            assert!(!loopback(text), "{text}");
+        }
     }
 
     #[test]
-    fn the_suffix_goes_between_authority_and_path() {
-        let at = |about| well_known_url("oauth-authorization-server", about);
+    fn the_suffix_is_inserted_between_authority_and_path() {
+        let url = |about| well_known_url("oauth-authorization-server", about);
         assert_eq!(
-            at("https://as.test/"),
+            url("https://as.test/"),
             Some("https://as.test/.well-known/oauth-authorization-server".into())
         );
         assert_eq!(
-            at("https://as.test:8443/a/b"),
+            url("https://as.test:8443/a/b"),
             Some("https://as.test:8443/.well-known/oauth-authorization-server/a/b".into())
         );
         assert_eq!(
-            at("https://user:pw@as.test/a?x#y"),
+            url("https://user:pw@as.test/a?x#y"),
             Some("https://as.test/.well-known/oauth-authorization-server/a".into())
         );
-        assert_eq!(at("mailto:a@b"), None);
-        assert_eq!(at("nonsense"), None);
+        assert_eq!(url("mailto:a@b"), None);
+        assert_eq!(url("nonsense"), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! The one layer that knows JSON-RPC: reads what the gateway needs of a message, and leaves the rest the bytes that it was.
+//! Reads the parts of JSON-RPC messages that the gateway needs, and leaves the rest as the bytes
+//! that were sent.
 //!
-//! An [`Envelope`] is what the beginning of a message tells, enough to answer by id. A [`Message`] is a whole one, read because an
-//! aggregate has to know whose it is. Whether a message makes sense is its server's business.
+//! An [`Envelope`] is the id and the method from the beginning of a message, which is enough to
+//! answer it. A [`Message`] is a complete message; an aggregate endpoint needs it to select the
+//! servers. Whether a message is valid MCP is decided by its server.
 
 use alloc::{
     borrow::{Cow, ToOwned},
     boxed::Box,
+    format,
     string::String,
 };
 use core::fmt;
@@ -16,20 +19,23 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// What was read of a message.
+/// The id and the method of a message.
 #[derive(Clone, Debug, Default)]
 pub struct Envelope {
-    /// The id as it was written, a string or a number; `None` for a notification, a batch, or what could not be read.
+    /// The id, a string or a number, as it was sent. `None` for a notification, a batch or
+    /// unreadable bytes.
     pub id: Option<Box<RawValue>>,
-    /// The method, `None` for a response or what could not be read.
+    /// The method. `None` for a response or unreadable bytes.
     pub method: Option<String>,
 }
 
-/// How much of a message is looked at: 64 KiB; ids and methods come first in every message seen in the wild.
+/// How many bytes of a message are read to find its envelope: 64 KiB. MCP clients send id and
+/// method before any long parameter.
 pub const MAX_PREFIX_BYTES: usize = 65_536;
 
 impl Envelope {
-    /// Reads as much as the bytes hold; a message cut short gives what stood before the cut.
+    /// Reads the envelope from the beginning of a message. A truncated message gives the members
+    /// before the end of the bytes.
     ///
     /// ```
     /// use mcp_preflight_core::envelope::Envelope;
@@ -42,14 +48,16 @@ impl Envelope {
     pub fn parse_prefix(bytes: &[u8]) -> Self {
         let mut envelope = Self::default();
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        // An error only says where reading stopped; what came before it has been kept.
-        let _stopped = Peek(&mut envelope).deserialize(&mut json);
-        // A number that the cut ends with may have lost its last digits.
+        // The error only tells where reading stopped. The members before it are already in the
+        // envelope.
+        let _end_of_reading = Peek(&mut envelope).deserialize(&mut json);
+        // A number at the end of the bytes may lack its last digits.
         envelope.id = envelope.id.filter(|id| !bytes.ends_with(id.get().as_bytes()));
         envelope
     }
 }
 
+/// Fills the envelope while the object is read, so that members before an error are kept.
 struct Peek<'e>(&'e mut Envelope);
 
 impl<'de> DeserializeSeed<'de> for Peek<'_> {
@@ -84,35 +92,48 @@ impl<'de> Visitor<'de> for Peek<'_> {
     }
 }
 
-/// A JSON object whose values have not been looked into, in its own order.
+/// A JSON object with unparsed values, in the order in which they were sent.
 pub type RawObject = indexmap::IndexMap<String, Box<RawValue>>;
 
-/// A whole message, of which one level has been looked into.
+/// A JSON-RPC response. The id keeps its bytes, and `value` is serialized JSON.
+pub(crate) fn json_rpc_response(id: Option<&RawValue>, member: &str, value: &str) -> String {
+    let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0",{id}"{member}":{value}}}"#)
+}
+
+/// Serializes a value that is always valid JSON: built from strings, numbers, and maps and lists of
+/// JSON values.
+pub(crate) fn raw_json(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value)
+        .expect("strings, numbers, and maps and lists of JSON values are valid JSON")
+}
+
+/// A complete message. Its members and its parameters are split, their values are not parsed.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Every member but `params`.
+    /// Every member except `params`.
     members: RawObject,
     params: Option<RawObject>,
 }
 
-/// A text that is no JSON-RPC message that an aggregate could serve.
+/// Why a text is not a message for an aggregate endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidMessage {
     /// Not JSON.
     NotJson,
-    /// JSON, and not one message: a batch, or something else.
-    NotAMessage,
+    /// JSON, but not one message: for example a batch.
+    NotOneMessage,
 }
 
 impl Message {
-    /// Reads a message.
+    /// Parses a message.
     ///
     /// # Errors
-    /// Says whether it was JSON at all.
+    /// The text is not JSON, or not an object with `method`, `result` or `error`.
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidMessage> {
         let mut members: RawObject = serde_json::from_slice(bytes).map_err(|_| {
             match serde_json::from_slice::<IgnoredAny>(bytes) {
-                Ok(_) => InvalidMessage::NotAMessage,
+                Ok(_) => InvalidMessage::NotOneMessage,
                 Err(_) => InvalidMessage::NotJson,
             }
         })?;
@@ -122,31 +143,37 @@ impl Message {
             .transpose();
         let message = Self {
             members,
-            params: params.map_err(|_| InvalidMessage::NotAMessage)?,
+            params: params.map_err(|_| InvalidMessage::NotOneMessage)?,
         };
-        let says_something = ["method", "result", "error"]
+        let is_message = ["method", "result", "error"]
             .iter()
             .any(|member| message.members.contains_key(*member));
-        if says_something {
+        if is_message {
             Ok(message)
         } else {
-            Err(InvalidMessage::NotAMessage)
+            Err(InvalidMessage::NotOneMessage)
         }
     }
 
-    /// The id as it was written; absent in a notification.
+    /// The id as it was sent; `None` in a notification.
     #[must_use]
     pub fn id(&self) -> Option<&RawValue> {
         self.members.get("id").map(AsRef::as_ref)
     }
 
-    /// The method; absent in a response.
+    /// The id if the message is a request, so that a reply or an error can answer it.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&RawValue> {
+        self.id().filter(|_| self.method().is_some())
+    }
+
+    /// The method; `None` in a response.
     #[must_use]
     pub fn method(&self) -> Option<String> {
         serde_json::from_str(self.members.get("method")?.get()).ok()
     }
 
-    /// A parameter.
+    /// A parameter, unparsed.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&RawValue> {
         self.params.as_ref()?.get(name).map(AsRef::as_ref)
@@ -158,18 +185,17 @@ impl Message {
         serde_json::from_str(self.param(name)?.get()).ok()
     }
 
-    /// The same message with one parameter of another value.
+    /// The same message with another value for one parameter.
     #[must_use]
     pub fn with_param(&self, name: &str, value: impl Serialize) -> Self {
         let mut changed = self.clone();
-        let value = serde_json::value::to_raw_value(&value)
-            .expect("strings, numbers and maps of them are JSON");
-        changed.params.get_or_insert_default().insert(name.to_owned(), value);
+        let params = changed.params.get_or_insert_default();
+        params.insert(name.to_owned(), raw_json(&value));
         changed
     }
 }
 
-/// The message as it goes on the wire.
+/// The message as JSON. Unchanged values keep their bytes.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut members = self.members.clone();
@@ -192,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_kept_as_they_were_written() {
+    fn an_id_keeps_its_bytes() {
         for id in ["1", "-7", "1.50", "12345678901234567890123", "\"a\\u0041\""] {
             assert_eq!(
                 read(&format!(r#"{{"params":{{"id":2}},"id":{id}}}"#)).0.as_deref(),
@@ -202,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_none() {
+    fn a_value_that_is_not_an_id_gives_none() {
         for text in [
             r#"{"id":null}"#,
             r#"{"id":{}}"#,
@@ -218,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_rewritten_in_one_place_only() {
+    fn changing_a_parameter_changes_nothing_else() {
         let text = r#"{"jsonrpc":"2.0","id":1.50,"method":"tools/call","params":{"name":"a-echo","arguments":{"n":1e2,"b": [ ]},"_meta":{"progressToken":7}}}"#;
         let message = Message::parse(text.as_bytes()).unwrap();
         assert_eq!(message.string_param("name").as_deref(), Some("a-echo"));
@@ -229,28 +255,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_says_how() {
-        for (text, unreadable) in [
+    fn a_text_that_is_not_a_message_is_an_error() {
+        for (text, error) in [
             ("", InvalidMessage::NotJson),
             ("{", InvalidMessage::NotJson),
-            ("[]", InvalidMessage::NotAMessage),
-            ("{}", InvalidMessage::NotAMessage),
+            ("[]", InvalidMessage::NotOneMessage),
+            ("{}", InvalidMessage::NotOneMessage),
         ] {
-            assert_eq!(Message::parse(text.as_bytes()).unwrap_err(), unreadable, "{text}");
+            assert_eq!(Message::parse(text.as_bytes()).unwrap_err(), error, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_parsed_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Envelope::parse_prefix(&bytes);
         }
 
         #[test]
-        fn a_cut_never_invents(cut in 0_usize..60) {
+        fn a_truncated_message_gives_only_complete_members(cut in 0_usize..60) {
             let text = r#"{"jsonrpc":"2.0","id":417,"method":"tools/call","params":{}}"#;
             let (id, method) = read(&text[..cut]);
-            prop_assert_eq!(id.as_deref(), (cut >= 26).then_some("417"), "a comma tells that the number is whole");
+            prop_assert_eq!(id.as_deref(), (cut >= 26).then_some("417"), "the comma shows that the number is complete");
             prop_assert_eq!(method.as_deref(), (cut >= 47).then_some("tools/call"));
         }
     }

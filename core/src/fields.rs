@@ -1,16 +1,21 @@
-//! Decides which header fields cross the gateway, in either direction.
+//! Decides which header fields the gateway forwards, in either direction.
 //!
-//! Upwards by allow-list: cookies, the gateway key, forwarding headers and other servers' credentials have no way through (CRD-03,
-//! CRD-10). Downwards everything but what belongs to one connection or to the upstream's own origin. `Authorization`,
-//! `WWW-Authenticate` and `Mcp-Session-Id` never cross here; [`credential`](super::credential), [`challenge`](super::challenge) and
+//! Request fields are forwarded by an allow-list, which excludes cookies, the gateway key,
+//! forwarding fields and credentials for other servers (CRD-03, CRD-10). Response fields are
+//! forwarded unless they belong to one connection or to the upstream's own origin. `Authorization`,
+//! `WWW-Authenticate` and `Mcp-Session-Id` are never forwarded here:
+//! [`credential`](super::credential), [`challenge`](super::challenge) and
 //! [`session`](super::session) make them.
 
 use alloc::{string::String, vec::Vec};
 
-use http::{HeaderMap, HeaderName, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, AsHeaderName},
+};
 
-/// What an upstream may see of a client's header fields.
-const UPWARDS: [&str; 11] = [
+/// The request fields that an upstream is sent.
+const REQUEST_FIELDS: [&str; 11] = [
     "accept",
     "accept-language",
     "content-encoding",
@@ -24,8 +29,9 @@ const UPWARDS: [&str; 11] = [
     "user-agent",
 ];
 
-/// What a client does not see of an upstream's: hop-by-hop fields (RFC 9110 §7.6.1), and what speaks for the upstream's origin.
-const NOT_DOWNWARDS: [&str; 16] = [
+/// The response fields that a client is not sent: hop-by-hop fields (RFC 9110 §7.6.1) and fields
+/// that concern the upstream's origin.
+const REMOVED_RESPONSE_FIELDS: [&str; 16] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -44,64 +50,83 @@ const NOT_DOWNWARDS: [&str; 16] = [
     "strict-transport-security",
 ];
 
-/// The fields of a client's request that go upstream.
+/// The fields of a client's request that an upstream is sent.
 #[must_use]
 pub fn request_fields(client: &HeaderMap) -> HeaderMap {
-    let named = named_by_connection(client);
-    let mut up = HeaderMap::new();
-    for name in UPWARDS {
-        if named.iter().any(|hop| hop == name) {
+    let hop_by_hop = named_by_connection(client);
+    let mut forwarded = HeaderMap::new();
+    for name in REQUEST_FIELDS {
+        if hop_by_hop.iter().any(|hop| hop == name) {
             continue;
         }
         for value in client.get_all(name) {
-            up.append(HeaderName::from_static(name), value.clone());
+            forwarded.append(HeaderName::from_static(name), value.clone());
         }
     }
-    // Parameters that a tool wants mirrored: who does not know them has to hand them on (MCP 2026-07-28, "Custom Headers").
-    up.extend(
+    // Fields that mirror tool parameters. An intermediary that does not know them must forward them
+    // (MCP 2026-07-28, "Custom Headers").
+    forwarded.extend(
         client
             .iter()
             .filter(|(name, _)| name.as_str().starts_with("mcp-param-"))
             .map(|(name, value)| (name.clone(), value.clone())),
     );
-    up
+    forwarded
 }
 
-/// The fields of an upstream's response that reach the client.
+/// The fields of an upstream's response that the client is sent.
 #[must_use]
 pub fn response_fields(upstream: &HeaderMap) -> HeaderMap {
-    let named = named_by_connection(upstream);
-    let crosses = |name: &HeaderName| {
+    let hop_by_hop = named_by_connection(upstream);
+    let is_forwarded = |name: &HeaderName| {
         let name = name.as_str();
-        // Which pages may read an answer is the gateway's to say, for its own origin.
-        !NOT_DOWNWARDS.contains(&name)
+        // The gateway decides for its own origin which pages may read a response.
+        !REMOVED_RESPONSE_FIELDS.contains(&name)
             && !name.starts_with("access-control-")
-            && !named.iter().any(|hop| hop == name)
+            && !hop_by_hop.iter().any(|hop| hop == name)
     };
     upstream
         .iter()
-        .filter(|(name, _)| crosses(name))
+        .filter(|(name, _)| is_forwarded(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-/// Whether `Connection` declares a credential, or a field that says what a message is, to be for this hop only: to take it out would
-/// change who is calling, or for what, without anyone noticing (SEC-06).
+/// Whether `Connection` names a credential or a field that describes the message. A proxy would
+/// remove such a field, so the caller or the message would change without notice (SEC-06).
 #[must_use]
 pub fn connection_names_protected_field(client: &HeaderMap, key_header: &HeaderName) -> bool {
-    let told = |name: &String| name == "authorization" || name == key_header.as_str();
-    named_by_connection(client)
-        .iter()
-        .any(|name| told(name) || name.starts_with("mcp-") || name.starts_with("x-mcp-"))
+    named_by_connection(client).iter().any(|name| {
+        name == "authorization"
+            || name == key_header.as_str()
+            || name.starts_with("mcp-")
+            || name.starts_with("x-mcp-")
+    })
 }
 
-/// The fields that `Connection` declares to be for this hop only.
+/// A field has several lines, but only one is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepeatedField;
+
+/// The only line of a field, or `None` if the field is absent.
+///
+/// # Errors
+/// The field has several lines.
+pub fn single_line<K: AsHeaderName>(
+    headers: &HeaderMap,
+    name: K,
+) -> Result<Option<&HeaderValue>, RepeatedField> {
+    let mut lines = headers.get_all(name).iter();
+    let line = lines.next();
+    if lines.next().is_some() { Err(RepeatedField) } else { Ok(line) }
+}
+
+/// The names of hop-by-hop fields in all lines of `Connection`, in lower case.
 fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers
+    headers
         .get_all(header::CONNECTION)
         .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
         .collect()
 }
@@ -109,7 +134,6 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -120,8 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn what_an_upstream_sees_is_a_list() {
-        let up = request_fields(&map(&[
+    fn only_listed_request_fields_are_forwarded() {
+        let forwarded = request_fields(&map(&[
             ("accept", "application/json"),
             ("authorization", "Bearer t"),
             ("connection", "mcp-name, x"),
@@ -134,12 +158,12 @@ mod tests {
             ("x-litellm-api-key", "sk"),
             ("x-mcp-beta-authorization", "Bearer b"),
         ]));
-        assert_eq!(up, map(&[("accept", "application/json"), ("mcp-param-region", "eu")]));
+        assert_eq!(forwarded, map(&[("accept", "application/json"), ("mcp-param-region", "eu")]));
     }
 
     #[test]
-    fn what_is_for_one_hop_stays_on_it() {
-        let down = response_fields(&map(&[
+    fn hop_by_hop_response_fields_are_not_forwarded() {
+        let forwarded = response_fields(&map(&[
             ("access-control-allow-credentials", "true"),
             ("connection", "close, X-Hop"),
             ("content-type", "application/json"),
@@ -150,11 +174,11 @@ mod tests {
             ("www-authenticate", "Bearer"),
             ("x-hop", "1"),
         ]));
-        assert_eq!(down, map(&[("content-type", "application/json"), ("retry-after", "3")]));
+        assert_eq!(forwarded, map(&[("content-type", "application/json"), ("retry-after", "3")]));
     }
 
     #[test]
-    fn a_credential_is_not_for_one_hop() {
+    fn connection_must_not_name_credentials_or_mcp_fields() {
         let key = HeaderName::from_static("x-key");
         for named in [
             "authorization",
@@ -163,23 +187,36 @@ mod tests {
             "x-mcp-a-authorization",
             "mcp-param-region",
         ] {
-            let headers = HeaderMap::from_iter([(
-                header::CONNECTION,
-                HeaderValue::from_bytes(named.as_bytes()).unwrap(),
-            )]);
+            let line = HeaderValue::from_bytes(named.as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([(header::CONNECTION, line)]);
             assert!(connection_names_protected_field(&headers, &key), "{named}");
         }
-        assert!(!connection_names_protected_field(
-            &map(&[("connection", "keep-alive, upgrade, x-hop")]),
-            &key
-        ));
+        let harmless = map(&[("connection", "keep-alive, upgrade, x-hop")]);
+        assert!(!connection_names_protected_field(&harmless, &key));
+    }
+
+    #[test]
+    fn a_field_with_two_lines_is_repeated() {
+        let mut headers = map(&[("accept", "a")]);
+        assert_eq!(single_line(&headers, "host"), Ok(None));
+        assert_eq!(single_line(&headers, "accept"), Ok(Some(&HeaderValue::from_static("a"))));
+        headers.append("accept", HeaderValue::from_static("a"));
+        assert_eq!(single_line(&headers, "accept"), Err(RepeatedField));
     }
 
     proptest! {
         #[test]
-        fn nothing_off_the_list_goes_up(names in prop::collection::vec("[a-z][a-z-]{0,24}", 0..12)) {
-            let client: HeaderMap = names.iter().map(|n| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"))).collect();
-            prop_assert!(request_fields(&client).keys().all(|name| UPWARDS.contains(&name.as_str()) || name.as_str().starts_with("mcp-param-")));
+        fn no_unlisted_request_field_is_forwarded(
+            names in prop::collection::vec("[a-z][a-z-]{0,24}", 0..12),
+        ) {
+            let client: HeaderMap = names
+                .iter()
+                .map(|name| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x")))
+                .collect();
+            let listed = |name: &HeaderName| {
+                REQUEST_FIELDS.contains(&name.as_str()) || name.as_str().starts_with("mcp-param-")
+            };
+            prop_assert!(request_fields(&client).keys().all(listed));
         }
     }
 }

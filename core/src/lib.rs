@@ -1,8 +1,9 @@
 //! Every decision of the gateway, as pure functions over plain data.
 //!
-//! The crate does no I/O, reads no clock and runs no tasks. Of HTTP it knows only the `http` types. Three mechanisms enforce that:
-//! the crate is `no_std`, so it cannot name `std::net`, `std::fs`, `std::env`, `std::thread` or a clock; none of its dependencies is a
-//! runtime or an HTTP library; and `clippy.toml` rejects the random number generator of `ring`.
+//! The crate does no I/O, reads no clock and runs no tasks. Of HTTP it knows only the `http` types.
+//! Three mechanisms enforce that: the crate is `no_std`, so it cannot name `std::net`, `std::fs`,
+//! `std::env`, `std::thread` or a clock; none of its dependencies is a runtime or an HTTP library;
+//! and `clippy.toml` rejects the random number generator of `ring`.
 //!
 //! The modules in the order in which they decide about a request:
 //!

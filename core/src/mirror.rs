@@ -1,7 +1,8 @@
-//! Decides whether the header fields that mirror a message say what the message says (SEC-11).
+//! Decides whether the header fields that mirror a message agree with it (SEC-11).
 //!
-//! Only revision 2026-07-28 has them (Streamable HTTP, "Server Validation"). Who routes by a field while the server goes by the body
-//! could be told two stories; here such a message ends. Whether it makes sense otherwise is its server's business.
+//! Only protocol version 2026-07-28 has these fields (Streamable HTTP, "Server Validation"). A
+//! proxy that routes on header fields and a server that reads the body could disagree, so a
+//! mismatch is rejected. Whether the message is valid otherwise is decided by its server.
 
 use alloc::{borrow::Cow, string::String};
 
@@ -9,9 +10,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::HeaderMap;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::protocol_version::ProtocolVersion;
+use super::{
+    fields::single_line,
+    protocol_version::{PROTOCOL_VERSION_FIELD, ProtocolVersion},
+};
 
-/// What is mirrored of a message. A member that stands there twice is an error: each reader could take another one.
+/// The members of a message that header fields mirror. A member that appears twice is an error,
+/// because readers may choose differently.
 #[derive(Default, Deserialize)]
 struct Message<'m> {
     id: Option<IgnoredAny>,
@@ -37,74 +42,76 @@ struct Meta<'m> {
     version: Option<Cow<'m, str>>,
 }
 
-/// Fields and body do not agree, or nobody can tell.
+/// A mirrored field is missing, is repeated, or differs from the body; or the body cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch;
 
-/// Compares the mirroring fields with a whole message.
+/// Compares the mirrored fields of a request with its complete body.
 ///
-/// A message that states the revision in its `_meta` needs the field as well; everything else is asked of messages that name the
-/// revision in the field. A notification may leave fields out, and so may `initialize`, which the revision does not have.
+/// A message that names its protocol version in `_meta` must name it in the version field too. The
+/// other fields are required if the version field names 2026-07-28. A notification may omit them,
+/// and so may `initialize`, which that version does not have.
 ///
 /// # Errors
-/// A field is missing, is there twice, or does not say what the body says.
+/// A mirrored field is missing, is repeated, or differs from the body.
 pub fn check_mirrored_fields(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
-    let modern = ProtocolVersion::V2026_07_28.is_declared_in(headers);
-    let read = body
-        .trim_ascii_start()
-        .starts_with(b"{")
-        .then(|| serde_json::from_slice::<Message<'_>>(body).ok())
-        .flatten();
-    let Some(message) = read else {
-        return if modern { Err(Mismatch) } else { Ok(()) };
+    let is_stateless = ProtocolVersion::V2026_07_28.is_declared_in(headers);
+    let Some(message) = parse(body) else {
+        return if is_stateless { Err(Mismatch) } else { Ok(()) };
     };
     let params = message.params.unwrap_or_default();
 
-    let stated = params.meta.and_then(|meta| meta.version);
-    if stated.is_some() || modern {
-        let version = single(headers, "mcp-protocol-version")?;
-        same(version, stated.as_deref().or(version))?;
+    let version_in_body = params.meta.and_then(|meta| meta.version);
+    if version_in_body.is_some() || is_stateless {
+        let field = single_text(headers, PROTOCOL_VERSION_FIELD)?;
+        require_equal(field, version_in_body.as_deref().or(field))?;
     }
-    if !modern {
+    if !is_stateless {
         return Ok(());
     }
     let method = message.method.as_deref();
-    let required = message.id.is_some() && method != Some("initialize");
-    match single(headers, "mcp-method")? {
-        None if !required || method.is_none() => {}
-        written => same(written, method)?,
+    let is_required = message.id.is_some() && method != Some("initialize");
+    match single_text(headers, "mcp-method")? {
+        None if !is_required || method.is_none() => {}
+        field => require_equal(field, method)?,
     }
-    let named = match method {
+    let name = match method {
         Some("tools/call" | "prompts/get") => params.name,
         Some("resources/read") => params.uri,
         _ => return Ok(()),
     };
-    match single(headers, "mcp-name")? {
-        None if !required => Ok(()),
-        written => same(written.map(decoded).transpose()?.as_deref(), named.as_deref()),
+    match single_text(headers, "mcp-name")? {
+        None if !is_required => Ok(()),
+        field => require_equal(field.map(decode).transpose()?.as_deref(), name.as_deref()),
     }
 }
 
-fn same(written: Option<&str>, meant: Option<&str>) -> Result<(), Mismatch> {
-    if written.is_some() && written == meant {
-        Ok(())
-    } else {
-        Err(Mismatch)
+/// Parses a body that is one JSON object with the expected types.
+fn parse(body: &[u8]) -> Option<Message<'_>> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
     }
+    serde_json::from_slice(body).ok()
 }
 
-/// The one line of a field.
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Mismatch> {
-    let mut lines = headers.get_all(name).iter();
-    let line = lines.next().map(|line| line.to_str().map_err(|_| Mismatch)).transpose()?;
-    if lines.next().is_some() { Err(Mismatch) } else { Ok(line) }
+fn require_equal(field: Option<&str>, body: Option<&str>) -> Result<(), Mismatch> {
+    if field.is_some() && field == body { Ok(()) } else { Err(Mismatch) }
 }
 
-/// What a field says that may be written in the Base64 form, as everything is that a field cannot hold as it stands.
-fn decoded(written: &str) -> Result<Cow<'_, str>, Mismatch> {
-    let Some(encoded) = written.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="))
+/// The only line of a field, as text.
+fn single_text<'h>(
+    headers: &'h HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'h str>, Mismatch> {
+    let line = single_line(headers, name).map_err(|_| Mismatch)?;
+    line.map(|line| line.to_str().map_err(|_| Mismatch)).transpose()
+}
+
+/// Decodes the Base64 form that MCP 2026-07-28 has for a value which cannot be a field value.
+fn decode(field: &str) -> Result<Cow<'_, str>, Mismatch> {
+    let Some(encoded) = field.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="))
     else {
-        return Ok(written.into());
+        return Ok(field.into());
     };
     let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| Mismatch)?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Mismatch)
@@ -130,31 +137,30 @@ mod tests {
     const VERSION: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
     const CALL: &str =
         r#"{"id":1,"method":"tools/call","params":{"arguments":{"name":"x"},"name":"echo"}}"#;
+    const READ: &str =
+        r#"{"id":1,"method":"resources/read","params":{"uri":"a://b","name":"echo"}}"#;
 
-    fn checked(lines: &[(&'static str, &str)], body: &str) -> bool {
-        check_mirrored_fields(&headers(&[&[VERSION], lines].concat()), body.as_bytes()).is_ok()
+    /// Whether the fields agree with the body in a request of version 2026-07-28.
+    fn agree(lines: &[(&'static str, &str)], body: &str) -> bool {
+        let headers = headers(&[&[VERSION], lines].concat());
+        check_mirrored_fields(&headers, body.as_bytes()).is_ok()
     }
 
     #[test]
-    fn fields_say_what_the_body_says() {
+    fn fields_that_agree_with_the_body_are_accepted() {
         let call = ("mcp-method", "tools/call");
-        assert!(checked(&[call, ("mcp-name", "echo")], CALL));
-        assert!(checked(&[call, ("mcp-name", "=?base64?ZWNobw==?=")], CALL));
-        assert!(checked(&[("mcp-method", "ping")], r#"{"id":1,"method":"ping"}"#));
-        assert!(checked(
-            &[("mcp-method", "resources/read"), ("mcp-name", "a://b")],
-            &CALL
-                .replace("tools/call", "resources/read")
-                .replace(r#""name":"echo""#, r#""uri":"a://b""#)
-        ));
-        assert!(checked(&[], r#"{"method":"notifications/progress"}"#));
-        assert!(checked(&[call], r#"{"method":"tools/call","params":{"name":"echo"}}"#));
-        assert!(checked(&[], r#"{"id":1,"method":"initialize","params":{}}"#));
-        assert!(checked(&[], r#"{"id":1,"result":{}}"#));
+        assert!(agree(&[call, ("mcp-name", "echo")], CALL));
+        assert!(agree(&[call, ("mcp-name", "=?base64?ZWNobw==?=")], CALL));
+        assert!(agree(&[("mcp-method", "ping")], r#"{"id":1,"method":"ping"}"#));
+        assert!(agree(&[("mcp-method", "resources/read"), ("mcp-name", "a://b")], READ));
+        assert!(agree(&[], r#"{"method":"notifications/progress"}"#));
+        assert!(agree(&[call], r#"{"method":"tools/call","params":{"name":"echo"}}"#));
+        assert!(agree(&[], r#"{"id":1,"method":"initialize","params":{}}"#));
+        assert!(agree(&[], r#"{"id":1,"result":{}}"#));
     }
 
     #[test]
-    fn what_does_not_agree_ends_here() {
+    fn missing_repeated_and_different_fields_are_rejected() {
         let call = ("mcp-method", "tools/call");
         for lines in [
             &[][..],
@@ -171,8 +177,14 @@ mod tests {
             &[call, ("mcp-name", "\u{e9}")],
             &[call, ("mcp-name", "echo"), ("mcp-protocol-version", "2025-11-25")],
         ] {
-            assert!(!checked(lines, CALL), "{lines:?}");
+            assert!(!agree(lines, CALL), "{lines:?}");
         }
+        assert!(!agree(&[("mcp-method", "resources/read"), ("mcp-name", "echo")], READ));
+        assert!(!agree(&[("mcp-method", "resources/read")], READ));
+    }
+
+    #[test]
+    fn a_body_without_one_readable_name_is_rejected() {
         for body in [
             "",
             "[]",
@@ -183,15 +195,14 @@ mod tests {
             r#"{"id":1,"method":"tools/call","params":{"name":"echo","name":"x"}}"#,
             r#"{"id":1,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}}}"#,
         ] {
-            assert!(!checked(&[call, ("mcp-name", "echo")], body), "{body}");
+            assert!(!agree(&[("mcp-method", "tools/call"), ("mcp-name", "echo")], body), "{body}");
         }
-        let read = r#"{"id":1,"method":"resources/read","params":{"uri":"a://b","name":"echo"}}"#;
-        assert!(!checked(&[("mcp-method", "resources/read"), ("mcp-name", "echo")], read));
-        assert!(!checked(&[("mcp-method", "resources/read")], read));
     }
 
     #[test]
-    fn earlier_revisions_mirror_nothing() {
+    fn session_based_versions_mirror_nothing() {
+        let session_based =
+            headers(&[("mcp-protocol-version", "2025-11-25"), ("mcp-method", "other")]);
         for body in [
             CALL,
             "",
@@ -199,35 +210,39 @@ mod tests {
             r#"{"id":1,"method":"x","params":[1]}"#,
             r#"{"id":1,"method":"x","params":{"name":7}}"#,
         ] {
-            assert_eq!(
-                check_mirrored_fields(
-                    &headers(&[("mcp-protocol-version", "2025-11-25"), ("mcp-method", "other")]),
-                    body.as_bytes()
-                ),
-                Ok(())
-            );
+            assert_eq!(check_mirrored_fields(&session_based, body.as_bytes()), Ok(()));
             assert_eq!(check_mirrored_fields(&headers(&[]), body.as_bytes()), Ok(()));
         }
-        let modern = r#"{"id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
-        assert_eq!(
-            check_mirrored_fields(&headers(&[]), modern.as_bytes()),
-            Err(Mismatch),
-            "the body alone cannot name the revision"
-        );
+    }
+
+    #[test]
+    fn a_version_in_the_body_must_be_in_the_field_too() {
+        let ping = r#"{"id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        assert_eq!(check_mirrored_fields(&headers(&[]), ping.as_bytes()), Err(Mismatch));
     }
 
     proptest! {
         #[test]
-        fn a_name_is_compared_whatever_is_in_it(name in "\\PC{0,12}|=\\?base64\\?[a-z]{0,4}\\?=", other in "\\PC{0,12}") {
-            let body = serde_json::json!({ "id": 1, "method": "prompts/get", "params": { "name": name } }).to_string();
+        fn any_name_is_compared_exactly(
+            name in "\\PC{0,12}|=\\?base64\\?[a-z]{0,4}\\?=",
+            other in "\\PC{0,12}",
+        ) {
+            let body = serde_json::json!({
+                "id": 1,
+                "method": "prompts/get",
+                "params": { "name": name },
+            });
             for sent in [&name, &other] {
                 let encoded = format!("=?base64?{}?=", BASE64_STANDARD.encode(sent));
-                prop_assert_eq!(checked(&[("mcp-method", "prompts/get"), ("mcp-name", &encoded)], &body), *sent == name);
+                let lines = [("mcp-method", "prompts/get"), ("mcp-name", encoded.as_str())];
+                prop_assert_eq!(agree(&lines, &body.to_string()), *sent == name);
             }
         }
 
         #[test]
-        fn any_body_is_read_without_panic(body in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn any_body_is_checked_without_panic(
+            body in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
             let _ = check_mirrored_fields(&headers(&[VERSION]), &body);
         }
     }

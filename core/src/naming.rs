@@ -1,15 +1,17 @@
-//! Decides what a server's tools, prompts and resources are called on an aggregate, and whose a name is.
+//! Decides how an aggregate endpoint names the tools, prompts and resources of its servers, and to
+//! which server a name belongs.
 //!
-//! A name is the server's, a separator and the upstream's own name; a resource's URI stands behind `preflight://SERVER/`. Both are
-//! reversible without a table, so that every replica reads what another wrote, and one server's absence renames nothing of another's
-//! (AGG-13).
+//! The name of a tool or prompt is the server's name, a separator and the server's own name for it.
+//! The URI of a resource follows `preflight://SERVER/`. Both can be split without a table. So every
+//! process can read the names that another wrote, and an absent server does not change the names of
+//! another (AGG-13).
 
 use alloc::{format, string::String};
 
-/// The scheme under which an aggregate offers its servers' resources.
-const SCHEME: &str = "preflight://";
+/// The scheme and `//` of the URIs under which an aggregate endpoint offers resources.
+const URI_PREFIX: &str = "preflight://";
 
-/// The name of a tool or prompt on an aggregate.
+/// The name of a tool or prompt on an aggregate endpoint.
 ///
 /// ```
 /// use mcp_preflight_core::naming::{prefixed_name, split_name};
@@ -23,7 +25,8 @@ pub fn prefixed_name(server: &str, separator: &str, name: &str) -> String {
     format!("{server}{separator}{name}")
 }
 
-/// Whose a name is, and what its server calls it. At most one server fits where [`ambiguous_pair`] finds no pair.
+/// Splits a prefixed name into the server and the server's own name. At most one server matches if
+/// [`ambiguous_pair`] finds no pair.
 #[must_use]
 pub fn split_name<'s, 'n>(
     name: &'n str,
@@ -35,27 +38,31 @@ pub fn split_name<'s, 'n>(
         .find_map(|server| Some((server, name.strip_prefix(server)?.strip_prefix(separator)?)))
 }
 
-/// Two servers whose names could not be told apart in front of the separator, as `a` and `a-b` before `-`.
+/// Finds two servers whose prefixed names can be confused, for example `a` and `a-b` with the
+/// separator `-`.
 #[must_use]
 pub fn ambiguous_pair<'s>(servers: &[&'s str], separator: &str) -> Option<(&'s str, &'s str)> {
-    let clash = |a: &str, b: &str| {
-        a != b && b.strip_prefix(a).is_some_and(|rest| rest.starts_with(separator))
-    };
-    servers
-        .iter()
-        .find_map(|a| servers.iter().find(|b| clash(a, b)).map(|b| (*a, *b)))
+    for short in servers {
+        for long in servers {
+            let rest = long.strip_prefix(short);
+            if short != long && rest.is_some_and(|rest| rest.starts_with(separator)) {
+                return Some((short, long));
+            }
+        }
+    }
+    None
 }
 
-/// The URI of a resource, or of a template of resources, on an aggregate.
+/// The URI of a resource or resource template on an aggregate endpoint.
 #[must_use]
 pub fn prefixed_uri(server: &str, uri: &str) -> String {
-    format!("{SCHEME}{server}/{uri}")
+    format!("{URI_PREFIX}{server}/{uri}")
 }
 
-/// Whose a URI is, and what its server calls it.
+/// Splits a URI of an aggregate endpoint into the server and the server's own URI.
 #[must_use]
 pub fn split_uri(uri: &str) -> Option<(&str, &str)> {
-    uri.strip_prefix(SCHEME)?.split_once('/')
+    uri.strip_prefix(URI_PREFIX)?.split_once('/')
 }
 
 #[cfg(test)]
@@ -65,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_finds_its_way_back(
+        fn every_prefixed_name_can_be_split(
             servers in prop::collection::btree_set("[a-c](-?[a-c]){0,3}", 1..5),
             separator in "-|__|/",
             tool in "[a-c_-]{0,6}",
@@ -74,19 +81,23 @@ mod tests {
             prop_assume!(ambiguous_pair(&servers, &separator).is_none());
             for server in &servers {
                 let name = prefixed_name(server, &separator, &tool);
-                prop_assert_eq!(split_name(&name, &separator, servers.iter().copied()), Some((*server, tool.as_str())));
+                let split = split_name(&name, &separator, servers.iter().copied());
+                prop_assert_eq!(split, Some((*server, tool.as_str())));
             }
         }
 
         #[test]
-        fn every_uri_does(server in "[a-zA-Z0-9][a-zA-Z0-9._-]{0,8}", uri in "\\PC{0,20}") {
-            let given = prefixed_uri(&server, &uri);
-            prop_assert_eq!(split_uri(&given), Some((server.as_str(), uri.as_str())));
+        fn every_prefixed_uri_can_be_split(
+            server in "[a-zA-Z0-9][a-zA-Z0-9._-]{0,8}",
+            uri in "\\PC{0,20}",
+        ) {
+            let prefixed = prefixed_uri(&server, &uri);
+            prop_assert_eq!(split_uri(&prefixed), Some((server.as_str(), uri.as_str())));
         }
     }
 
     #[test]
-    fn names_that_read_two_ways_are_found() {
+    fn server_names_that_can_be_confused_are_found() {
         assert_eq!(ambiguous_pair(&["wiki", "a-b", "a"], "-"), Some(("a", "a-b")));
         assert_eq!(ambiguous_pair(&["a", "a-b"], "__"), None);
         assert_eq!(ambiguous_pair(&["a", "ab"], "-"), None);

@@ -1,37 +1,38 @@
-//! Decides what an upstream's answer to a probe says about the token.
+//! Decides what an upstream's response to a probe says about the caller's token.
 //!
-//! Only the status speaks: 401 and 403 are about the token, a 2xx takes it, everything else says nothing (OPN-01 to 14). A challenge
-//! beside another status, a body or a redirect to a login page changes nothing (A11 to A14 of the catalogue).
+//! Only the status counts: 401 and 403 are about the token, 2xx means that the token is accepted,
+//! and every other status says nothing (OPN-01 to OPN-14). A challenge with another status, a body
+//! or a redirect to a login page changes nothing.
 
 use core::fmt;
 
 use http::StatusCode;
 
-/// What one upstream made of the caller's token.
+/// What an upstream's response says about the caller's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The upstream took the token, or did not look at it.
+    /// The upstream accepted the token or did not check it.
     Accepted,
     /// HTTP 401: a new token may help (RFC 9110 §15.5.2).
     Unauthorized,
-    /// HTTP 403: a new token with the same scopes will not (RFC 9110 §15.5.4).
+    /// HTTP 403: a new token with the same scopes will not help (RFC 9110 §15.5.4).
     Forbidden,
-    /// No answer that says anything about the token; the request goes on.
+    /// The response says nothing about the token. The request proceeds (fail open).
     Inconclusive(Cause),
 }
 
-/// Why an outcome is inconclusive; the causes by which fail-open events are counted (OPN-17).
+/// Why an outcome is inconclusive. Metrics count inconclusive outcomes by cause (OPN-17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// No connection: refused, unroutable, or the name has no address.
+    /// No connection: the host refused it, cannot be reached, or has no address.
     Unreachable,
     /// The TLS handshake failed.
     Tls,
-    /// The connection broke before the answer was there, or the answer was not HTTP.
+    /// The connection closed before the response was complete, or the response was not HTTP.
     Broken,
     /// The deadline passed.
     TimedOut,
-    /// A status that is not about the token.
+    /// The status is not about the token.
     Status(StatusCode),
 }
 
@@ -47,6 +48,7 @@ impl fmt::Display for Cause {
     }
 }
 
+/// The label of the outcome in metrics and in the audit line.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,31 +76,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_has_a_word_that_can_be_counted() {
+    fn every_outcome_has_a_label() {
         use Cause::{Broken, Status, TimedOut, Tls, Unreachable};
-        let open = [Unreachable, Tls, Broken, TimedOut, Status(StatusCode::SERVICE_UNAVAILABLE)]
-            .map(Outcome::Inconclusive);
-        let words = [Outcome::Accepted, Outcome::Unauthorized, Outcome::Forbidden]
-            .iter()
-            .chain(&open)
-            .map(ToString::to_string);
-        assert_eq!(
-            words.collect::<Vec<_>>(),
-            [
-                "accepted",
-                "unauthorized",
-                "forbidden",
-                "open-unreachable",
-                "open-tls",
-                "open-broken",
-                "open-timed-out",
-                "open-503"
-            ]
-        );
+        let labels = [
+            (Outcome::Accepted, "accepted"),
+            (Outcome::Unauthorized, "unauthorized"),
+            (Outcome::Forbidden, "forbidden"),
+            (Outcome::Inconclusive(Unreachable), "open-unreachable"),
+            (Outcome::Inconclusive(Tls), "open-tls"),
+            (Outcome::Inconclusive(Broken), "open-broken"),
+            (Outcome::Inconclusive(TimedOut), "open-timed-out"),
+            (Outcome::Inconclusive(Status(StatusCode::SERVICE_UNAVAILABLE)), "open-503"),
+        ];
+        for (outcome, label) in labels {
+            assert_eq!(outcome.to_string(), label);
+        }
     }
 
     #[test]
-    fn exactly_401_and_403_refuse_and_exactly_2xx_accept() {
+    fn only_401_and_403_refuse_and_only_2xx_accepts() {
         for code in 100..600 {
             let outcome = Outcome::from(StatusCode::from_u16(code).unwrap());
             assert_eq!(outcome == Outcome::Unauthorized, code == 401);

@@ -1,7 +1,7 @@
 //! The MCP protocol versions that the gateway knows.
 //!
-//! Versions up to 2025-11-25 are session-based, versions from 2026-07-28 are stateless. Which version a client or a server speaks is
-//! decided elsewhere.
+//! Versions up to 2025-11-25 are session-based, versions from 2026-07-28 are stateless. Which
+//! version a client or a server speaks is decided elsewhere.
 
 use http::HeaderMap;
 
@@ -11,7 +11,8 @@ pub const PROTOCOL_VERSION_FIELD: &str = "mcp-protocol-version";
 /// An MCP protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 pub enum ProtocolVersion {
-    /// Session-based: `initialize` opens a session. The `MCP-Protocol-Version` field does not exist yet.
+    /// Session-based: `initialize` opens a session. The `MCP-Protocol-Version` field does not exist
+    /// yet.
     #[serde(rename = "2025-03-26")]
     V2025_03_26,
     /// Session-based: every request after `initialize` carries `MCP-Protocol-Version`.
@@ -20,7 +21,8 @@ pub enum ProtocolVersion {
     /// Session-based, with the rules of 2025-06-18 for the version field.
     #[serde(rename = "2025-11-25")]
     V2025_11_25,
-    /// Stateless: `server/discover` replaces `initialize`, and every request carries its version in `_meta`.
+    /// Stateless: `server/discover` replaces `initialize`, and every request carries its version in
+    /// `_meta`.
     #[serde(rename = "2026-07-28")]
     V2026_07_28,
 }
@@ -30,7 +32,8 @@ impl ProtocolVersion {
     pub const ALL: [Self; 4] =
         [Self::V2026_07_28, Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
 
-    /// The version that a session-based client gets if it requests one that is not session-based or not known.
+    /// The newest session-based version. `initialize` is answered with it if the client requests an
+    /// unknown or a stateless version.
     pub const NEWEST_SESSION_BASED: Self = Self::V2025_11_25;
 
     /// The version with this name, or `None` if the gateway does not know it.
@@ -71,9 +74,8 @@ impl ProtocolVersion {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
-
     use super::*;
+    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn parse_reads_what_as_str_writes() {

@@ -12,7 +12,7 @@ use super::{
     answer_status::AnswerStatus,
     challenge::{self, DiscoveryUrls, Profile},
     outcome::Outcome,
-    status::{Failure, FailureSource},
+    status::Failure,
 };
 
 /// A failure together with the data that its response needs.
@@ -98,9 +98,7 @@ impl Refusal {
     /// servers exist (GATE-07).
     #[must_use]
     pub fn visible_server(&self) -> Option<&str> {
-        let is_about_server = self.failure.error_response().source != FailureSource::Client
-            || self.failure == Failure::UnusableAuthorization;
-        self.server.as_deref().filter(|_| is_about_server)
+        self.server.as_deref().filter(|_| self.failure.names_server())
     }
 
     /// The URL of the metadata that names where a new token comes from.

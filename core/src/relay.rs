@@ -1,87 +1,90 @@
-//! Decides what becomes of an upstream's response head: relayed as it is, or answered by the gateway instead.
+//! Decides whether an upstream's response head is relayed, or replaced by a failure.
 //!
-//! The real request tells the truth, whatever a probe said before (STR-03): this is the same judgement for both strategies. What the
-//! body holds is not looked at; only the head is known when the client's head is committed.
+//! Both strategies judge the response to the client's own request, whatever a probe said before
+//! (STR-03). The body is not read, because the client's response head is sent before the body is
+//! known.
 
 use http::{HeaderMap, StatusCode, header};
 
 use super::{credential::Owner, status::Failure};
 
-/// What the client waits for.
+/// The response that a request expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedResponse {
-    /// The answer to a request.
+    /// The reply to a JSON-RPC request.
     Reply,
-    /// That a notification or a response was taken.
+    /// The acknowledgement of a notification or a response.
     Acknowledgement,
-    /// The listening stream of the legacy eras (GET).
+    /// The event stream of a session-based version (GET).
     EventStream,
     /// The end of a session (DELETE).
     SessionEnd,
 }
 
-/// What a response says that its body is.
+/// The media type of a response body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// Nothing that can be read.
+    /// `Content-Type` is absent or unreadable.
     Absent,
     /// One JSON document.
     Json,
     /// An event stream.
     EventStream,
-    /// Something that MCP does not use.
+    /// A media type that MCP does not use.
     Other,
 }
 
 impl MediaType {
-    /// Reads `Content-Type`, in any case and whatever its parameters (RFC 9110 §8.3.1).
+    /// Reads `Content-Type`. Case and parameters do not matter (RFC 9110 §8.3.1).
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Self {
         headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .map_or(Self::Absent, Self::written)
+            .map_or(Self::Absent, Self::parse)
     }
 
-    fn written(content_type: &str) -> Self {
+    fn parse(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
-        match essence {
-            _ if essence.eq_ignore_ascii_case("application/json") => Self::Json,
-            _ if essence.eq_ignore_ascii_case("text/event-stream") => Self::EventStream,
-            _ => Self::Other,
+        if essence.eq_ignore_ascii_case("application/json") {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case("text/event-stream") {
+            Self::EventStream
+        } else {
+            Self::Other
         }
     }
 }
 
-/// What the gateway reads of a response head.
+/// The parts of a response head that decide whether the response is relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// The status.
     pub status: StatusCode,
-    /// What its body is said to be.
+    /// The media type of the body.
     pub media_type: MediaType,
-    /// Whether the head says that no body follows.
+    /// Whether the head tells that there is no body.
     pub is_empty: bool,
 }
 
-/// Judges a response head (STA-01 to STA-16, OPN-06 to OPN-10).
+/// Checks whether a response may be relayed (STA-01 to STA-16, OPN-06 to OPN-10).
 ///
 /// # Errors
-/// The failure to answer with, where the response itself may not or need not reach the client.
+/// The failure to answer with instead of the response.
 pub fn check_head(
     head: ResponseHead,
-    awaited: ExpectedResponse,
+    expected: ExpectedResponse,
     owner: Owner,
 ) -> Result<(), Failure> {
     let status = head.status;
     match status.as_u16() {
-        200..=299 => successful(head, awaited),
+        200..=299 => check_success(head, expected),
         401 | 403 if owner == Owner::Gateway => Err(Failure::GatewayCredentialRefused(status)),
         401 if owner == Owner::CallerWithoutToken => Err(Failure::TokenRequired),
         401 => Err(Failure::Unauthorized),
         403 => Err(Failure::Forbidden),
         300..=399 => Err(Failure::Redirected),
-        // A message that the client can read stays the upstream's (STA-15); a page of HTML does not.
+        // A client error that an MCP client can read is relayed (STA-15); an HTML page is not.
         400..=499
             if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
                 && (head.media_type == MediaType::Json || head.is_empty) =>
@@ -92,9 +95,10 @@ pub fn check_head(
     }
 }
 
-/// What can be told from the head alone of a success that is none (OPN-10, STA-04).
-fn successful(head: ResponseHead, awaited: ExpectedResponse) -> Result<(), Failure> {
-    let speaks_mcp = match awaited {
+/// Checks a 2xx response. One whose body cannot be the expected MCP response is a failure (OPN-10,
+/// STA-04).
+fn check_success(head: ResponseHead, expected: ExpectedResponse) -> Result<(), Failure> {
+    let is_mcp = match expected {
         ExpectedResponse::Reply => {
             !head.is_empty && matches!(head.media_type, MediaType::Json | MediaType::EventStream)
         }
@@ -103,10 +107,11 @@ fn successful(head: ResponseHead, awaited: ExpectedResponse) -> Result<(), Failu
             head.is_empty || head.media_type != MediaType::Other
         }
     };
-    if speaks_mcp { Ok(()) } else { Err(Failure::NotMcp) }
+    if is_mcp { Ok(()) } else { Err(Failure::NotMcp) }
 }
 
-/// Whether a response with this status carries a document that the gateway itself requested: metadata or an access token.
+/// Whether a response with this status contains a document that the gateway itself requested:
+/// metadata or an access token.
 #[must_use]
 pub fn carries_document(status: StatusCode) -> bool {
     status == StatusCode::OK
@@ -118,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     const OWNERS: [Owner; 3] = [Owner::CallerWithToken, Owner::CallerWithoutToken, Owner::Gateway];
-    const AWAITED: [ExpectedResponse; 4] = [
+    const EXPECTED: [ExpectedResponse; 4] = [
         ExpectedResponse::Reply,
         ExpectedResponse::Acknowledgement,
         ExpectedResponse::EventStream,
@@ -127,100 +132,96 @@ mod tests {
 
     const JSON: &str = "application/json";
 
-    fn head(code: u16, content_type: Option<&str>, empty: bool) -> ResponseHead {
-        let headers = content_type.map(|written| (header::CONTENT_TYPE, written.parse().unwrap()));
+    fn head(code: u16, content_type: Option<&str>, is_empty: bool) -> ResponseHead {
+        let headers = content_type.map(|value| (header::CONTENT_TYPE, value.parse().unwrap()));
         ResponseHead {
             status: StatusCode::from_u16(code).unwrap(),
             media_type: MediaType::from_headers(&headers.into_iter().collect()),
-            is_empty: empty,
+            is_empty,
         }
     }
 
     #[test]
-    fn a_media_type_is_read_in_any_case_and_with_parameters() {
-        for (written, media) in [
+    fn case_and_parameters_of_a_media_type_do_not_matter() {
+        for (content_type, media_type) in [
             (Some("Text/Event-Stream ; charset=utf-8"), MediaType::EventStream),
             (Some("APPLICATION/JSON"), MediaType::Json),
             (Some("application/json-seq"), MediaType::Other),
             (Some(""), MediaType::Other),
             (None, MediaType::Absent),
         ] {
-            assert_eq!(head(200, written, false).media_type, media, "{written:?}");
+            assert_eq!(head(200, content_type, false).media_type, media_type, "{content_type:?}");
         }
     }
 
     #[test]
-    fn the_decision_table() {
+    fn relayed_statuses_and_failures_by_owner() {
         let mut lines = Vec::new();
-        for (content_type, empty) in
+        for (content_type, is_empty) in
             [(Some(JSON), false), (Some("text/html; charset=utf-8"), false), (None, true)]
         {
             for code in [200, 202, 302, 400, 401, 403, 404, 407, 429, 500, 503, 504] {
-                let owners = OWNERS.map(|owner| {
-                    let judged =
-                        check_head(head(code, content_type, empty), ExpectedResponse::Reply, owner);
-                    judged.map_or_else(
-                        |failure| failure.error_response().code.to_string(),
-                        |()| "as is".to_owned(),
-                    )
-                });
-                lines.push(format!(
-                    "{code} {:24} {}",
-                    content_type.unwrap_or("(no body)"),
-                    owners.join(" | ")
-                ));
+                let head = head(code, content_type, is_empty);
+                let results =
+                    OWNERS.map(|owner| match check_head(head, ExpectedResponse::Reply, owner) {
+                        Ok(()) => "relayed".to_owned(),
+                        Err(failure) => failure.error_response().code.to_string(),
+                    });
+                let body = content_type.unwrap_or("(no body)");
+                lines.push(format!("{code} {body:24} {}", results.join(" | ")));
             }
         }
         insta::assert_snapshot!(format!(
-            "upstream                      token | no token | gateway's\n{}",
+            "upstream                      token | no token | gateway's credential\n{}",
             lines.join("\n")
         ));
     }
 
     #[test]
-    fn a_stream_is_a_stream() {
-        assert_eq!(
-            check_head(
-                head(200, Some("text/event-stream"), false),
-                ExpectedResponse::EventStream,
-                OWNERS[0]
-            ),
-            Ok(())
-        );
-        assert_eq!(
-            check_head(head(200, Some(JSON), false), ExpectedResponse::EventStream, OWNERS[0]),
-            Err(Failure::NotMcp)
-        );
+    fn an_event_stream_must_have_its_media_type() {
+        let check = |content_type| {
+            check_head(head(200, content_type, false), ExpectedResponse::EventStream, OWNERS[0])
+        };
+        assert_eq!(check(Some("text/event-stream")), Ok(()));
+        assert_eq!(check(Some(JSON)), Err(Failure::NotMcp));
     }
 
     #[test]
-    fn an_acknowledgement_is_any_success_but_a_page() {
-        for awaited in [ExpectedResponse::Acknowledgement, ExpectedResponse::SessionEnd] {
-            for (content_type, empty) in
+    fn an_acknowledgement_is_any_success_without_a_page() {
+        for expected in [ExpectedResponse::Acknowledgement, ExpectedResponse::SessionEnd] {
+            for (content_type, is_empty) in
                 [(None, true), (None, false), (Some(JSON), false), (Some("text/html"), true)]
             {
                 assert_eq!(
-                    check_head(head(202, content_type, empty), awaited, OWNERS[0]),
+                    check_head(head(202, content_type, is_empty), expected, OWNERS[0]),
                     Ok(()),
-                    "{content_type:?} {empty}"
+                    "{content_type:?} {is_empty}"
                 );
             }
-            assert_eq!(
-                check_head(head(200, Some("text/html"), false), awaited, OWNERS[0]),
-                Err(Failure::NotMcp)
-            );
+            let page = head(200, Some("text/html"), false);
+            assert_eq!(check_head(page, expected, OWNERS[0]), Err(Failure::NotMcp));
         }
     }
 
     proptest! {
-        /// STA-01, STA-05, STA-09: 401 and 403 come from 401 and 403, and from nothing else.
+        /// STA-01, STA-05, STA-09: the client sees 401 or 403 exactly if the upstream sent it and
+        /// the credential is the caller's.
         #[test]
-        fn only_a_refused_token_looks_like_one(code in 200_u16..600, json: bool, empty: bool, owner in 0_usize..3, awaited in 0_usize..4) {
-            let judged = check_head(head(code, json.then_some(JSON), empty), AWAITED[awaited], OWNERS[owner]);
-            let status = judged.map_or_else(|failure| failure.error_response().status.as_u16(), |()| code);
-            let refused = OWNERS[owner] != Owner::Gateway && (code == 401 || code == 403);
-            prop_assert_eq!(status == 401 || status == 403, refused);
-            prop_assert!(!refused || status == code);
+        fn only_a_refused_token_is_reported_as_one(
+            code in 200_u16..600,
+            is_json: bool,
+            is_empty: bool,
+            owner in prop::sample::select(OWNERS.to_vec()),
+            expected in prop::sample::select(EXPECTED.to_vec()),
+        ) {
+            let head = head(code, is_json.then_some(JSON), is_empty);
+            let status = match check_head(head, expected, owner) {
+                Ok(()) => code,
+                Err(failure) => failure.error_response().status.as_u16(),
+            };
+            let is_refusal = owner != Owner::Gateway && (code == 401 || code == 403);
+            prop_assert_eq!(status == 401 || status == 403, is_refusal);
+            prop_assert!(!is_refusal || status == code);
             prop_assert!(status != 407 && !(300..400).contains(&status));
             prop_assert!((200..300).contains(&code) || !(200..300).contains(&status));
         }

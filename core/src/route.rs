@@ -1,65 +1,69 @@
-//! Decides what a path asks for.
+//! Decides which endpoint or document a path names.
 //!
-//! Two spellings of a server's endpoint exist, each with and without a trailing slash, and all four are served as they stand: a
-//! redirect would lose the credentials (DSC-08). Whether a server of that name exists is not decided here.
+//! A server's endpoint has two spellings, each with and without a trailing slash. All four are
+//! served without a redirect, because clients drop credentials on redirects (DSC-08). Whether a
+//! server of that name exists is decided elsewhere.
 
 use alloc::{format, string::String};
 use core::fmt;
 
-/// What a path asks for.
+/// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'p> {
     /// An MCP endpoint.
     Mcp(Endpoint<'p>),
-    /// Protected-resource metadata of an MCP endpoint (RFC 9728 §3.1).
+    /// The protected resource metadata of an MCP endpoint (RFC 9728 §3.1).
     ProtectedResourceMetadata(Endpoint<'p>),
-    /// Authorization-server metadata for an endpoint (RFC 8414 §3.1), where the seed's challenge points.
+    /// The authorization server metadata of an endpoint (RFC 8414 §3.1), which the challenges of
+    /// profile `seed` name.
     AuthorizationServerMetadata(ServerEndpoint<'p>),
-    /// Whether the process is alive.
+    /// The liveness check: whether the process runs.
     Liveness,
-    /// Whether it takes requests.
+    /// The readiness check: whether the process accepts requests.
     Readiness,
-    /// Nothing of ours.
+    /// Nothing that the gateway serves.
     Unknown,
 }
 
 /// An MCP endpoint. Its `Display` form is the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint<'p> {
-    /// One server's.
+    /// The endpoint of one server.
     SingleServer(ServerEndpoint<'p>),
-    /// Several servers', however many are left of them (AGG-09).
+    /// An endpoint that serves several servers as one, even if only one server is left of them
+    /// (AGG-09).
     Aggregate(AggregateEndpoint<'p>),
 }
 
-/// A server's endpoint, in the spelling the client chose. Its `Display` form is the path.
+/// The endpoint of one server, in the spelling that the client used. Its `Display` form is the
+/// path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerEndpoint<'p> {
-    /// The name in the path; not looked up yet.
+    /// The server's name in the path. The server may not exist.
     pub server: &'p str,
-    /// `/{server}/mcp` rather than `/mcp/{server}`.
+    /// Whether the path is `/{server}/mcp` rather than `/mcp/{server}`.
     pub server_first: bool,
-    /// With a trailing slash.
+    /// Whether the path ends with a slash.
     pub trailing_slash: bool,
 }
 
-/// Several servers' endpoint. Its `Display` form is the path.
+/// An endpoint that serves several servers as one. Its `Display` form is the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AggregateEndpoint<'p> {
-    /// Which servers the path asks for.
+    /// The servers that the path selects.
     pub selection: ServerSelection<'p>,
-    /// With a trailing slash.
+    /// Whether the path ends with a slash.
     pub trailing_slash: bool,
 }
 
-/// Which servers a path asks for.
+/// The servers that the path of an aggregate endpoint selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerSelection<'p> {
     /// `/mcp`: every server that the caller may use.
     All,
-    /// `/mcp/a,b`: these, as they stand in the path.
+    /// `/mcp/a,b`: the servers with these names, separated by commas.
     Listed(&'p str),
-    /// `/toolset/NAME/mcp`
+    /// `/toolset/NAME/mcp`: the servers of a toolset.
     Toolset(&'p str),
 }
 
@@ -70,12 +74,15 @@ const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 
 impl<'p> Route<'p> {
-    /// Reads a path. No segment is decoded: a server's name has only characters that need no encoding (SEC-02).
+    /// Parses a path. Percent-encoding is not decoded, because no character of a server's name
+    /// needs it (SEC-02).
     ///
     /// ```
     /// use mcp_preflight_core::route::{Endpoint, Route};
     ///
-    /// let Route::Mcp(Endpoint::SingleServer(endpoint)) = Route::parse("/alpha/mcp/") else { panic!() };
+    /// let Route::Mcp(Endpoint::SingleServer(endpoint)) = Route::parse("/alpha/mcp/") else {
+    ///     panic!()
+    /// };
     /// assert_eq!((endpoint.server, endpoint.to_string().as_str()), ("alpha", "/alpha/mcp/"));
     /// assert_eq!(Route::parse("/mcp/alpha/../beta"), Route::Unknown);
     /// ```
@@ -86,14 +93,14 @@ impl<'p> Route<'p> {
             "/readyz" => return Self::Readiness,
             _ => {}
         }
-        let found = if let Some(rest) = path.strip_prefix(PROTECTED_RESOURCE) {
+        let route = if let Some(rest) = path.strip_prefix(PROTECTED_RESOURCE) {
             Endpoint::parse(rest).map(Self::ProtectedResourceMetadata)
         } else if let Some(rest) = path.strip_prefix(AUTHORIZATION_SERVER) {
             ServerEndpoint::parse(rest).map(Self::AuthorizationServerMetadata)
         } else {
             Endpoint::parse(path).map(Self::Mcp)
         };
-        found.unwrap_or(Self::Unknown)
+        route.unwrap_or(Self::Unknown)
     }
 }
 
@@ -116,12 +123,8 @@ impl fmt::Display for Endpoint<'_> {
 
 impl<'p> ServerEndpoint<'p> {
     fn parse(path: &'p str) -> Option<Self> {
-        let (inner, trailing_slash) = match path.strip_prefix('/')?.strip_suffix('/') {
-            Some(inner) => (inner, true),
-            None => (&path[1..], false),
-        };
-        let (first, second) = inner.split_once('/')?;
-        let (server, server_first) = match (first, second) {
+        let (segments, trailing_slash) = split_trailing_slash(path.strip_prefix('/')?);
+        let (server, server_first) = match segments.split_once('/')? {
             ("mcp", server) => (server, false),
             (server, "mcp") => (server, true),
             _ => return None,
@@ -129,44 +132,45 @@ impl<'p> ServerEndpoint<'p> {
         is_valid_name(server).then_some(Self { server, server_first, trailing_slash })
     }
 
-    /// Where the endpoint's protected-resource metadata is: the well-known segment goes between host and path (RFC 9728 §3.1).
+    /// The path of the endpoint's protected resource metadata: the well-known segments come before
+    /// the path (RFC 9728 §3.1).
     #[must_use]
-    pub fn protected_resource(&self) -> String {
+    pub fn protected_resource_metadata_path(&self) -> String {
         format!("{PROTECTED_RESOURCE}{self}")
     }
 
-    /// Where the seed's challenge leads.
+    /// The path of the authorization server metadata, which the challenges of profile `seed` name.
     #[must_use]
-    pub fn authorization_server(&self) -> String {
+    pub fn authorization_server_metadata_path(&self) -> String {
         format!("{AUTHORIZATION_SERVER}{self}")
     }
 }
 
 impl<'p> AggregateEndpoint<'p> {
-    /// Reads the path of several servers' endpoint.
+    /// Parses the path of an aggregate endpoint; `None` for any other path.
     #[must_use]
     pub fn parse(path: &'p str) -> Option<Self> {
-        let (inner, trailing_slash) = match path.strip_prefix('/')?.strip_suffix('/') {
-            Some(inner) => (inner, true),
-            None => (&path[1..], false),
-        };
-        let selection = if inner == "mcp" {
+        let (segments, trailing_slash) = split_trailing_slash(path.strip_prefix('/')?);
+        let selection = if segments == "mcp" {
             ServerSelection::All
-        } else if let Some(names) = inner.strip_prefix("mcp/") {
-            (names.contains(',') && names.split(',').all(is_valid_name))
-                .then_some(ServerSelection::Listed(names))?
+        } else if let Some(names) = segments.strip_prefix("mcp/") {
+            if !names.contains(',') || !names.split(',').all(is_valid_name) {
+                return None;
+            }
+            ServerSelection::Listed(names)
         } else {
-            let name = inner.strip_prefix("toolset/")?.strip_suffix("/mcp")?;
+            let name = segments.strip_prefix("toolset/")?.strip_suffix("/mcp")?;
             is_valid_name(name).then_some(ServerSelection::Toolset(name))?
         };
         Some(Self { selection, trailing_slash })
     }
 
-    /// Where the metadata is to which the refusal of one of its servers leads: that server's own (AGG-06), with this endpoint as the
-    /// resource, because that is the URL that the client used (RFC 9728 §3.3).
+    /// The path of the metadata that a challenge names if one server refuses: the metadata of that
+    /// server (AGG-06), with this endpoint in the query. The endpoint is the resource in that
+    /// document, because it is the URL that the client used (RFC 9728 §3.3).
     #[must_use]
-    pub fn protected_resource(&self, refusing: &ServerEndpoint<'_>) -> String {
-        format!("{}?resource={self}", refusing.protected_resource())
+    pub fn protected_resource_metadata_path(&self, refusing: &ServerEndpoint<'_>) -> String {
+        format!("{}?resource={self}", refusing.protected_resource_metadata_path())
     }
 }
 
@@ -192,8 +196,16 @@ impl fmt::Display for ServerEndpoint<'_> {
     }
 }
 
-/// Whether a text can be a server's name: 1 to 64 letters, digits, `-`, `_` and `.`, beginning with a letter or a digit, so that it
-/// stands in a path, a header or a log line as it is (CHL-14).
+fn split_trailing_slash(path: &str) -> (&str, bool) {
+    match path.strip_suffix('/') {
+        Some(path) => (path, true),
+        None => (path, false),
+    }
+}
+
+/// Whether a text can be the name of a server or a toolset: 1 to 64 letters, digits, `-`, `_` and
+/// `.`, starting with a letter or a digit. Such a name needs no escaping in a path, a header field
+/// or a log line (CHL-14).
 #[must_use]
 pub fn is_valid_name(text: &str) -> bool {
     text.len() <= 64
@@ -207,8 +219,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_not_quite_an_endpoint_is_not_one() {
-        let bad = [
+    fn malformed_paths_are_unknown() {
+        let malformed = [
             "",
             "/",
             "/mcp//",
@@ -226,22 +238,20 @@ mod tests {
             "/toolset//mcp",
             "/toolset/a/b/mcp",
         ];
-        for path in bad {
+        for path in malformed {
             assert_eq!(Route::parse(path), Route::Unknown, "{path}");
         }
         assert_eq!(Route::parse("/.well-known/oauth-protected-resource"), Route::Unknown);
     }
 
     #[test]
-    fn the_process_is_asked_about_itself_by_two_paths() {
-        assert_eq!(
-            (Route::parse("/healthz"), Route::parse("/readyz")),
-            (Route::Liveness, Route::Readiness)
-        );
+    fn liveness_and_readiness_have_their_own_paths() {
+        assert_eq!(Route::parse("/healthz"), Route::Liveness);
+        assert_eq!(Route::parse("/readyz"), Route::Readiness);
     }
 
     #[test]
-    fn several_servers_are_asked_for_in_three_ways() {
+    fn the_paths_of_aggregate_endpoints_are_parsed() {
         for path in [
             "/mcp",
             "/mcp/",
@@ -250,37 +260,50 @@ mod tests {
             "/toolset/support/mcp",
             "/toolset/support/mcp/",
         ] {
-            let Route::Mcp(place @ Endpoint::Aggregate(aggregate)) = Route::parse(path) else {
+            let Route::Mcp(endpoint @ Endpoint::Aggregate(aggregate)) = Route::parse(path) else {
                 panic!("{path}")
             };
             assert_eq!(aggregate.to_string(), path);
             let metadata = format!("/.well-known/oauth-protected-resource{path}");
-            assert_eq!(Route::parse(&metadata), Route::ProtectedResourceMetadata(place));
+            assert_eq!(Route::parse(&metadata), Route::ProtectedResourceMetadata(endpoint));
         }
-        let Some(every) = AggregateEndpoint::parse("/mcp") else { panic!() };
+    }
+
+    #[test]
+    fn the_metadata_of_a_refusing_server_has_the_endpoint_in_its_query() {
+        let all = AggregateEndpoint::parse("/mcp").unwrap();
+        let alpha = ServerEndpoint { server: "alpha", server_first: false, trailing_slash: false };
         assert_eq!(
-            every.protected_resource(&ServerEndpoint {
-                server: "alpha",
-                server_first: false,
-                trailing_slash: false
-            }),
+            all.protected_resource_metadata_path(&alpha),
             "/.well-known/oauth-protected-resource/mcp/alpha?resource=/mcp"
         );
     }
 
     proptest! {
         #[test]
-        fn an_endpoint_and_the_metadata_it_names_are_read_back(server in "[a-z0-9][a-z0-9_.-]{0,20}", server_first: bool, trailing_slash: bool) {
+        fn the_paths_of_an_endpoint_and_its_metadata_are_parsed(
+            server in "[a-z0-9][a-z0-9_.-]{0,20}",
+            server_first: bool,
+            trailing_slash: bool,
+        ) {
             prop_assume!(!RESERVED_NAMES.contains(&server.as_str()));
-            let endpoint = ServerEndpoint { server: &server, server_first, trailing_slash };
-            let (path, prm, asm) = (endpoint.to_string(), endpoint.protected_resource(), endpoint.authorization_server());
-            prop_assert_eq!(Route::parse(&path), Route::Mcp(Endpoint::SingleServer(endpoint)));
-            prop_assert_eq!(Route::parse(&prm), Route::ProtectedResourceMetadata(Endpoint::SingleServer(endpoint)));
-            prop_assert_eq!(Route::parse(&asm), Route::AuthorizationServerMetadata(endpoint));
+            let server_endpoint = ServerEndpoint { server: &server, server_first, trailing_slash };
+            let endpoint = Endpoint::SingleServer(server_endpoint);
+            let path = endpoint.to_string();
+            prop_assert_eq!(Route::parse(&path), Route::Mcp(endpoint));
+            let path = server_endpoint.protected_resource_metadata_path();
+            prop_assert_eq!(Route::parse(&path), Route::ProtectedResourceMetadata(endpoint));
+            let path = server_endpoint.authorization_server_metadata_path();
+            prop_assert_eq!(
+                Route::parse(&path),
+                Route::AuthorizationServerMetadata(server_endpoint)
+            );
         }
 
         #[test]
-        fn any_path_is_read_without_panic_and_names_only_names(path in "\\PC{0,30}|/[a-z/.%]{0,20}") {
+        fn any_path_is_parsed_without_panic_and_gives_only_valid_names(
+            path in "\\PC{0,30}|/[a-z/.%]{0,20}",
+        ) {
             if let Route::Mcp(Endpoint::SingleServer(endpoint)) = Route::parse(&path) {
                 prop_assert!(is_valid_name(endpoint.server));
                 prop_assert_eq!(endpoint.to_string(), path);

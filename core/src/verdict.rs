@@ -1,24 +1,26 @@
-//! Decides what a set of probe outcomes means for the request.
+//! Combines the outcomes of all probes into one verdict for the request.
 //!
-//! Knows nothing of how the outcomes were obtained, in which order they came, or how a refusal is worded.
+//! It does not know how outcomes were obtained, in which order they arrived, or how a refusal is
+//! rendered.
 
 use super::{access::ServerId, challenge::Profile, outcome::Outcome};
 
-/// What happens to the request.
+/// What the gateway does with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Let it through; the upstream itself will tell the truth.
+    /// Forward the request. The upstream's real response then decides.
     Proceed,
-    /// Answer 401 and lead the client to this server's discovery document.
+    /// Answer 401 with a challenge that names this server's protected resource metadata.
     Challenge(ServerId),
-    /// Answer 403 without a word about new tokens.
+    /// Answer 403 because this server refuses.
     Forbid(ServerId),
 }
 
-/// Judges a whole set of outcomes, whatever its order (AGG-01, AGG-06, AGG-07).
+/// Combines the outcomes of all probes, independent of their order (AGG-01, AGG-06, AGG-07).
 ///
-/// 401 outranks 403, because it can be cured and the cure then reveals the 403; an inconclusive outcome never refuses (fail open,
-/// OPN-01 to 12). Of several refusals of one rank, the server first in the configuration is named.
+/// 401 outranks 403: after re-authorization the 403, if it persists, is reported. An inconclusive
+/// outcome never rejects the request (fail open, OPN-01 to OPN-12). If several servers refuse with
+/// the same status, the first in the configuration is named.
 ///
 /// ```
 /// use mcp_preflight_core::{access::ServerId, outcome::Outcome, verdict::{Verdict, verdict}};
@@ -44,16 +46,16 @@ pub fn verdict(outcomes: impl IntoIterator<Item = (ServerId, Outcome)>) -> Verdi
     }
 }
 
-/// Judges the outcomes of several servers for a request that they answer together (AGG-01 to AGG-03).
+/// Combines the outcomes of the servers of an aggregate endpoint (AGG-01 to AGG-03).
 ///
-/// In profile `seed` any refusal refuses the request. In the others a refusal counts only where no server is left that may answer:
-/// then the request would end as an empty success, and is refused instead.
+/// In profile `seed` any refusal rejects the request. In the other profiles refusals reject the
+/// request only if every server refuses; an empty success would hide them.
 #[must_use]
-pub fn together(profile: Profile, outcomes: &[(ServerId, Outcome)]) -> Verdict {
+pub fn aggregate_verdict(profile: Profile, outcomes: &[(ServerId, Outcome)]) -> Verdict {
     let refuses = |outcome: Outcome| matches!(outcome, Outcome::Unauthorized | Outcome::Forbidden);
-    let some_left = outcomes.iter().any(|(_, outcome)| !refuses(*outcome));
+    let some_server_is_left = outcomes.iter().any(|(_, outcome)| !refuses(*outcome));
     match profile {
-        Profile::Mcp | Profile::Transparent if some_left => Verdict::Proceed,
+        Profile::Mcp | Profile::Transparent if some_server_is_left => Verdict::Proceed,
         Profile::Mcp | Profile::Transparent | Profile::Seed => verdict(outcomes.iter().copied()),
     }
 }
@@ -86,25 +88,39 @@ mod tests {
         prop::collection::vec(outcome, 0..8).prop_map(|all| (0..).map(ServerId).zip(all).collect())
     }
 
+    fn is_refusal(outcome: Outcome) -> bool {
+        matches!(outcome, Unauthorized | Forbidden)
+    }
+
     proptest! {
         #[test]
-        fn arrival_order_never_matters((set, shuffled) in outcomes().prop_flat_map(|set| (Just(set.clone()), Just(set).prop_shuffle()))) {
+        fn arrival_order_never_matters(
+            (set, shuffled) in outcomes().prop_flat_map(|set| {
+                (Just(set.clone()), Just(set).prop_shuffle())
+            }),
+        ) {
             prop_assert_eq!(verdict(set), verdict(shuffled));
         }
 
         #[test]
-        fn a_partial_answer_needs_somebody_to_give_it(set in outcomes()) {
-            let refused = set.iter().filter(|(_, o)| matches!(o, Unauthorized | Forbidden)).count();
-            prop_assert_eq!(together(Profile::Seed, &set), verdict(set.clone()));
-            prop_assert_eq!(together(Profile::Mcp, &set) == Verdict::Proceed, refused == 0 || refused < set.len());
+        fn an_aggregate_proceeds_if_a_server_is_left(set in outcomes()) {
+            let refusals = set.iter().filter(|(_, outcome)| is_refusal(*outcome)).count();
+            let proceeds = aggregate_verdict(Profile::Mcp, &set) == Verdict::Proceed;
+            prop_assert_eq!(proceeds, refusals == 0 || refusals < set.len());
+            prop_assert_eq!(aggregate_verdict(Profile::Seed, &set), verdict(set));
         }
 
         #[test]
-        fn only_a_refusal_refuses_and_the_named_server_is_one_that_did(set in outcomes()) {
+        fn a_verdict_names_a_server_that_refused(set in outcomes()) {
             match verdict(set.clone()) {
-                Verdict::Proceed => prop_assert!(set.iter().all(|(_, o)| matches!(o, Accepted | Inconclusive(_)))),
+                Verdict::Proceed => {
+                    prop_assert!(!set.iter().any(|(_, outcome)| is_refusal(*outcome)));
+                }
                 Verdict::Challenge(named) => prop_assert!(set.contains(&(named, Unauthorized))),
-                Verdict::Forbid(named) => prop_assert!(set.contains(&(named, Forbidden)) && !set.iter().any(|(_, o)| *o == Unauthorized)),
+                Verdict::Forbid(named) => {
+                    prop_assert!(set.contains(&(named, Forbidden)));
+                    prop_assert!(!set.iter().any(|(_, outcome)| *outcome == Unauthorized));
+                }
             }
         }
     }

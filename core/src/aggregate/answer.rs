@@ -4,10 +4,7 @@
 //! The codes are those of JSON-RPC 2.0 §5.1 and of MCP. Why a message cannot be served is decided
 //! elsewhere.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-};
+use alloc::string::{String, ToString};
 
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json, value::RawValue};
@@ -15,24 +12,18 @@ use serde_json::{Value, json, value::RawValue};
 use super::Undeliverable;
 use crate::{
     answer_status::{AnswerStatus, JsonAnswer},
-    envelope::{InvalidMessage, Message},
+    envelope::{InvalidMessage, Message, json_rpc_response},
     protocol_version::ProtocolVersion,
+    status::code,
 };
-
-/// JSON-RPC "Parse error".
-const PARSE_ERROR: i32 = -32700;
-/// JSON-RPC "Invalid Request".
-const INVALID_REQUEST: i32 = -32600;
-/// `UnsupportedProtocolVersion` of MCP 2026-07-28.
-const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
 
 /// The answer to a body that is not one JSON-RPC message: 400.
 #[must_use]
 pub fn invalid_message(invalid: InvalidMessage) -> JsonAnswer {
     let (code, text) = match invalid {
-        InvalidMessage::NotJson => (PARSE_ERROR, "the body is not JSON"),
-        InvalidMessage::NotAMessage => (
-            INVALID_REQUEST,
+        InvalidMessage::NotJson => (code::PARSE_ERROR, "the body is not JSON"),
+        InvalidMessage::NotOneMessage => (
+            code::INVALID_REQUEST,
             "the body is not one JSON-RPC message; an aggregate endpoint accepts no batches",
         ),
     };
@@ -42,7 +33,7 @@ pub fn invalid_message(invalid: InvalidMessage) -> JsonAnswer {
 /// The answer to a request whose `MCP-Protocol-Version` the gateway does not know: 400.
 #[must_use]
 pub fn unsupported_version(id: Option<&RawValue>, requested: &HeaderValue) -> JsonAnswer {
-    let mut error = error(UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version");
+    let mut error = error(code::UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version");
     error["data"] = json!({
         "supported": ProtocolVersion::ALL.map(ProtocolVersion::as_str),
         "requested": String::from_utf8_lossy(requested.as_bytes()),
@@ -57,7 +48,7 @@ pub fn unsupported_version(id: Option<&RawValue>, requested: &HeaderValue) -> Js
 /// response is answered with 400.
 #[must_use]
 pub fn undeliverable(message: &Message, reason: Undeliverable, is_stateless: bool) -> JsonAnswer {
-    let id = message.id().filter(|_| message.method().is_some());
+    let id = message.request_id();
     let status = match (id, reason) {
         (None, _) => StatusCode::BAD_REQUEST,
         (Some(_), Undeliverable::NoAggregateMeaning) if is_stateless => StatusCode::NOT_FOUND,
@@ -69,7 +60,7 @@ pub fn undeliverable(message: &Message, reason: Undeliverable, is_stateless: boo
 /// The answer to a request that succeeded. `result` is a serialized JSON value.
 #[must_use]
 pub fn result(message: &Message, result: &str) -> JsonAnswer {
-    JsonAnswer::content(response(message.id(), "result", result))
+    JsonAnswer::content(json_rpc_response(message.id(), "result", result))
 }
 
 fn error(code: i32, message: &str) -> Value {
@@ -79,14 +70,8 @@ fn error(code: i32, message: &str) -> Value {
 fn answer(status: StatusCode, id: Option<&RawValue>, error: &Value) -> JsonAnswer {
     JsonAnswer {
         status: AnswerStatus::new(status),
-        body: response(id, "error", &error.to_string()),
+        body: json_rpc_response(id, "error", &error.to_string()),
     }
-}
-
-/// A JSON-RPC response. The id is copied as it was written.
-fn response(id: Option<&RawValue>, member: &str, value: &str) -> String {
-    let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
-    format!(r#"{{"jsonrpc":"2.0",{id}"{member}":{value}}}"#)
 }
 
 #[cfg(test)]
@@ -105,7 +90,7 @@ mod tests {
     #[test]
     fn an_invalid_message_is_400_without_an_id() {
         for (invalid, code) in
-            [(InvalidMessage::NotJson, -32700), (InvalidMessage::NotAMessage, -32600)]
+            [(InvalidMessage::NotJson, -32700), (InvalidMessage::NotOneMessage, -32600)]
         {
             let (status, body) = status_and_body(&invalid_message(invalid));
             assert_eq!((status, &body["error"]["code"]), (400, &json!(code)));

@@ -5,10 +5,10 @@ use alloc::boxed::Box;
 
 use serde_json::{Value, value::RawValue};
 
-use crate::{envelope::RawObject, status::Failure};
-
-/// JSON-RPC "Method not found".
-const METHOD_NOT_FOUND: i64 = -32601;
+use crate::{
+    envelope::RawObject,
+    status::{Failure, code},
+};
 
 /// A JSON-RPC response of a server.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum Reply {
     /// The result.
     Result(Box<RawValue>),
     /// The code of the error, if it could be read.
-    Error(Option<i64>),
+    Error(Option<i32>),
 }
 
 impl Reply {
@@ -53,7 +53,7 @@ impl Reply {
     pub fn list_result(self) -> Result<Option<Box<RawValue>>, Failure> {
         match self {
             Self::Result(result) => Ok(Some(result)),
-            Self::Error(Some(METHOD_NOT_FOUND)) => Ok(None),
+            Self::Error(Some(code::METHOD_NOT_FOUND)) => Ok(None),
             Self::Error(_) => Err(Failure::NotMcp),
         }
     }

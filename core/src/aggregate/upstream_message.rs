@@ -105,7 +105,7 @@ pub fn opening_version(message: &Message) -> ProtocolVersion {
 /// The kind of response that a message to a server expects.
 #[must_use]
 pub fn expected_response(message: &Message) -> ExpectedResponse {
-    if message.id().is_some() && message.method().is_some() {
+    if message.request_id().is_some() {
         ExpectedResponse::Reply
     } else {
         ExpectedResponse::Acknowledgement

@@ -1,25 +1,26 @@
-//! Reads the challenges of a `WWW-Authenticate` value (RFC 9110 §11.6.1), and more than the grammar allows.
+//! Parses the challenges of a `WWW-Authenticate` value (RFC 9110 §11.6.1) leniently.
 //!
-//! Upstreams write challenges badly: unquoted URLs, several in one line, raw bytes. What can be understood is; the rest is skipped
-//! to the next comma, so that one bad challenge does not hide a good one (CHL-15, CHL-17).
+//! Upstreams send challenges that break the grammar: URLs without quotes, raw bytes, several
+//! challenges in one line. The parser skips what it cannot read up to the next comma, so that one
+//! malformed challenge does not hide a well-formed one (CHL-15, CHL-17).
 
 use alloc::{string::String, vec, vec::Vec};
 
 /// One challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// The scheme as it was written.
+    /// The authentication scheme, in the case in which it was sent.
     pub scheme: String,
-    /// What follows it.
+    /// The parameters of the scheme.
     pub parameters: Parameters,
 }
 
-/// What follows a scheme.
+/// The parameters of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parameters {
-    /// A single opaque value; empty where the scheme stands alone.
+    /// A single opaque value (`token68`). It is empty if nothing follows the scheme.
     Token68(String),
-    /// Names, in lower case, with their values unquoted. At least one.
+    /// At least one pair of a name, in lower case, and its value without quotes.
     List(Vec<(String, String)>),
 }
 
@@ -30,7 +31,7 @@ impl Challenge {
         self.scheme.eq_ignore_ascii_case("bearer")
     }
 
-    /// The value of a parameter; of several with one name the first.
+    /// The value of a parameter; the first one if several have the name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         match &self.parameters {
@@ -42,7 +43,8 @@ impl Challenge {
     }
 }
 
-/// Every challenge that can be made out in a field value. Bytes outside ASCII become replacement characters.
+/// Parses every readable challenge of a field value. Bytes outside ASCII become replacement
+/// characters.
 ///
 /// ```
 /// use mcp_preflight_core::challenge::parse;
@@ -66,7 +68,7 @@ pub fn parse(value: &[u8]) -> Vec<Challenge> {
     }
 }
 
-/// What is left to read.
+/// The unread rest of a value.
 #[derive(Clone, Copy)]
 struct Input<'v>(&'v [u8]);
 
@@ -82,7 +84,8 @@ impl<'v> Input<'v> {
         }
         let mut list = vec![self.parameter()?];
         loop {
-            // A comma ends a parameter or a challenge: the next parameter tells which.
+            // A comma ends a parameter or a challenge. It ends a parameter if another parameter
+            // follows.
             let mut ahead = *self;
             ahead.skip_list_separators();
             match ahead.parameter() {
@@ -93,7 +96,7 @@ impl<'v> Input<'v> {
         }
     }
 
-    /// An opaque value that is the whole item; empty where the scheme stands alone.
+    /// A `token68` that reaches to the end of the list item; empty if nothing follows the scheme.
     fn token68(&mut self) -> Option<String> {
         let mut ahead = *self;
         let run = ahead
@@ -122,7 +125,7 @@ impl<'v> Input<'v> {
                 ahead.0 = quoted;
                 ahead.quoted()?
             }
-            // Beyond the grammar: a URL without quotes, as the seed's own test has it.
+            // Beyond the grammar: a URL without quotes, as a test of LiteLLM change #27847 has it.
             None => text(ahead.run(|b| !b.is_ascii_whitespace() && b != b',').unwrap_or_default()),
         };
         ahead.skip_spaces();
@@ -132,7 +135,7 @@ impl<'v> Input<'v> {
         })
     }
 
-    /// The rest of a quoted string, unescaped; `None` where it does not end.
+    /// The rest of a quoted string, without escapes; `None` if the closing quote is missing.
     fn quoted(&mut self) -> Option<String> {
         let mut value = Vec::new();
         let mut bytes = self.0.iter().enumerate();
@@ -149,8 +152,8 @@ impl<'v> Input<'v> {
         None
     }
 
-    fn run(&mut self, belongs: impl Fn(u8) -> bool) -> Option<&'v [u8]> {
-        let end = self.0.iter().position(|b| !belongs(*b)).unwrap_or(self.0.len());
+    fn run(&mut self, accepts: impl Fn(u8) -> bool) -> Option<&'v [u8]> {
+        let end = self.0.iter().position(|b| !accepts(*b)).unwrap_or(self.0.len());
         let (run, rest) = self.0.split_at(end);
         self.0 = rest;
         (!run.is_empty()).then_some(run)
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn bearer_is_found_wherever_it_stands() {
+    fn a_bearer_challenge_is_found_at_any_position() {
         for value in [
             r#"Bearer realm="r""#,
             r#"bearer realm=r"#,
@@ -201,7 +204,7 @@ mod tests {
             r#", ,Bearer  realm="r", , scope="s""#,
             r#"Digest a="b", c=d, Bearer realm="r", Basic realm="z""#,
             r#"??? broken, Bearer realm="r""#,
-            r#"Basic realm="unended, Bearer realm="r""#,
+            r#"Basic realm="unclosed, Bearer realm="r""#,
         ] {
             let found =
                 bearer(value).unwrap_or_else(|| panic!("{value}: {:?}", parse(value.as_bytes())));
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unquoted_url_is_read() {
+    fn an_unquoted_url_is_parsed() {
         let found =
             bearer("Bearer authorization_uri=https://example.test/auth?a=b, error=invalid_token")
                 .unwrap();
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_and_repetitions() {
+    fn escapes_are_removed_and_the_first_of_two_equal_names_counts() {
         let found = bearer(r#"Bearer realm="a \"b\" \\c", Realm="second""#).unwrap();
         assert_eq!(found.parameter("realm"), Some(r#"a "b" \c"#));
     }
@@ -249,13 +252,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_by_the_grammar_is_read_back(all in prop::collection::vec(challenge(), 0..4)) {
-            let line = all.iter().map(written).collect::<Vec<_>>().join(", ");
-            prop_assert_eq!(parse(line.as_bytes()), all);
+        fn a_well_formed_value_is_parsed_completely(
+            challenges in prop::collection::vec(challenge(), 0..4),
+        ) {
+            let line = challenges.iter().map(written).collect::<Vec<_>>().join(", ");
+            prop_assert_eq!(parse(line.as_bytes()), challenges);
         }
 
         #[test]
-        fn any_bytes_are_read_without_panic_and_to_the_end(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        fn any_bytes_are_parsed_without_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..120),
+        ) {
             prop_assert!(parse(&bytes).iter().all(|challenge| !challenge.scheme.is_empty()));
         }
     }

@@ -1,7 +1,7 @@
-//! Writes the gateway's challenges, strictly by the grammar.
+//! Writes the gateway's challenges strictly by the grammar of RFC 9110 §11.6.1.
 //!
-//! Every value is quoted (CHL-03), every parameter stands once, and a carried value with bytes that a quoted string may not hold is
-//! dropped rather than mended (CHL-13).
+//! Every value is quoted (CHL-03) and every parameter appears once. A carried value that cannot be
+//! written as a quoted string is left out, not altered (CHL-13).
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
@@ -10,19 +10,23 @@ use http::HeaderValue;
 use super::{Challenge, DiscoveryUrls, Profile, parse};
 use crate::{credential::Owner, status::Failure};
 
-/// How long a challenge may get, in bytes; carried values that would make it longer are dropped (CHL-19). Longer ones are not passed on.
-const LIMIT: usize = 4096;
+/// The longest challenge in bytes. A carried value that would make the challenge longer is left out
+/// (CHL-19), and longer challenges of an upstream are not passed on.
+const MAX_LENGTH: usize = 4096;
 
-/// The challenge of the gateway itself, for a caller without a valid gateway key. It leads to no discovery document, because no
-/// authorization server hands out gateway keys; the realm tells it from an upstream's (CRD-17).
+/// The challenge for a caller without a valid gateway key. It has no discovery URL, because no
+/// authorization server issues gateway keys. Its realm distinguishes it from an upstream's
+/// challenge (CRD-17).
 #[must_use]
 pub fn for_gateway_key() -> HeaderValue {
     HeaderValue::from_static(r#"Bearer realm="mcp-preflight gateway key""#)
 }
 
-/// The challenges that go with a failure, given the lines of the upstream's own; none where there are none to give, or only [`for_gateway_key`]'s.
+/// The challenges for a failure, given the upstream's challenge lines. Empty if the failure has
+/// none of its own; a 401 without one gets [`for_gateway_key`].
 ///
-/// In profile `transparent` they are the upstream's lines, byte for byte and none added, if it sent any (CHL-08).
+/// In profile `transparent` they are the upstream's lines, unchanged and complete, if it sent any
+/// (CHL-08).
 #[must_use]
 pub fn for_failure(
     failure: Failure,
@@ -30,30 +34,31 @@ pub fn for_failure(
     discovery: &DiscoveryUrls,
     upstream: &[HeaderValue],
 ) -> Vec<HeaderValue> {
-    let refusal =
+    let by_upstream =
         matches!(failure, Failure::Unauthorized | Failure::TokenRequired | Failure::Forbidden);
     let length = upstream.iter().map(HeaderValue::len).sum::<usize>();
-    if refusal && profile == Profile::Transparent && (1..=LIMIT).contains(&length) {
+    if by_upstream && profile == Profile::Transparent && (1..=MAX_LENGTH).contains(&length) {
         return upstream.to_vec();
     }
-    let read: Vec<Challenge> = upstream.iter().flat_map(|line| parse(line.as_bytes())).collect();
-    let written = match failure {
+    let parsed: Vec<Challenge> = upstream.iter().flat_map(|line| parse(line.as_bytes())).collect();
+    let challenge = match failure {
         Failure::Unauthorized => {
-            Some(unauthorized(profile, discovery, &read, Owner::CallerWithToken))
+            Some(unauthorized(profile, discovery, &parsed, Owner::CallerWithToken))
         }
         Failure::TokenRequired | Failure::UnusableAuthorization => {
-            Some(unauthorized(profile, discovery, &read, Owner::CallerWithoutToken))
+            Some(unauthorized(profile, discovery, &parsed, Owner::CallerWithoutToken))
         }
-        Failure::Forbidden => step_up(profile, discovery, &read),
+        Failure::Forbidden => step_up(profile, discovery, &parsed),
         _ => None,
     };
-    written.into_iter().collect()
+    challenge.into_iter().collect()
 }
 
-/// The challenge for a 401 that an upstream caused, or that it would cause (STA-01, STA-03, CHL-04 to CHL-06).
+/// The challenge for a 401 that an upstream sent or would send (STA-01, STA-03, CHL-04 to CHL-06).
 ///
-/// `error` is `invalid_token` where a token was refused and absent where none was sent (CHL-11, CHL-12). Of the upstream's own
-/// challenges nothing is taken in profile `seed`; elsewhere the first Bearer's `scope`, `error` and `realm` are.
+/// `error` is `invalid_token` if the caller sent a token, and absent if it sent none (CHL-11,
+/// CHL-12). Profile `seed` takes nothing from the upstream's challenges. The other profiles take
+/// `scope`, `error` and `realm` from the first Bearer challenge.
 #[must_use]
 pub fn unauthorized(
     profile: Profile,
@@ -61,10 +66,10 @@ pub fn unauthorized(
     upstream: &[Challenge],
     owner: Owner,
 ) -> HeaderValue {
-    let theirs = upstream
+    let bearer = upstream
         .iter()
         .find(|challenge| profile != Profile::Seed && challenge.is_bearer());
-    let carried = |name| theirs.and_then(|challenge| challenge.parameter(name));
+    let carried = |name| bearer.and_then(|challenge| challenge.parameter(name));
 
     let mut line = Line::new("Bearer");
     if profile == Profile::Seed {
@@ -85,36 +90,41 @@ pub fn unauthorized(
     line.finish()
 }
 
-/// The challenge for a 403 that asks for more scope (MCP 2025-11-25, RFC 6750 §3.1), where the profile has it and the upstream said
-/// so with a scope; otherwise a 403 is bare, so that no client fetches the same token again (STA-06 to STA-08).
+/// The challenge for a 403 that asks for more scope (MCP 2025-11-25, RFC 6750 §3.1).
+///
+/// `None` in profile `seed`, and if the upstream did not send `insufficient_scope` with a scope. A
+/// 403 without a challenge does not make a client obtain the same token again (STA-06 to STA-08).
 #[must_use]
 pub fn step_up(
     profile: Profile,
     discovery: &DiscoveryUrls,
     upstream: &[Challenge],
 ) -> Option<HeaderValue> {
-    let asks = |challenge: &&Challenge| {
+    let asks_for_scope = |challenge: &&Challenge| {
         challenge.is_bearer() && challenge.parameter("error") == Some("insufficient_scope")
     };
-    let theirs = upstream.iter().find(|challenge| profile != Profile::Seed && asks(challenge))?;
-    let scope = theirs.parameter("scope").filter(|scope| !scope.trim().is_empty())?;
+    let bearer = upstream
+        .iter()
+        .find(|challenge| profile != Profile::Seed && asks_for_scope(challenge))?;
+    let scope = bearer.parameter("scope").filter(|scope| !scope.trim().is_empty())?;
 
     let mut line = Line::new("Bearer");
     line.add("resource_metadata", &discovery.resource_metadata);
     line.add("error", "insufficient_scope");
     line.add("scope", scope);
-    if let Some(description) = theirs.parameter("error_description") {
+    if let Some(description) = bearer.parameter("error_description") {
         line.add("error_description", description);
     }
     Some(line.finish())
 }
 
-/// The codes of RFC 6750 §3.1 that go with a 401; others may be typing errors or text.
+/// Whether a text is an error code of RFC 6750 §3.1. Other values may be misspelled, so they are
+/// not carried over.
 fn is_error_code(error: &str) -> bool {
     ["invalid_token", "invalid_request", "insufficient_scope"].contains(&error)
 }
 
-/// A challenge in the making: ASCII, and of one line, by construction.
+/// A challenge that is being written: always visible ASCII and spaces in one line.
 struct Line {
     text: String,
     empty: bool,
@@ -125,14 +135,14 @@ impl Line {
         Self { text: scheme.to_owned(), empty: true }
     }
 
-    /// Adds a parameter, unless its value cannot stand in a quoted string or would make the line too long.
+    /// Adds a parameter, unless its value cannot be quoted or would make the line too long.
     fn add(&mut self, name: &str, value: &str) {
         if !value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
             return;
         }
         let value = value.replace('\\', "\\\\").replace('"', "\\\"");
         let parameter = format!("{} {name}=\"{value}\"", if self.empty { "" } else { "," });
-        if self.text.len() + parameter.len() <= LIMIT {
+        if self.text.len() + parameter.len() <= MAX_LENGTH {
             self.text.push_str(&parameter);
             self.empty = false;
         }
@@ -140,7 +150,7 @@ impl Line {
 
     fn finish(self) -> HeaderValue {
         HeaderValue::from_maybe_shared(self.text)
-            .expect("visible ASCII and spaces only: `add` takes nothing else")
+            .expect("`add` accepts only visible ASCII and spaces")
     }
 }
 
@@ -157,74 +167,65 @@ mod tests {
     }
 
     #[test]
-    fn the_wording_of_each_refusal() {
-        let upstream = parse(br#"Bearer realm="r", scope="a b", error="invalid_token", resource_metadata="https://up.test/""#);
-        let asks = parse(br#"Bearer error="insufficient_scope", scope="admin""#);
-        let mut lines = vec![format!("own             {}", for_gateway_key().to_str().unwrap())];
+    fn challenges_by_profile() {
+        let upstream = parse(
+            br#"Bearer realm="r", scope="a b", error="invalid_token", resource_metadata="https://up.test/""#,
+        );
+        let more_scope = parse(br#"Bearer error="insufficient_scope", scope="admin""#);
+        let mut lines = vec![format!("gateway key  {}", for_gateway_key().to_str().unwrap())];
         for profile in [Profile::Seed, Profile::Mcp] {
             for owner in [Owner::CallerWithToken, Owner::CallerWithoutToken] {
                 let value = unauthorized(profile, &discovery(), &upstream, owner);
                 lines.push(format!("{profile:?} {owner:?}  {}", value.to_str().unwrap()));
             }
-            let value = step_up(profile, &discovery(), &asks);
-            lines.push(format!(
-                "{profile:?} step-up  {}",
-                value.as_ref().map_or("(bare)", |v| v.to_str().unwrap())
-            ));
+            let value = step_up(profile, &discovery(), &more_scope);
+            let value = value.as_ref().map_or("(no challenge)", |value| value.to_str().unwrap());
+            lines.push(format!("{profile:?} step-up  {value}"));
         }
         insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]
-    fn a_transparent_gateway_passes_the_upstreams_lines_on() {
+    fn profile_transparent_passes_the_upstreams_lines_on() {
         let lines =
             ["Bearer realm=r", "DPoP algs=\"ES256\"", "Basic"].map(HeaderValue::from_static);
-        let given = |failure, lines: &[HeaderValue]| {
-            for_failure(failure, Profile::Transparent, &discovery(), lines)
+        let challenges = |failure, upstream: &[HeaderValue]| {
+            for_failure(failure, Profile::Transparent, &discovery(), upstream)
         };
-        assert_eq!(given(Failure::Unauthorized, &lines), lines);
-        assert_eq!(given(Failure::Forbidden, &lines), lines);
+        assert_eq!(challenges(Failure::Unauthorized, &lines), lines);
+        assert_eq!(challenges(Failure::Forbidden, &lines), lines);
         assert_eq!(
-            given(Failure::UnusableAuthorization, &lines).len(),
+            challenges(Failure::UnusableAuthorization, &lines).len(),
             1,
-            "the upstream was not asked"
+            "the gateway refused before any upstream was sent the request"
         );
-        assert_eq!(given(Failure::Forbidden, &[]), Vec::<HeaderValue>::new());
-        let long = [HeaderValue::try_from("x".repeat(LIMIT + 1)).unwrap()];
-        for own in [given(Failure::Unauthorized, &[]), given(Failure::Unauthorized, &long)] {
-            assert_eq!(
-                own,
-                [unauthorized(Profile::Mcp, &discovery(), &[], Owner::CallerWithToken)]
-            );
-        }
+        assert_eq!(challenges(Failure::Forbidden, &[]), Vec::<HeaderValue>::new());
+        let too_long = [HeaderValue::try_from("x".repeat(MAX_LENGTH + 1)).unwrap()];
+        let own = unauthorized(Profile::Mcp, &discovery(), &[], Owner::CallerWithToken);
+        assert_eq!(challenges(Failure::Unauthorized, &[]), std::slice::from_ref(&own));
+        assert_eq!(challenges(Failure::Unauthorized, &too_long), [own]);
     }
 
     #[test]
-    fn each_failure_has_the_challenge_that_goes_with_it() {
-        let asks = HeaderValue::from_static(r#"Bearer error="insufficient_scope", scope="admin""#);
-        let read = parse(asks.as_bytes());
-        let of = |failure| {
-            for_failure(failure, Profile::Mcp, &discovery(), core::slice::from_ref(&asks))
-        };
-        assert_eq!(
-            of(Failure::Unauthorized),
-            [unauthorized(Profile::Mcp, &discovery(), &read, Owner::CallerWithToken)]
-        );
+    fn each_failure_has_its_challenge() {
+        let upstream =
+            [HeaderValue::from_static(r#"Bearer error="insufficient_scope", scope="admin""#)];
+        let parsed = parse(upstream[0].as_bytes());
+        let challenges = |failure| for_failure(failure, Profile::Mcp, &discovery(), &upstream);
+        let unauthorized = |owner| unauthorized(Profile::Mcp, &discovery(), &parsed, owner);
+        assert_eq!(challenges(Failure::Unauthorized), [unauthorized(Owner::CallerWithToken)]);
         for failure in [Failure::TokenRequired, Failure::UnusableAuthorization] {
-            assert_eq!(
-                of(failure),
-                [unauthorized(Profile::Mcp, &discovery(), &read, Owner::CallerWithoutToken)]
-            );
+            assert_eq!(challenges(failure), [unauthorized(Owner::CallerWithoutToken)]);
         }
         assert_eq!(
-            Some(&of(Failure::Forbidden)[0]),
-            step_up(Profile::Mcp, &discovery(), &read).as_ref()
+            Some(&challenges(Failure::Forbidden)[0]),
+            step_up(Profile::Mcp, &discovery(), &parsed).as_ref()
         );
-        assert_eq!(of(Failure::NotMcp), Vec::<HeaderValue>::new());
+        assert_eq!(challenges(Failure::NotMcp), Vec::<HeaderValue>::new());
     }
 
     #[test]
-    fn an_error_that_nobody_knows_is_not_carried() {
+    fn an_unknown_error_code_is_not_carried_over() {
         for (theirs, ours) in [
             ("invalid_request", "invalid_request"),
             ("invalid_tokn", "invalid_token"),
@@ -237,47 +238,62 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_as_long_as_it_may_be_and_no_longer() {
-        let of_length = |length: usize| {
+    fn a_line_is_never_longer_than_the_limit() {
+        let length_without_b = r#"Bearer a="""#.len() + 100;
+        let write = |length: usize| {
             let mut line = Line::new("Bearer");
             line.add("a", &"x".repeat(100));
-            line.add("b", &"x".repeat(length - r#"Bearer a="", b="""#.len() - 100));
+            line.add("b", &"x".repeat(length - length_without_b - r#", b="""#.len()));
             line.finish().len()
         };
-        assert_eq!((of_length(LIMIT), of_length(LIMIT + 1)), (LIMIT, r#"Bearer a="""#.len() + 100));
+        assert_eq!(write(MAX_LENGTH), MAX_LENGTH);
+        assert_eq!(write(MAX_LENGTH + 1), length_without_b);
     }
 
     #[test]
-    fn a_403_asks_for_scope_only_where_the_upstream_named_one() {
-        for bare in [
+    fn a_403_asks_for_scope_only_if_the_upstream_named_one() {
+        for upstream in [
             &b"Bearer error=\"insufficient_scope\""[..],
             b"Bearer error=\"insufficient_scope\", scope=\" \"",
             b"Bearer scope=a",
             b"Basic error=\"insufficient_scope\", scope=a",
         ] {
-            assert_eq!(step_up(Profile::Mcp, &discovery(), &parse(bare)), None);
+            assert_eq!(step_up(Profile::Mcp, &discovery(), &parse(upstream)), None);
         }
     }
 
+    /// A 401 in profile `mcp` for an upstream that sent this value.
+    fn written_for(upstream: &[u8]) -> String {
+        let upstream = parse(upstream);
+        let line = unauthorized(Profile::Mcp, &discovery(), &upstream, Owner::CallerWithToken);
+        line.to_str().unwrap().to_owned()
+    }
+
     proptest! {
-        /// Whatever an upstream writes, one well-formed Bearer challenge comes out, and it leads to the gateway.
+        /// For any upstream challenge the gateway writes one well-formed Bearer challenge with its
+        /// own discovery URL.
         #[test]
-        fn hostile_challenges_are_tamed(hostile in prop::collection::vec(any::<u8>(), 0..200), long in 0_usize..6000) {
-            for (from, value) in [("bytes", hostile.clone()), ("bearer", [b"Bearer scope=\"", &hostile[..], b"\""].concat()), ("long", format!("Bearer realm=\"{}\"", "x".repeat(long)).into_bytes())] {
-                let line = unauthorized(Profile::Mcp, &discovery(), &parse(&value), Owner::CallerWithToken);
-                let line = line.to_str().unwrap();
-                let read = parse(line.as_bytes());
-                prop_assert_eq!(read.len(), 1, "{} {}", from, line);
-                prop_assert_eq!(read[0].parameter("resource_metadata"), Some("https://gw.test/prm"));
-                prop_assert!(line.len() <= LIMIT);
+        fn any_upstream_challenge_gives_one_well_formed_challenge(
+            hostile in prop::collection::vec(any::<u8>(), 0..200),
+            length in 0_usize..6000,
+        ) {
+            let scope = [b"Bearer scope=\"", &hostile[..], b"\""].concat();
+            let long = format!("Bearer realm=\"{}\"", "x".repeat(length)).into_bytes();
+            for value in [hostile, scope, long] {
+                let line = written_for(&value);
+                let parsed = parse(line.as_bytes());
+                prop_assert_eq!(parsed.len(), 1, "{}", line);
+                let resource_metadata = parsed[0].parameter("resource_metadata");
+                prop_assert_eq!(resource_metadata, Some("https://gw.test/prm"));
+                prop_assert!(line.len() <= MAX_LENGTH);
             }
         }
 
         #[test]
-        fn a_carried_scope_survives_the_round_trip(scope in "[a-z:]{1,10}( [a-z:]{1,10}){0,3}") {
-            let line = unauthorized(Profile::Mcp, &discovery(), &parse(format!("Bearer scope=\"{scope}\"").as_bytes()), Owner::CallerWithToken);
-            let read = parse(line.as_bytes());
-            prop_assert_eq!(read[0].parameter("scope"), Some(scope.as_str()));
+        fn a_scope_is_carried_over_unchanged(scope in "[a-z:]{1,10}( [a-z:]{1,10}){0,3}") {
+            let line = written_for(format!("Bearer scope=\"{scope}\"").as_bytes());
+            let parsed = parse(line.as_bytes());
+            prop_assert_eq!(parsed[0].parameter("scope"), Some(scope.as_str()));
         }
     }
 }
