@@ -212,6 +212,9 @@ fn serve_connection(
     let serving = graceful.watch(connection);
     tokio::spawn(async move {
         tokio::select! {
+            // First: once the deadline has passed, other tasks of the request are dropped, and
+            // `serving` could then still write the resulting error as a response.
+            biased;
             () = cut_off.cancelled() => {}
             ended = serving => if let Err(error) = ended {
                 tracing::debug!(%error, "a client's connection ended early");
