@@ -91,7 +91,7 @@ fn list_and_explain_answer() {
 #[test]
 fn a_run_as_expected_is_0() {
     let only = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / *";
-    let output = called(&["run", "--seed", "7", "--only", only]);
+    let output = called(&["run", "--random-seed", "7", "--only", only]);
     insta::assert_snapshot!("report_of_a_pass", redacted(&said(&output)));
     assert_eq!(output.status.code(), Some(0));
 }
@@ -101,7 +101,7 @@ fn a_failure_is_1_and_shown_on_both_faces() {
     let run = [
         "run",
         "builtin:defect/403-as-401",
-        "--seed",
+        "--random-seed",
         "7",
         "--only",
         "STA-05",

@@ -157,8 +157,8 @@ fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
     };
     // A stranger may do what is not wrong and not what was asked for; ours may not.
     let lax = case.findings.iter().filter(|finding| finding.verdict == Verdict::NonStrict);
-    let lax = lax.map(|Finding { requirement, rule, observable, expected, seen, .. }| {
-        format!("NON-STRICT  {requirement}  by rule {rule}\nexpected {observable} {expected}\nseen     {observable} {seen}\n")
+    let lax = lax.map(|Finding { requirement, rule, observable, expected, actual, .. }| {
+        format!("NON-STRICT  {requirement}  by rule {rule}\nexpected {observable} {expected}\nactual   {observable} {actual}\n")
     });
     let failures = report::in_full(run, about) + &lax.collect::<String>();
     if failures.is_empty() { Ok(()) } else { Err(failures.into()) }

@@ -50,7 +50,7 @@ fn page(name: &str, implementation: &str) -> PathBuf {
             "--profile",
             "seed",
         ])
-        .args(["--seed", "7", "--report", &report])
+        .args(["--random-seed", "7", "--report", &report])
         .output()
         .expect("the binary runs");
     assert!(output.status.code().is_some_and(|code| code < 2));
@@ -105,7 +105,7 @@ fn a_case_opens_with_both_faces_its_expectation_and_its_source() {
     assert!(dialog.contains("open=\"\""), "it is open");
     for what in [
         matrix_case,
-        "<code>status</code> expected <code>403</code>, seen <code>401</code>",
+        "<code>status</code> expected <code>403</code>, actual <code>401</code>",
         "rule forbidden-is-403 · LiteLLM change #27847, step 11 · RFC 9110 §15.5.4",
         "At the client",
         "gateway answers",

@@ -132,9 +132,9 @@ enum Command {
     /// Start the mock upstreams alone, print what an implementation must be configured with, and serve until Ctrl-C.
     #[command(visible_alias = "fleet")]
     Upstreams {
-        /// What the secrets derive from.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// The random seed from which keys, tokens and canary values are derived.
+        #[arg(long, alias = "seed", value_name = "NUMBER", default_value_t = 1)]
+        random_seed: u64,
         /// Print the plan as JSON.
         #[arg(long)]
         json: bool,
@@ -180,9 +180,9 @@ struct RunArgs {
     /// gateway that is overrun is judged for that.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// What secrets and canaries derive from; random unless given, and named in the report.
-    #[arg(long)]
-    seed: Option<u64>,
+    /// The random seed from which keys, tokens and canary values are derived; the report names it [default: chosen at random].
+    #[arg(long, alias = "seed", value_name = "NUMBER")]
+    random_seed: Option<u64>,
     /// Write the run to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -281,7 +281,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions { shell } => completions::completions(shell),
         Command::List { what } => list::list(what),
         Command::Explain { id } => explain::explain(&id),
-        Command::Upstreams { seed, json } => upstreams::upstreams(seed, json).await,
+        Command::Upstreams { random_seed, json } => upstreams::upstreams(random_seed, json).await,
     };
     ExitCode::from(exit.code())
 }

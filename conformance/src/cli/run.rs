@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         return Exit::Expected;
     }
     let interrupted = interruption();
-    let upstreams = match MockUpstreams::start(prepared.header.seed).await {
+    let upstreams = match MockUpstreams::start(prepared.header.random_seed).await {
         Ok(upstreams) => Arc::new(upstreams),
         Err(error) => {
             return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
     let runner = Runner::new(
         &prepared.target,
         upstreams,
-        prepared.header.seed,
+        prepared.header.random_seed,
         &prepared.options,
         &say,
         &counts,
@@ -186,7 +186,7 @@ impl Prepared {
         };
         let header = Header::new(
             &target,
-            arguments.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
+            arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             selection.in_words(),
         );
         Ok(Self { target, baseline, parts, options, header })

@@ -35,9 +35,9 @@ pub(super) struct SmokeArgs {
     /// The implementation whose layout and routes the one behind a url: has.
     #[arg(long, value_name = "IMPLEMENTATION")]
     like: Option<String>,
-    /// What secrets and canaries derive from.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// The random seed from which keys, tokens and canary values are derived.
+    #[arg(long, alias = "seed", value_name = "NUMBER", default_value_t = 1)]
+    random_seed: u64,
 }
 
 /// Tries the positive controls and says what is wrong with each that fails.
@@ -48,7 +48,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
         Err(error) => return complain(Exit::Usage, &error),
     };
     let interrupted = interruption();
-    let upstreams = match MockUpstreams::start(arguments.seed).await {
+    let upstreams = match MockUpstreams::start(arguments.random_seed).await {
         Ok(upstreams) => Arc::new(upstreams),
         Err(error) => {
             return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
@@ -69,7 +69,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     };
     let counts = |_: &_| false;
     let runner =
-        Runner::new(&target, Arc::clone(&upstreams), arguments.seed, &options, &say, &counts);
+        Runner::new(&target, Arc::clone(&upstreams), arguments.random_seed, &options, &say, &counts);
     tokio::select! {
         exit = Box::pin(all(&runner, &target, &upstreams)) => exit,
         () = interrupted => Exit::Interrupted,

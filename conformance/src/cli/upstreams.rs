@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Prints the plan and serves until it is interrupted.
-pub(super) async fn upstreams(seed: u64, json: bool) -> Exit {
+pub(super) async fn upstreams(random_seed: u64, json: bool) -> Exit {
     let interrupted = interruption();
-    let upstreams = match MockUpstreams::start(seed).await {
+    let upstreams = match MockUpstreams::start(random_seed).await {
         Ok(upstreams) => upstreams,
         Err(error) => {
             return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));

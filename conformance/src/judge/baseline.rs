@@ -214,8 +214,8 @@ fn new(assessment: &Assessment<'_>) -> Vec<String> {
                 String::new()
             };
             let reason = format!(
-                "{}: expected {}, seen {}, in {about}{more}",
-                finding.observable, finding.expected, finding.seen
+                "{}: expected {}, actual {}, in {about}{more}",
+                finding.observable, finding.expected, finding.actual
             );
             Some(format!(
                 "requirement = \"{requirement}\"\nverdict = \"{verdict}\"\nreason = {}\n",
@@ -289,7 +289,7 @@ reason = "answers 200 with an empty list"
             verdict: Verdict::Fail,
             observable: "status".into(),
             expected: "403".into(),
-            seen: "a \"quote\"".into(),
+            actual: "a \"quote\"".into(),
         };
         let unexpected =
             vec![("a matrix case".to_owned(), &finding), ("another".to_owned(), &finding)];
@@ -312,7 +312,7 @@ reason = "answers 200 with an empty list"
         );
         assert_eq!(
             again.known[2].reason,
-            "status: expected 403, seen a \"quote\", in a matrix case, and 1 more"
+            "status: expected 403, actual a \"quote\", in a matrix case, and 1 more"
         );
     }
 }

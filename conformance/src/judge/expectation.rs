@@ -125,14 +125,14 @@ fn of_requirements(
     say: impl Fn(&Requirement) -> (Verdict, String, String, String),
 ) -> Vec<Finding> {
     let finding = |requirement: &Requirement| {
-        let (verdict, observable, expected, seen) = say(requirement);
+        let (verdict, observable, expected, actual) = say(requirement);
         Finding {
             requirement: requirement.id.clone(),
             rule: id.to_owned(),
             verdict,
             observable,
             expected,
-            seen,
+            actual,
         }
     };
     expectation

@@ -16,10 +16,10 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What was looked at.
     pub observable: String,
-    /// What it should have said.
+    /// The accepted values.
     pub expected: String,
-    /// What it said, or why that is not known.
-    pub seen: String,
+    /// The observed value, or the reason why it is unknown.
+    pub actual: String,
 }
 
 /// The finding that nothing was expected to be seen, and something was.
@@ -28,7 +28,7 @@ pub fn missed(
     requirement: &str,
     rule: &str,
     observable: &str,
-    seen: &str,
+    actual: &str,
     subject: &Subject<'_>,
 ) -> Option<Finding> {
     let found = Catalogue::embedded().get(requirement)?;
@@ -43,7 +43,7 @@ pub fn missed(
         },
         observable: observable.to_owned(),
         expected: "nothing".to_owned(),
-        seen: seen.to_owned(),
+        actual: actual.to_owned(),
     })
 }
 
@@ -52,7 +52,7 @@ pub(super) fn distrust(findings: &mut [Finding]) {
     for finding in findings {
         if !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip) {
             finding.verdict = Verdict::Untestable;
-            finding.seen = format!("{}, and the call behind it failed", finding.seen);
+            finding.actual = format!("{}, and the call behind it failed", finding.actual);
         }
     }
 }

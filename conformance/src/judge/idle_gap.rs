@@ -17,7 +17,7 @@ pub const REQUIREMENT: &str = "GATE-12";
 pub fn judge(late: &[Arrival], control: bool) -> Option<Finding> {
     Catalogue::embedded().get(REQUIREMENT)?;
     let asked = late.iter().find(|arrival| arrival.method != "DELETE");
-    let (verdict, seen) = match asked {
+    let (verdict, actual) = match asked {
         Some(arrival) => {
             let message = arrival.rpc_method.as_deref().unwrap_or_default();
             (
@@ -39,6 +39,6 @@ pub fn judge(late: &[Arrival], control: bool) -> Option<Finding> {
         verdict,
         observable: "asked-in-the-background".to_owned(),
         expected: "nothing".to_owned(),
-        seen,
+        actual,
     })
 }

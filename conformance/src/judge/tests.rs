@@ -214,7 +214,7 @@ fn a_finding_says_what_was_expected_and_seen() {
         judge_trace(RuleBook::embedded(), &matrix_case("401-full"), &context(), &trace(403, true));
     let finding = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
     assert_eq!(
-        (finding.observable.as_str(), finding.expected.as_str(), finding.seen.as_str()),
+        (finding.observable.as_str(), finding.expected.as_str(), finding.actual.as_str()),
         ("status", "401", "403")
     );
     assert_eq!(finding.rule, "a-refused-token-is-401");
@@ -227,7 +227,7 @@ fn finding(requirement: &str, verdict: Verdict) -> Finding {
         verdict,
         observable: "status".into(),
         expected: String::new(),
-        seen: String::new(),
+        actual: String::new(),
     }
 }
 
@@ -269,7 +269,7 @@ fn a_mute_case_decides_nothing_where_another_speaks() {
         verdict,
         observable: String::new(),
         expected: String::new(),
-        seen: String::new(),
+        actual: String::new(),
     };
     let of = |verdicts: &[Verdict]| {
         let findings: Vec<Finding> = verdicts.iter().copied().map(finding).collect();

@@ -23,7 +23,7 @@ pub fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Finding> 
             .into_iter()
             .flat_map(|(sink, text)| find(secrets, sink, text))
     };
-    let (verdict, seen) = match leaks().next() {
+    let (verdict, actual) = match leaks().next() {
         Some(leak) => (Verdict::Fail, leak),
         None if output.trim().is_empty() => (Verdict::Untestable, "no output at all".to_owned()),
         None => (Verdict::Pass, "nothing".to_owned()),
@@ -34,7 +34,7 @@ pub fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Finding> 
         verdict,
         observable: "secret-in-output".to_owned(),
         expected: "nothing".to_owned(),
-        seen,
+        actual,
     })
 }
 
@@ -79,7 +79,7 @@ mod tests {
     fn a_secret_is_found_with_its_line_and_its_spelling() {
         let seen = |output: &str, metrics: &str| {
             judge(output, metrics, &secrets())
-                .map(|finding| finding.seen)
+                .map(|finding| finding.actual)
                 .unwrap_or_default()
         };
         let log = |line: &str| seen(&format!("an innocent line\n{line} and more\n"), "");

@@ -83,7 +83,7 @@ pub(super) fn canonical(run: &Run) -> String {
             findings: findings
                 .iter()
                 .filter(told)
-                .map(|finding| Finding { seen: plain.text(&finding.seen), ..finding.clone() })
+                .map(|finding| Finding { actual: plain.text(&finding.actual), ..finding.clone() })
                 .collect(),
             client,
             upstream,

@@ -41,7 +41,7 @@ impl Failure<'_> {
             "expected",
             &format!("{} {}, by rule {}", finding.observable, finding.expected, finding.rule),
         );
-        row(text, "seen", &format!("{} {}", finding.observable, finding.seen));
+        row(text, "actual", &format!("{} {}", finding.observable, finding.actual));
         for said in face::client(trace) {
             row(text, "client", &said);
         }

@@ -23,7 +23,7 @@ struct Document<'a> {
     suite: &'a str,
     catalogue: &'a str,
     implementation: Implementation<'a>,
-    seed: u64,
+    random_seed: u64,
     profiles: &'a [Profile],
     strategies: Vec<&'a str>,
     filters: &'a [String],
@@ -68,7 +68,7 @@ struct Told<'a> {
     rule: &'a str,
     observable: &'a str,
     expected: &'a str,
-    seen: &'a str,
+    actual: &'a str,
 }
 
 #[derive(Serialize)]
@@ -117,7 +117,7 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
             version: &header.version,
             ours: header.ours,
         },
-        seed: header.seed,
+        random_seed: header.random_seed,
         profiles: &header.profiles,
         strategies: header.strategies.iter().map(|strategy| strategy.as_str()).collect(),
         filters: &header.filters,
@@ -173,8 +173,8 @@ fn requirement<'a>(
         note: verdict.note.clone(),
         known: row.known.map(|known| known.reason.as_str()),
         first: first(run, effective_verdicts, row).map(|(case, finding)| {
-            let Finding { rule, observable, expected, seen, .. } = finding;
-            Told { case, rule, observable, expected, seen }
+            let Finding { rule, observable, expected, actual, .. } = finding;
+            Told { case, rule, observable, expected, actual }
         }),
     }
 }

@@ -44,8 +44,8 @@ fn test(run: &Run, row: &Row<'_>) -> TestCase {
                 failure.tell(&mut text, &run.header.implementation);
                 let finding = failure.finding;
                 status.set_message(format!(
-                    "{} expected {}, seen {} in {}",
-                    finding.observable, finding.expected, finding.seen, failure.about
+                    "{} expected {}, actual {} in {}",
+                    finding.observable, finding.expected, finding.actual, failure.about
                 ));
             }
             cases += 1;

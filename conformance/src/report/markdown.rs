@@ -79,8 +79,8 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     );
     let _ = writeln!(
         text,
-        "\n<sub>suite {} · catalogue {} · seed {}</sub>",
-        header.suite, header.catalogue, header.seed
+        "\n<sub>suite {} · catalogue {} · random seed {}</sub>",
+        header.suite, header.catalogue, header.random_seed
     );
     text
 }
@@ -98,22 +98,22 @@ fn table<'a, 'b: 'a>(
     }
     let _ = writeln!(
         text,
-        "\n### {title}\n\n| requirement | | expected | seen |\n| --- | --- | --- | --- |"
+        "\n### {title}\n\n| requirement | | expected | actual |\n| --- | --- | --- | --- |"
     );
     for row in rows {
-        let (expected, seen) = match (row.known, first(run, effective_verdicts, row)) {
+        let (expected, actual) = match (row.known, first(run, effective_verdicts, row)) {
             (Some(known), _) if !row.unexpected => {
                 (known.verdict.to_string(), escaped(&known.reason))
             }
             (_, Some((case, finding))) => (
                 format!("{} {}", finding.observable, escaped(&finding.expected)),
-                format!("{} in `{}`", escaped(&finding.seen), case.replace('|', "\\|")),
+                format!("{} in `{}`", escaped(&finding.actual), case.replace('|', "\\|")),
             ),
             (_, None) => (String::new(), String::new()),
         };
         let _ = writeln!(
             text,
-            "| **{}** {} | {} | {expected} | {seen} |",
+            "| **{}** {} | {} | {expected} | {actual} |",
             row.verdict.id,
             row.verdict.level,
             row.statement().replace('|', "\\|")

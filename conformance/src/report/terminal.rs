@@ -45,8 +45,8 @@ fn head(text: &mut String, run: &Run) {
         header.strategies.iter().map(|strategy| strategy.as_str()).collect();
     let _ = writeln!(
         text,
-        "{} {} · suite {} · seed {}",
-        header.implementation, header.version, header.suite, header.seed
+        "{} {} · suite {} · random seed {}",
+        header.implementation, header.version, header.suite, header.random_seed
     );
     let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
     let _ = writeln!(

@@ -27,7 +27,7 @@ fn finding(requirement: &str, verdict: Verdict) -> Finding {
         verdict,
         observable: "status".into(),
         expected: "403".into(),
-        seen: "401".into(),
+        actual: "401".into(),
     }
 }
 
@@ -90,7 +90,7 @@ fn run(matrix_cases: Vec<JudgedMatrixCase>) -> Run {
         implementation: "somebody".into(),
         version: "9".into(),
         ours: false,
-        seed: 7,
+        random_seed: 7,
         profiles: vec![Profile::Seed],
         strategies: vec![Strategy::Own],
         credential_layout: "key and token".into(),
@@ -182,7 +182,7 @@ fn what_no_case_says_anything_about_is_as_red_as_a_failure() {
 /// A stranger's run with something of everything: an unexpected failure, a known one, a recommended one, silence, and damage.
 fn eventful() -> Run {
     let mut hostile = finding("CHL-13", Verdict::Fail);
-    hostile.seen = "<script>alert('x')</script> | `code` ]]>".into();
+    hostile.actual = "<script>alert('x')</script> | `code` ]]>".into();
     let findings = vec![
         finding("STA-05", Verdict::Fail),
         finding("STA-06", Verdict::Fail),

@@ -264,7 +264,7 @@ impl<'a> Runner<'a> {
             evidence: Evidence::default(),
             observations: findings
                 .iter()
-                .map(|finding| (finding.observable.clone(), finding.seen.clone()))
+                .map(|finding| (finding.observable.clone(), finding.actual.clone()))
                 .collect(),
             findings,
         })?;

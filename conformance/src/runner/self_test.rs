@@ -186,8 +186,8 @@ async fn failed(implementation: &str) -> io::Result<BTreeMap<String, String>> {
     let findings = run.findings().filter(|(_, finding)| counts(finding));
     let findings = findings.map(|(about, finding)| {
         let says = format!(
-            "{about}: {} expected {}, seen {} ({})",
-            finding.observable, finding.expected, finding.seen, finding.rule
+            "{about}: {} expected {}, actual {} ({})",
+            finding.observable, finding.expected, finding.actual, finding.rule
         );
         (finding.requirement.clone(), says)
     });

@@ -11,7 +11,7 @@ fn run_file(test: &str, implementation: &str, more: &[&str]) -> String {
     let usual = [
         "run",
         implementation,
-        "--seed",
+        "--random-seed",
         "7",
         "--profile",
         "seed",

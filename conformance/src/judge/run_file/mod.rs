@@ -58,8 +58,8 @@ pub struct Header {
     pub version: String,
     /// Whether it is our own, which the recommended requirements bind too.
     pub ours: bool,
-    /// What the mock upstreams's secrets and canaries derive from.
-    pub seed: u64,
+    /// The random seed from which secrets, tokens and canary values are derived.
+    pub random_seed: u64,
     /// The profiles it was started with, in order.
     pub profiles: Vec<Profile>,
     /// The strategies it was started with in each of them, in order.
@@ -73,7 +73,7 @@ pub struct Header {
 impl Header {
     /// The header of a run of this implementation.
     #[must_use]
-    pub fn new(target: &Implementation, seed: u64, filters: Vec<String>) -> Self {
+    pub fn new(target: &Implementation, random_seed: u64, filters: Vec<String>) -> Self {
         Self {
             format: FORMAT,
             suite: env!("CARGO_PKG_VERSION").to_owned(),
@@ -81,7 +81,7 @@ impl Header {
             implementation: target.name.clone(),
             version: target.version.clone(),
             ours: target.ours,
-            seed,
+            random_seed,
             profiles: target.profiles.clone(),
             strategies: target.strategies.clone(),
             credential_layout: target.credential_layout_in_words(),

@@ -16,7 +16,7 @@ fn run() -> Run {
         implementation: "builtin:reference".into(),
         version: "0.1.0".into(),
         ours: true,
-        seed: 7,
+        random_seed: 7,
         profiles: vec![Profile::Seed],
         strategies: vec![Strategy::Probe],
         credential_layout: "key in x-litellm-api-key, token in authorization".into(),
@@ -44,7 +44,7 @@ fn run() -> Run {
         verdict: Verdict::Pass,
         observable: "status".into(),
         expected: "401".into(),
-        seen: "401".into(),
+        actual: "401".into(),
     };
     let observations = BTreeMap::from([("status".to_owned(), "401".to_owned())]);
     let judged = JudgedMatrixCase {

@@ -81,7 +81,7 @@ fn data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> Data<'a
             .of_all(about, findings)
             .map_or("none", EffectiveVerdict::as_str)
     };
-    let Header { implementation, seed, .. } = &run.header;
+    let Header { implementation, random_seed, .. } = &run.header;
     let cases = run.cases().map(|judged| Case {
         values: judged
             .matrix_case
@@ -99,7 +99,7 @@ fn data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> Data<'a
             .map(|exchange| ending_in_words(exchange.ending))
             .collect(),
         again: format!(
-            "preflight-conformance run {implementation} --only '{}' --seed {seed} --hold",
+            "preflight-conformance run {implementation} --only '{}' --random-seed {random_seed} --hold",
             judged.only
         ),
         curl: judged

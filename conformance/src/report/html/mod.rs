@@ -54,7 +54,7 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                         "Forwarding a client's token is itself against the MCP specification; the suite tests the practice because it exists. "
                         "Secrets on this page belong to mock upstreams and opened nothing else."
                     }
-                    p { "suite " (header.suite) " · catalogue " code { (header.catalogue) } " · seed " (header.seed) }
+                    p { "suite " (header.suite) " · catalogue " code { (header.catalogue) } " · random seed " (header.random_seed) }
                 }
                 dialog #case aria-labelledby="case-title" {}
                 noscript { p.noscript { "Traces and filters need JavaScript; everything else is above." } }

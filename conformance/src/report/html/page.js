@@ -142,7 +142,7 @@
       make("div", {}, make("span", { class: `chip ${told.standing}` }, told.standing)),
       make("div", {},
         make("p", {}, make("b", { class: "id" }, told.requirement), ` ${about?.level ?? ""} `, rich(about?.statement)),
-        make("p", { class: "values" }, make("code", {}, told.observable), " expected ", make("code", {}, told.expected), ", seen ", make("code", {}, told.seen)),
+        make("p", { class: "values" }, make("code", {}, told.observable), " expected ", make("code", {}, told.expected), ", actual ", make("code", {}, told.actual)),
         make("p", { class: "source" }, `rule ${told.rule} · ${(about?.sources ?? []).join(" · ")}`),
         about?.impact && !["pass", "info", "not-applicable", "skip"].includes(told.standing) ? make("p", { class: "source" }, "impact: ", rich(about.impact)) : null));
   };

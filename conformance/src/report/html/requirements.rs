@@ -107,7 +107,7 @@ fn requirement(
                 }
                 @if let Some((case, finding)) = first(run, effective_verdicts, row) {
                     div.first {
-                        p { (finding.observable) ": expected " b { (finding.expected) } ", seen " b { (finding.seen) } }
+                        p { (finding.observable) ": expected " b { (finding.expected) } ", actual " b { (finding.actual) } }
                         p { button.open type="button" data-case=(case) { (case) } }
                     }
                 }
