@@ -68,8 +68,14 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
         }
     };
     let counts = |_: &_| false;
-    let runner =
-        Runner::new(&target, Arc::clone(&upstreams), arguments.random_seed, &options, &say, &counts);
+    let runner = Runner::new(
+        &target,
+        Arc::clone(&upstreams),
+        arguments.random_seed,
+        &options,
+        &say,
+        &counts,
+    );
     tokio::select! {
         exit = Box::pin(all(&runner, &target, &upstreams)) => exit,
         () = interrupted => Exit::Interrupted,
