@@ -26,9 +26,8 @@
 //! | [`fields`] | which header fields are forwarded? |
 //! | [`translate`] | what does a message look like in another [`protocol_version`]? |
 //! | [`relay`] | is an upstream's response relayed or replaced by a failure? |
-//! | [`status`], [`challenge`] | which status, JSON-RPC code, message and challenge does a failure have? |
+//! | [`status`], [`challenge`] | which status, JSON-RPC code, message and challenge does an answer have? |
 //! | [`refusal`] | which header fields and body does a refused request get? |
-//! | [`answer_status`] | which status does every other answer of the gateway have? |
 //! | [`discovery`] | where does a challenge lead, and what does the document there contain? |
 //!
 //! [`envelope`] reads JSON-RPC messages for all of them.
@@ -41,7 +40,6 @@ extern crate alloc;
 pub mod access;
 pub mod admission;
 pub mod aggregate;
-pub mod answer_status;
 pub mod challenge;
 pub mod combine;
 pub mod credential;

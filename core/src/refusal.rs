@@ -9,10 +9,9 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::value::RawValue;
 
 use super::{
-    answer_status::AnswerStatus,
     challenge::{self, DiscoveryUrls, Profile},
     outcome::Outcome,
-    status::Failure,
+    status::{AnswerStatus, Failure},
 };
 
 /// A failure together with the data that its response needs.

@@ -131,7 +131,7 @@ fn event_data(json: &[u8]) -> Bytes {
 mod tests {
     use super::*;
     use crate::{
-        core::answer_status::JsonAnswer,
+        core::status::JsonAnswer,
         gateway::{body::full_body, response::json_response},
     };
 

@@ -17,14 +17,13 @@ use super::{
 };
 use crate::core::{
     access::ServerId,
-    answer_status::JsonAnswer,
     credential::ServerKind,
     discovery::{
         MetadataSubject, UpstreamMetadata, authorization_server_metadata_urls,
         protected_resource_document, protected_resource_metadata_urls,
     },
     route::{AggregateEndpoint, Endpoint, ServerEndpoint, ServerSelection},
-    status::Failure,
+    status::{Failure, JsonAnswer},
 };
 
 /// The protected resource metadata of an endpoint (RFC 9728).

@@ -22,8 +22,8 @@ use super::{
     response::text_response,
 };
 use crate::core::{
-    answer_status::{TextAnswer, metrics_error},
     outcome::Outcome,
+    status::{TextAnswer, metrics_error},
 };
 
 type Labels<const N: usize> = [(&'static str, String); N];

@@ -14,7 +14,10 @@ use super::{
     response::{cors_preflight_response, refusal_response, text_response},
     state::Gateway,
 };
-use crate::core::{answer_status::TextAnswer, route::Route, status::Failure};
+use crate::core::{
+    route::Route,
+    status::{Failure, TextAnswer},
+};
 
 /// Answers a request. What is wrong with its framing or with the web page that sends it comes
 /// before everything else (STA-19).

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::body::{Body, empty_body, full_body};
 use crate::core::{
-    answer_status::{AnswerStatus, JsonAnswer, Success, TextAnswer},
     refusal::Refusal,
+    status::{AnswerStatus, JsonAnswer, Success, TextAnswer},
 };
 
 /// A response with a JSON document.

@@ -6,15 +6,14 @@
 
 use alloc::string::{String, ToString};
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use serde_json::{Value, json, value::RawValue};
 
 use super::Undeliverable;
 use crate::{
-    answer_status::{AnswerStatus, JsonAnswer},
     envelope::{InvalidMessage, Message, json_rpc_response},
     protocol_version::ProtocolVersion,
-    status::code,
+    status::{AggregateError, JsonAnswer, code},
 };
 
 /// The answer to a body that is not one JSON-RPC message: 400.
@@ -27,7 +26,7 @@ pub fn invalid_message(invalid: InvalidMessage) -> JsonAnswer {
             "the body is not one JSON-RPC message; an aggregate endpoint accepts no batches",
         ),
     };
-    answer(StatusCode::BAD_REQUEST, None, &error(code, text))
+    answer(AggregateError::BadRequest, None, &error(code, text))
 }
 
 /// The answer to a request whose `MCP-Protocol-Version` the gateway does not know: 400.
@@ -38,7 +37,7 @@ pub fn unsupported_version(id: Option<&RawValue>, requested: &HeaderValue) -> Js
         "supported": ProtocolVersion::ALL.map(ProtocolVersion::as_str),
         "requested": String::from_utf8_lossy(requested.as_bytes()),
     });
-    answer(StatusCode::BAD_REQUEST, id, &error)
+    answer(AggregateError::BadRequest, id, &error)
 }
 
 /// The answer to a message that no server of the endpoint can be sent.
@@ -49,12 +48,14 @@ pub fn unsupported_version(id: Option<&RawValue>, requested: &HeaderValue) -> Js
 #[must_use]
 pub fn undeliverable(message: &Message, reason: Undeliverable, is_stateless: bool) -> JsonAnswer {
     let id = message.request_id();
-    let status = match (id, reason) {
-        (None, _) => StatusCode::BAD_REQUEST,
-        (Some(_), Undeliverable::NoAggregateMeaning) if is_stateless => StatusCode::NOT_FOUND,
-        (Some(_), _) => StatusCode::OK,
+    let kind = match (id, reason) {
+        (None, _) => AggregateError::BadRequest,
+        (Some(_), Undeliverable::NoAggregateMeaning) if is_stateless => {
+            AggregateError::UnknownMethod
+        }
+        (Some(_), _) => AggregateError::Response,
     };
-    answer(status, id, &error(reason.code(), reason.message()))
+    answer(kind, id, &error(reason.code(), reason.message()))
 }
 
 /// The answer to a request that succeeded. `result` is a serialized JSON value.
@@ -67,15 +68,17 @@ fn error(code: i32, message: &str) -> Value {
     json!({ "code": code, "message": message })
 }
 
-fn answer(status: StatusCode, id: Option<&RawValue>, error: &Value) -> JsonAnswer {
+fn answer(kind: AggregateError, id: Option<&RawValue>, error: &Value) -> JsonAnswer {
     JsonAnswer {
-        status: AnswerStatus::new(status),
+        status: kind.status(),
         body: json_rpc_response(id, "error", &error.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
     fn status_and_body(answer: &JsonAnswer) -> (u16, Value) {

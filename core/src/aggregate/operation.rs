@@ -9,12 +9,11 @@ use http::{HeaderMap, HeaderValue};
 use super::{Dispatch, ListKind, Scope, answer, dispatch};
 use crate::{
     access::ServerId,
-    answer_status::JsonAnswer,
     envelope::Message,
     exchange::McpMethod,
     preflight::Strategy,
     protocol_version::{PROTOCOL_VERSION_FIELD, ProtocolVersion},
-    status::Failure,
+    status::{Failure, JsonAnswer},
 };
 
 /// The sessions of a client by server name. An empty id stands for a server that keeps no session.

@@ -20,7 +20,7 @@ use crate::{
     relay::ExpectedResponse,
 };
 
-/// What a server is told about the client when it is opened.
+/// How the client is described to a server that is opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientDescription {
     /// The client's `clientInfo`.

@@ -3,11 +3,11 @@
 use http::StatusCode;
 
 use super::{
-    Failure,
+    AnswerStatus, Failure,
     FailureSource::{self, Client, Gateway, Upstream},
     code,
 };
-use crate::{admission::Rejection, answer_status::AnswerStatus, outcome::Cause};
+use crate::{admission::Rejection, outcome::Cause};
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,11 +35,11 @@ use crate::core::{
         },
         upstream_session::UpstreamSessionState,
     },
-    answer_status::JsonAnswer,
     envelope::Envelope,
     exchange::early_stream_id,
     protocol_version::ProtocolVersion,
     refusal::Refusal,
+    status::JsonAnswer,
 };
 
 /// Why an aggregate endpoint carries out no operation for a request.

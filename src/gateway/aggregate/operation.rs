@@ -31,13 +31,13 @@ use crate::core::{
         ping_result,
         upstream_message::{ClientDescription, opening_version},
     },
-    answer_status::Success,
     combine::{Refusals, combine_answers},
     envelope::Message,
     exchange::SESSION_ID,
     protocol_version::ProtocolVersion,
     refusal::Refusal,
     session::UpstreamSession,
+    status::Success,
 };
 
 /// Carries out an operation whose response is the response of one server. `version` is the

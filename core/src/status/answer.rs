@@ -1,6 +1,4 @@
-//! The statuses that the gateway answers with, apart from those of failures (`status`).
-//!
-//! An [`AnswerStatus`] can only be made in the core, so no other module can choose a status.
+//! The statuses of answers that are not failures of the request.
 
 use alloc::string::String;
 
@@ -11,7 +9,7 @@ use http::{Method, StatusCode};
 pub struct AnswerStatus(StatusCode);
 
 impl AnswerStatus {
-    pub(crate) const fn new(status: StatusCode) -> Self {
+    pub(super) const fn new(status: StatusCode) -> Self {
         Self(status)
     }
 }
@@ -41,6 +39,31 @@ impl Success {
             Self::Content => StatusCode::OK,
             Self::Accepted => StatusCode::ACCEPTED,
             Self::NoContent => StatusCode::NO_CONTENT,
+        })
+    }
+}
+
+/// The kind of JSON-RPC error with which an aggregate endpoint answers a message. Its code is one
+/// of [`code`](super::code).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateError {
+    /// The body is not one message, or a notification or response that no server can be sent (400).
+    BadRequest,
+    /// The method of a stateless client's request does not exist (404; MCP 2026-07-28, Streamable
+    /// HTTP).
+    UnknownMethod,
+    /// Another error for a request; it is the JSON-RPC response to it (200).
+    Response,
+}
+
+impl AggregateError {
+    /// The status of this answer.
+    #[must_use]
+    pub const fn status(self) -> AnswerStatus {
+        AnswerStatus(match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::UnknownMethod => StatusCode::NOT_FOUND,
+            Self::Response => StatusCode::OK,
         })
     }
 }
