@@ -201,7 +201,7 @@ servers = "all"
 name = "s{number}"
 url = "http://{address}/mcp"
 forward = ["authorization"]
-era = "2026-07-28"
+protocol_version = "2026-07-28"
 "#
         );
     }

@@ -195,17 +195,21 @@ impl Explanation<'_> {
 
 fn credential_text(credential: &Credential, source: &CredentialSource) -> String {
     match source {
-        CredentialSource::Forwarding(_) => match credential.forwarded() {
+        CredentialSource::TokenForwarding(_) => match credential.forwarded() {
             Some(token) => {
                 format!("forwarded: the caller's token, unchanged, … ({} characters)", token.len())
             }
             None => "missing: the caller sent no token for this server".to_owned(),
         },
-        CredentialSource::Static(_) => "static: the bearer token of the configuration".to_owned(),
+        CredentialSource::StaticCredential(_) => {
+            "static: the bearer token of the configuration".to_owned()
+        }
         CredentialSource::ClientCredentials(client) => {
             format!("client credentials: an access token from {}", client.token_url)
         }
-        CredentialSource::Open => "none: no credential is configured for the server".to_owned(),
+        CredentialSource::NoCredential => {
+            "none: no credential is configured for the server".to_owned()
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The `mcp-preflight` command: serves a configuration, checks one, or explains what it does with a request.
+//! The `mcp-preflight` command: serves or checks a configuration, or explains what the gateway
+//! would do with a request.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -20,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, 1 the gateway could not be served, 2 the command line or the configuration is wrong."
+    after_help = "Exit codes: 0 success, 1 the gateway could not start, 2 an error in the command line or the configuration."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -29,33 +30,34 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve a configuration until SIGTERM or SIGINT; on SIGHUP, take it anew.
+    /// Serve a configuration until SIGTERM or SIGINT. SIGHUP reads the file again.
     Serve {
-        /// The configuration; preflight.example.toml shows every key.
+        /// The configuration file; preflight.example.toml shows every key.
         #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
         config: PathBuf,
-        /// How each line of the log is written, on standard error; RUST_LOG says which lines.
+        /// The format of the log on standard error; RUST_LOG selects its lines.
         #[arg(long, value_enum, default_value_t)]
         log_format: LogFormat,
     },
     /// Validate a configuration and the secrets that it names.
     Check {
-        /// The configuration; preflight.example.toml shows every key.
+        /// The configuration file; preflight.example.toml shows every key.
         #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
         config: PathBuf,
     },
-    /// Say what would be done with a request: whose it is, which server gets which credential, whether it is probed. Nobody is asked.
+    /// Explain what the gateway would do with a request: its caller, the credential for each
+    /// server, and the probes. Nothing is sent.
     Explain {
-        /// The configuration; preflight.example.toml shows every key.
+        /// The configuration file; preflight.example.toml shows every key.
         #[arg(long, value_name = "FILE", default_value = "preflight.toml")]
         config: PathBuf,
-        /// The method of the request.
+        /// The HTTP method of the request.
         #[arg(long, default_value = "POST")]
         method: Method,
         /// The path of the request, for example /mcp/alpha.
         #[arg(long)]
         path: Uri,
-        /// A header field of the request, for example "x-litellm-api-key: $KEY"; it can be given several times.
+        /// A header field of the request, for example "x-litellm-api-key: $KEY". May be repeated.
         #[arg(long = "header", value_name = "NAME: VALUE")]
         headers: Vec<String>,
     },
@@ -63,9 +65,9 @@ enum Command {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum LogFormat {
-    /// One JSON object.
+    /// One JSON object per line.
     Json,
-    /// Words, for people.
+    /// Text.
     #[default]
     Text,
 }
@@ -82,7 +84,7 @@ async fn main() -> ExitCode {
     };
     match command {
         Command::Check { .. } => {
-            say(&format!(
+            print(&format!(
                 "{}: valid (servers: {}, keys: {})",
                 path.display(),
                 config.servers.len(),
@@ -91,27 +93,27 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Explain { method, path, headers, .. } => {
-            match headers.iter().map(|text| field(text)).collect::<Option<HeaderMap>>() {
+            match headers.iter().map(|text| parse_field(text)).collect::<Option<HeaderMap>>() {
                 Some(headers) => {
-                    say(explain(&config, &method, path.path(), &headers).trim_end());
+                    print(explain(&config, &method, path.path(), &headers).trim_end());
                     ExitCode::SUCCESS
                 }
-                // What it holds may be a secret, and is not shown.
+                // The argument may contain a secret, so it is not shown.
                 None => fail(
                     2,
-                    &"a --header is no header field\nexpected a name and a value, for example  --header \"x-litellm-api-key: $KEY\"",
+                    &"a --header is not a header field\nexpected a name and a value, for example  --header \"x-litellm-api-key: $KEY\"",
                 ),
             }
         }
         Command::Serve { log_format, .. } => {
-            log(log_format);
+            start_log(log_format);
             serve(path, config).await
         }
     }
 }
 
-/// Reads `name: value`.
-fn field(text: &str) -> Option<(HeaderName, HeaderValue)> {
+/// Parses `name: value`.
+fn parse_field(text: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = text.split_once(':')?;
     Some((name.parse().ok()?, value.trim().parse().ok()?))
 }
@@ -142,13 +144,13 @@ async fn serve(path: &Path, config: Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Takes the configuration anew, or keeps the one that there is.
+/// Reads the configuration again. After an error the current one stays.
 fn reload(running: &gateway::Running, path: &Path) {
     let reloaded = load(path).map_err(|error| error.to_string());
     match reloaded.and_then(|config| running.reload(config).map_err(|error| error.to_string())) {
         Ok(()) => tracing::info!("reloaded"),
         Err(error) => {
-            tracing::error!(%error, "not reloaded; the configuration before stays in force")
+            tracing::error!(%error, "not reloaded; the current configuration stays")
         }
     }
 }
@@ -157,22 +159,25 @@ fn load(path: &Path) -> Result<Config, ConfigError> {
     Config::load(path, &|name| std::env::var(name).ok())
 }
 
-fn log(format: LogFormat) {
+fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
-        LogFormat::Json => logs
+        LogFormat::Json => log
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
             .init(),
-        LogFormat::Text => logs.with_ansi(stderr().is_terminal()).init(),
+        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what `check` and `explain` say is their output")]
-fn say(text: &str) {
+#[expect(
+    clippy::print_stdout,
+    reason = "`check` and `explain` write their result to standard output"
+)]
+fn print(text: &str) {
     println!("{text}");
 }
 

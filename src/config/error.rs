@@ -1,63 +1,77 @@
-//! Words an error in the configuration: where it stands, what was found, what was expected, what to write.
+//! Renders an error in a configuration: where it is, what was found, what was expected and what to
+//! write.
 //!
-//! Decides nothing about what is an error.
+//! What is an error is decided elsewhere.
 
 use std::{fmt, io, ops::Range};
 
-/// What is wrong, at a byte range of the text.
+/// An error in the text of a configuration.
 #[derive(Debug)]
-pub(super) struct Fault {
-    /// Where.
-    pub(super) at: Option<Range<usize>>,
+pub(super) struct Diagnostic {
+    /// The byte range of the wrong part; `None` if the error has no place in the text.
+    pub(super) span: Option<Range<usize>>,
     /// What was found.
     pub(super) found: String,
-    /// What was expected, and what to write.
+    /// What was expected, and an example of what to write.
     pub(super) expected: String,
-    /// Whether the line may hold a secret, and is not shown.
-    pub(super) hush: bool,
+    /// Whether the line is left out because it may contain a secret.
+    pub(super) hides_line: bool,
 }
 
-impl Fault {
+impl Diagnostic {
+    /// An error in a part of the text.
     pub(super) fn at(
-        at: Range<usize>,
+        span: Range<usize>,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
+        Self { span: Some(span), ..Self::without_span(found, expected) }
+    }
+
+    /// An error that has no place in the text, for example a missing table.
+    pub(super) fn without_span(found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self {
-            at: Some(at),
+            span: None,
             found: found.into(),
             expected: expected.into(),
-            hush: false,
+            hides_line: false,
         }
+    }
+
+    /// The same error without the line, which may contain a secret.
+    pub(super) fn hiding_line(self) -> Self {
+        Self { hides_line: true, ..self }
     }
 }
 
-/// An error in a configuration, ready to be read by an operator.
+/// An error in a configuration, in the form in which an operator reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(String);
 
 impl ConfigError {
+    /// The error for a file that cannot be read.
     pub(super) fn unreadable(name: &str, error: &io::Error) -> Self {
         Self(format!(
-            "{name}: cannot be read: {}\nexpected a TOML file; an example is preflight.example.toml",
+            "{name}: cannot be read: {}\nexpected a TOML file; preflight.example.toml is an example",
             error.kind()
         ))
     }
 
-    pub(super) fn located(name: &str, text: &str, fault: Fault) -> Self {
-        let Fault { at, found, expected, hush } = fault;
-        let Some(at) = at else {
+    /// Renders an error with the name of the file and the line of the text.
+    pub(super) fn located(name: &str, text: &str, diagnostic: Diagnostic) -> Self {
+        let Diagnostic { span, found, expected, hides_line } = diagnostic;
+        let Some(span) = span else {
             return Self(format!("{name}: {found}\n{expected}"));
         };
-        let start = at.start.min(text.len());
+        let start = span.start.min(text.len());
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         let number = text[..start].matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
         let mut message = format!("{name}:{number}:{column}: {found}\n");
-        if !hush {
+        if !hides_line {
             let line = text[line_start..line_end].trim_end();
-            let width = text[start..at.end.clamp(start, line_end)].chars().count().max(1);
+            let width = text[start..span.end.clamp(start, line_end)].chars().count().max(1);
             message += &format!(
                 "{number:5} | {line}\n      | {:pad$}{}\n",
                 "",

@@ -1,6 +1,6 @@
-//! Shows a line to write for each key of a configuration, where a key is wrong. Whether it is wrong is not decided here.
+//! An example line for each key of a configuration. Errors show it.
 
-/// A line to write for each key of the file, shown where a key is wrong.
+/// Keys and example lines.
 const EXAMPLES: &[(&str, &str)] = &[
     ("listen", r#"listen = "127.0.0.1:8080""#),
     ("metrics_listen", r#"metrics_listen = "127.0.0.1:9090""#),
@@ -28,7 +28,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "client_credentials",
         r#"client_credentials = { token_url = "https://as.example/token", client_id = "gateway", client_secret = { env = "SECRET" } }"#,
     ),
-    ("era", r#"era = "2025-11-25""#),
+    ("protocol_version", r#"protocol_version = "2025-11-25""#),
     ("authorization_servers", r#"authorization_servers = ["https://as.example"]"#),
     ("allow_cleartext", "allow_cleartext = true"),
     ("disabled", "disabled = true"),
@@ -38,6 +38,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("tools", r#"tools = ["tickets-search"]"#),
 ];
 
+/// The example line for a key, or an empty text for an unknown key.
 pub(super) fn example(key: &str) -> &'static str {
     EXAMPLES.iter().find(|(name, _)| *name == key).map_or("", |(_, line)| line)
+}
+
+/// What was expected for a key, with its example line.
+pub(super) fn expected(what: &str, key: &str) -> String {
+    format!("expected {what}, for example  {}", example(key))
 }

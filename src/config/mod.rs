@@ -1,19 +1,26 @@
-//! The validated model of a configuration: what parsed is valid, and nothing behind it checks again.
+//! The validated model of a configuration, and its reader.
 //!
-//! [`Config::parse`] reads TOML. It decides nothing about requests, and it keeps no gateway key in the clear.
+//! [`Config::parse`] reads TOML and checks every value, so no other module has to check again. The
+//! model contains digests of gateway keys, not the keys.
 
 mod address;
+mod caller;
 mod error;
 mod example;
 mod file;
+mod names;
+mod read;
 mod secret;
-
+mod server;
+mod syntax;
+#[cfg(test)]
+mod tests;
 use std::{collections::BTreeSet, net::SocketAddr, path::Path, time::Duration};
 
-pub use error::ConfigError;
 use http::Uri;
 use secrecy::SecretString;
-pub use secret::Environment;
+
+pub use self::{error::ConfigError, secret::Environment};
 
 use crate::core::{
     access::{CallerId, Grant, ServerId},
@@ -26,106 +33,111 @@ use crate::core::{
     protocol_version::ProtocolVersion,
 };
 
-/// A whole configuration.
+/// A configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen; port 0 lets the system choose.
+    /// The address to listen on. With port 0 the system chooses a port.
     pub listen: SocketAddr,
-    /// Where to serve metrics, if anywhere; nothing else is served there.
+    /// The address on which only metrics are served; `None` serves none.
     pub metrics_listen: Option<SocketAddr>,
-    /// The URL that clients know, where it is not the address listened on.
+    /// The URL that clients use, if it differs from the listen address.
     pub external_url: Option<ExternalUrl>,
-    /// Origins whose pages may use the gateway, beside its own.
+    /// Further origins, besides the gateway's own, whose pages may use the gateway.
     pub allowed_origins: Vec<Origin>,
-    /// How refusals are worded.
+    /// The rules for refusals.
     pub profile: Profile,
-    /// How refusals are found.
+    /// How the gateway learns whether upstreams accept a token.
     pub strategy: Strategy,
-    /// The gateway keys.
+    /// The gateway keys and their header field.
     pub keyring: Keyring,
-    /// What each key opens, by position in the keyring.
+    /// The callers, in the order of their keys in the keyring.
     pub callers: Vec<Caller>,
-    /// The upstream servers; at most 65,536.
+    /// The upstream servers, at most 65,535.
     pub servers: Vec<Server>,
-    /// What session ids are sealed with, where several processes serve the same sessions.
+    /// The secret that seals session ids. Processes that serve the same sessions need the same
+    /// secret.
     pub session_secret: Option<SecretString>,
-    /// Named sets of servers and tools.
+    /// The toolsets.
     pub toolsets: Vec<Toolset>,
-    /// What stands between a server's name and a tool's on an aggregate. No two servers' names read two ways in front of it.
+    /// The separator between a server's name and the name of its tool on an aggregate endpoint. The
+    /// prefixed names of different servers differ.
     pub name_separator: String,
-    /// How long things may take.
+    /// The deadlines.
     pub deadlines: Deadlines,
-    /// How long a probe's acceptance may stand for the next one (PRB-16), if at all.
+    /// How long the acceptance of a token by a probe replaces further probes (PRB-16); `None`
+    /// probes every request.
     pub probe_reuse: Option<Duration>,
-    /// The longest message taken from a client, in bytes.
+    /// The longest message of a client, in bytes.
     pub max_message_bytes: u64,
-    /// Certificates trusted beside the system's, DER.
+    /// Certificates that are trusted besides the system's, in DER form.
     pub trusted_certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
 }
 
-/// The holder of a gateway key.
+/// A caller: the owner of a gateway key.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The name by which logs know it.
+    /// The caller's name in logs.
     pub name: String,
-    /// The servers that it may use.
+    /// The servers that the caller may use.
     pub grant: Grant,
-    /// The toolsets that it may use, by position; what they hold is still bound by the grant.
+    /// The positions of the toolsets that the caller may use. The grant still limits their servers.
     pub toolsets: BTreeSet<usize>,
 }
 
-/// A named set of servers and tools, with a route of its own.
+/// A named set of servers and tools with its own aggregate endpoint.
 #[derive(Clone, Debug)]
 pub struct Toolset {
     /// The name in the path.
     pub name: String,
-    /// The servers in it.
+    /// The servers of the toolset.
     pub servers: BTreeSet<ServerId>,
-    /// The tools in it, by their names on an aggregate; every tool of the servers where none are named.
+    /// The tools of the toolset, by their prefixed names; `None` means every tool of its servers.
     pub tools: Option<BTreeSet<String>>,
 }
 
 /// One upstream MCP server.
 #[derive(Debug)]
 pub struct Server {
-    /// The name in paths, logs and errors.
+    /// The server's name in paths, logs and errors.
     pub name: String,
-    /// Its MCP endpoint: absolute, http or https.
+    /// The server's MCP endpoint: an absolute http or https URL.
     pub url: Uri,
-    /// What it is sent in `Authorization`.
+    /// The source of the credential that the server is sent in `Authorization`.
     pub credential: CredentialSource,
-    /// The revision of MCP that it speaks.
+    /// The protocol version that the server speaks.
     pub protocol_version: ProtocolVersion,
-    /// The issuers of its tokens, where they are not to be learned from it.
+    /// The issuers of the server's tokens. If it is empty, they are read from the server's own
+    /// metadata.
     pub authorization_servers: Vec<String>,
-    /// As if it were not there (GATE-10).
+    /// Whether the server is treated as if it did not exist (GATE-10).
     pub disabled: bool,
-    /// Servers of one space take the same tokens; one without is a space of its own (AGG-04).
+    /// The protection space. Servers in the same space accept the same tokens; a server without one
+    /// is in its own (AGG-04).
     pub protection_space: Option<String>,
 }
 
-/// Where the credential for a server comes from.
+/// The source of the credential for a server.
 #[derive(Debug)]
 pub enum CredentialSource {
-    /// From the caller, by one of these schemes.
-    Forwarding(Vec<AuthScheme>),
-    /// From here.
-    Static(SecretString),
-    /// From a token endpoint.
+    /// The caller's token, if it uses one of these authentication schemes.
+    TokenForwarding(Vec<AuthScheme>),
+    /// A bearer token from the configuration.
+    StaticCredential(SecretString),
+    /// A bearer token from a token endpoint.
     ClientCredentials(ClientCredentials),
-    /// There is none.
-    Open,
+    /// No credential.
+    NoCredential,
 }
 
 impl CredentialSource {
-    /// The kind of server that this makes.
+    /// The kind of a server with this source.
     #[must_use]
     pub fn kind(&self) -> ServerKind<'_> {
         match self {
-            Self::Forwarding(schemes) => ServerKind::TokenForwarding(schemes),
-            Self::Static(_) => ServerKind::StaticCredential,
+            Self::TokenForwarding(schemes) => ServerKind::TokenForwarding(schemes),
+            Self::StaticCredential(_) => ServerKind::StaticCredential,
             Self::ClientCredentials(_) => ServerKind::ClientCredentials,
-            Self::Open => ServerKind::NoCredential,
+            Self::NoCredential => ServerKind::NoCredential,
         }
     }
 }
@@ -135,25 +147,26 @@ impl CredentialSource {
 pub struct ClientCredentials {
     /// The token endpoint.
     pub token_url: Uri,
-    /// The client.
+    /// The client identifier.
     pub client_id: String,
-    /// Its secret.
+    /// The client secret.
     pub client_secret: SecretString,
-    /// The scope asked for, if any.
+    /// The requested scope, if any.
     pub scope: Option<String>,
 }
 
-/// How long things may take.
+/// The deadlines of a request and of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// All probes of a request together: name, connection, handshake and head (PRB-02). The seed's 5 s unless set.
+    /// For all probes of a request together, including name resolution, connection, TLS handshake
+    /// and response head (PRB-02). The default is 5 s.
     pub probe: Duration,
-    /// How long a response head is held before a stream is opened in its place (STR-06). Zero: it is not held, and no status says more
-    /// than that the request was admitted.
+    /// For the response head. After it the gateway opens an event stream instead (STR-06). With
+    /// zero the head is never held, and a status 200 only means that the request was admitted.
     pub commit: Duration,
-    /// How long the upstream may take for its head, and for a body that is no stream.
+    /// For the upstream's response head, and for a body that is not an event stream.
     pub request: Duration,
-    /// How long running requests may go on after a signal to stop.
+    /// For requests that are in progress when the process receives a signal to stop.
     pub shutdown: Duration,
 }
 
@@ -161,7 +174,7 @@ impl Config {
     /// Reads a file and the secrets that it names.
     ///
     /// # Errors
-    /// See [`Config::parse`]; also where the file cannot be read.
+    /// The file cannot be read, or has an error; see [`Config::parse`].
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
@@ -169,7 +182,8 @@ impl Config {
         Self::parse(&name, &text, environment)
     }
 
-    /// Reads a configuration and the secrets that it names.
+    /// Reads a configuration and the secrets that it names. `name` is the name of the file for
+    /// errors.
     ///
     /// ```
     /// use mcp_preflight::config::Config;
@@ -190,33 +204,35 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// The first thing that is wrong: where it stands, what was found, what was expected and what to write. Never a secret.
+    /// The first error: where it is, what was found, what was expected and what to write. It never
+    /// contains a secret.
     pub fn parse(
         name: &str,
         text: &str,
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
-        file::read(text, environment).map_err(|fault| ConfigError::located(name, text, fault))
+        read::read(text, environment)
+            .map_err(|diagnostic| ConfigError::located(name, text, diagnostic))
     }
 
-    /// The servers that can be asked for: those that are not disabled.
+    /// The servers that are not disabled.
     pub fn enabled(&self) -> impl Iterator<Item = (ServerId, &Server)> {
         (0..).map(ServerId).zip(&self.servers).filter(|(_, server)| !server.disabled)
     }
 
-    /// The position of the server of that name, if it can be asked for.
+    /// The id of the server with this name, if it is not disabled.
     #[must_use]
     pub fn server_named(&self, name: &str) -> Option<ServerId> {
         self.enabled().find(|(_, server)| server.name == name).map(|(id, _)| id)
     }
 
-    /// The caller at a position.
+    /// The caller with this id.
     #[must_use]
     pub fn caller(&self, id: CallerId) -> &Caller {
         &self.callers[usize::from(id.0)]
     }
 
-    /// The URL that clients know a gateway by that listens on this address.
+    /// The URL that clients use for a gateway that listens on this address.
     #[must_use]
     pub fn external(&self, address: SocketAddr) -> ExternalUrl {
         self.external_url
@@ -224,12 +240,9 @@ impl Config {
             .unwrap_or_else(|| ExternalUrl(format!("http://{address}")))
     }
 
-    /// The server at a position.
+    /// The server with this id.
     #[must_use]
     pub fn server(&self, id: ServerId) -> &Server {
         &self.servers[usize::from(id.0)]
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,11 +13,13 @@ forward = ["authorization"]
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    Config::parse("preflight.toml", text, &|name| (name == "KEY").then(|| "hush-hush".to_owned()))
+    Config::parse("preflight.toml", text, &|name| {
+        (name == "KEY").then(|| "plain-secret".to_owned())
+    })
 }
 
 #[test]
-fn the_defaults_are_the_seeds() {
+fn the_defaults_are_those_of_profile_seed() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!((config.profile, config.strategy), (Profile::Seed, Strategy::Probe));
     assert_eq!(
@@ -30,7 +32,7 @@ fn the_defaults_are_the_seeds() {
 }
 
 #[test]
-fn the_example_is_a_configuration() {
+fn the_example_file_is_valid() {
     let text = include_str!("../../preflight.example.toml");
     let config = Config::parse("preflight.example.toml", text, &|_| {
         Some("a secret of at least 32 characters".replace(' ', "-"))
@@ -50,15 +52,15 @@ fn the_example_is_a_configuration() {
 }
 
 #[test]
-fn a_configuration_cannot_be_printed_with_its_secrets() {
+fn the_debug_form_of_a_configuration_shows_no_secret() {
     let text = MINIMAL.replace("forward = [\"authorization\"]", "bearer = { env = \"KEY\" }");
-    assert!(!format!("{:?}", parse(&text).unwrap()).contains("hush-hush"));
+    assert!(!format!("{:?}", parse(&text).unwrap()).contains("plain-secret"));
 }
 
-/// Each row breaks the minimal configuration in one place; what the operator then reads is the snapshot.
+/// Each row replaces one part of the minimal configuration; the snapshot has the errors.
 #[test]
-fn what_an_operator_reads() {
-    let broken = [
+fn errors_of_a_configuration() {
+    let replacements = [
         ("forward = [\"authorization\"]", "forwards = [\"authorization\"]"),
         ("forward = [\"authorization\"]", "forward = \"forwarding\""),
         ("forward = [\"authorization\"]", "forward = [\"cookie\"]"),
@@ -71,14 +73,26 @@ fn what_an_operator_reads() {
             "forward = [\"authorization\"]\nschemes = [\"digest\"]",
         ),
         ("forward = [\"authorization\"]", "schemes = [\"bearer\"]"),
-        ("forward = [\"authorization\"]", "bearer = \"hush-hush\""),
+        ("forward = [\"authorization\"]", "forward = [\"authorization\"]\nschemes = []"),
+        ("forward = [\"authorization\"]", "protection_space = \"staff\""),
+        ("forward = [\"authorization\"]", "era = \"2025-11-25\""),
+        (
+            "forward = [\"authorization\"]",
+            "bearer = { sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\" }",
+        ),
+        ("\n[[key]]", "\nname_separator = \" \"\n[[key]]"),
+        (
+            "[[server]]",
+            "[[server]]\nname = \"alpha-b\"\nurl = \"https://b.example\"\n\n[[server]]",
+        ),
+        ("forward = [\"authorization\"]", "bearer = \"plain-secret\""),
         ("forward = [\"authorization\"]", "bearer = { env = \"UNSET\" }"),
         ("forward = [\"authorization\"]", "bearer = { vault = \"x\" }"),
         (
             "forward = [\"authorization\"]",
             "client_credentials = { token_url = \"https://as.example/token\" }",
         ),
-        ("forward = [\"authorization\"]", "era = \"2024-11-05\""),
+        ("forward = [\"authorization\"]", "protocol_version = \"2024-11-05\""),
         ("value = { env = \"KEY\" }", "value = { sha256 = \"abc\" }"),
         ("value = { env = \"KEY\" }", "value = { file = \"/nowhere/at/all\" }"),
         ("servers = [\"alpha\"]", "servers = [\"alfa\"]"),
@@ -110,13 +124,14 @@ fn what_an_operator_reads() {
         ),
         ("[[server]]", "[[server"),
     ];
-    let mut read = Vec::new();
-    for (whole, part) in broken {
-        assert!(MINIMAL.contains(whole), "{whole}");
-        let error = parse(&MINIMAL.replacen(whole, part, 1)).expect_err(part).to_string();
-        assert!(!error.contains("hush-hush"), "{error}");
-        read.push(error);
+    let mut errors = Vec::new();
+    for (part, replacement) in replacements {
+        assert!(MINIMAL.contains(part), "{part}");
+        let text = MINIMAL.replacen(part, replacement, 1);
+        let error = parse(&text).expect_err(replacement).to_string();
+        assert!(!error.contains("plain-secret"), "{error}");
+        errors.push(error);
     }
-    read.push(parse("").unwrap_err().to_string());
-    insta::assert_snapshot!(read.join("\n\n"));
+    errors.push(parse("").unwrap_err().to_string());
+    insta::assert_snapshot!(errors.join("\n\n"));
 }

@@ -140,14 +140,14 @@ async fn authorization(
     credential: &Credential,
 ) -> Result<Option<HeaderValue>, Failure> {
     match &gateway.config.server(server).credential {
-        CredentialSource::Forwarding(_) => Ok(credential.forwarded()),
-        CredentialSource::Static(bearer) => Ok(Some(bearer_value(bearer))),
+        CredentialSource::TokenForwarding(_) => Ok(credential.forwarded()),
+        CredentialSource::StaticCredential(bearer) => Ok(Some(bearer_value(bearer))),
         CredentialSource::ClientCredentials(client) => {
             let deadline = gateway.config.deadlines.probe;
             let token = gateway.tokens(server).token(&gateway.http, client, deadline).await;
             token.map(Some).ok_or(Failure::CredentialNotObtained)
         }
-        CredentialSource::Open => Ok(None),
+        CredentialSource::NoCredential => Ok(None),
     }
 }
 

@@ -112,9 +112,9 @@ fn needs_tls(config: &Config) -> bool {
     config.servers.iter().any(|server| {
         let token_url = match &server.credential {
             CredentialSource::ClientCredentials(client) => Some(&client.token_url),
-            CredentialSource::Forwarding(_)
-            | CredentialSource::Static(_)
-            | CredentialSource::Open => None,
+            CredentialSource::TokenForwarding(_)
+            | CredentialSource::StaticCredential(_)
+            | CredentialSource::NoCredential => None,
         };
         [Some(&server.url), token_url]
             .into_iter()

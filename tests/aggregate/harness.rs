@@ -64,7 +64,7 @@ impl Harness {
                 .respond_with(MockUpstream { name, stateless })
                 .mount(&upstream)
                 .await;
-            let era = if stateless { "era = \"2026-07-28\"" } else { "" };
+            let version = if stateless { "protocol_version = \"2026-07-28\"" } else { "" };
             let url = upstream.uri();
             text += &format!(
                 r#"
@@ -73,7 +73,7 @@ name = "{name}"
 url = "{url}/mcp"
 forward = ["authorization"]
 authorization_servers = ["https://{name}.example"]
-{era}
+{version}
 {more}
 "#
             );

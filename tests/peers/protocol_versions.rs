@@ -174,12 +174,12 @@ servers = "all"
 [[server]]
 name = "old"
 url = "{upstream}"
-era = "2025-11-25"
+protocol_version = "2025-11-25"
 
 [[server]]
 name = "new"
 url = "{upstream}"
-era = "2026-07-28"
+protocol_version = "2026-07-28"
 "#
     );
     Gateway::start(&ConfigurationFile::new(&text), "info").await

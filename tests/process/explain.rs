@@ -37,7 +37,7 @@ async fn an_invalid_header_argument_is_refused_without_repeating_it() {
     for header in ["Bearer to-canary", "authorization: to\ncanary", "bad name: to-canary"] {
         let (code, output) = explain(header).await;
         assert_eq!(code, 2, "{output}");
-        assert!(output.starts_with("a --header is no header field\n"), "{output}");
+        assert!(output.starts_with("a --header is not a header field\n"), "{output}");
         assert!(!output.contains("canary"), "{output}");
     }
 }

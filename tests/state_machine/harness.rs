@@ -156,7 +156,7 @@ name = "{name}"
 url = "{url}"
 forward = ["authorization"]
 protection_space = "one"
-era = "2026-07-28"
+protocol_version = "2026-07-28"
 "#
         );
     }

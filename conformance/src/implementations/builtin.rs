@@ -147,7 +147,7 @@ fn configuration(deployment: &Deployment, start: Start) -> (String, Vec<(String,
             text.push_str("disabled = true\n");
         }
         if server.protocol_version != ProtocolVersion::default() {
-            let _ = writeln!(text, "era = \"{}\"", server.protocol_version);
+            let _ = writeln!(text, "protocol_version = \"{}\"", server.protocol_version);
         }
         match server.kind {
             ServerKind::Forwarding | ServerKind::Ungranted => {

@@ -107,7 +107,7 @@ servers = "all"
 [[server]]
 name = "s{number}"
 url = "{url}"
-era = "{version}"
+protocol_version = "{version}"
 forward = ["authorization"]
 protection_space = "{space}"
 "#
