@@ -12,6 +12,7 @@ mod feature;
 pub(crate) mod named_values;
 mod profile;
 mod protocol_version;
+pub mod release;
 mod requirement;
 #[cfg(test)]
 mod tests;

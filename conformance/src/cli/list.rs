@@ -11,7 +11,7 @@ use crate::{
         rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::{Catalogue, Requirement, Status},
+    catalogue::{Catalogue, Requirement, Status, release},
     implementations,
     implementations::{
         builtin,
@@ -43,6 +43,7 @@ pub(super) fn list(what: What) -> Exit {
         }
         What::Implementations => implementations(),
         What::Taint => Table::embedded().rendered(),
+        What::Release => release::text(),
     });
     Exit::Expected
 }

@@ -217,6 +217,8 @@ enum What {
     Implementations,
     /// Which sink may see which secret.
     Taint,
+    /// The requirements as a release file records them.
+    Release,
 }
 
 fn strategy(name: &str) -> Result<Strategy, String> {

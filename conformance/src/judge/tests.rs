@@ -239,7 +239,7 @@ fn the_gravest_finding_decides_and_every_requirement_is_there() {
         finding("STA-01", Verdict::Pass),
     ];
     let verdicts = summarise(Catalogue::embedded(), &findings);
-    assert_eq!(verdicts.len(), 167);
+    assert_eq!(verdicts.len(), Catalogue::embedded().iter().count());
     let of = |id: &str| verdicts.iter().find(|verdict| verdict.id == id).unwrap();
     assert_eq!(of("STA-01").verdict, Verdict::Fail);
     assert_eq!(of("STA-01").counts, BTreeMap::from([(Verdict::Pass, 2), (Verdict::Fail, 1)]));
