@@ -6,13 +6,15 @@
 use super::{Catalogue, Profile, ProtocolVersion, Requirement};
 
 /// Each released version with the text of its release file.
-pub const RELEASES: &[(&str, &str)] =
-    &[("0.1.0", include_str!("../../releases/0.1.0.txt"))];
+pub const RELEASES: &[(&str, &str)] = &[("0.1.0", include_str!("../../releases/0.1.0.txt"))];
 
 /// The text of a release file for the catalogue of this build.
 #[must_use]
 pub fn text() -> String {
-    Catalogue::embedded().iter().map(|requirement| line(requirement) + "\n").collect()
+    Catalogue::embedded()
+        .iter()
+        .map(|requirement| line(requirement) + "\n")
+        .collect()
 }
 
 /// The line of a release file for one requirement: id, level, strength, profile, first and last
