@@ -150,7 +150,7 @@ fn reload(running: &gateway::Running, path: &Path) {
     match reloaded.and_then(|config| running.reload(config).map_err(|error| error.to_string())) {
         Ok(()) => tracing::info!("reloaded"),
         Err(error) => {
-            tracing::error!(%error, "not reloaded; the current configuration stays")
+            tracing::error!(%error, "not reloaded; the current configuration stays");
         }
     }
 }

@@ -12,6 +12,7 @@ mod upstream_client;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Response};
 use serde_json::value::RawValue;
 
@@ -58,13 +59,19 @@ impl From<Refusal> for NotServed {
 
 /// A request for an aggregate endpoint, before any server is sent anything.
 pub(super) struct AggregateRequest<'r> {
-    gateway: Arc<Gateway>,
     plan: AggregatePlan<'r>,
+    operation: Operation,
+    parts: RequestParts,
+}
+
+/// The parts of a request that every operation needs.
+struct RequestParts {
+    gateway: Arc<Gateway>,
+    context: RequestContext,
     /// The version that the client declares.
     version: ProtocolVersion,
     headers: Arc<HeaderMap>,
     sessions: ClientSessions,
-    operation: Operation,
     /// The id of the request, if a stream may be opened before its answer is known.
     stream_id: Option<Box<RawValue>>,
 }
@@ -79,29 +86,29 @@ impl<'r> AggregateRequest<'r> {
     ) -> Result<Self, NotServed> {
         let (envelope, message) = match body {
             Some(body) => (body.envelope, body.prefix),
-            None => (Envelope::default(), bytes::Bytes::new()),
+            None => (Envelope::default(), Bytes::new()),
         };
         let version = declared_version(&headers).map_err(|requested| {
             NotServed::Answered(unsupported_version(envelope.id.as_deref(), requested))
         })?;
+        let context = RequestContext { caller: plan.caller(), profile: plan.profile };
         let binding = plan.session_binding();
-        let sessions = session::open_aggregate_sessions(gateway, plan.caller(), &binding, &headers)
-            .map_err(Refusal::from)?;
-        let operation = {
-            let servers = plan.named_servers(&gateway.config);
-            let scope = plan.scope(&gateway.config, &servers);
-            operation(plan.method, &headers, &message, scope, &sessions)
-                .map_err(NotServed::Answered)?
-        };
-        Ok(Self {
+        let sessions =
+            session::open_aggregate_sessions(gateway, context.caller, &binding, &headers)
+                .map_err(Refusal::from)?;
+        let servers = plan.named_servers(&gateway.config);
+        let scope = plan.scope(&gateway.config, &servers);
+        let operation = operation(plan.method, &headers, &message, scope, &sessions)
+            .map_err(NotServed::Answered)?;
+        let parts = RequestParts {
             gateway: Arc::clone(gateway),
-            plan,
+            context,
             version,
             stream_id: early_stream_id(&envelope, &headers),
             headers: Arc::new(headers),
             sessions,
-            operation,
-        })
+        };
+        Ok(Self { plan, operation, parts })
     }
 
     /// The servers that take part in the operation.
@@ -112,37 +119,20 @@ impl<'r> AggregateRequest<'r> {
         }
     }
 
-    /// Probes the servers of the operation.
+    /// Probes the servers of the operation, if they need to be.
     pub(super) async fn probe(self) -> Preflight<ProbedAggregateRequest> {
-        let request = RequestParts {
-            context: RequestContext { caller: self.plan.caller(), profile: self.plan.profile },
-            gateway: self.gateway,
-            version: self.version,
-            headers: self.headers,
-            sessions: self.sessions,
-            stream_id: self.stream_id,
-        };
-        match self.operation {
+        let Self { plan, operation, parts } = self;
+        match operation {
             Operation::SingleServer(server, operation) => {
-                request.probe_for_single_server(&self.plan, server, operation).await
+                parts.probe_single_server(&plan, server, operation).await
             }
-            Operation::FanOut(fan_out) => request.probe_for_fan_out(&self.plan, fan_out).await,
+            Operation::FanOut(fan_out) => parts.probe_fan_out(&plan, fan_out).await,
         }
     }
 }
 
-/// The parts of a request that every operation needs.
-struct RequestParts {
-    gateway: Arc<Gateway>,
-    context: RequestContext,
-    version: ProtocolVersion,
-    headers: Arc<HeaderMap>,
-    sessions: ClientSessions,
-    stream_id: Option<Box<RawValue>>,
-}
-
 impl RequestParts {
-    async fn probe_for_single_server(
+    async fn probe_single_server(
         self,
         plan: &AggregatePlan<'_>,
         server: ServerId,
@@ -160,7 +150,7 @@ impl RequestParts {
         })
     }
 
-    async fn probe_for_fan_out(
+    async fn probe_fan_out(
         self,
         plan: &AggregatePlan<'_>,
         fan_out: FanOut,
