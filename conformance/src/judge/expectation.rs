@@ -48,7 +48,7 @@ pub(super) fn judge_expectation(
         }
     }
     let without_upstream = expectation.needs.contains(&Need::Upstream)
-        && look("upstream-credential", subject) == Observation::Seen("nothing".to_owned());
+        && look("upstream-credential", subject) == Observation::Seen("no-request".to_owned());
     let mut findings = Vec::new();
     for (name, pattern) in &expectation.expect {
         let graded = expectation.non_strict.get(name);

@@ -42,7 +42,7 @@ pub fn missed(
             Verdict::NotApplicable
         },
         observable: observable.to_owned(),
-        expected: "nothing".to_owned(),
+        expected: "none".to_owned(),
         actual: actual.to_owned(),
     })
 }

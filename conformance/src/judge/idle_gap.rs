@@ -28,17 +28,15 @@ pub fn judge(late: &[Arrival], control: bool) -> Option<Finding> {
                 ),
             )
         }
-        None if !control => {
-            (Verdict::Untestable, "nothing, and the call behind it failed".to_owned())
-        }
-        None => (Verdict::Pass, "nothing".to_owned()),
+        None if !control => (Verdict::Untestable, "none, and the call behind it failed".to_owned()),
+        None => (Verdict::Pass, "none".to_owned()),
     };
     Some(Finding {
         requirement: REQUIREMENT.to_owned(),
         rule: ID.to_owned(),
         verdict,
         observable: "asked-in-the-background".to_owned(),
-        expected: "nothing".to_owned(),
+        expected: "none".to_owned(),
         actual,
     })
 }

@@ -170,7 +170,7 @@ fn an_answer_in_which_no_upstream_had_a_say_proves_nothing() {
 
 #[test]
 fn what_did_not_happen_needs_the_positive_control() {
-    let rule = "requires = ['CRD-16']\nexpect = { upstream-credential = 'nothing' }";
+    let rule = "requires = ['CRD-16']\nexpect = { upstream-credential = 'no-request' }";
     let blind = Context { control: false, ..context() };
     assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Pass]);
     assert_eq!(verdicts(rule, &blind, &trace(401, false)), [Verdict::Untestable]);

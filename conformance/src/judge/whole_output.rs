@@ -26,14 +26,14 @@ pub fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Finding> 
     let (verdict, actual) = match leaks().next() {
         Some(leak) => (Verdict::Fail, leak),
         None if output.trim().is_empty() => (Verdict::Untestable, "no output at all".to_owned()),
-        None => (Verdict::Pass, "nothing".to_owned()),
+        None => (Verdict::Pass, "none".to_owned()),
     };
     Some(Finding {
         requirement: REQUIREMENT.to_owned(),
         rule: ID.to_owned(),
         verdict,
         observable: "secret-in-output".to_owned(),
-        expected: "nothing".to_owned(),
+        expected: "none".to_owned(),
         actual,
     })
 }
@@ -95,7 +95,7 @@ mod tests {
             log("b64 azNqZDkybXhxMHc4cmp0eTVoZmI="),
             "caller's token in the log, base64: b64 azNqZDkybXhxMHc4cmp0eTVoZmI= and more"
         );
-        assert_eq!(seen("an innocent line\nk3jd\n", ""), "nothing");
+        assert_eq!(seen("an innocent line\nk3jd\n", ""), "none");
         assert_eq!(
             seen("x", "n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"),
             "caller's token in the metrics: n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"

@@ -12,7 +12,7 @@ use mcp_preflight_conformance::{
 
 /// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.
 pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'static str>) {
-    let turned_away = |status| (status, vec!["nothing"]);
+    let turned_away = |status| (status, vec!["no-request"]);
     match matrix_case.credentials {
         C::TokenOnly | C::WrongKeyAndToken | C::Nothing | C::EmptyToken => {
             return turned_away(vec!["401"]);
@@ -34,11 +34,11 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
     let saw = match (matrix_case.server, matrix_case.upstream.as_str()) {
         (S::Several, _) => vec![],
         (S::Ungranted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
-        (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["nothing"],
+        (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["no-request"],
         (S::Forwarding, "refused-port") => vec![],
         (S::Forwarding, _) if token => vec!["token"],
         (S::Forwarding | S::Open, _) => vec!["no-credential"],
-        (S::Static | S::ClientCredentials, _) => vec!["own-credential"],
+        (S::Static | S::ClientCredentials, _) => vec!["server-credential"],
     };
     let request = !matches!(matrix_case.method, M::Notification | M::Get | M::Delete);
     let upstream = matrix_case.upstream.split('+').next().unwrap_or_default();

@@ -30,7 +30,7 @@ pub(crate) fn render(matrix_cases: &[MatrixCase]) -> String {
             .insert(super::expectation(matrix_case));
     }
     let mut text =
-        String::from("accepted status         merely not wrong    upstream sees   challenge\n");
+        String::from("accepted status         merely not wrong    upstream sees       challenge\n");
     let mut merged: IndexMap<Vec<(String, Lines)>, Vec<String>> = IndexMap::new();
     for (group, upstreams) in groups {
         merged.entry(upstreams.into_iter().collect()).or_default().push(group);

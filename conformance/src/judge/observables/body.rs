@@ -51,7 +51,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "status-wording",
         description: "whether the text of a refusal says 401 or 403 as the status does",
-        values: &["matches", "contradicts", "silent"],
+        values: &["matches", "contradicts", "not-mentioned"],
         absence: None,
         look: wording,
     },
@@ -72,7 +72,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "internal-details",
         description: "what the text of a failure tells of the inside",
-        values: &["nothing", "upstream-address", "stack-trace", "library-message"],
+        values: &["none", "upstream-address", "stack-trace", "library-message"],
         absence: None,
         look: disclosed,
     },
@@ -218,7 +218,7 @@ fn wording(subject: &Subject<'_>) -> Observation {
         match (own, other) {
             (_, true) => "contradicts",
             (true, false) => "matches",
-            (false, false) => "silent",
+            (false, false) => "not-mentioned",
         }
         .into()
     })
@@ -305,7 +305,7 @@ fn disclosed(subject: &Subject<'_>) -> Observation {
         } else if LIBRARIES.iter().any(|message| text.contains(message)) {
             "library-message"
         } else {
-            "nothing"
+            "none"
         }
         .into()
     })

@@ -16,7 +16,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "challenge-lines",
         description: "whether the upstream's challenge lines arrived byte for byte, all of them, in their order, and none beside them",
-        values: &["verbatim", "own", "added", "dropped", "reordered", "changed"],
+        values: &["verbatim", "gateway-generated", "added", "dropped", "reordered", "changed"],
         absence: None,
         look: lines,
     },
@@ -73,7 +73,7 @@ fn lines(subject: &Subject<'_>) -> Observation {
         let stated: Vec<&str> = stated.iter().map(String::as_str).collect();
         match () {
             () if seen == stated => "verbatim",
-            () if stated.is_empty() => "own",
+            () if stated.is_empty() => "gateway-generated",
             () if sorted(&seen) == sorted(&stated) => "reordered",
             () if sorted(&seen).is_superset(&sorted(&stated)) => "added",
             () if sorted(&seen).is_subset(&sorted(&stated)) => "dropped",

@@ -28,7 +28,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "response-head-time",
         description: "how soon the head came: within a second, within the probe's deadline, later, or never",
-        values: &["promptly", "in-time", "late", "hung"],
+        values: &["within-1-second", "within-probe-deadline", "late", "timeout"],
         absence: None,
         look: answered,
     },
@@ -56,7 +56,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "challenge-parameters",
         description: "whether URL values are quoted and each parameter is there once",
-        values: &["sound", "unquoted: *", "repeated: *"],
+        values: &["valid", "unquoted: *", "repeated: *"],
         absence: None,
         look: parameters,
     },
@@ -98,7 +98,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "injected-bytes",
         description: "what an upstream managed to write into the head: control characters, bytes above 127, a line of its own",
-        values: &["nothing", "control-character: *", "non-ascii: *", "header: *"],
+        values: &["none", "control-character: *", "non-ascii: *", "header: *"],
         absence: None,
         look: injected,
     },
@@ -126,14 +126,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "buffering-hint",
         description: "whether proxies in front are told not to buffer",
-        values: &["off", "not-said"],
+        values: &["off", "absent"],
         absence: None,
         look: buffering,
     },
     Observable {
         name: "upstream-marker",
         description: "whether the answer bears the mark of an upstream's",
-        values: &["upstream", "own"],
+        values: &["present", "absent"],
         absence: None,
         look: mark,
     },
@@ -179,9 +179,11 @@ fn ending(subject: &Subject<'_>) -> Observation {
 fn answered(subject: &Subject<'_>) -> Observation {
     let deadlines = subject.context.deadlines;
     of_last(subject, |exchange| match exchange.head_after_ms {
-        _ if exchange.ending == Ending::HungBeforeHead => "hung".into(),
-        Some(after) if after <= (1_000 + deadlines.slack) as f64 => "promptly".into(),
-        Some(after) if after <= (deadlines.probe + deadlines.slack) as f64 => "in-time".into(),
+        _ if exchange.ending == Ending::HungBeforeHead => "timeout".into(),
+        Some(after) if after <= (1_000 + deadlines.slack) as f64 => "within-1-second".into(),
+        Some(after) if after <= (deadlines.probe + deadlines.slack) as f64 => {
+            "within-probe-deadline".into()
+        }
         Some(_) => "late".into(),
         None => Observation::NotApplicable,
     })
@@ -286,7 +288,7 @@ fn parameters(subject: &Subject<'_>) -> Observation {
                 return format!("unquoted: {}", parameter.name).into();
             }
         }
-        "sound".into()
+        "valid".into()
     })
 }
 
@@ -350,7 +352,7 @@ fn injected(subject: &Subject<'_>) -> Observation {
                 return format!("header: {name}").into();
             }
         }
-        "nothing".into()
+        "none".into()
     })
 }
 
@@ -393,16 +395,16 @@ fn retry_after(subject: &Subject<'_>) -> Observation {
 fn buffering(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| match header(&exchange.headers, "x-accel-buffering") {
         Some(value) if value.eq_ignore_ascii_case("no") => "off".into(),
-        _ => "not-said".into(),
+        _ => "absent".into(),
     })
 }
 
 fn mark(subject: &Subject<'_>) -> Observation {
     of_head(subject, |exchange| {
         if header(&exchange.headers, "x-mock-answer").is_some() {
-            "upstream"
+            "present"
         } else {
-            "own"
+            "absent"
         }
         .into()
     })

@@ -15,22 +15,22 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "all-responses-complete",
         description: "whether each request got an answer that came to its end",
-        values: &["whole", "request * got none", "a body behind a HEAD"],
+        values: &["complete", "incomplete: request *", "head-response-with-body"],
         absence: None,
         look: every_answer,
     },
     Observable {
         name: "event-delivery",
         description: "whether each event arrived before the next one was let go",
-        values: &["one-by-one", "held-back"],
+        values: &["immediate", "buffered"],
         absence: None,
         look: pace,
     },
     Observable {
         name: "upstream-authorization",
         description: "what stood in Authorization, over all servers and requests",
-        values: &["one-bearer", "nothing", "several-lines", "something-else", "* and *"],
-        absence: Some("nothing"),
+        values: &["one-bearer", "none", "several-field-lines", "other", "*+*"],
+        absence: Some("none"),
         look: bearer_upstream,
     },
     Observable {
@@ -57,14 +57,22 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "discovery",
         description: "what a client finds that follows the challenge",
-        values: &["served", "not-named", "elsewhere", "not-asked", "no-json", "none", "100..599"],
+        values: &[
+            "served",
+            "not-in-challenge",
+            "other-origin",
+            "not-fetched",
+            "not-json",
+            "no-response",
+            "100..599",
+        ],
         absence: None,
         look: |subject| metadata(subject).map_or_else(Observation::Seen, |_| "served".into()),
     },
     Observable {
         name: "discovery-resource",
         description: "what the document calls its resource",
-        values: &["the-url-asked", "another", "elsewhere", "none"],
+        values: &["requested-url", "other-url", "other-origin", "absent"],
         absence: None,
         look: |subject| {
             metadata(subject)
@@ -74,7 +82,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "discovery-scopes",
         description: "whether the document offers scopes, and among them one for refreshing",
-        values: &["absent", "plain", "offline-access"],
+        values: &["absent", "without-offline-access", "with-offline-access"],
         absence: None,
         look: |subject| {
             metadata(subject).map_or(Observation::NotApplicable, |document| scopes(&document))
@@ -101,20 +109,20 @@ pub(super) const OBSERVABLES: &[Observable] = &[
 fn every_answer(subject: &Subject<'_>) -> Observation {
     for (n, exchange) in subject.trace.exchanges.iter().enumerate() {
         if exchange.status.is_none() || exchange.ending != Ending::Complete {
-            return format!("request {} got none", n + 1).into();
+            return format!("incomplete: request {}", n + 1).into();
         }
         if exchange.method == "HEAD" && !exchange.body.is_empty() {
-            return "a body behind a HEAD".into();
+            return "head-response-with-body".into();
         }
     }
-    "whole".into()
+    "complete".into()
 }
 
 /// The suite lets an event go only when the one before it has arrived: a stream that is held back never ends.
 fn pace(subject: &Subject<'_>) -> Observation {
     match subject.exchange() {
-        Some(exchange) if exchange.ending == Ending::Complete => "one-by-one".into(),
-        Some(_) => "held-back".into(),
+        Some(exchange) if exchange.ending == Ending::Complete => "immediate".into(),
+        Some(_) => "buffered".into(),
         None => Observation::Unknown("no request was sent"),
     }
 }
@@ -130,7 +138,7 @@ fn bearer_upstream(subject: &Subject<'_>) -> Observation {
         .collect::<Vec<_>>()
         .as_slice()
     {
-        [] => "nothing",
+        [] => "none",
         [line] => match line.split_once(' ') {
             Some((scheme, token))
                 if scheme.eq_ignore_ascii_case("bearer")
@@ -139,9 +147,9 @@ fn bearer_upstream(subject: &Subject<'_>) -> Observation {
             {
                 "one-bearer"
             }
-            Some(_) | None => "something-else",
+            Some(_) | None => "other",
         },
-        _ => "several-lines",
+        _ => "several-field-lines",
     };
     let seen: BTreeSet<&str> = subject
         .trace
@@ -151,9 +159,9 @@ fn bearer_upstream(subject: &Subject<'_>) -> Observation {
         .map(name)
         .collect();
     if seen.is_empty() {
-        "nothing".into()
+        "none".into()
     } else {
-        seen.into_iter().collect::<Vec<_>>().join(" and ").into()
+        seen.into_iter().collect::<Vec<_>>().join("+").into()
     }
 }
 
@@ -196,15 +204,15 @@ fn metadata(subject: &Subject<'_>) -> Result<Value, String> {
     };
     let Some(exchange) = exchanges.iter().rfind(asks) else {
         return Err(match named {
-            Some(url) if !url.starts_with(&subject.context.base_url) => "elsewhere".to_owned(),
-            Some(_) => "not-asked".to_owned(),
-            None => "not-named".to_owned(),
+            Some(url) if !url.starts_with(&subject.context.base_url) => "other-origin".to_owned(),
+            Some(_) => "not-fetched".to_owned(),
+            None => "not-in-challenge".to_owned(),
         });
     };
     match exchange.status {
-        Some(200) => serde_json::from_str(&exchange.body).map_err(|_| "no-json".to_owned()),
+        Some(200) => serde_json::from_str(&exchange.body).map_err(|_| "not-json".to_owned()),
         Some(status) => Err(status.to_string()),
-        None => Err("none".to_owned()),
+        None => Err("no-response".to_owned()),
     }
 }
 
@@ -224,10 +232,10 @@ fn resource(subject: &Subject<'_>, document: &Value) -> Observation {
     let refused = subject.trace.exchanges.iter().find(|exchange| exchange.status == Some(401));
     let asked = refused.map(|exchange| format!("{base_url}{}", exchange.path));
     match document.get("resource").and_then(Value::as_str) {
-        None => "none",
-        Some(resource) if Some(resource) == asked.as_deref() => "the-url-asked",
-        Some(resource) if resource.starts_with(base_url) => "another",
-        Some(_) => "elsewhere",
+        None => "absent",
+        Some(resource) if Some(resource) == asked.as_deref() => "requested-url",
+        Some(resource) if resource.starts_with(base_url) => "other-url",
+        Some(_) => "other-origin",
     }
     .into()
 }
@@ -237,9 +245,9 @@ fn scopes(document: &Value) -> Observation {
         return "absent".into();
     };
     if scopes.iter().any(|scope| scope == "offline_access") {
-        "offline-access"
+        "with-offline-access"
     } else {
-        "plain"
+        "without-offline-access"
     }
     .into()
 }

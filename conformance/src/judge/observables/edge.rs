@@ -17,28 +17,28 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "upstream-framing",
         description: "whether what upstreams got can be read in one way only",
-        values: &["one-way", "two lengths", "no request"],
+        values: &["unambiguous", "two-lengths", "malformed"],
         absence: None,
         look: framing,
     },
     Observable {
         name: "hop-by-hop-fields",
         description: "whether fields of one hop crossed the gateway",
-        values: &["removed", "sent up: *", "sent down: *"],
+        values: &["removed", "forwarded-upstream: *", "forwarded-to-client: *"],
         absence: None,
         look: hop_by_hop,
     },
     Observable {
         name: "cors",
         description: "whether a page may read the answers that it was given, and the fields that lead it on",
-        values: &["readable", "unreadable", "hides: *"],
+        values: &["readable", "unreadable", "not-exposed: *"],
         absence: None,
         look: cors,
     },
     Observable {
         name: "server-specific-token",
         description: "which token each server was shown of those that were sent for one server alone",
-        values: &["own", "request-wide", "another server's", "none"],
+        values: &["own-server", "request-wide", "other-server", "none"],
         absence: None,
         look: own_token,
     },
@@ -59,7 +59,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "conflict-named",
         description: "whether a refusal says that credentials contradict each other",
-        values: &["stated", "unstated"],
+        values: &["named", "unnamed"],
         absence: None,
         look: conflict,
     },
@@ -78,7 +78,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "debug-fields",
         description: "whether there are header lines for debugging, and what they give away",
-        values: &["absent", "masked", "a secret in *"],
+        values: &["absent", "masked", "secret-in: *"],
         absence: None,
         look: debug_headers,
     },
@@ -96,7 +96,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "proxy-status",
         description: "what Proxy-Status tells (RFC 9209): nothing, the gateway's name with an error type, or more than that",
-        values: &["absent", "name-and-error", "more: *"],
+        values: &["absent", "name-and-error", "other-parameters: *"],
         absence: None,
         look: |subject| answered(subject, proxy_status),
     },
@@ -124,12 +124,12 @@ fn framing(subject: &Subject<'_>) -> Observation {
     };
     for arrival in mcp(subject) {
         match lengths(arrival) {
-            _ if arrival.method.is_empty() => return "no request".into(),
+            _ if arrival.method.is_empty() => return "malformed".into(),
             0 | 1 => {}
-            _ => return "two lengths".into(),
+            _ => return "two-lengths".into(),
         }
     }
-    "one-way".into()
+    "unambiguous".into()
 }
 
 /// RFC 9110 §7.6.1: `Connection` itself, what it names, and what is known to be of one hop. Only lines of the other face count: each hop
@@ -164,13 +164,13 @@ fn hop_by_hop(subject: &Subject<'_>) -> Observation {
     for exchange in &subject.trace.exchanges {
         for arrival in mcp(subject) {
             if let Some(name) = crossed(&exchange.sent_headers, &arrival.headers) {
-                return format!("sent up: {name}").into();
+                return format!("forwarded-upstream: {name}").into();
             }
         }
         if let Some(stated) =
             stated_headers(subject).and_then(|stated| crossed(stated, &exchange.headers))
         {
-            return format!("sent down: {stated}").into();
+            return format!("forwarded-to-client: {stated}").into();
         }
     }
     "removed".into()
@@ -212,7 +212,7 @@ fn cors(subject: &Subject<'_>) -> Observation {
         if let Some(hidden) =
             ["www-authenticate", "mcp-session-id"].iter().find(|name| is_hidden(name))
         {
-            return format!("hides: {hidden}").into();
+            return format!("not-exposed: {hidden}").into();
         }
     }
     "readable".into()
@@ -223,15 +223,15 @@ fn own_token(subject: &Subject<'_>) -> Observation {
     let told = |arrival: &Arrival| {
         let end = TokenScript::find(header(&arrival.headers, "authorization")?)?.end;
         Some(if end == arrival.server {
-            "own"
+            "own-server"
         } else if end.is_empty() {
             "request-wide"
         } else {
-            "another server's"
+            "other-server"
         })
     };
     let seen: Vec<Option<&str>> = mcp(subject).map(told).collect();
-    ["another server's", "request-wide", "own"]
+    ["other-server", "request-wide", "own-server"]
         .into_iter()
         .find(|word| seen.contains(&Some(word)))
         .unwrap_or("none")
@@ -248,7 +248,7 @@ fn conflict(subject: &Subject<'_>) -> Observation {
             let text = words_of(&exchange.body).to_ascii_lowercase();
             let says =
                 ["conflict", "contradict", "ambiguous"].iter().any(|word| text.contains(word));
-            if says { "stated" } else { "unstated" }.into()
+            if says { "named" } else { "unnamed" }.into()
         }
         _ => Observation::NotApplicable,
     }
@@ -272,7 +272,7 @@ fn debug_headers(subject: &Subject<'_>) -> Observation {
         };
         found
             .find(|(_, value)| told(value))
-            .map_or("masked".into(), |(name, _)| format!("a secret in {name}").into())
+            .map_or("masked".into(), |(name, _)| format!("secret-in: {name}").into())
     })
 }
 
@@ -293,7 +293,7 @@ fn proxy_status(headers: &Headers) -> Observation {
     if more.is_empty() {
         "name-and-error".into()
     } else {
-        format!("more: {}", more.join(", ")).into()
+        format!("other-parameters: {}", more.join(", ")).into()
     }
 }
 
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(proxy_status(&line("gw; error=connection_refused")), "name-and-error".into());
         assert_eq!(
             proxy_status(&line("gw; error=x; next-hop=\"10.0.0.1\"")),
-            "more: next-hop".into()
+            "other-parameters: next-hop".into()
         );
     }
 }

@@ -16,22 +16,22 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "key-disclosure",
         description: "where upstreams were shown a gateway key",
-        values: &["nothing", "*"],
-        absence: Some("nothing"),
+        values: &["none", "*"],
+        absence: Some("none"),
         look: |subject| upstream_leak(subject, &[SecretKind::GatewayKey], Disclosure::is_key),
     },
     Observable {
         name: "token-disclosure",
         description: "where the caller's token went that is no business of its",
-        values: &["nothing", "*"],
-        absence: Some("nothing"),
+        values: &["none", "*"],
+        absence: Some("none"),
         look: |subject| upstream_leak(subject, &[SecretKind::UpstreamToken], Disclosure::is_token),
     },
     Observable {
         name: "credential-disclosure",
         description: "where credentials of the gateway's own went that are not meant for there",
-        values: &["nothing", "*"],
-        absence: Some("nothing"),
+        values: &["none", "*"],
+        absence: Some("none"),
         look: |subject| {
             let own = [SecretKind::StaticToken, SecretKind::MintedToken, SecretKind::ClientSecret];
             upstream_leak(subject, &own, Disclosure::is_own_credential)
@@ -47,28 +47,28 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "query-token",
         description: "whether a token in the URL travelled along",
-        values: &["clean", "token"],
-        absence: Some("clean"),
+        values: &["not-forwarded", "forwarded"],
+        absence: Some("not-forwarded"),
         look: query,
     },
     Observable {
         name: "disclosed-to-client",
         description: "which secret the answer gives away, or which address of the inside its head does",
-        values: &["nothing", "*"],
+        values: &["none", "*"],
         absence: None,
         look: told,
     },
     Observable {
         name: "secret-in-output",
         description: "which secret the implementation wrote to its outputs",
-        values: &["nothing", "*"],
+        values: &["none", "*"],
         absence: None,
         look: logged,
     },
     Observable {
         name: "refusal-log-level",
         description: "whether an expected refusal is logged as if something were broken",
-        values: &["quiet", "traceback", "error"],
+        values: &["no-error", "traceback", "error"],
         absence: None,
         look: log_noise,
     },
@@ -88,7 +88,7 @@ fn upstream_leak(
     if !subject.trace.secrets.iter().any(|secret| kinds.contains(&secret.kind)) {
         return Observation::NotApplicable;
     }
-    first(subject, |leak| leak.is_upstream() && is_one(leak)).unwrap_or_else(|| "nothing".into())
+    first(subject, |leak| leak.is_upstream() && is_one(leak)).unwrap_or_else(|| "none".into())
 }
 
 fn first(subject: &Subject<'_>, is_one: impl Fn(&Disclosure) -> bool) -> Option<Observation> {
@@ -155,9 +155,9 @@ fn query(subject: &Subject<'_>) -> Observation {
         arrival.target.contains("access_token") || texts.into_iter().any(|text| index.is_in(text))
     };
     if subject.trace.arrivals.iter().any(travelled) {
-        "token"
+        "forwarded"
     } else {
-        "clean"
+        "not-forwarded"
     }
     .into()
 }
@@ -182,9 +182,9 @@ fn told(subject: &Subject<'_>) -> Observation {
             .any(|server| text.contains(authority(&server.url)))
     };
     if refusal && exchange.headers.iter().any(|(_, value)| inside(value)) {
-        "upstream address"
+        "upstream-address"
     } else {
-        "nothing"
+        "none"
     }
     .into()
 }
@@ -193,7 +193,7 @@ fn logged(subject: &Subject<'_>) -> Observation {
     if subject.context.output.is_empty() {
         return Observation::NotApplicable;
     }
-    first(subject, Disclosure::is_shown).unwrap_or_else(|| "nothing".into())
+    first(subject, Disclosure::is_shown).unwrap_or_else(|| "none".into())
 }
 
 fn log_noise(subject: &Subject<'_>) -> Observation {
@@ -211,7 +211,7 @@ fn log_noise(subject: &Subject<'_>) -> Observation {
     } else if output.lines().any(loud) {
         "error"
     } else {
-        "quiet"
+        "no-error"
     }
     .into()
 }

@@ -241,7 +241,7 @@ impl std::fmt::Display for Observation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Seen(value) => f.write_str(value),
-            Self::NotApplicable => f.write_str("n/a"),
+            Self::NotApplicable => f.write_str("not-applicable"),
             Self::Unknown(reason) => write!(f, "unknown: {reason}"),
         }
     }

@@ -23,14 +23,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "mcp-error-code",
         description: "whether the code of an error of the gateway's own is one that the revision leaves free, defines, or keeps for itself",
-        values: &["free", "defined", "undefined: *", "retired: *"],
+        values: &["unreserved", "defined", "reserved: *", "retired: *"],
         absence: None,
         look: mcp_code,
     },
     Observable {
         name: "mirrored-fields",
         description: "whether the header fields of everything that arrived upstream say what its message says",
-        values: &["agrees", "lacks: *", "differs: *"],
+        values: &["consistent", "missing: *", "differs: *"],
         absence: None,
         look: mirror,
     },
@@ -77,8 +77,8 @@ fn mcp_code(subject: &Subject<'_>) -> Observation {
         None => Observation::NotApplicable,
         Some(-32_022..=-32_020) => "defined".into(),
         Some(code @ (-32_002 | -32_042)) => format!("retired: {code}").into(),
-        Some(code @ -32_099..=-32_023) => format!("undefined: {code}").into(),
-        Some(_) => "free".into(),
+        Some(code @ -32_099..=-32_023) => format!("reserved: {code}").into(),
+        Some(_) => "unreserved".into(),
     }
 }
 
@@ -91,7 +91,7 @@ fn mirror(subject: &Subject<'_>) -> Observation {
     if posts().next().is_none() {
         return Observation::NotApplicable;
     }
-    posts().find_map(unlike).map_or_else(|| "agrees".into(), Observation::Seen)
+    posts().find_map(unlike).map_or_else(|| "consistent".into(), Observation::Seen)
 }
 
 /// Where a message and its fields differ.
@@ -117,7 +117,7 @@ fn unlike(arrival: &Arrival) -> Option<String> {
     ] {
         let Some(meant) = meant.and_then(Value::as_str) else { continue };
         match header(&arrival.headers, field) {
-            None => return Some(format!("lacks: {field}")),
+            None => return Some(format!("missing: {field}")),
             Some(written) if decoded(written).as_deref() != Some(meant) => {
                 return Some(format!("differs: {field}"));
             }

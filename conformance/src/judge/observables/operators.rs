@@ -27,35 +27,35 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "request-counts",
         description: "whether requests are counted by server and outcome, under names from the configuration alone",
-        values: &["by-server-and-outcome", "lacks: *", "unbounded: *"],
+        values: &["by-server-and-outcome", "missing: *", "unbounded: *"],
         absence: None,
         look: counted,
     },
     Observable {
         name: "failure-counts",
         description: "whether what fails open is counted by server and cause",
-        values: &["by-cause", "as-one", "uncounted"],
+        values: &["by-cause", "without-cause", "not-counted"],
         absence: None,
         look: failures_counted,
     },
     Observable {
         name: "probe-time-metric",
         description: "whether the time of probes is told apart from that of requests",
-        values: &["apart", "together"],
+        values: &["separate", "not-separate"],
         absence: None,
         look: probe_time,
     },
     Observable {
         name: "start-outcome",
         description: "what came of a start with a configuration that is not safe: none, one with a warning, or one like any other",
-        values: &["refused", "warned", "silent"],
+        values: &["refused", "warned", "no-warning"],
         absence: None,
         look: start,
     },
     Observable {
         name: "audit-line",
         description: "whether each answer names its request, and a line of that name says who, which server, what came of it",
-        values: &["told", "no name", "no line", "lacks: *"],
+        values: &["complete", "no-request-id", "no-line", "missing: *"],
         absence: None,
         look: audit,
     },
@@ -146,9 +146,9 @@ fn counted(subject: &Subject<'_>) -> Observation {
         };
         let secret = subject.leaks().iter().find(|leak| leak.sink == Sink::Metrics);
         match (samples(&metrics.after).find(foreign), lacks) {
-            _ if secret.is_some() => "unbounded: by what is secret".into(),
+            _ if secret.is_some() => "unbounded: secret".into(),
             (Some(sample), _) => format!("unbounded: {}", sample.name).into(),
-            (None, Some((what, _))) => format!("lacks: {what}").into(),
+            (None, Some((what, _))) => format!("missing: {what}").into(),
             (None, None) => "by-server-and-outcome".into(),
         }
     })
@@ -169,8 +169,8 @@ fn failures_counted(subject: &Subject<'_>) -> Observation {
             .map(|name| open.iter().filter(|sample| sample.name == *name).count())
             .max();
         match causes.unwrap_or_default() {
-            0 => "uncounted",
-            1 => "as-one",
+            0 => "not-counted",
+            1 => "without-cause",
             _ => "by-cause",
         }
         .into()
@@ -191,9 +191,9 @@ fn probe_time(subject: &Subject<'_>) -> Observation {
         };
         let of_probe = |sample: &&Sample<'_>| sample.name.contains("probe");
         if times().any(|sample| of_probe(&sample)) && times().any(|sample| !of_probe(&sample)) {
-            "apart"
+            "separate"
         } else {
-            "together"
+            "not-separate"
         }
         .into()
     })
@@ -209,14 +209,14 @@ fn audit(subject: &Subject<'_>) -> Observation {
     }
     for exchange in &subject.trace.exchanges {
         let Some(name) = header(&exchange.headers, &audit.request_id) else {
-            return "no name".into();
+            return "no-request-id".into();
         };
         let Some(line) = output.lines().find(|line| line.contains(name)) else {
-            return "no line".into();
+            return "no-line".into();
         };
         let status = exchange.status.map(|status| status.to_string()).unwrap_or_default();
         let stripped =
-            is_stripped(subject, exchange).then_some(("stripped", audit.stripped.as_str()));
+            is_stripped(subject, exchange).then_some(("stripped-key", audit.stripped.as_str()));
         let wanted = [
             ("caller", audit.caller.as_str()),
             ("server", subject.server),
@@ -225,10 +225,10 @@ fn audit(subject: &Subject<'_>) -> Observation {
         if let Some((what, _)) =
             wanted.into_iter().chain(stripped).find(|(_, text)| !line.contains(text))
         {
-            return format!("lacks: {what}").into();
+            return format!("missing: {what}").into();
         }
     }
-    "told".into()
+    "complete".into()
 }
 
 fn start(subject: &Subject<'_>) -> Observation {
@@ -242,7 +242,7 @@ fn start(subject: &Subject<'_>) -> Observation {
     match subject.context {
         context if context.refused => "refused",
         context if context.output.lines().any(warns) => "warned",
-        _ => "silent",
+        _ => "no-warning",
     }
     .into()
 }

@@ -21,28 +21,34 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "servers-contacted",
         description: "which servers were asked, of those that the request is meant for",
-        values: &["nobody", "everyone", "the-target", "part: *", "more: *"],
-        absence: Some("nobody"),
+        values: &["none", "all", "target", "some: *", "others: *"],
+        absence: Some("none"),
         look: asked,
     },
     Observable {
         name: "challenge-names",
         description: "which server's documents the challenge leads to",
-        values: &["the-first-refuser", "another-refuser", "no-refuser", "nobody", "several"],
+        values: &[
+            "first-refusing-server",
+            "other-refusing-server",
+            "non-refusing-server",
+            "none",
+            "several",
+        ],
         absence: None,
         look: challenge_names,
     },
     Observable {
         name: "failures-named",
         description: "whether a vendor's member of `_meta` names each server that has failed, and how",
-        values: &["each", "lacks: *", "reserved: *"],
+        values: &["all", "missing: *", "reserved-key: *"],
         absence: None,
         look: failures_named,
     },
     Observable {
         name: "tools-listed",
         description: "whose tools are listed, under which names",
-        values: &["the-healthy-ones", "lacks: *", "more: *"],
+        values: &["healthy-servers", "missing: *", "extra: *"],
         absence: None,
         look: offered,
     },
@@ -63,14 +69,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "re-authorisation",
         description: "whether a client that gets the token that it is told to get comes to an end",
-        values: &["ends", "goes-on", "ends-with: *"],
+        values: &["terminates", "loops", "unexpected-status: *"],
         absence: None,
         look: re_authorisation,
     },
     Observable {
         name: "list-caching",
         description: "what a list says of how it may be kept",
-        values: &["private-for-0-ms", "private", "public", "not-said"],
+        values: &["private-0-ms", "private", "public", "absent"],
         absence: None,
         look: caching,
     },
@@ -137,15 +143,15 @@ fn asked(subject: &Subject<'_>) -> Observation {
     let listed =
         |names: &mut dyn Iterator<Item = &&str>| names.copied().collect::<Vec<_>>().join(", ");
     if asked.is_empty() {
-        "nobody".into()
+        "none".into()
     } else if asked == meant {
-        "everyone".into()
+        "all".into()
     } else if !asked.is_subset(&meant) {
-        format!("more: {}", listed(&mut asked.difference(&meant))).into()
+        format!("others: {}", listed(&mut asked.difference(&meant))).into()
     } else if asked.len() == 1 && asked.contains(subject.server) {
-        "the-target".into()
+        "target".into()
     } else {
-        format!("part: {}", listed(&mut asked.iter())).into()
+        format!("some: {}", listed(&mut asked.iter())).into()
     }
 }
 
@@ -169,10 +175,10 @@ fn challenge_names(subject: &Subject<'_>) -> Observation {
         meant.iter().filter(|(server, _)| is_named(server)).collect();
     let first = meant.iter().find(|(_, class)| *class == Class::Unauthorized);
     match named.as_slice() {
-        [] => "nobody",
-        [one] if Some(*one) == first => "the-first-refuser",
-        [(_, Class::Unauthorized)] => "another-refuser",
-        [_] => "no-refuser",
+        [] => "none",
+        [one] if Some(*one) == first => "first-refusing-server",
+        [(_, Class::Unauthorized)] => "other-refusing-server",
+        [_] => "non-refusing-server",
         _ => "several",
     }
     .into()
@@ -222,12 +228,12 @@ fn failures_named(subject: &Subject<'_>) -> Observation {
             .iter()
             .find(|(_, told)| of_server(told, server).is_some_and(|told| says(&told)));
         match found {
-            None => return format!("lacks: {server}").into(),
-            Some((key, _)) if is_reserved(key) => return format!("reserved: {key}").into(),
+            None => return format!("missing: {server}").into(),
+            Some((key, _)) if is_reserved(key) => return format!("reserved-key: {key}").into(),
             Some(_) => {}
         }
     }
-    "each".into()
+    "all".into()
 }
 
 /// What is told of a server: under its name, or in the one entry of a list that names it.
@@ -271,9 +277,9 @@ fn offered(subject: &Subject<'_>) -> Observation {
         .flat_map(|(server, _)| ["echo", "add"].map(|tool| format!("{server}{separator}{tool}")))
         .collect();
     match (due.difference(&offered).next(), offered.difference(&due).next()) {
-        (Some(lacking), _) => format!("lacks: {lacking}").into(),
-        (None, Some(more)) => format!("more: {more}").into(),
-        (None, None) => "the-healthy-ones".into(),
+        (Some(lacking), _) => format!("missing: {lacking}").into(),
+        (None, Some(more)) => format!("extra: {more}").into(),
+        (None, None) => "healthy-servers".into(),
     }
 }
 
@@ -318,10 +324,10 @@ fn caching(subject: &Subject<'_>) -> Observation {
         return Observation::NotApplicable;
     };
     match (result["cacheScope"].as_str(), result["ttlMs"].as_u64()) {
-        (Some("private"), Some(0)) => "private-for-0-ms",
+        (Some("private"), Some(0)) => "private-0-ms",
         (Some("private"), _) => "private",
         (Some(_), _) => "public",
-        (None, _) => "not-said",
+        (None, _) => "absent",
     }
     .into()
 }
@@ -344,10 +350,10 @@ fn re_authorisation(subject: &Subject<'_>) -> Observation {
     for exchange in &subject.trace.exchanges {
         rounds = if exchange.status == Some(401) { rounds + 1 } else { 0 };
         match exchange.status {
-            _ if rounds > 5 => return "goes-on".into(),
+            _ if rounds > 5 => return "loops".into(),
             Some(200 | 401 | 403) => {}
-            status => return format!("ends-with: {}", status.unwrap_or_default()).into(),
+            status => return format!("unexpected-status: {}", status.unwrap_or_default()).into(),
         }
     }
-    "ends".into()
+    "terminates".into()
 }

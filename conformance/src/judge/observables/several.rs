@@ -17,21 +17,21 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "connections-per-exchange",
         description: "whether upstream connections are used again",
-        values: &["pooled", "some", "one-each"],
+        values: &["reused", "some-reused", "not-reused"],
         absence: None,
         look: connections,
     },
     Observable {
         name: "first-two-responses",
         description: "whether the first two answers can be told apart",
-        values: &["same", "status", "headers", "body"],
+        values: &["same", "different-status", "different-headers", "different-body"],
         absence: None,
         look: same_answer,
     },
     Observable {
         name: "all-responses",
         description: "whether any two answers can be told apart",
-        values: &["same", "status", "headers", "body"],
+        values: &["same", "different-status", "different-headers", "different-body"],
         absence: None,
         look: all_answers,
     },
@@ -65,9 +65,9 @@ fn connections(subject: &Subject<'_>) -> Observation {
         .len();
     match requests {
         0 | 1 => Observation::NotApplicable,
-        _ if connections * 4 <= requests => "pooled".into(),
-        _ if connections < requests => "some".into(),
-        _ => "one-each".into(),
+        _ if connections * 4 <= requests => "reused".into(),
+        _ if connections < requests => "some-reused".into(),
+        _ => "not-reused".into(),
     }
 }
 
@@ -115,9 +115,9 @@ fn difference(one: &Exchange, two: &Exchange) -> &'static str {
     };
     let body = |exchange: &Exchange| neutral(exchange, &words_of(&exchange.body));
     match () {
-        () if one.status != two.status => "status",
-        () if heads(one) != heads(two) => "headers",
-        () if body(one) != body(two) => "body",
+        () if one.status != two.status => "different-status",
+        () if heads(one) != heads(two) => "different-headers",
+        () if body(one) != body(two) => "different-body",
         () => "same",
     }
 }

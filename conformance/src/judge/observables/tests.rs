@@ -159,7 +159,7 @@ impl Case {
             .to_string();
         let values = Observable::find(observable).unwrap().values;
         let known = |value: &&str| {
-            seen == "n/a"
+            seen == "not-applicable"
                 || *value == "100..599"
                 || crate::cases::pattern::wild(value, &seen)
                 || seen.starts_with("unknown")
@@ -244,7 +244,7 @@ fn status_ending_and_time_are_the_last_exchange_s() {
     });
     assert_eq!(
         (hung.see("status"), hung.see("ending"), hung.see("response-head-time")),
-        ("none".into(), "hung-before-head".into(), "hung".into())
+        ("none".into(), "hung-before-head".into(), "timeout".into())
     );
     let after = |ms| {
         case("200-json")
@@ -253,7 +253,7 @@ fn status_ending_and_time_are_the_last_exchange_s() {
     };
     assert_eq!(
         [after(1_500.0), after(1_501.0), after(5_501.0)],
-        ["promptly", "in-time", "late"]
+        ["within-1-second", "within-probe-deadline", "late"]
     );
     let gone = case("200-json").with(|exchange| {
         exchange.status = None;
@@ -262,7 +262,7 @@ fn status_ending_and_time_are_the_last_exchange_s() {
     });
     assert_eq!(
         (gone.see("response-head-time"), gone.see("challenge")),
-        ("n/a".into(), "n/a".into())
+        ("not-applicable".into(), "not-applicable".into())
     );
 }
 
@@ -291,7 +291,7 @@ fn challenges_are_read_by_the_letter_and_then_for_their_meaning() {
     for (observable, expected) in [
         ("challenge", "well-formed"),
         ("bearer-challenge", "with-parameters"),
-        ("challenge-parameters", "sound"),
+        ("challenge-parameters", "valid"),
         ("authorization-uri", "gateway"),
         ("resource-metadata", "upstream"),
         ("challenge-error", "invalid_token"),
@@ -331,7 +331,7 @@ fn challenges_are_read_by_the_letter_and_then_for_their_meaning() {
             absent.see("bearer-challenge"),
             absent.see("challenge-error")
         ),
-        ("absent".into(), "n/a".into(), "n/a".into())
+        ("absent".into(), "not-applicable".into(), "not-applicable".into())
     );
 }
 
@@ -343,7 +343,7 @@ fn the_rest_of_the_head_is_told_apart() {
     assert_eq!(head("503-retry-after", &[("Retry-After", "11")], "retry-after"), "kept");
     assert_eq!(head("503-retry-after", &[("Retry-After", "12")], "retry-after"), "changed: 12");
     assert_eq!(head("503-retry-after", &[], "retry-after"), "absent");
-    assert_eq!(head("503", &[], "retry-after"), "n/a");
+    assert_eq!(head("503", &[], "retry-after"), "not-applicable");
     assert_eq!(head("407", &[("Proxy-Authenticate", "Basic")], "proxy-authenticate"), "present");
     assert_eq!(
         head("503", &[("Cache-Control", "private, No-Store")], "cache-control"),
@@ -351,8 +351,8 @@ fn the_rest_of_the_head_is_told_apart() {
     );
     assert_eq!(head("503", &[("Cache-Control", "private")], "cache-control"), "other: private");
     assert_eq!(head("503", &[("X-Accel-Buffering", "no")], "buffering-hint"), "off");
-    assert_eq!(head("503", &[("x-mock-answer", "alpha/c1/1")], "upstream-marker"), "upstream");
-    assert_eq!(head("503", &[], "upstream-marker"), "own");
+    assert_eq!(head("503", &[("x-mock-answer", "alpha/c1/1")], "upstream-marker"), "present");
+    assert_eq!(head("503", &[], "upstream-marker"), "absent");
     assert_eq!(
         head("401-hostile", &[("x", "a\u{1}")], "injected-bytes"),
         "control-character: x"
@@ -368,9 +368,9 @@ fn the_rest_of_the_head_is_told_apart() {
     );
     assert_eq!(
         head("401-hostile", &[("Set-Cookie", "affinity=b2; Path=/")], "injected-bytes"),
-        "nothing"
+        "none"
     );
-    assert_eq!(head("401-hostile", &[("x", "a\tb")], "injected-bytes"), "nothing");
+    assert_eq!(head("401-hostile", &[("x", "a\tb")], "injected-bytes"), "none");
 }
 
 #[test]
@@ -443,12 +443,12 @@ fn bodies_of_refusals_are_read() {
         assert_eq!(body(403, error, observable), expected, "{observable}");
     }
     assert_eq!(body(401, error, "status-wording"), "contradicts");
-    assert_eq!(body(403, "no", "status-wording"), "silent");
+    assert_eq!(body(403, "no", "status-wording"), "not-mentioned");
     let numbered =
         r#"{"jsonrpc":"2.0","id":2403,"error":{"code":40103,"message":"401 Unauthorized"}}"#;
     assert_eq!(body(401, numbered, "status-wording"), "matches", "an id is no word");
     assert_eq!(body(403, "no", "named-refusing-server"), "unnamed");
-    assert_eq!(body(200, error, "status-wording"), "n/a");
+    assert_eq!(body(200, error, "status-wording"), "not-applicable");
     assert_eq!(
         body(403, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001}}"#, "response-id"),
         "null"
@@ -479,8 +479,8 @@ fn the_inside_is_recognised_in_errors_and_nowhere_else() {
         told(502, "tcp connect error: Connection refused (os error 111)"),
         "library-message"
     );
-    assert_eq!(told(502, "bad gateway"), "nothing");
-    assert_eq!(told(200, "http://127.0.0.1:9001/"), "n/a");
+    assert_eq!(told(502, "bad gateway"), "none");
+    assert_eq!(told(200, "http://127.0.0.1:9001/"), "not-applicable");
     assert_eq!(
         told(200, r#"{"error":{"code":1,"message":"http://127.0.0.1:9001/"}}"#),
         "upstream-address"
@@ -504,7 +504,10 @@ fn several_exchanges_are_held_against_each_other() {
             .again(refused("/mcp/nosuch", body))
     };
     assert_eq!(pair(r#"{"id":2,"error":"no nosuch"}"#).see("first-two-responses"), "same");
-    assert_eq!(pair(r#"{"id":2,"error":"unknown"}"#).see("first-two-responses"), "body");
+    assert_eq!(
+        pair(r#"{"id":2,"error":"unknown"}"#).see("first-two-responses"),
+        "different-body"
+    );
     assert_eq!(
         pair("")
             .again(|_| ())
@@ -514,10 +517,10 @@ fn several_exchanges_are_held_against_each_other() {
     );
     assert_eq!(pair("").see("all-statuses"), "404");
     let other = case("200-json").again(|exchange| exchange.status = Some(403));
-    assert_eq!(other.see("first-two-responses"), "status");
+    assert_eq!(other.see("first-two-responses"), "different-status");
     let other =
         case("200-json").again(|exchange| exchange.headers.push(("x-why".into(), "policy".into())));
-    assert_eq!(other.see("first-two-responses"), "headers");
+    assert_eq!(other.see("first-two-responses"), "different-headers");
     let challenged = |realm: &str| {
         let value = format!("Bearer realm=\"{realm}\"");
         case("401-full")
@@ -544,7 +547,7 @@ fn several_exchanges_are_held_against_each_other() {
             connected(&[1, 2]),
             connected(&[1])
         ],
-        ["pooled", "some", "one-each", "n/a"]
+        ["reused", "some-reused", "not-reused", "not-applicable"]
     );
 }
 
@@ -553,5 +556,5 @@ fn nothing_is_known_of_a_trace_without_a_request() {
     let mut empty = case("200-json");
     empty.trace.exchanges.clear();
     assert_eq!(empty.see("status"), "unknown: no request was sent");
-    assert_eq!(empty.see("upstream-credential"), "nothing");
+    assert_eq!(empty.see("upstream-credential"), "no-request");
 }

@@ -18,30 +18,30 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         name: "upstream-credential",
         description: "which credential the server asked for was shown, by all requests together",
         values: &[
-            "nothing",
+            "no-request",
             "token",
             "no-credential",
-            "own-credential",
-            "key",
+            "server-credential",
+            "gateway-key",
             "altered-token",
             "other",
             "*+*",
         ],
-        absence: Some("nothing"),
+        absence: Some("no-request"),
         look: saw,
     },
     Observable {
         name: "other-servers-contacted",
         description: "whether any other server was asked",
-        values: &["nothing", "request"],
-        absence: Some("nothing"),
+        values: &["none", "some"],
+        absence: Some("none"),
         look: others_saw,
     },
     Observable {
         name: "redirect-target-contacted",
         description: "whether a place that only a redirect names was asked: another origin, or another path of the upstream's own",
-        values: &["nothing", "same-origin", "request", "token"],
-        absence: Some("nothing"),
+        values: &["none", "same-origin", "request", "request-with-token"],
+        absence: Some("none"),
         look: elsewhere,
     },
     Observable {
@@ -75,21 +75,21 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "probe-form",
         description: "whether the probe is a message that a strict server takes",
-        values: &["well-formed", "lacks: *"],
+        values: &["well-formed", "missing: *"],
         absence: None,
         look: probe_form,
     },
     Observable {
         name: "probe-marker",
         description: "whether an upstream's operator can tell a probe from a user",
-        values: &["marked", "unmarked", "poses-as-client"],
+        values: &["marked", "unmarked", "client-identity"],
         absence: None,
         look: probe_marker,
     },
     Observable {
         name: "probe-session",
         description: "what became of sessions that probes made",
-        values: &["none", "ended", "ended-without-token", "left"],
+        values: &["none", "ended", "ended-without-token", "not-ended"],
         absence: Some("none"),
         look: probe_session,
     },
@@ -158,7 +158,7 @@ fn saw(subject: &Subject<'_>) -> Observation {
     let seen: BTreeSet<&str> =
         subject.arrivals().flat_map(|arrival| credentials(subject, arrival)).collect();
     if seen.is_empty() {
-        "nothing".into()
+        "no-request".into()
     } else {
         seen.into_iter().collect::<Vec<_>>().join("+").into()
     }
@@ -186,8 +186,8 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
             let kinds = subject.secrets().kinds_in(line);
             let holds = |some: &[Kind]| some.iter().any(|kind| kinds.contains(kind));
             match line {
-                _ if holds(&[Kind::GatewayKey, Kind::AdmissionBearer]) => "key",
-                _ if holds(&[Kind::StaticToken, Kind::MintedToken]) => "own-credential",
+                _ if holds(&[Kind::GatewayKey, Kind::AdmissionBearer]) => "gateway-key",
+                _ if holds(&[Kind::StaticToken, Kind::MintedToken]) => "server-credential",
                 _ if sent(line) => "token",
                 _ if holds(&[Kind::CallersToken]) => "altered-token",
                 _ => "other",
@@ -205,12 +205,7 @@ fn others_saw(subject: &Subject<'_>) -> Observation {
     let asked = |arrival: &Arrival| {
         !subject.means(&arrival.server) && planned(&arrival.server) && !super::is_discovery(arrival)
     };
-    if subject.trace.arrivals.iter().any(asked) {
-        "request"
-    } else {
-        "nothing"
-    }
-    .into()
+    if subject.trace.arrivals.iter().any(asked) { "some" } else { "none" }.into()
 }
 
 fn elsewhere(subject: &Subject<'_>) -> Observation {
@@ -225,11 +220,11 @@ fn elsewhere(subject: &Subject<'_>) -> Observation {
         |arrival: &Arrival| endpoint(subject).is_some_and(|endpoint| path(arrival) != endpoint);
     match asked.as_slice() {
         [] if subject.arrivals().any(moved) => "same-origin",
-        [] => "nothing",
+        [] => "none",
         asked
             if asked.iter().any(|arrival| header(&arrival.headers, "authorization").is_some()) =>
         {
-            "token"
+            "request-with-token"
         }
         _ => "request",
     }
@@ -283,7 +278,7 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
     of_probes(subject, |probes| {
         let lacks = |probe: &Arrival| -> Option<&'static str> {
             if probe.method != "POST" {
-                return Some("a message");
+                return Some("message");
             }
             let accept = all_headers(&probe.headers, "accept")
                 .collect::<Vec<_>>()
@@ -333,7 +328,7 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
         probes
             .iter()
             .find_map(|probe| lacks(probe))
-            .map_or("well-formed".into(), |what| format!("lacks: {what}").into())
+            .map_or("well-formed".into(), |what| format!("missing: {what}").into())
     })
 }
 
@@ -359,7 +354,7 @@ fn probe_marker(subject: &Subject<'_>) -> Observation {
             let own_name =
                 name.filter(|name| Some(*name) != client("/params/clientInfo/name").as_deref());
             match (own_name, agent.filter(|agent| Some(*agent) != users)) {
-                (None, None) if name.is_some() || agent.is_some() => "poses-as-client",
+                (None, None) if name.is_some() || agent.is_some() => "client-identity",
                 (None, None) => "unmarked",
                 _ => "marked",
             }
@@ -382,14 +377,14 @@ fn probe_session(subject: &Subject<'_>) -> Observation {
             traffic.clean_up.iter().filter(|end| session(end) == Some(issued)).collect();
         let token = header(&probe.headers, "authorization");
         let end = match ends.as_slice() {
-            [] => "left",
+            [] => "not-ended",
             ends if ends.iter().any(|end| header(&end.headers, "authorization") == token) => {
                 "ended"
             }
             _ => "ended-without-token",
         };
         let rank = |word: &str| {
-            ["none", "ended", "ended-without-token", "left"]
+            ["none", "ended", "ended-without-token", "not-ended"]
                 .iter()
                 .position(|known| *known == word)
         };

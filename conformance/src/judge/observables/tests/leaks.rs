@@ -12,7 +12,7 @@ fn secrets_are_found_in_any_place() {
         })
     };
     assert_eq!(at("alpha", "X-Key", KEY).see("key-disclosure"), "gateway key to alpha in x-key");
-    assert_eq!(at("alpha", "authorization", TOKEN).see("token-disclosure"), "nothing");
+    assert_eq!(at("alpha", "authorization", TOKEN).see("token-disclosure"), "none");
     assert_eq!(
         at("static", "authorization", TOKEN).see("token-disclosure"),
         "caller's token to static in authorization"
@@ -47,7 +47,7 @@ fn secrets_are_found_in_any_place() {
     );
     assert_eq!(
         at("static", "authorization", "Bearer st4t1cst4t1c").see("credential-disclosure"),
-        "nothing"
+        "none"
     );
     assert_eq!(
         at("alpha", "authorization", "Bearer st4t1cst4t1c").see("credential-disclosure"),
@@ -55,7 +55,7 @@ fn secrets_are_found_in_any_place() {
     );
     assert_eq!(
         at("issuer", "authorization", "Basic s3cr3ts3cr3t").see("credential-disclosure"),
-        "nothing"
+        "none"
     );
     let queried = case("200-json").arrives(Arrival { target: format!("/mcp?k={KEY}"), ..own() });
     assert_eq!(queried.see("key-disclosure"), "gateway key to alpha in the target");
@@ -63,7 +63,7 @@ fn secrets_are_found_in_any_place() {
     assert_eq!(told.see("disclosed-to-client"), "caller's token in the body");
     let echoed =
         case("200-json").answered(200, &[("x-mock-answer", "alpha/c1/1")], &format!("[{CANARY}]"));
-    assert_eq!(echoed.see("disclosed-to-client"), "nothing", "the upstream speaks");
+    assert_eq!(echoed.see("disclosed-to-client"), "none", "the upstream speaks");
     let key =
         case("200-json").answered(200, &[("x-mock-answer", "alpha/c1/1")], &format!("[{KEY}]"));
     assert_eq!(
@@ -75,13 +75,13 @@ fn secrets_are_found_in_any_place() {
         case("302-login")
             .answered(302, &[("location", "http://127.0.0.1:9001/x")], "")
             .see("disclosed-to-client"),
-        "nothing"
+        "none"
     );
     assert_eq!(
         case("401-full")
             .answered(401, &[("location", "http://127.0.0.1:9001/x")], "")
             .see("disclosed-to-client"),
-        "upstream address"
+        "upstream-address"
     );
 }
 
@@ -143,7 +143,7 @@ fn what_the_client_sent_along_is_followed() {
     assert_eq!(travelled(&[("cookie", "c=1")]), "cookie");
     assert_eq!(travelled(&[("x-forwarded-for", "10.0.0.1, 127.0.0.1")]), "x-forwarded-for");
     assert_eq!(travelled(&[("x-forwarded-for", "127.0.0.1")]), "none");
-    assert_eq!(case("200-json").see("unexpected-forwarded-fields"), "n/a");
+    assert_eq!(case("200-json").see("unexpected-forwarded-fields"), "not-applicable");
     let query = |target: &str| {
         let asked = case("200-json")
             .with(|exchange| exchange.path = "/mcp/alpha?access_token=qu3ryt0ken".into());
@@ -151,7 +151,7 @@ fn what_the_client_sent_along_is_followed() {
     };
     assert_eq!(
         [query("/mcp"), query("/mcp?access_token=x"), query("/mcp?t=qu3ryt0ken")],
-        ["clean", "token", "token"]
+        ["not-forwarded", "forwarded", "forwarded"]
     );
 }
 
@@ -162,13 +162,13 @@ fn outputs_are_searched_where_there_are_any() {
         case.context.output = output.into();
         case.see(observable)
     };
-    assert_eq!(wrote("", "secret-in-output"), "n/a");
-    assert_eq!(wrote("INFO refused", "secret-in-output"), "nothing");
+    assert_eq!(wrote("", "secret-in-output"), "not-applicable");
+    assert_eq!(wrote("INFO refused", "secret-in-output"), "none");
     assert_eq!(
         wrote(&format!("INFO token={}", &CANARY[..8]), "secret-in-output"),
         "caller's token in the log, its first 8 characters"
     );
-    assert_eq!(wrote("INFO refused", "refusal-log-level"), "quiet");
+    assert_eq!(wrote("INFO refused", "refusal-log-level"), "no-error");
     assert_eq!(wrote("2026 ERROR upstream", "refusal-log-level"), "error");
     assert_eq!(
         wrote("ERROR\nTraceback (most recent call last):", "refusal-log-level"),

@@ -12,15 +12,15 @@ fn what_an_upstream_is_shown_is_told_by_kind() {
     assert_eq!(saw(TOKEN), "token");
     assert_eq!(saw(""), "no-credential");
     assert_eq!(saw(&format!("Bearer {TOKEN}")), "altered-token");
-    assert_eq!(saw(&format!("Bearer {KEY}")), "key");
-    assert_eq!(saw("Bearer st4t1cst4t1c"), "own-credential");
+    assert_eq!(saw(&format!("Bearer {KEY}")), "gateway-key");
+    assert_eq!(saw("Bearer st4t1cst4t1c"), "server-credential");
     assert_eq!(saw("Basic eDp5"), "other");
-    assert_eq!(case("200-json").see("upstream-credential"), "nothing");
+    assert_eq!(case("200-json").see("upstream-credential"), "no-request");
     let both = case("200-json").arrives(own()).arrives(authorized_by(""));
     assert_eq!(both.see("upstream-credential"), "no-credential+token");
     let mut discovery = own();
     discovery.target = "/.well-known/oauth-protected-resource/mcp".into();
-    assert_eq!(case("200-json").arrives(discovery).see("upstream-credential"), "nothing");
+    assert_eq!(case("200-json").arrives(discovery).see("upstream-credential"), "no-request");
     let mut renamed = case("200-json").arrives(own());
     renamed.context.token_header = "x-upstream-authorization".into();
     renamed.last().sent_headers =
@@ -31,7 +31,7 @@ fn what_an_upstream_is_shown_is_told_by_kind() {
     };
     assert_eq!(
         [scheme(TOKEN), scheme(&format!("bearer {TOKEN}")), scheme("Basic x"), scheme("")],
-        ["one", "repeated", "none", "n/a"]
+        ["one", "repeated", "none", "not-applicable"]
     );
 }
 
@@ -44,15 +44,15 @@ fn other_servers_and_other_places_are_noticed() {
             ..own()
         })
     };
-    assert_eq!(at("beta", "/mcp").see("other-servers-contacted"), "request");
+    assert_eq!(at("beta", "/mcp").see("other-servers-contacted"), "some");
     assert_eq!(
         at("beta", "/.well-known/oauth-protected-resource").see("other-servers-contacted"),
-        "nothing"
+        "none"
     );
-    assert_eq!(at("issuer", "/token").see("other-servers-contacted"), "nothing");
-    assert_eq!(at("elsewhere", "/mcp").see("redirect-target-contacted"), "token");
+    assert_eq!(at("issuer", "/token").see("other-servers-contacted"), "none");
+    assert_eq!(at("elsewhere", "/mcp").see("redirect-target-contacted"), "request-with-token");
     assert_eq!(at("alpha", "/moved").see("redirect-target-contacted"), "same-origin");
-    assert_eq!(at("alpha", "/mcp").see("redirect-target-contacted"), "nothing");
+    assert_eq!(at("alpha", "/mcp").see("redirect-target-contacted"), "none");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_probe_is_what_neither_is_the_client_s_nor_rides_with_it() {
     assert_eq!(probed.see("probe-session"), "ended");
     assert_eq!(
         case("200-json").arrives(session.clone()).arrives(own()).see("probe-session"),
-        "left"
+        "not-ended"
     );
     let mut tokenless = end_of("s-probe");
     tokenless.headers.remove(0);
@@ -158,16 +158,16 @@ fn the_way_a_probe_is_made_is_told() {
     );
     assert_eq!(
         of(Arrival { method: "HEAD".into(), rpc_method: None, ..probe() }, "probe-form"),
-        "lacks: a message"
+        "missing: message"
     );
-    assert_eq!(of(Arrival { body: "{".into(), ..probe() }, "probe-form"), "lacks: json");
+    assert_eq!(of(Arrival { body: "{".into(), ..probe() }, "probe-form"), "missing: json");
     assert_eq!(
         of(Arrival { body: probe().body.replace("2.0", "1.0"), ..probe() }, "probe-form"),
-        "lacks: jsonrpc"
+        "missing: jsonrpc"
     );
     assert_eq!(
         of(Arrival { body: probe().body.replace("\"id\":0,", ""), ..probe() }, "probe-form"),
-        "lacks: id"
+        "missing: id"
     );
     assert_eq!(
         of(
@@ -177,18 +177,18 @@ fn the_way_a_probe_is_made_is_told() {
             },
             "probe-form"
         ),
-        "lacks: /params/capabilities"
+        "missing: /params/capabilities"
     );
     assert_eq!(
         of(Arrival { headers: headers(&[("accept", "*/*")]), ..probe() }, "probe-form"),
-        "lacks: accept"
+        "missing: accept"
     );
     assert_eq!(of(Arrival { body: "{}".into(), ..probe() }, "probe-marker"), "unmarked");
     let mut posing = probe();
     posing.body = "{}".into();
     posing.headers.push(("user-agent".into(), "client".into()));
-    assert_eq!(of(posing, "probe-marker"), "poses-as-client");
-    assert_eq!(case("200-json").arrives(own()).see("probe-form"), "n/a");
+    assert_eq!(of(posing, "probe-marker"), "client-identity");
+    assert_eq!(case("200-json").arrives(own()).see("probe-form"), "not-applicable");
     let wait = |ms| {
         case("never")
             .arrives(probe())
@@ -196,7 +196,7 @@ fn the_way_a_probe_is_made_is_told() {
             .see("probe-wait")
     };
     assert_eq!([wait(5_400.0), wait(5_600.0)], ["within-deadline", "beyond-deadline"]);
-    assert_eq!(case("never").arrives(probe()).see("probe-wait"), "n/a");
+    assert_eq!(case("never").arrives(probe()).see("probe-wait"), "not-applicable");
     let end = |ms| Arrival { at_ms: 100.0 + ms, ..end_of("s-probe") };
     let session = || Arrival { session_issued: Some("s-probe".into()), ..probe() };
     let waited = |ms| {
@@ -241,9 +241,9 @@ fn what_an_upstream_said_and_whether_it_is_done_is_passed_on() {
         case("good-then-401").arrives(probe()).arrives(refused).see("upstream-status"),
         "401"
     );
-    assert_eq!(case("good-then-401").arrives(probe()).see("upstream-status"), "n/a");
+    assert_eq!(case("good-then-401").arrives(probe()).see("upstream-status"), "not-applicable");
     let mut settled = case("200-sse");
-    assert_eq!(settled.see("upstream-settled"), "n/a");
+    assert_eq!(settled.see("upstream-settled"), "not-applicable");
     settled.context.settled = Some(false);
     assert_eq!(settled.see("upstream-settled"), "in-flight");
 }
