@@ -45,8 +45,8 @@ fn challenges_for_more_scope(profile: &str, policy: Policy) -> bool {
     profile == "mcp" && matches!(policy, Policy::DemandMoreScope)
 }
 
-/// Checks the requests of a client that no token helped: it authorized once, and once more only if
-/// it was challenged for more scope.
+/// Checks the requests of a client that no token helped: it authorized once, and a second time
+/// only if it was challenged for more scope.
 fn assert_stopped(profile: &str, policy: Policy, requests: &[String]) {
     let authorizations = requests.iter().filter(|request| request.starts_with("authorize")).count();
     let more_scope = challenges_for_more_scope(profile, policy);
