@@ -21,7 +21,8 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 success, 1 the gateway could not start, 2 an error in the command line or the configuration."
+    after_help = "Exit codes: 0 success, 1 the gateway could not start, \
+        2 an error in the command line or the configuration."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -101,7 +102,9 @@ async fn main() -> ExitCode {
                 // The argument may contain a secret, so it is not shown.
                 None => fail(
                     2,
-                    &"a --header is not a header field\nexpected a name and a value, for example  --header \"x-litellm-api-key: $KEY\"",
+                    &"a --header is not a header field\n\
+                    expected a name and a value, \
+                    for example  --header \"x-litellm-api-key: $KEY\"",
                 ),
             }
         }

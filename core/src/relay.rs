@@ -1,6 +1,6 @@
 //! Decides whether an upstream's response head is relayed, or replaced by a failure.
 //!
-//! Both strategies judge the response to the client's own request, whatever a probe said before
+//! Both strategies judge the response to the client's own request, even after a probe
 //! (STR-03). The body is not read, because the client's response head is sent before the body is
 //! known.
 
@@ -63,7 +63,7 @@ pub struct ResponseHead {
     pub status: StatusCode,
     /// The media type of the body.
     pub media_type: MediaType,
-    /// Whether the head tells that there is no body.
+    /// Whether the response has no body.
     pub is_empty: bool,
 }
 

@@ -52,7 +52,8 @@ impl ConfigError {
     /// The error for a file that cannot be read.
     pub(super) fn unreadable(name: &str, error: &io::Error) -> Self {
         Self(format!(
-            "{name}: cannot be read: {}\nexpected a TOML file; preflight.example.toml is an example",
+            "{name}: cannot be read: {}\n\
+            expected a TOML file; preflight.example.toml is an example",
             error.kind()
         ))
     }

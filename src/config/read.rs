@@ -139,7 +139,8 @@ fn read_session_secret(
             source.span(),
             "the session secret is too short",
             format!(
-                "expected at least {MIN_SESSION_SECRET_LENGTH} characters, for example the output of  openssl rand -hex 32"
+                "expected at least {MIN_SESSION_SECRET_LENGTH} characters, \
+                for example the output of  openssl rand -hex 32"
             ),
         ));
     }

@@ -41,7 +41,8 @@ pub(super) fn read_secret(
         Diagnostic::at(
             source.span(),
             found,
-            "expected an environment variable or a file that contains only visible ASCII characters",
+            "expected an environment variable or a file \
+            that contains only visible ASCII characters",
         )
     })
 }

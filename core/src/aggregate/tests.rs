@@ -217,7 +217,10 @@ fn method() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_message_is_dispatched_to_servers_of_the_scope(method in method(), params in json_like()) {
+    fn any_message_is_dispatched_to_servers_of_the_scope(
+        method in method(),
+        params in json_like(),
+    ) {
         let text = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         if let Ok(message) = Message::parse(text.to_string().as_bytes()) {
             let servers = dispatch(&message, SCOPE).servers(SCOPE);
