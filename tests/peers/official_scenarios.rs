@@ -164,8 +164,9 @@ async fn compare_with_and_without_gateway(version: &str, minimum_checks: usize) 
     assert!(without.len() >= minimum_checks, "only {} checks", without.len());
     for strategy in ["probe", "deferred"] {
         let settings = format!("strategy = \"{strategy}\"");
-        let server =
-            format!("url = \"{upstream}\"\nforward = [\"authorization\"]\nera = \"{version}\"");
+        let server = format!(
+            "url = \"{upstream}\"\nforward = [\"authorization\"]\nprotocol_version = \"{version}\""
+        );
         let file = ConfigurationFile::with_server(&settings, &server);
         let gateway = Gateway::start(&file, "info").await;
         let endpoint = format!("http://{}/mcp/alpha", gateway.address);

@@ -24,8 +24,9 @@ use crate::{
 
 async fn start_gateway(strategy: &str, version: &str, upstream: &str) -> Gateway {
     let settings = format!("strategy = \"{strategy}\"");
-    let server =
-        format!("url = \"{upstream}\"\nforward = [\"authorization\"]\nera = \"{version}\"");
+    let server = format!(
+        "url = \"{upstream}\"\nforward = [\"authorization\"]\nprotocol_version = \"{version}\""
+    );
     Gateway::start(&ConfigurationFile::with_server(&settings, &server), "info").await
 }
 

@@ -56,7 +56,7 @@ async fn check_and_serve_report_the_line_and_column_of_an_error() {
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
         assert!(stderr.starts_with(&format!("{}:5:1: ", file.0.display())), "{stderr}");
         assert!(stderr.contains("    5 | urll = "), "{stderr}");
-        assert!(stderr.contains("expected `url`?"), "{stderr}");
+        assert!(stderr.contains("expected `url`, for example"), "{stderr}");
     }
 }
 
