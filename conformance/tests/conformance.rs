@@ -160,6 +160,6 @@ fn verdict(run: &Run, about: &str) -> Result<(), Failed> {
     let lax = lax.map(|Finding { requirement, rule, observable, expected, actual, .. }| {
         format!("NON-STRICT  {requirement}  by rule {rule}\nexpected {observable} {expected}\nactual   {observable} {actual}\n")
     });
-    let failures = report::in_full(run, about) + &lax.collect::<String>();
+    let failures = report::failures_of_case(run, about) + &lax.collect::<String>();
     if failures.is_empty() { Ok(()) } else { Err(failures.into()) }
 }

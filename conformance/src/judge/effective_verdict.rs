@@ -1,6 +1,8 @@
-//! Says how each finding stands once the baseline has been asked: unexpected, known, merely recommended, or just what it says.
+//! Effective verdicts: the verdict of a finding after comparison with the baseline.
 //!
-//! Every report but the terminal's speaks in these words, so that no two of them count differently.
+//! A failure that the baseline expects becomes `expected-failure`. A failure of a requirement that is
+//! only recommended to the implementation becomes `advisory`. Every report uses these verdicts, so
+//! that no two reports count differently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,37 +16,37 @@ use crate::{
     },
 };
 
-/// How a finding, a case or a requirement stands. Ordered from harmless to grave.
+/// The effective verdict of a finding, a case or a requirement. Ordered from harmless to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EffectiveVerdict {
-    /// Nothing was judged, or it belongs to another profile.
+    /// Nothing was judged, or the requirement belongs to another profile.
     NotApplicable,
-    /// It needs a feature that is not declared.
+    /// The case needs a feature that the implementation does not declare.
     Skip,
-    /// This case says nothing.
+    /// The case does not show whether the requirement is met.
     Inconclusive,
-    /// Met.
+    /// The requirement is met.
     Pass,
-    /// A permission that was not made use of.
+    /// The implementation does not use a permission.
     Info,
-    /// Not wrong, and not what was asked for.
+    /// The value is not the expected one but is not wrong either.
     NonStrict,
-    /// A SHOULD that is not met.
+    /// A SHOULD is not met.
     Warn,
-    /// Not met, and only recommended to this implementation.
-    Recommended,
-    /// Not met, as the baseline knows.
+    /// A requirement that is only recommended to this implementation is not met.
+    Advisory,
+    /// The requirement is not met, and the baseline expects that.
     ExpectedFailure,
-    /// There is no telling.
+    /// No case shows whether the requirement is met.
     Untestable,
-    /// Not met.
+    /// The requirement is not met.
     Fail,
     /// The suite itself failed.
     Error,
 }
 
 impl EffectiveVerdict {
-    /// Every standing, the gravest last.
+    /// Every effective verdict, the most severe last.
     pub const ALL: [Self; 12] = [
         Self::NotApplicable,
         Self::Skip,
@@ -53,14 +55,14 @@ impl EffectiveVerdict {
         Self::Info,
         Self::NonStrict,
         Self::Warn,
-        Self::Recommended,
+        Self::Advisory,
         Self::ExpectedFailure,
         Self::Untestable,
         Self::Fail,
         Self::Error,
     ];
 
-    /// The word for it.
+    /// The name that reports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotApplicable => "not-applicable",
@@ -70,15 +72,15 @@ impl EffectiveVerdict {
             Self::Info => "info",
             Self::NonStrict => "non-strict",
             Self::Warn => "warn",
-            Self::Recommended => "recommended",
-            Self::ExpectedFailure => "known",
+            Self::Advisory => "advisory",
+            Self::ExpectedFailure => "expected-failure",
             Self::Untestable => "untestable",
             Self::Fail => "fail",
             Self::Error => "error",
         }
     }
 
-    const fn of(verdict: Verdict) -> Self {
+    const fn without_baseline(verdict: Verdict) -> Self {
         match verdict {
             Verdict::NotApplicable => Self::NotApplicable,
             Verdict::Skip => Self::Skip,
@@ -100,49 +102,50 @@ impl std::fmt::Display for EffectiveVerdict {
     }
 }
 
-/// One requirement, with everything that a report says in its row.
-pub struct Row<'a> {
-    /// What the run says about it.
-    pub verdict: RequirementVerdict,
-    /// How that stands.
-    pub standing: EffectiveVerdict,
-    /// Whether it makes the run come out other than expected.
+/// One requirement in a report.
+pub struct RequirementRow<'a> {
+    /// The requirement and the sum of its findings.
+    pub summary: RequirementVerdict,
+    /// The most severe effective verdict of its findings.
+    pub verdict: EffectiveVerdict,
+    /// Whether at least one of its findings is an unexpected failure.
     pub unexpected: bool,
-    /// The baseline's reason, where it knows a failure.
-    pub known: Option<&'a ExpectedFailure>,
+    /// The baseline entry, if at least one of its findings is an expected failure.
+    pub expected_failure: Option<&'a ExpectedFailure>,
 }
 
-impl Row<'_> {
-    /// The family of the id: `STA` of `STA-05`.
-    pub fn family(&self) -> &str {
-        self.verdict.id.split('-').next().unwrap_or(&self.verdict.id)
+impl RequirementRow<'_> {
+    /// The prefix of the id, which names the group: `STA` for `STA-05`.
+    pub fn group(&self) -> &str {
+        self.summary.id.split('-').next().unwrap_or(&self.summary.id)
     }
 
-    /// What is required.
+    /// The sentence of the catalogue.
     pub fn statement(&self) -> &'static str {
         Catalogue::embedded()
-            .get(&self.verdict.id)
+            .get(&self.summary.id)
             .map_or("", |requirement| requirement.statement.as_str())
     }
 
-    /// Whether any case was judged.
-    pub fn judged(&self) -> bool {
-        !self.verdict.counts.is_empty()
+    /// Whether the run has a finding about it.
+    pub fn is_judged(&self) -> bool {
+        !self.summary.counts.is_empty()
     }
 }
 
-/// How the findings of one run stand.
+/// The effective verdicts of one run.
 pub struct EffectiveVerdicts<'a> {
-    unexpected: BTreeSet<Key<'a>>,
-    known: BTreeMap<Key<'a>, &'a ExpectedFailure>,
+    unexpected: BTreeSet<FindingKey<'a>>,
+    expected: BTreeMap<FindingKey<'a>, &'a ExpectedFailure>,
+    /// Whether recommended requirements bind the implementation too.
     ours: bool,
 }
 
-/// What tells one finding of a case from another.
-type Key<'a> = (String, &'a str, &'a str, &'a str);
+/// Identifies a finding within a run: case id, requirement, rule and observable.
+type FindingKey<'a> = (String, &'a str, &'a str, &'a str);
 
-fn key<'a>(about: &str, finding: &'a Finding) -> Key<'a> {
-    (about.to_owned(), &finding.requirement, &finding.rule, &finding.observable)
+fn key<'a>(case_id: &str, finding: &'a Finding) -> FindingKey<'a> {
+    (case_id.to_owned(), &finding.requirement, &finding.rule, &finding.observable)
 }
 
 impl<'a> EffectiveVerdicts<'a> {
@@ -153,72 +156,79 @@ impl<'a> EffectiveVerdicts<'a> {
             unexpected: assessment
                 .unexpected
                 .iter()
-                .map(|(about, finding)| key(about, finding))
+                .map(|(case_id, finding)| key(case_id, finding))
                 .collect(),
-            known: assessment
+            expected: assessment
                 .known
                 .iter()
-                .map(|(about, finding, known)| (key(about, finding), *known))
+                .map(|(case_id, finding, entry)| (key(case_id, finding), *entry))
                 .collect(),
             ours: run.header.ours,
         }
     }
 
-    /// How one finding about a matrix case or scenario stands.
-    pub fn of(&self, about: &str, finding: &Finding) -> EffectiveVerdict {
-        let key = key(about, finding);
-        let core = self.ours
+    /// The effective verdict of one finding about a case.
+    pub fn of_finding(&self, case_id: &str, finding: &Finding) -> EffectiveVerdict {
+        let key = key(case_id, finding);
+        let binding = self.ours
             || Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
-        if self.known.contains_key(&key) {
+        if self.expected.contains_key(&key) {
             EffectiveVerdict::ExpectedFailure
         } else if finding.verdict == Verdict::Inconclusive && self.unexpected.contains(&key) {
             EffectiveVerdict::Untestable
-        } else if finding.verdict.is_red() && !core {
-            EffectiveVerdict::Recommended
+        } else if finding.verdict.is_red() && !binding {
+            EffectiveVerdict::Advisory
         } else {
-            EffectiveVerdict::of(finding.verdict)
+            EffectiveVerdict::without_baseline(finding.verdict)
         }
     }
 
-    /// How a case stands: as its gravest finding does. `None` where no rule speaks of it.
-    pub fn of_all<'f>(
+    /// The effective verdict of a case: the most severe one of its findings. `None` without findings.
+    pub fn of_case<'f>(
         &self,
-        about: &str,
+        case_id: &str,
         findings: impl IntoIterator<Item = &'f Finding>,
     ) -> Option<EffectiveVerdict> {
-        findings.into_iter().map(|finding| self.of(about, finding)).max()
+        findings.into_iter().map(|finding| self.of_finding(case_id, finding)).max()
     }
 
-    /// Every requirement of the catalogue, in its order.
-    pub fn rows(&self, run: &Run) -> Vec<Row<'a>> {
-        let mut gravest: BTreeMap<&str, EffectiveVerdict> = BTreeMap::new();
-        for (about, finding) in run.findings() {
-            let standing = self.of(&about, finding);
-            let so_far = gravest.entry(&finding.requirement).or_insert(standing);
-            *so_far = standing.max(*so_far);
+    /// A row for every requirement of the catalogue, in its order.
+    pub fn rows(&self, run: &Run) -> Vec<RequirementRow<'a>> {
+        let mut most_severe: BTreeMap<&str, EffectiveVerdict> = BTreeMap::new();
+        for (case_id, finding) in run.findings() {
+            let verdict = self.of_finding(&case_id, finding);
+            let so_far = most_severe.entry(&finding.requirement).or_insert(verdict);
+            *so_far = verdict.max(*so_far);
         }
-        let row = |verdict: RequirementVerdict| {
-            let silent = verdict.verdict == Verdict::Untestable && !verdict.core && !self.ours;
-            let standing = match gravest.get(verdict.id.as_str()) {
-                // Where no case says anything, there is no telling.
-                Some(EffectiveVerdict::Inconclusive) if silent => EffectiveVerdict::Recommended,
-                Some(standing) => *standing,
-                None => EffectiveVerdict::of(verdict.verdict),
-            };
-            Row {
-                standing,
-                unexpected: self
-                    .unexpected
-                    .iter()
-                    .any(|(_, requirement, ..)| *requirement == verdict.id),
-                known: self
-                    .known
-                    .iter()
-                    .find(|((_, requirement, ..), _)| *requirement == verdict.id)
-                    .map(|(_, known)| *known),
-                verdict,
+        verdicts(run)
+            .into_iter()
+            .map(|summary| {
+                let verdict = most_severe.get(summary.id.as_str()).copied();
+                self.row(summary, verdict)
+            })
+            .collect()
+    }
+
+    fn row(
+        &self,
+        summary: RequirementVerdict,
+        most_severe: Option<EffectiveVerdict>,
+    ) -> RequirementRow<'a> {
+        let untestable = summary.verdict == Verdict::Untestable;
+        let verdict = match most_severe {
+            // No case shows whether it is met, and it does not bind this implementation.
+            Some(EffectiveVerdict::Inconclusive) if untestable && !summary.core && !self.ours => {
+                EffectiveVerdict::Advisory
             }
+            Some(verdict) => verdict,
+            None => EffectiveVerdict::without_baseline(summary.verdict),
         };
-        verdicts(run).into_iter().map(row).collect()
+        let unexpected = self.unexpected.iter().any(|(_, id, ..)| *id == summary.id);
+        let expected_failure = self
+            .expected
+            .iter()
+            .find(|((_, id, ..), _)| *id == summary.id)
+            .map(|(_, entry)| *entry);
+        RequirementRow { summary, verdict, unexpected, expected_failure }
     }
 }

@@ -1,67 +1,93 @@
-//! A badge: as the endpoint document that shields.io reads, and as a small picture that needs nobody.
+//! A badge with the number of core requirements that are met.
+//!
+//! Either the endpoint document that shields.io reads, or an SVG image that needs no other service.
 
-use crate::judge::{baseline::Assessment, run_file::Run, summary::ProfileResult};
+use super::totals;
 use crate::judge::{
+    baseline::Assessment,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts},
-    summary::{outcome, verdicts},
+    run_file::Run,
+    summary::{ProfileResult, outcome, verdicts},
 };
 
 const LABEL: &str = "preflight";
+/// Widths in pixels: one character, and the margins of one half of the badge.
+const CHARACTER_WIDTH: usize = 7;
+const MARGINS: usize = 14;
 
-/// What it says, and its colour by name and by value.
-fn badge(run: &Run, assessment: &Assessment<'_>) -> (String, &'static str, &'static str) {
-    let rows = EffectiveVerdicts::new(run, assessment).rows(run);
-    let core = || {
-        rows.iter().filter(|row| {
-            row.verdict.core && row.judged() && row.standing > EffectiveVerdict::Inconclusive
-        })
-    };
-    let met = core()
-        .filter(|row| {
-            matches!(
-                row.standing,
-                EffectiveVerdict::Pass
-                    | EffectiveVerdict::Info
-                    | EffectiveVerdict::NonStrict
-                    | EffectiveVerdict::Warn
-            )
-        })
-        .count();
-    let (name, colour) = match outcome(run, &verdicts(run)) {
-        _ if run.interrupted => ("lightgrey", "#6e7781"),
-        ProfileResult::Success => ("brightgreen", "#1a7f4b"),
-        ProfileResult::Partial => ("yellow", "#9a6700"),
-        ProfileResult::Failure => ("red", "#c4332b"),
-    };
-    (format!("{met}/{} core", core().count()), name, colour)
+/// The message of a badge, and its colour as a name and as a value.
+struct Badge {
+    message: String,
+    colour_name: &'static str,
+    colour: &'static str,
 }
 
-/// The endpoint document.
+impl Badge {
+    fn new(run: &Run, assessment: &Assessment<'_>) -> Self {
+        let rows = EffectiveVerdicts::new(run, assessment).rows(run);
+        let (mut met, mut judged) = (0, 0);
+        for (verdict, count) in totals(&rows, true) {
+            if verdict >= EffectiveVerdict::Pass {
+                judged += count;
+            }
+            if (EffectiveVerdict::Pass..=EffectiveVerdict::Warn).contains(&verdict) {
+                met += count;
+            }
+        }
+        let (colour_name, colour) = match outcome(run, &verdicts(run)) {
+            _ if run.interrupted => ("lightgrey", "#6e7781"),
+            ProfileResult::Success => ("brightgreen", "#1a7f4b"),
+            ProfileResult::Partial => ("yellow", "#9a6700"),
+            ProfileResult::Failure => ("red", "#c4332b"),
+        };
+        Self { message: format!("{met}/{judged} core"), colour_name, colour }
+    }
+}
+
+/// The endpoint document of shields.io.
 pub(super) fn endpoint(run: &Run, assessment: &Assessment<'_>) -> String {
-    let (message, colour, _) = badge(run, assessment);
-    format!(
-        "{}\n",
-        serde_json::json!({ "schemaVersion": 1, "label": LABEL, "message": message, "color": colour })
-    )
+    let Badge { message, colour_name, .. } = Badge::new(run, assessment);
+    let document = serde_json::json!({
+        "schemaVersion": 1,
+        "label": LABEL,
+        "message": message,
+        "color": colour_name,
+    });
+    format!("{document}\n")
 }
 
-/// The picture. Its text is given its width, so that it fits whatever font there is.
+/// The SVG image. `textLength` fixes the width of each text, so that it fits with any font.
 pub(super) fn svg(run: &Run, assessment: &Assessment<'_>) -> String {
-    let (message, _, colour) = badge(run, assessment);
-    let wide = |text: &str| text.chars().count() * 7;
-    let (left, right) = (wide(LABEL) + 14, wide(&message) + 14);
-    let all = left + right;
-    let text = |said: &str, from: usize, room: usize| {
+    let Badge { message, colour, .. } = Badge::new(run, assessment);
+    let (left, right) = (width(LABEL), width(&message));
+    let total = left + right;
+    let font = "ui-sans-serif,system-ui,Verdana,sans-serif";
+    let elements = [
         format!(
-            r#"<text x="{}" y="14" textLength="{}" lengthAdjust="spacingAndGlyphs">{said}</text>"#,
-            from + room / 2,
-            room - 14
-        )
-    };
+            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{LABEL}: {message}">"#
+        ),
+        format!("<title>{LABEL}: {message}</title>"),
+        format!(r#"<clipPath id="r"><rect width="{total}" height="20" rx="4"/></clipPath>"#),
+        r#"<g clip-path="url(#r)">"#.to_owned(),
+        format!(r##"<rect width="{left}" height="20" fill="#24292f"/>"##),
+        format!(r#"<rect x="{left}" width="{right}" height="20" fill="{colour}"/></g>"#),
+        format!(r##"<g fill="#fff" text-anchor="middle" font-family="{font}" font-size="12">"##),
+        text_element(LABEL, 0, left),
+        text_element(&message, left, right),
+        "</g></svg>\n".to_owned(),
+    ];
+    elements.concat()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count() * CHARACTER_WIDTH + MARGINS
+}
+
+/// A text in the middle of the part of the badge that begins at `x`.
+fn text_element(text: &str, x: usize, width: usize) -> String {
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{all}" height="20" role="img" aria-label="{LABEL}: {message}"><title>{LABEL}: {message}</title><clipPath id="r"><rect width="{all}" height="20" rx="4"/></clipPath><g clip-path="url(#r)"><rect width="{left}" height="20" fill="#24292f"/><rect x="{left}" width="{right}" height="20" fill="{colour}"/></g><g fill="#fff" text-anchor="middle" font-family="ui-sans-serif,system-ui,Verdana,sans-serif" font-size="12">{}{}</g></svg>
-"##,
-        text(LABEL, 0, left),
-        text(&message, left, right)
+        r#"<text x="{}" y="14" textLength="{}" lengthAdjust="spacingAndGlyphs">{text}</text>"#,
+        x + width / 2,
+        width - MARGINS
     )
 }

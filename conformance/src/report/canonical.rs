@@ -1,9 +1,10 @@
-//! The canonical form of a run: what two runs with one seed against one implementation have in common.
+//! The canonical form of a run: the same for two runs of one implementation with one random seed.
 //!
-//! Times, ports, connection numbers and ids drawn at random are taken out, and what arrives in no certain order is sorted. What is left is
-//! one line of JSON for each case, in the order of their ids, so that two runs can be compared with any tool that compares lines.
+//! Times, ports, connection numbers and random ids are removed, and records whose order varies are
+//! sorted. Each case is one line of JSON, in the order of the case ids, so that any tool that
+//! compares lines can compare two runs.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::Serialize;
 
@@ -13,14 +14,15 @@ use crate::{
         Finding, Verdict,
         run_file::{Header, JudgedCase, Run, Setup},
     },
-    trace::{Arrival, Exchange, Headers, Trace, all_headers},
+    trace::{Arrival, Ending, Exchange, Headers, Trace, all_headers},
 };
 
-/// Header lines whose values are drawn anew each time.
-const VOLATILE: [&str; 6] =
+/// Header fields whose values differ from run to run.
+const VARYING_FIELDS: [&str; 6] =
     ["date", "mcp-session-id", "x-request-id", "x-mock-answer", "age", "traceparent"];
-/// Observables that depend on how busy the machine is, and whose being met is therefore no part of the form.
-const TIMED: [&str; 6] = [
+/// Observables that depend on the load of the machine. Whether they are judged may differ from run
+/// to run, so a finding about them is left out if it passes.
+const TIMED_OBSERVABLES: [&str; 6] = [
     "response-head-time",
     "probe-session-end",
     "connections-per-exchange",
@@ -30,25 +32,25 @@ const TIMED: [&str; 6] = [
 ];
 
 #[derive(Serialize)]
-struct Case<'a> {
+struct CanonicalCase<'a> {
     case: &'a str,
     findings: Vec<Finding>,
-    client: Vec<Sent>,
-    upstream: Vec<Arrived>,
+    client: Vec<CanonicalExchange>,
+    upstream: Vec<CanonicalArrival>,
 }
 
 #[derive(Serialize)]
-struct Sent {
+struct CanonicalExchange {
     method: String,
     path: String,
     status: Option<u16>,
     headers: Headers,
     body: String,
-    ending: crate::trace::Ending,
+    ending: Ending,
 }
 
 #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Arrived {
+struct CanonicalArrival {
     server: String,
     method: String,
     target: String,
@@ -58,40 +60,13 @@ struct Arrived {
     body: String,
 }
 
-/// The lines.
+/// The header and the cases, one on each line.
 pub(super) fn canonical(run: &Run) -> String {
-    let mut lines: BTreeMap<String, String> = BTreeMap::new();
-    for JudgedCase { id, only, matrix_case, gateway, trace, findings, .. } in run.cases() {
-        let scenario = if matrix_case.is_none() { Scenario::find(&only) } else { None };
-        let together =
-            scenario.is_some_and(|scenario| scenario.steps.iter().any(|step| step.together));
-        let plain = Plain::new(run.setup.as_ref(), gateway, trace);
-        let told = |finding: &&Finding| {
-            finding.verdict != Verdict::Pass || !TIMED.contains(&finding.observable.as_str())
-        };
-        let mut client: Vec<Sent> =
-            trace.exchanges.iter().map(|exchange| plain.exchange(exchange)).collect();
-        if together {
-            // They were sent at once; which one came first says nothing.
-            client.sort_by(|one, other| (&one.path, &one.body).cmp(&(&other.path, &other.body)));
-        }
-        let mut upstream: Vec<Arrived> =
-            trace.arrivals.iter().map(|arrival| plain.arrival(arrival)).collect();
-        upstream.sort();
-        let case = Case {
-            case: &id,
-            findings: findings
-                .iter()
-                .filter(told)
-                .map(|finding| Finding { actual: plain.text(&finding.actual), ..finding.clone() })
-                .collect(),
-            client,
-            upstream,
-        };
-        let line = serde_json::to_string(&case).unwrap_or_else(|error| error.to_string());
-        lines.insert(id, line);
-    }
-    let mut text = head(&run.header);
+    let lines: BTreeMap<String, String> = run
+        .cases()
+        .map(|case| (case.id.clone(), case_line(run.setup.as_ref(), &case)))
+        .collect();
+    let mut text = header_line(&run.header);
     for line in lines.values() {
         text.push_str(line);
         text.push('\n');
@@ -99,114 +74,141 @@ pub(super) fn canonical(run: &Run) -> String {
     text
 }
 
-/// What was run; which version of the suite judged it is part of that.
-fn head(header: &Header) -> String {
-    let mut head = serde_json::to_string(header).unwrap_or_else(|error| error.to_string());
-    head.push('\n');
-    head
+fn header_line(header: &Header) -> String {
+    let mut line = serde_json::to_string(header).unwrap_or_else(|error| error.to_string());
+    line.push('\n');
+    line
 }
 
-/// Takes out of a case's texts what changes from run to run.
-struct Plain {
-    /// What is replaced, and by what; the longest first.
-    names: Vec<(String, String)>,
+fn case_line(setup: Option<&Setup>, case: &JudgedCase<'_>) -> String {
+    let JudgedCase { id, gateway, trace, findings, .. } = case;
+    let placeholders = Placeholders::new(setup, gateway, trace);
+    let mut client: Vec<CanonicalExchange> =
+        trace.exchanges.iter().map(|exchange| placeholders.exchange(exchange)).collect();
+    if sends_concurrently(case) {
+        client.sort_by(|one, other| (&one.path, &one.body).cmp(&(&other.path, &other.body)));
+    }
+    let mut upstream: Vec<CanonicalArrival> =
+        trace.arrivals.iter().map(|arrival| placeholders.arrival(arrival)).collect();
+    upstream.sort();
+    let repeatable = findings.iter().filter(|finding| {
+        finding.verdict != Verdict::Pass
+            || !TIMED_OBSERVABLES.contains(&finding.observable.as_str())
+    });
+    let findings = repeatable.map(|finding| Finding {
+        actual: placeholders.replace_in(&finding.actual),
+        ..finding.clone()
+    });
+    let canonical = CanonicalCase { case: id, findings: findings.collect(), client, upstream };
+    serde_json::to_string(&canonical).unwrap_or_else(|error| error.to_string())
 }
 
-impl Plain {
+/// Whether a case sends requests at the same time, so that their order varies.
+fn sends_concurrently(case: &JudgedCase<'_>) -> bool {
+    case.matrix_case.is_none()
+        && Scenario::find(&case.only)
+            .is_some_and(|scenario| scenario.steps.iter().any(|step| step.together))
+}
+
+/// Replaces everything in a case's texts that differs from run to run.
+struct Placeholders {
+    /// Each text and its placeholder, the longest text first.
+    replacements: Vec<(String, String)>,
+}
+
+impl Placeholders {
     fn new(setup: Option<&Setup>, gateway: &str, trace: &Trace) -> Self {
-        let origin = |url: &str| {
-            url.split("://")
-                .nth(1)
-                .map(|rest| rest.split('/').next().unwrap_or(rest).to_owned())
-        };
-        let mut names: Vec<(String, String)> = Vec::new();
-        names.extend(origin(gateway).map(|origin| (origin, "GATEWAY".to_owned())));
-        for server in setup.iter().flat_map(|setup| &setup.deployment.servers) {
-            names.extend(origin(&server.url).map(|origin| (origin, server.name.to_uppercase())));
+        let mut origins: Vec<(&str, String)> = vec![(gateway, "GATEWAY".to_owned())];
+        if let Some(setup) = setup {
+            let servers = setup.deployment.servers.iter();
+            origins.extend(servers.map(|server| (server.url.as_str(), server.name.to_uppercase())));
+            origins.push((&setup.deployment.issuer, "ISSUER".to_owned()));
         }
-        names.extend(
-            setup
-                .and_then(|setup| origin(&setup.deployment.issuer))
-                .map(|origin| (origin, "ISSUER".to_owned())),
-        );
-        let issued = trace
-            .arrivals
-            .iter()
-            .flat_map(|arrival| [&arrival.session_issued, &arrival.session_ended])
-            .flatten()
-            .cloned();
-        let kept = trace
-            .exchanges
-            .iter()
-            .flat_map(|exchange| all_headers(&exchange.headers, "mcp-session-id"))
-            .map(str::to_owned);
-        names.extend(
-            issued
-                .chain(kept)
-                .filter(|id| id.len() > 8)
-                .map(|id| (id, "SESSION".to_owned())),
-        );
-        names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-        Self { names }
+        let mut replacements: Vec<(String, String)> = origins
+            .into_iter()
+            .filter_map(|(url, placeholder)| Some((authority(url)?, placeholder)))
+            .collect();
+        let session_ids = session_ids(trace).filter(|id| id.len() > 8);
+        replacements.extend(session_ids.map(|id| (id.to_owned(), "SESSION".to_owned())));
+        replacements.sort_by_key(|(text, _)| Reverse(text.len()));
+        Self { replacements }
     }
 
-    fn text(&self, text: &str) -> String {
-        let named = self
-            .names
-            .iter()
-            .fold(text.to_owned(), |text, (name, stands)| text.replace(name, stands));
-        without_ports(&named)
+    fn replace_in(&self, text: &str) -> String {
+        let mut replaced = text.to_owned();
+        for (text, placeholder) in &self.replacements {
+            replaced = replaced.replace(text, placeholder);
+        }
+        without_ports(&replaced)
     }
 
     fn headers(&self, headers: &Headers) -> Headers {
-        let value = |name: &str, value: &str| {
-            if VOLATILE.contains(&name.to_ascii_lowercase().as_str()) {
-                "*".to_owned()
-            } else {
-                self.text(value)
-            }
-        };
-        headers.iter().map(|(name, said)| (name.clone(), value(name, said))).collect()
+        let fields = headers.iter().map(|(name, value)| {
+            let varies = VARYING_FIELDS.contains(&name.to_ascii_lowercase().as_str());
+            let value = if varies { "*".to_owned() } else { self.replace_in(value) };
+            (name.clone(), value)
+        });
+        fields.collect()
     }
 
-    fn exchange(&self, exchange: &Exchange) -> Sent {
+    fn exchange(&self, exchange: &Exchange) -> CanonicalExchange {
         let Exchange { method, path, status, headers, body, ending, .. } = exchange;
-        let (path, headers, body) = (self.text(path), self.headers(headers), self.text(body));
-        Sent {
+        CanonicalExchange {
             method: method.clone(),
-            path,
+            path: self.replace_in(path),
             status: *status,
-            headers,
-            body,
+            headers: self.headers(headers),
+            body: self.replace_in(body),
             ending: *ending,
         }
     }
 
-    fn arrival(&self, arrival: &Arrival) -> Arrived {
+    fn arrival(&self, arrival: &Arrival) -> CanonicalArrival {
         let Arrival {
             server, method, target, rpc_method, answered, headers, body, ..
         } = arrival;
-        Arrived {
+        CanonicalArrival {
             server: server.clone(),
             method: method.clone(),
-            target: self.text(target),
+            target: self.replace_in(target),
             rpc_method: rpc_method.clone(),
             answered: answered.clone(),
             headers: self.headers(headers),
-            body: self.text(body),
+            body: self.replace_in(body),
         }
     }
 }
 
-/// Ports of loopback that no name stands for.
+/// Host and port of a URL.
+fn authority(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    Some(rest.split('/').next().unwrap_or(rest).to_owned())
+}
+
+/// The session ids that the mock upstreams issued or that the client received.
+fn session_ids(trace: &Trace) -> impl Iterator<Item = &str> {
+    let issued = trace
+        .arrivals
+        .iter()
+        .flat_map(|arrival| [&arrival.session_issued, &arrival.session_ended])
+        .flatten()
+        .map(String::as_str);
+    let received = trace
+        .exchanges
+        .iter()
+        .flat_map(|exchange| all_headers(&exchange.headers, "mcp-session-id"));
+    issued.chain(received)
+}
+
+/// The text with the remaining loopback ports replaced.
 fn without_ports(text: &str) -> String {
     let mut parts = text.split("127.0.0.1:");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
+    let mut replaced = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        plain.push_str("127.0.0.1:PORT");
-        plain.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        replaced.push_str("127.0.0.1:PORT");
+        replaced.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
     }
-    plain
+    replaced
 }
 
 #[cfg(test)]
@@ -214,7 +216,7 @@ mod tests {
     use super::without_ports;
 
     #[test]
-    fn a_port_is_only_what_stands_behind_the_address() {
+    fn only_a_number_after_the_loopback_address_is_a_port() {
         assert_eq!(
             without_ports("http://127.0.0.1:41733/mcp 41733 127.0.0.1"),
             "http://127.0.0.1:PORT/mcp 41733 127.0.0.1"

@@ -1,12 +1,12 @@
-//! Writes the command line that sends a recorded request again.
+//! The `curl` command that repeats a recorded request.
 //!
-//! It works for as long as the gateway and the mock upstreams of that run are up, which `--hold` sees to.
+//! It works while the gateway and the mock upstreams of that run are running; `--hold` keeps them.
 
 use std::fmt::Write as _;
 
 use crate::trace::Exchange;
 
-/// The `curl` line of an exchange with the gateway at this base URL.
+/// The `curl` command that repeats the request of an exchange with the gateway at this base URL.
 #[must_use]
 pub fn curl(base_url: &str, exchange: &Exchange) -> String {
     let mut line = format!(
@@ -26,17 +26,17 @@ pub fn curl(base_url: &str, exchange: &Exchange) -> String {
     line
 }
 
-/// A word as a shell takes it unchanged.
-fn quoted(word: &str) -> String {
-    if word.chars().any(char::is_control) {
+/// The argument quoted for a POSIX shell, or for bash if it has control characters.
+fn quoted(argument: &str) -> String {
+    if argument.chars().any(char::is_control) {
         let escape = |c: char| match c {
             '\'' | '\\' => format!("\\{c}"),
             c if c.is_control() => format!("\\x{:02x}", u32::from(c)),
             c => c.to_string(),
         };
-        return format!("$'{}'", word.chars().map(escape).collect::<String>());
+        return format!("$'{}'", argument.chars().map(escape).collect::<String>());
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -44,12 +44,14 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn a_shell_reads_back_what_was_quoted() {
-        for word in ["plain", "it's", "a\"b", "odd \u{1} byte", "back\\slash'\u{2}", "$HOME `ls`"] {
-            let command = format!("printf %s {}", quoted(word));
+    fn a_shell_reads_a_quoted_argument_unchanged() {
+        for argument in
+            ["plain", "it's", "a\"b", "odd \u{1} byte", "back\\slash'\u{2}", "$HOME `ls`"]
+        {
+            let command = format!("printf %s {}", quoted(argument));
             let output =
                 std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), argument);
         }
     }
 }

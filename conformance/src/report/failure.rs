@@ -1,102 +1,130 @@
-//! One finding with everything that a reader wants to see beside it, and how it is told in full.
+//! Failures in full: one finding with its case, what both sides saw, and how to reproduce it.
 
-use std::fmt::Write as _;
+use std::{cmp::Reverse, collections::BTreeSet, fmt::Write as _};
 
-use super::{curl, face};
-use crate::judge::summary::counts;
+use super::{curl, trace_summary};
 use crate::{
     cases::matrix_case::is_scripted,
     catalogue::{Catalogue, Requirement},
     judge::{
-        Finding,
-        run_file::{JudgedCase, Run},
+        Finding, Verdict,
+        baseline::Assessment,
+        run_file::{Header, JudgedCase, Run},
+        summary::counts,
     },
-    trace::Trace,
 };
 
-/// A finding with everything that a reader wants to see beside it.
+/// A finding and the case that it is about.
 pub(super) struct Failure<'a> {
-    /// The id of the matrix case or scenario.
-    pub(super) about: String,
+    pub(super) case: JudgedCase<'a>,
     pub(super) finding: &'a Finding,
-    gateway: &'a str,
-    trace: &'a Trace,
-    /// See [`replays`].
-    replays: bool,
 }
 
 impl Failure<'_> {
-    pub(super) fn tell(&self, text: &mut String, implementation: &str) {
-        let Self { about, finding, gateway, trace, replays } = self;
+    /// The failure as text, one labelled line for each fact.
+    pub(super) fn in_full(&self, header: &Header) -> String {
+        let Self { case, finding } = self;
         let Some(requirement) = Catalogue::embedded().get(&finding.requirement) else {
-            return;
+            return String::new();
         };
-        let kind = if requirement.core() { "" } else { "  recommended" };
-        let name = finding.verdict.as_str().to_uppercase();
-        let Requirement { id, level, statement, sources, .. } = requirement;
-        let _ = writeln!(text, "{name}  {id}  {level}  {statement}  {}{kind}", sources.join(" · "));
-        row(text, if about.starts_with("scenario ") { "case" } else { "matrix-case" }, about);
-        row(
-            text,
-            "expected",
-            &format!("{} {}, by rule {}", finding.observable, finding.expected, finding.rule),
-        );
-        row(text, "actual", &format!("{} {}", finding.observable, finding.actual));
-        for said in face::client(trace) {
-            row(text, "client", &said);
+        let Requirement { id, level, statement, sources, impact, .. } = requirement;
+        let verdict = verdict_of_failure(finding).as_str().to_uppercase();
+        let recommended = if requirement.core() { "" } else { "  recommended" };
+        let sources = sources.join(" · ");
+        let mut text = format!("{verdict}  {id}  {level}  {statement}  {sources}{recommended}\n");
+        let Finding { rule, observable, expected, actual, .. } = finding;
+        text += &labelled("case", &case.id);
+        text += &labelled("expected", &format!("{observable} {expected} (rule {rule})"));
+        text += &labelled("actual", &format!("{observable} {actual}"));
+        for line in trace_summary::client_saw(case.trace) {
+            text += &labelled("client saw", &line);
         }
-        for said in face::upstreams(trace) {
-            row(text, "upstream", &said);
+        for line in trace_summary::upstream_saw(case.trace) {
+            text += &labelled("upstream saw", &line);
         }
-        if let Some(impact) = &requirement.impact {
-            row(text, "impact", impact);
+        if let Some(impact) = impact {
+            text += &labelled("impact", impact);
         }
-        let id = about
-            .strip_prefix("scenario ")
-            .map_or(about.as_str(), |about| about.split(" / ").next().unwrap_or(about));
-        row(
-            text,
-            "again",
-            &format!("preflight-conformance run {implementation} --only '{id}' --hold"),
-        );
-        if let Some(exchange) = trace.exchanges.last().filter(|_| *replays) {
-            row(text, "try", &curl(gateway, exchange));
+        text += &labelled("reproduce", &reproduce_command(header, case));
+        if let Some(command) = curl_command(case) {
+            text += &labelled("curl", &command);
         }
+        text
     }
 }
 
-/// Every failure of one matrix case or scenario in full, as the report shows one of them; nothing where there is none.
+/// One line of a failure: a label and its value.
+pub(super) fn labelled(label: &str, value: &str) -> String {
+    format!("      {label:<12}  {value}\n")
+}
+
+/// The verdict that a failure has in a report: an inconclusive finding counts as a failure only if
+/// its requirement is untestable.
+fn verdict_of_failure(finding: &Finding) -> Verdict {
+    match finding.verdict {
+        Verdict::Inconclusive => Verdict::Untestable,
+        verdict => verdict,
+    }
+}
+
+/// The command that runs a case again with the same secrets and keeps the servers running.
+pub(super) fn reproduce_command(header: &Header, case: &JudgedCase<'_>) -> String {
+    let Header { implementation, random_seed, .. } = header;
+    let only = &case.only;
+    format!(
+        "preflight-conformance run {implementation} --only '{only}' --random-seed {random_seed} --hold"
+    )
+}
+
+/// The `curl` command that repeats the last request of a case.
+///
+/// `None` if the mock upstream would answer that request differently outside the case. It answers
+/// the same if the token carries the behaviour, or if the upstream is healthy.
+pub(super) fn curl_command(case: &JudgedCase<'_>) -> Option<String> {
+    let repeatable = case
+        .matrix_case
+        .is_none_or(|matrix_case| is_scripted(matrix_case) || matrix_case.upstream == "200-json");
+    let last = case.trace.exchanges.last().filter(|_| repeatable)?;
+    Some(curl(case.gateway, last))
+}
+
+/// The unexpected failures of one requirement.
+pub(super) struct UnexpectedFailures<'a> {
+    /// The first of the most severe ones.
+    pub(super) first: Failure<'a>,
+    /// The ids of all cases that fail unexpectedly.
+    pub(super) case_ids: BTreeSet<&'a str>,
+}
+
+impl<'a> UnexpectedFailures<'a> {
+    /// The unexpected failures of this requirement; `None` if there are none.
+    pub(super) fn of_requirement(
+        id: &str,
+        run: &'a Run,
+        assessment: &'a Assessment<'a>,
+    ) -> Option<Self> {
+        let failures =
+            || assessment.unexpected.iter().filter(|(_, finding)| finding.requirement == id);
+        let (case_id, finding) =
+            failures().min_by_key(|(_, finding)| Reverse(verdict_of_failure(finding)))?;
+        let case = run.cases().find(|case| case.id == *case_id)?;
+        Some(Self {
+            first: Failure { case, finding },
+            case_ids: failures().map(|(case_id, _)| case_id.as_str()).collect(),
+        })
+    }
+}
+
+/// Every failure of one case in full, whether the baseline expects it or not; empty if there is none.
 #[must_use]
-pub fn in_full(run: &Run, about: &str) -> String {
+pub fn failures_of_case(run: &Run, case_id: &str) -> String {
     let mut text = String::new();
-    for failure in failures(run)
-        .filter(|failure| failure.about == about && counts(failure.finding, run.header.ours))
-    {
-        failure.tell(&mut text, &run.header.implementation);
+    for case in run.cases().filter(|case| case.id == case_id) {
+        let failing = case.findings.iter().filter(|finding| counts(finding, run.header.ours));
+        for finding in failing {
+            let failure = Failure { case: case.clone(), finding };
+            let _ = write!(text, "{}", failure.in_full(&run.header));
+        }
     }
     text
-}
-
-pub(super) fn row(text: &mut String, name: &str, said: &str) {
-    let _ = writeln!(text, "      {name:<12}  {said}");
-}
-
-pub(super) fn failures(run: &Run) -> impl Iterator<Item = Failure<'_>> {
-    run.cases().flat_map(|case| {
-        let replays = replays(&case);
-        let JudgedCase { id, gateway, trace, findings, .. } = case;
-        findings.iter().map(move |finding| Failure {
-            about: id.clone(),
-            finding,
-            gateway,
-            trace,
-            replays,
-        })
-    })
-}
-
-/// Whether the upstream answers alike when the last request of a case is sent again: its token says how, or it is simply healthy.
-pub(super) fn replays(case: &JudgedCase<'_>) -> bool {
-    case.matrix_case
-        .is_none_or(|matrix_case| is_scripted(matrix_case) || matrix_case.upstream == "200-json")
 }

@@ -1,39 +1,41 @@
-//! Names the forms that a report can take.
+//! The formats of a report.
 
 use clap::ValueEnum;
 
-use super::{badge, canonical, html, json, junit, markdown, terminal, traceability};
+use super::{
+    TerminalOptions, badge, canonical, html, json, junit, markdown, terminal, traceability,
+};
 use crate::judge::{baseline::Assessment, run_file::Run};
 
-/// A form of report.
+/// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people at a terminal.
+    /// Text for a terminal: failures in full, then counts
     Terminal,
-    /// For programs: every requirement with its verdict, counts and first failure.
+    /// One JSON document: every requirement with its verdict, its counts and the case that decided it
     Json,
-    /// For CI systems that show test results.
+    /// JUnit XML for CI systems
     Junit,
-    /// A summary for a pull request or a job's page.
+    /// A summary in Markdown for a pull request or a CI job
     Markdown,
-    /// One page with everything in it, traces included; it loads nothing.
+    /// One self-contained page with every trace
     Html,
-    /// The endpoint document of a shields.io badge.
+    /// The endpoint document of a shields.io badge
     Badge,
-    /// The badge itself.
+    /// The badge as an SVG image
     BadgeSvg,
-    /// Which requirement is judged by what, over how many cases, and which defects show that it would be noticed.
+    /// A table in Markdown: what judges each requirement, in how many cases, and which defects fail it
     Traceability,
-    /// What two runs with one seed have in common: times, ports and random ids are taken out.
+    /// One JSON line for each case without times, ports and random ids, for comparing two runs
     Canonical,
 }
 
 impl Format {
-    /// The report on a run, held against a baseline.
+    /// The report on a run that was compared with a baseline.
     #[must_use]
     pub fn render(self, run: &Run, assessment: &Assessment<'_>) -> String {
         match self {
-            Self::Terminal => terminal(run, assessment),
+            Self::Terminal => terminal(run, assessment, TerminalOptions::default()),
             Self::Json => json::json(run, assessment),
             Self::Junit => junit::junit(run, assessment),
             Self::Markdown => markdown::markdown(run, assessment),

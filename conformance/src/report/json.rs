@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::word;
-use crate::judge::{
-    effective_verdict::{EffectiveVerdicts, Row},
-    summary::{outcome, verdicts},
-};
+use super::{deciding_findings, result_name, totals};
 use crate::{
     catalogue::{Catalogue, Profile},
-    judge::{Finding, baseline::Assessment, run_file::Run},
+    judge::{
+        Finding,
+        baseline::Assessment,
+        effective_verdict::{EffectiveVerdicts, RequirementRow},
+        run_file::Run,
+        summary::{outcome, verdicts},
+    },
 };
 
-/// The version of this document; it changes where a reader would have to.
-const VERSION: u32 = 1;
+/// The number of this format. It is raised whenever a reader of the previous one must change.
+const FORMAT: u32 = 2;
 
 #[derive(Serialize)]
 struct Document<'a> {
-    version: u32,
+    format: u32,
     suite: &'a str,
     catalogue: &'a str,
     implementation: Implementation<'a>,
@@ -31,12 +33,15 @@ struct Document<'a> {
     result: &'static str,
     matrix_cases: usize,
     scenarios: usize,
-    core: BTreeMap<&'static str, usize>,
-    recommended: BTreeMap<&'static str, usize>,
+    core: Counts,
+    recommended: Counts,
     requirements: Vec<Requirement<'a>>,
     damages: Vec<Damage<'a>>,
     baseline: Baseline<'a>,
 }
+
+/// Numbers of requirements or findings, by verdict.
+type Counts = BTreeMap<&'static str, usize>;
 
 #[derive(Serialize)]
 struct Implementation<'a> {
@@ -52,18 +57,23 @@ struct Requirement<'a> {
     core: bool,
     statement: &'static str,
     sources: &'static [String],
-    standing: &'static str,
-    counts: BTreeMap<&'static str, usize>,
+    /// The effective verdict.
+    verdict: &'static str,
+    /// The numbers of findings, by verdict before the comparison with the baseline.
+    counts: Counts,
+    /// Why the catalogue says that nothing judges it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
+    reason_not_judged: Option<String>,
+    /// The reason of the baseline entry that expects the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    known: Option<&'a str>,
+    expected_failure: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<Told<'a>>,
+    first_case: Option<FirstCase<'a>>,
 }
 
+/// The first case that has the verdict of its requirement.
 #[derive(Serialize)]
-struct Told<'a> {
+struct FirstCase<'a> {
     case: String,
     rule: &'a str,
     observable: &'a str,
@@ -80,36 +90,35 @@ struct Damage<'a> {
 
 #[derive(Serialize)]
 struct Baseline<'a> {
-    known: usize,
+    /// The number of failures that an entry expects.
+    expected: usize,
+    /// The number of failures without an entry.
     unexpected: usize,
-    stale: Vec<Stale<'a>>,
+    /// The entries whose failures no longer happen.
+    stale: Vec<StaleEntry<'a>>,
 }
 
 #[derive(Serialize)]
-struct Stale<'a> {
+struct StaleEntry<'a> {
     requirement: &'a str,
     verdict: &'static str,
     reason: &'a str,
 }
 
-/// The document.
+/// The report as JSON.
 pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
+    let mut text = serde_json::to_string_pretty(&document(run, assessment))
+        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    text.push('\n');
+    text
+}
+
+fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
     let header = &run.header;
-    let requirements = rows.iter().map(|row| requirement(run, &effective_verdicts, row)).collect();
-    let stale = assessment.stale.iter().map(|known| Stale {
-        requirement: &known.requirement,
-        verdict: known.verdict.as_str(),
-        reason: &known.reason,
-    });
-    let damages = run.damages.iter().map(|damage| Damage {
-        start: damage.start.to_string(),
-        matrix_cases: &damage.matrix_cases,
-        description: &damage.description,
-    });
-    let document = Document {
-        version: VERSION,
+    Document {
+        format: FORMAT,
         suite: &header.suite,
         catalogue: &header.catalogue,
         implementation: Implementation {
@@ -122,76 +131,69 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
         strategies: header.strategies.iter().map(|strategy| strategy.as_str()).collect(),
         filters: &header.filters,
         interrupted: run.interrupted,
-        result: word(outcome(run, &verdicts(run))),
+        result: result_name(outcome(run, &verdicts(run))),
         matrix_cases: run.matrix_cases.len(),
         scenarios: run.scenarios.len(),
-        core: totals(&rows, true),
-        recommended: totals(&rows, false),
-        requirements,
-        damages: damages.collect(),
-        baseline: Baseline {
-            known: assessment.known.len(),
-            unexpected: assessment.unexpected.len(),
-            stale: stale.collect(),
-        },
-    };
-    let mut text = serde_json::to_string_pretty(&document)
-        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-    text.push('\n');
-    text
+        core: named_totals(&rows, true),
+        recommended: named_totals(&rows, false),
+        requirements: rows.iter().map(|row| requirement(run, &effective_verdicts, row)).collect(),
+        damages: damages(run),
+        baseline: baseline(assessment),
+    }
 }
 
-/// How many requirements stand how, of those that were judged.
-pub(super) fn totals(rows: &[Row<'_>], core: bool) -> BTreeMap<&'static str, usize> {
-    let mut totals = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.judged() && row.verdict.core == core) {
-        *totals.entry(row.standing.as_str()).or_default() += 1;
+fn named_totals(rows: &[RequirementRow<'_>], core: bool) -> Counts {
+    totals(rows, core)
+        .into_iter()
+        .map(|(verdict, count)| (verdict.as_str(), count))
+        .collect()
+}
+
+fn damages(run: &Run) -> Vec<Damage<'_>> {
+    let damages = run.damages.iter().map(|damage| Damage {
+        start: damage.start.to_string(),
+        matrix_cases: &damage.matrix_cases,
+        description: &damage.description,
+    });
+    damages.collect()
+}
+
+fn baseline<'a>(assessment: &'a Assessment<'a>) -> Baseline<'a> {
+    let stale = assessment.stale.iter().map(|entry| StaleEntry {
+        requirement: &entry.requirement,
+        verdict: entry.verdict.as_str(),
+        reason: &entry.reason,
+    });
+    Baseline {
+        expected: assessment.known.len(),
+        unexpected: assessment.unexpected.len(),
+        stale: stale.collect(),
     }
-    totals
 }
 
 fn requirement<'a>(
     run: &'a Run,
     effective_verdicts: &EffectiveVerdicts<'a>,
-    row: &Row<'a>,
+    row: &RequirementRow<'a>,
 ) -> Requirement<'a> {
-    let verdict = &row.verdict;
+    let summary = &row.summary;
+    let counts = summary.counts.iter();
+    let first_case = deciding_findings(run, effective_verdicts, row).into_iter().next();
     Requirement {
-        id: verdict.id.clone(),
-        level: verdict.level.as_str(),
-        core: verdict.core,
+        id: summary.id.clone(),
+        level: summary.level.as_str(),
+        core: summary.core,
         statement: row.statement(),
         sources: Catalogue::embedded()
-            .get(&verdict.id)
+            .get(&summary.id)
             .map_or(&[], |requirement| &requirement.sources),
-        standing: row.standing.as_str(),
-        counts: verdict
-            .counts
-            .iter()
-            .map(|(verdict, count)| (verdict.as_str(), *count))
-            .collect(),
-        note: verdict.note.clone(),
-        known: row.known.map(|known| known.reason.as_str()),
-        first: first(run, effective_verdicts, row).map(|(case, finding)| {
+        verdict: row.verdict.as_str(),
+        counts: counts.map(|(verdict, count)| (verdict.as_str(), *count)).collect(),
+        reason_not_judged: summary.note.clone(),
+        expected_failure: row.expected_failure.map(|entry| entry.reason.as_str()),
+        first_case: first_case.map(|(case, finding)| {
             let Finding { rule, observable, expected, actual, .. } = finding;
-            Told { case, rule, observable, expected, actual }
+            FirstCase { case, rule, observable, expected, actual }
         }),
     }
-}
-
-/// The first case that stands as its requirement does, where that is worth telling.
-pub(super) fn first<'a>(
-    run: &'a Run,
-    effective_verdicts: &EffectiveVerdicts<'_>,
-    row: &Row<'_>,
-) -> Option<(String, &'a Finding)> {
-    use crate::judge::effective_verdict::EffectiveVerdict;
-    if row.standing <= EffectiveVerdict::Info {
-        return None;
-    }
-    run.findings().find(|(about, finding)| {
-        let standing = effective_verdicts.of(about, finding);
-        finding.requirement == row.verdict.id
-            && (standing == row.standing || standing == EffectiveVerdict::Inconclusive)
-    })
 }

@@ -1,120 +1,120 @@
-//! The report for CI systems: a suite for each family of requirements, a test for each requirement.
+//! The report for CI systems: a test suite for each group of requirements, a test for each one.
 //!
-//! What makes the run come out other than expected is a failure, and nothing else is: a known failure is skipped with its reason, so that
-//! the tests are green exactly where the exit code is 0.
+//! A test fails exactly where the run is not as expected, so all tests pass where the exit code
+//! is 0. An expected failure is a skipped test with the baseline's reason.
 
-use std::collections::BTreeMap;
-
+use indexmap::IndexMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{failure, is_alike};
-use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row};
-use crate::judge::{baseline::Assessment, run_file::Run};
+use super::failure::UnexpectedFailures;
+use crate::judge::{
+    baseline::Assessment,
+    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
+    run_file::Run,
+};
 
-/// The XML document.
+/// The report as JUnit XML.
 pub(super) fn junit(run: &Run, assessment: &Assessment<'_>) -> String {
-    let effective_verdicts = EffectiveVerdicts::new(run, assessment);
-    let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
-    let mut order: Vec<String> = Vec::new();
-    for row in effective_verdicts.rows(run) {
-        let family = row.family().to_owned();
-        if !order.contains(&family) {
-            order.push(family.clone());
-        }
-        let suite = suites
-            .entry(family.clone())
-            .or_insert_with(|| TestSuite::new(format!("preflight.{family}")));
-        suite.add_test_case(test(run, &row));
+    let rows = EffectiveVerdicts::new(run, assessment).rows(run);
+    let mut suites: IndexMap<&str, TestSuite> = IndexMap::new();
+    for row in &rows {
+        let group = row.group();
+        suites
+            .entry(group)
+            .or_insert_with(|| TestSuite::new(format!("preflight.{group}")))
+            .add_test_case(requirement_test(run, assessment, row));
     }
     let mut report = Report::new(format!("{} {}", run.header.implementation, run.header.version));
-    report.add_test_suites(order.iter().filter_map(|family| suites.remove(family)));
-    report.add_test_suite(whole(run, assessment));
+    report.add_test_suites(suites.into_values());
+    report.add_test_suite(run_suite(run, assessment));
     report.to_string().unwrap_or_else(|error| format!("<!-- {error} -->"))
 }
 
-fn test(run: &Run, row: &Row<'_>) -> TestCase {
-    let verdict = &row.verdict;
-    let mut status = if row.unexpected {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        let alike = failure::failures(run).filter(|failure| is_alike(failure.finding, verdict));
-        let mut text = String::new();
-        let mut cases = 0;
-        for failure in alike {
-            if cases == 0 {
-                failure.tell(&mut text, &run.header.implementation);
-                let finding = failure.finding;
-                status.set_message(format!(
-                    "{} expected {}, actual {} in {}",
-                    finding.observable, finding.expected, finding.actual, failure.about
-                ));
-            }
-            cases += 1;
-        }
-        status
-            .set_type(verdict.verdict.as_str())
-            .set_description(format!("{text}\nfindings of this kind: {cases}\n"));
-        status
-    } else {
-        match row.standing {
-            EffectiveVerdict::NotApplicable
-            | EffectiveVerdict::Skip
-            | EffectiveVerdict::ExpectedFailure
-            | EffectiveVerdict::Recommended => TestCaseStatus::skipped(),
-            EffectiveVerdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
-            _ => TestCaseStatus::success(),
-        }
+fn requirement_test(run: &Run, assessment: &Assessment<'_>, row: &RequirementRow<'_>) -> TestCase {
+    let failures = UnexpectedFailures::of_requirement(&row.summary.id, run, assessment);
+    let status = match failures {
+        Some(failures) => failed(run, row, &failures),
+        None => not_failed(row),
     };
-    match (row.standing, row.known, &verdict.note) {
-        _ if row.unexpected => {}
-        (_, Some(known), _) => {
-            _ = status.set_message(format!("known {}: {}", known.verdict, known.reason))
-        }
-        (EffectiveVerdict::Recommended, ..) => {
-            _ = status.set_message("not met, and only recommended")
-        }
-        (EffectiveVerdict::NotApplicable, _, Some(note)) => _ = status.set_message(note.clone()),
-        (EffectiveVerdict::NotApplicable | EffectiveVerdict::Skip, ..) => {
-            _ = status.set_message(row.standing.as_str())
-        }
-        _ => {}
-    }
-    let mut case = TestCase::new(format!("{} {}", verdict.id, row.statement()), status);
-    case.set_classname(format!("preflight.{}", row.family()));
-    case
+    let mut test = TestCase::new(format!("{} {}", row.summary.id, row.statement()), status);
+    test.set_classname(format!("preflight.{}", row.group()));
+    test
 }
 
-/// What is about no single requirement: whether the implementation survived, whether the baseline is up to date, whether the run is whole.
-fn whole(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
-    let mut suite = TestSuite::new("preflight.run");
-    let mut add = |name: &str, troubles: Vec<String>, kind| {
-        let status = if troubles.is_empty() {
-            TestCaseStatus::success()
-        } else {
-            let mut status = TestCaseStatus::non_success(kind);
-            status.set_message(troubles.join("; "));
-            status
-        };
-        let mut case = TestCase::new(name, status);
-        case.set_classname("preflight.run");
-        suite.add_test_case(case);
+fn failed(
+    run: &Run,
+    row: &RequirementRow<'_>,
+    failures: &UnexpectedFailures<'_>,
+) -> TestCaseStatus {
+    let (case, finding) = (&failures.first.case, failures.first.finding);
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status
+        .set_message(format!(
+            "{}: expected {}, actual {}, in {}",
+            finding.observable, finding.expected, finding.actual, case.id
+        ))
+        .set_type(row.summary.verdict.as_str())
+        .set_description(format!(
+            "{}\nfailing cases: {}\n",
+            failures.first.in_full(&run.header),
+            failures.case_ids.len()
+        ));
+    status
+}
+
+fn not_failed(row: &RequirementRow<'_>) -> TestCaseStatus {
+    let message = match (row.verdict, row.expected_failure) {
+        (EffectiveVerdict::Error, _) => {
+            return TestCaseStatus::non_success(NonSuccessKind::Error);
+        }
+        (_, Some(entry)) => format!("expected {}: {}", entry.verdict, entry.reason),
+        (EffectiveVerdict::Advisory, None) => "recommended, and not met".to_owned(),
+        (EffectiveVerdict::NotApplicable, None) => {
+            row.summary.note.clone().unwrap_or_else(|| row.verdict.to_string())
+        }
+        (EffectiveVerdict::Skip, None) => row.verdict.to_string(),
+        _ => return TestCaseStatus::success(),
     };
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
+}
+
+/// The tests that are about no single requirement.
+fn run_suite(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
     let damages = run
         .damages
         .iter()
         .map(|damage| format!("{} after {}", damage.description, damage.matrix_cases.join(", ")))
         .collect();
-    add("the implementation survives its upstreams", damages, NonSuccessKind::Failure);
     let stale = assessment
         .stale
         .iter()
-        .map(|known| format!("{} {} no longer happens", known.requirement, known.verdict))
+        .map(|entry| format!("{} {} no longer happens", entry.requirement, entry.verdict))
         .collect();
-    add("the baseline is up to date", stale, NonSuccessKind::Failure);
     let interrupted = if run.interrupted {
-        vec!["stopped before its end".to_owned()]
+        vec!["the run was stopped before its end".to_owned()]
     } else {
         Vec::new()
     };
-    add("the run came to its end", interrupted, NonSuccessKind::Error);
+    let mut suite = TestSuite::new("preflight.run");
+    suite.add_test_cases([
+        run_test("the implementation works after every case", damages, NonSuccessKind::Failure),
+        run_test("the baseline is up to date", stale, NonSuccessKind::Failure),
+        run_test("the run is complete", interrupted, NonSuccessKind::Error),
+    ]);
     suite
+}
+
+fn run_test(name: &str, problems: Vec<String>, kind: NonSuccessKind) -> TestCase {
+    let status = if problems.is_empty() {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_message(problems.join("; "));
+        status
+    };
+    let mut test = TestCase::new(name, status);
+    test.set_classname("preflight.run");
+    test
 }

@@ -1,82 +1,47 @@
-//! The summary for a pull request or a job's page, in Markdown as GitHub takes it.
+//! The summary for a pull request or a CI job, in Markdown as GitHub renders it.
 
 use std::fmt::Write as _;
 
-use super::{
-    json::{first, totals},
-    word,
-};
-use crate::judge::{baseline::Assessment, run_file::Run};
+use super::{counts_in_words, deciding_findings, is_unmet, result_name, totals};
 use crate::judge::{
-    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row},
+    baseline::Assessment,
+    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
+    run_file::Run,
     summary::{outcome, verdicts},
 };
 
-/// The summary.
+/// The report as Markdown.
 pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
-    let header = &run.header;
-    let mut text = format!(
-        "## Preflight: {} {}\n\n",
-        escaped(&header.implementation),
-        escaped(&header.version)
-    );
-    let result = word(outcome(run, &verdicts(run)));
-    let interrupted = if run.interrupted { ", stopped before its end" } else { "" };
-    let _ = writeln!(
-        text,
-        "**{result}**{interrupted} · {} matrix cases and {} scenarios\n",
-        run.matrix_cases.len(),
-        run.scenarios.len()
-    );
-    if !header.filters.is_empty() {
-        let _ = writeln!(text, "Only a part of the suite: `{}`\n", header.filters.join(" "));
-    }
-    text.push_str("| | judged | stands as |\n| --- | ---: | --- |\n");
-    for (name, core) in [("core", true), ("recommended", false)] {
-        let totals = totals(&rows, core);
-        let of: Vec<String> = EffectiveVerdict::ALL
+    let mut text = heading(run);
+    text += &totals_table(&rows);
+    text += &notices(run, assessment);
+    let tables: [(&str, fn(&RequirementRow<'_>) -> bool); 3] = [
+        ("Unexpected failures", |row| row.unexpected),
+        ("Expected failures", |row| {
+            !row.unexpected && row.verdict == EffectiveVerdict::ExpectedFailure
+        }),
+        ("Recommended, and not met", |row| {
+            let verdict = row.verdict;
+            !row.unexpected && is_unmet(row) && verdict < EffectiveVerdict::ExpectedFailure
+        }),
+    ];
+    for (title, belongs) in tables {
+        let lines: Vec<String> = rows
             .iter()
-            .rev()
-            .filter_map(|standing| Some(format!("{} {standing}", totals.get(standing.as_str())?)))
+            .filter(|row| belongs(row))
+            .map(|row| table_line(run, &effective_verdicts, row))
             .collect();
-        let _ =
-            writeln!(text, "| {name} | {} | {} |", totals.values().sum::<usize>(), of.join(", "));
+        if !lines.is_empty() {
+            let _ = write!(
+                text,
+                "\n### {title}\n\n| requirement | | expected | actual |\n| --- | --- | --- | --- |\n{}",
+                lines.concat()
+            );
+        }
     }
-    for damage in &run.damages {
-        let _ = writeln!(text, "\n> **Damage** {}", escaped(&damage.description));
-    }
-    for stale in &assessment.stale {
-        let _ = writeln!(
-            text,
-            "\n> **Stale** {} no longer happens: take the entry out of the baseline",
-            stale.requirement
-        );
-    }
-    table(
-        &mut text,
-        "Not as expected",
-        rows.iter().filter(|row| row.unexpected),
-        run,
-        &effective_verdicts,
-    );
-    let known =
-        |row: &&Row<'_>| row.standing == EffectiveVerdict::ExpectedFailure && !row.unexpected;
-    table(&mut text, "Known failures", rows.iter().filter(known), run, &effective_verdicts);
-    let advice = |row: &&Row<'_>| {
-        matches!(
-            row.standing,
-            EffectiveVerdict::Recommended | EffectiveVerdict::Warn | EffectiveVerdict::NonStrict
-        ) && !row.unexpected
-    };
-    table(
-        &mut text,
-        "Recommended, and not met",
-        rows.iter().filter(advice),
-        run,
-        &effective_verdicts,
-    );
+    let header = &run.header;
     let _ = writeln!(
         text,
         "\n<sub>suite {} · catalogue {} · random seed {}</sub>",
@@ -85,43 +50,74 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     text
 }
 
-fn table<'a, 'b: 'a>(
-    text: &mut String,
-    title: &str,
-    rows: impl Iterator<Item = &'a Row<'b>>,
-    run: &Run,
-    effective_verdicts: &EffectiveVerdicts<'_>,
-) {
-    let mut rows = rows.peekable();
-    if rows.peek().is_none() {
-        return;
-    }
-    let _ = writeln!(
-        text,
-        "\n### {title}\n\n| requirement | | expected | actual |\n| --- | --- | --- | --- |"
+fn heading(run: &Run) -> String {
+    let header = &run.header;
+    let result = result_name(outcome(run, &verdicts(run)));
+    let interrupted = if run.interrupted { ", stopped before its end" } else { "" };
+    let mut text = format!(
+        "## Preflight: {} {}\n\n**{result}**{interrupted} · {} matrix cases and {} scenarios\n\n",
+        escaped(&header.implementation),
+        escaped(&header.version),
+        run.matrix_cases.len(),
+        run.scenarios.len()
     );
-    for row in rows {
-        let (expected, actual) = match (row.known, first(run, effective_verdicts, row)) {
-            (Some(known), _) if !row.unexpected => {
-                (known.verdict.to_string(), escaped(&known.reason))
-            }
-            (_, Some((case, finding))) => (
-                format!("{} {}", finding.observable, escaped(&finding.expected)),
-                format!("{} in `{}`", escaped(&finding.actual), case.replace('|', "\\|")),
-            ),
-            (_, None) => (String::new(), String::new()),
-        };
-        let _ = writeln!(
-            text,
-            "| **{}** {} | {} | {expected} | {actual} |",
-            row.verdict.id,
-            row.verdict.level,
-            row.statement().replace('|', "\\|")
-        );
+    if !header.filters.is_empty() {
+        let _ = writeln!(text, "Partial run: `{}`\n", header.filters.join(" "));
     }
+    text
 }
 
-/// Text that stays text in a table: what an implementation says must not become markup.
+fn totals_table(rows: &[RequirementRow<'_>]) -> String {
+    let mut text = String::from("| | judged | verdicts |\n| --- | ---: | --- |\n");
+    for (name, core) in [("core", true), ("recommended", false)] {
+        let totals = totals(rows, core);
+        let judged: usize = totals.values().sum();
+        let _ = writeln!(text, "| {name} | {judged} | {} |", counts_in_words(&totals, ", "));
+    }
+    text
+}
+
+/// Damage and stale baseline entries, as quotations.
+fn notices(run: &Run, assessment: &Assessment<'_>) -> String {
+    let mut text = String::new();
+    for damage in &run.damages {
+        let _ = writeln!(text, "\n> **Damage** {}", escaped(&damage.description));
+    }
+    for entry in &assessment.stale {
+        let _ = writeln!(
+            text,
+            "\n> **Stale** {} no longer fails: remove the entry from the baseline",
+            entry.requirement
+        );
+    }
+    text
+}
+
+fn table_line(
+    run: &Run,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+    row: &RequirementRow<'_>,
+) -> String {
+    let findings = deciding_findings(run, effective_verdicts, row);
+    let (expected, actual) = match (row.expected_failure, findings.first()) {
+        (Some(entry), _) if !row.unexpected => (entry.verdict.to_string(), escaped(&entry.reason)),
+        (_, Some((case_id, finding))) => (
+            format!("{} {}", finding.observable, escaped(&finding.expected)),
+            format!("{} in `{}`", escaped(&finding.actual), case_id.replace('|', "\\|")),
+        ),
+        (_, None) => (String::new(), String::new()),
+    };
+    format!(
+        "| **{}** {} | {} | {expected} | {actual} |\n",
+        row.summary.id,
+        row.summary.level,
+        row.statement().replace('|', "\\|")
+    )
+}
+
+/// The text with everything escaped that Markdown or HTML would interpret.
+///
+/// Texts that come from an implementation must not become markup.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,10 +1,11 @@
-//! Turns a run into what people and programs read. Each report is a pure function of the run file and of the baseline that it is held
-//! against: nothing is judged here, and nothing is left out that would change a verdict.
+//! Reports on a run, for people and for programs.
+//!
+//! Each report is a pure function of the run and of its comparison with a baseline. Nothing is
+//! judged here, and no report leaves out anything that changes the result.
 
 mod badge;
 mod canonical;
 mod curl;
-mod face;
 mod failure;
 mod format;
 mod html;
@@ -12,24 +13,29 @@ mod json;
 mod junit;
 mod markdown;
 mod terminal;
+#[cfg(test)]
+mod tests;
+mod trace_summary;
 mod traceability;
 
+use std::collections::BTreeMap;
+
 pub use self::{
-    curl::curl, failure::in_full, format::Format, terminal::terminal, traceability::gaps,
+    curl::curl,
+    failure::failures_of_case,
+    format::Format,
+    terminal::{TerminalOptions, Verbosity, terminal},
+    traceability::gaps,
 };
 use crate::judge::{
     Finding, Verdict,
-    summary::{ProfileResult, RequirementVerdict},
+    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
+    run_file::Run,
+    summary::ProfileResult,
 };
 
-fn is_alike(finding: &Finding, verdict: &RequirementVerdict) -> bool {
-    let nothing_told =
-        verdict.verdict == Verdict::Untestable && finding.verdict == Verdict::Inconclusive;
-    finding.requirement == verdict.id && (finding.verdict == verdict.verdict || nothing_told)
-}
-
-/// A result as every report spells it.
-const fn word(result: ProfileResult) -> &'static str {
+/// The name of a result in every report.
+const fn result_name(result: ProfileResult) -> &'static str {
     match result {
         ProfileResult::Success => "success",
         ProfileResult::Partial => "partial",
@@ -37,25 +43,54 @@ const fn word(result: ProfileResult) -> &'static str {
     }
 }
 
-/// What the catalogue says is not judged has no line; `list` shows it.
-fn is_listed(verdict: &RequirementVerdict) -> bool {
-    !verdict.counts.is_empty()
+/// Counts the judged core or recommended requirements by effective verdict.
+fn totals(rows: &[RequirementRow<'_>], core: bool) -> BTreeMap<EffectiveVerdict, usize> {
+    count_verdicts(rows.iter().filter(|row| row.is_judged() && row.summary.core == core))
 }
 
-/// Whether a failure is shown in full.
-fn is_told(verdict: Verdict) -> bool {
-    verdict.is_red() || verdict == Verdict::Warn
-}
-
-/// The text, cut at a blank where it is longer than that.
-fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
+fn count_verdicts<'a, 'b: 'a>(
+    rows: impl Iterator<Item = &'a RequirementRow<'b>>,
+) -> BTreeMap<EffectiveVerdict, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.verdict).or_default() += 1;
     }
-    let cut: String = text.chars().take(most).collect();
-    let end = cut.rfind(' ').unwrap_or(cut.len());
-    format!("{} …", cut[..end].trim_end_matches([',', ';', ':']))
+    counts
 }
 
-#[cfg(test)]
-mod tests;
+/// The counts in words, the most severe verdict first: `1 fail · 16 pass`.
+fn counts_in_words(counts: &BTreeMap<EffectiveVerdict, usize>, separator: &str) -> String {
+    counts
+        .iter()
+        .rev()
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect::<Vec<_>>()
+        .join(separator)
+}
+
+/// Whether a row needs a reader's attention: anything worse than `info`.
+fn is_unmet(row: &RequirementRow<'_>) -> bool {
+    row.is_judged() && row.verdict > EffectiveVerdict::Info
+}
+
+/// The findings that decided the verdict of a requirement, each with the id of its case.
+///
+/// Inconclusive findings decide only an untestable requirement. Empty if the requirement is met or
+/// was not judged.
+fn deciding_findings<'a>(
+    run: &'a Run,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+    row: &RequirementRow<'_>,
+) -> Vec<(String, &'a Finding)> {
+    if !is_unmet(row) {
+        return Vec::new();
+    }
+    let untestable = row.summary.verdict == Verdict::Untestable;
+    run.findings()
+        .filter(|(_, finding)| finding.requirement == row.summary.id)
+        .filter(|(case_id, finding)| {
+            let verdict = effective_verdicts.of_finding(case_id, finding);
+            verdict == row.verdict || (untestable && verdict == EffectiveVerdict::Inconclusive)
+        })
+        .collect()
+}

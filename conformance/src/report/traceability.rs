@@ -1,37 +1,81 @@
-//! The traceability table of a run: which requirement is judged by which rules and scenarios, over how many cases, and which defects show
-//! that a failure would be noticed.
+//! The traceability table of a run.
 //!
-//! Made from what was judged, not from what the rules promise. What is missing is a gap, and each gap is named.
+//! It shows for each requirement which rules and scenarios judge it, in how many cases, and which
+//! defects fail it. The table is made from the findings of the run, not from the rules. A
+//! requirement that no case judges, or a MUST that no defect fails, is listed as a gap.
 
 use std::fmt::Write as _;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{is_listed, markdown::escaped};
-use crate::judge::summary::verdicts;
+use super::markdown::escaped;
 use crate::{
     catalogue::{Catalogue, Requirement, Status},
-    judge::{run_file::Run, summary::RequirementVerdict},
+    judge::{
+        run_file::Run,
+        summary::{RequirementVerdict, verdicts},
+    },
     model_gateway::{self, Fault},
 };
 
-/// What judged one requirement: each rule or scenario, with the cases in which it did.
+/// Each rule or scenario that judged a requirement, with the ids of the cases.
 type JudgedBy<'a> = IndexMap<&'a str, IndexSet<String>>;
 
-/// The table, in Markdown.
+/// The table in Markdown.
 pub(super) fn traceability(run: &Run) -> String {
+    let judged = judged_by(run);
+    let mut text = heading(run);
+    text.push_str(
+        "\n| requirement | level | judged by | cases | verdict | defects that fail it |\n\
+         | --- | --- | --- | ---: | --- | --- |\n",
+    );
+    let mut excluded = Vec::new();
+    for summary in verdicts(run) {
+        let Some(requirement) = Catalogue::embedded().get(&summary.id) else {
+            continue;
+        };
+        match requirement.status() {
+            Status::Covered => {
+                text += &table_line(requirement, &summary, judged.get(summary.id.as_str()));
+            }
+            Status::Excluded(reason) => excluded.push((requirement, reason)),
+            Status::NotYet(_) => {}
+        }
+    }
+    text += &excluded_table(&excluded);
+    let gaps = gaps(run);
+    text.push_str("\n## Gaps\n\n");
+    if gaps.is_empty() {
+        text.push_str(
+            "None: every requirement is judged or excluded with a reason, \
+             and every MUST has a defect that fails it.\n",
+        );
+    }
+    for gap in gaps {
+        let _ = writeln!(text, "- {}", escaped(&gap));
+    }
+    text
+}
+
+/// The rules and scenarios that judged each requirement, by its id.
+pub(super) fn judged_by(run: &Run) -> IndexMap<&str, JudgedBy<'_>> {
     let mut judged: IndexMap<&str, JudgedBy<'_>> = IndexMap::new();
-    for (about, finding) in run.findings() {
+    for (case_id, finding) in run.findings() {
         judged
             .entry(&finding.requirement)
             .or_default()
             .entry(&finding.rule)
             .or_default()
-            .insert(about);
+            .insert(case_id);
     }
+    judged
+}
+
+fn heading(run: &Run) -> String {
     let header = &run.header;
     let mut text = format!(
-        "# What judges what\n\nFrom a run of suite {} (catalogue {}) against {} {}, over {} matrix cases and {} scenarios.\n",
+        "# Traceability\n\n\
+         A run of suite {} (catalogue {}) against {} {}, with {} matrix cases and {} scenarios.\n",
         header.suite,
         header.catalogue,
         escaped(&header.implementation),
@@ -42,100 +86,83 @@ pub(super) fn traceability(run: &Run) -> String {
     if !header.filters.is_empty() {
         let _ = writeln!(
             text,
-            "\nOnly a part was run: `{}`. Everything else is missing here.",
+            "\nThis was a partial run: `{}`. The table contains only what it judged.",
             header.filters.join(" ")
         );
-    }
-    text.push_str("\n| requirement | level | judged by | cases | verdict | noticed with |\n| --- | --- | --- | ---: | --- | --- |\n");
-    let mut excused = Vec::new();
-    for verdict in verdicts(run) {
-        let Some(requirement) = Catalogue::embedded().get(&verdict.id) else {
-            continue;
-        };
-        match requirement.status() {
-            Status::Covered => {
-                let by = judged.get(verdict.id.as_str());
-                row(&mut text, requirement, &verdict, by);
-            }
-            Status::Excluded(reason) => excused.push((requirement, reason)),
-            Status::NotYet(_) => {}
-        }
-    }
-    if !excused.is_empty() {
-        text.push_str("\n## Not judged, and why\n\n| requirement | level | | why |\n| --- | --- | --- | --- |\n");
-        for (requirement, reason) in excused {
-            let Requirement { id, level, statement, .. } = requirement;
-            let _ = writeln!(
-                text,
-                "| {id} | {level} | {} | cannot be observed: {} |",
-                statement.replace('|', "\\|"),
-                escaped(&reason)
-            );
-        }
-    }
-    let _ = writeln!(text, "\n## Gaps\n");
-    let gaps = gaps(run);
-    if gaps.is_empty() {
-        text.push_str("None: every requirement is judged or says why not, and every MUST has a defect that fails it.\n");
-    }
-    for gap in gaps {
-        let _ = writeln!(text, "- {}", escaped(&gap));
     }
     text
 }
 
-fn row(
-    text: &mut String,
+fn table_line(
     requirement: &Requirement,
-    verdict: &RequirementVerdict,
-    by: Option<&JudgedBy<'_>>,
-) {
-    let judges: Vec<String> = by
-        .into_iter()
-        .flatten()
-        .map(|(rule, cases)| format!("`{rule}` ({})", cases.len()))
-        .collect();
-    let cases: IndexSet<&String> = by.into_iter().flatten().flat_map(|(_, cases)| cases).collect();
-    let defects: Vec<&str> = killers(&requirement.id).map(Fault::name).collect();
+    summary: &RequirementVerdict,
+    judged_by: Option<&JudgedBy<'_>>,
+) -> String {
+    let judged_by = || judged_by.into_iter().flatten();
+    let rules: Vec<String> =
+        judged_by().map(|(rule, cases)| format!("`{rule}` ({})", cases.len())).collect();
+    let cases: IndexSet<&String> = judged_by().flat_map(|(_, cases)| cases).collect();
+    let defects: Vec<&str> = defects_that_fail(&requirement.id).map(Fault::name).collect();
     let defects = match defects.as_slice() {
-        [] if !requirement.level.binds() => "no MUST".to_owned(),
+        [] if !requirement.level.binds() => "not a MUST".to_owned(),
         [] => "**none**".to_owned(),
-        some => some.join(", "),
+        defects => defects.join(", "),
     };
-    let _ = writeln!(
-        text,
-        "| {} | {} | {} | {} | {} | {defects} |",
+    format!(
+        "| {} | {} | {} | {} | {} | {defects} |\n",
         requirement.id,
         requirement.level,
-        judges.join(", "),
+        rules.join(", "),
         cases.len(),
-        verdict.verdict
-    );
+        summary.verdict
+    )
 }
 
-/// The defects that are claimed, and shown by the suite's own tests, to fail a requirement.
-fn killers(id: &str) -> impl Iterator<Item = &'static Fault> {
+fn excluded_table(excluded: &[(&Requirement, String)]) -> String {
+    if excluded.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "\n## Excluded requirements\n\n\
+         | requirement | level | | reason |\n| --- | --- | --- | --- |\n",
+    );
+    for (Requirement { id, level, statement, .. }, reason) in excluded {
+        let statement = statement.replace('|', "\\|");
+        let _ = writeln!(
+            text,
+            "| {id} | {level} | {statement} | cannot be observed: {} |",
+            escaped(reason)
+        );
+    }
+    text
+}
+
+/// The defects of the model gateway that fail a requirement; the suite's tests show that they do.
+pub(super) fn defects_that_fail(id: &str) -> impl Iterator<Item = &'static Fault> {
     model_gateway::all()
         .iter()
         .filter(move |fault| fault.fails.iter().any(|failed| failed == id))
 }
 
-/// What the table has no explanation for: a requirement that no case of the run judged, and a MUST without a defect that would be noticed.
+/// The gaps of a run: requirements that no case judged, and MUSTs that no defect fails.
+///
+/// A partial run has no gaps of the first kind.
 #[must_use]
 pub fn gaps(run: &Run) -> Vec<String> {
-    let whole = run.header.filters.is_empty();
-    let gap = |verdict: RequirementVerdict| {
-        let requirement = Catalogue::embedded().get(&verdict.id)?;
+    let complete = run.header.filters.is_empty();
+    let gap = |summary: RequirementVerdict| {
+        let requirement = Catalogue::embedded().get(&summary.id)?;
         let id = &requirement.id;
         match requirement.status() {
             Status::Excluded(_) => None,
             Status::NotYet(reason) => Some(format!("{id}: not judged yet: {reason}")),
-            Status::Covered if whole && !is_listed(&verdict) => {
-                Some(format!("{id}: judged by a rule, and by no case of this run"))
+            Status::Covered if complete && summary.counts.is_empty() => {
+                Some(format!("{id}: a rule judges it, but no case of this run did"))
             }
-            Status::Covered if requirement.level.binds() && killers(id).next().is_none() => {
-                Some(format!("{id}: no defect shows that a failure would be noticed"))
-            }
+            Status::Covered if requirement.level.binds() => defects_that_fail(id)
+                .next()
+                .is_none()
+                .then(|| format!("{id}: no defect of the model gateway fails it")),
             Status::Covered => None,
         }
     };

@@ -1,32 +1,32 @@
 //! What the page's script needs of each case, as one compressed text.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{cmp::Reverse, collections::BTreeMap, io::Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::DeflateEncoder};
 use serde::Serialize;
 
-use super::super::{curl, failure::replays};
-use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts};
 use crate::{
     cases::matrix_case::AXES,
     catalogue::Catalogue,
     judge::{
         Finding,
-        run_file::{Evidence, Header, Run},
+        effective_verdict::{EffectiveVerdict, EffectiveVerdicts},
+        run_file::{Evidence, JudgedCase, Run},
     },
-    trace::{Trace, ending_in_words},
+    report::failure::{curl_command, reproduce_command},
+    trace::{Ending, Exchange, Trace, ending_in_words},
 };
 
 #[derive(Serialize)]
-struct Data<'a> {
+struct PageData<'a> {
     axes: [&'static str; AXES.len()],
-    requirements: BTreeMap<&'a str, About>,
-    cases: Vec<Case<'a>>,
+    requirements: BTreeMap<&'a str, RequirementData>,
+    cases: Vec<CaseData<'a>>,
 }
 
 #[derive(Serialize)]
-struct About {
+struct RequirementData {
     level: &'static str,
     core: bool,
     statement: &'static str,
@@ -35,92 +35,87 @@ struct About {
 }
 
 #[derive(Serialize)]
-struct Case<'a> {
+struct CaseData<'a> {
     id: String,
-    /// Empty where it is a scenario.
+    /// The value on each axis; empty for a scenario.
     values: Vec<&'a str>,
-    standing: &'static str,
-    findings: Vec<Told<'a>>,
+    effective_verdict: &'static str,
+    findings: Vec<FindingData<'a>>,
     observations: &'a BTreeMap<String, String>,
     trace: &'a Trace,
     evidence: &'a Evidence,
-    endings: Vec<&'static str>,
-    again: String,
+    /// For each exchange, how the response ended if it is incomplete.
+    endings: Vec<Option<&'static str>>,
+    reproduce: String,
     curl: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
-    standing: &'static str,
+struct FindingData<'a> {
+    effective_verdict: &'static str,
     #[serde(flatten)]
     finding: &'a Finding,
 }
 
-/// The text that stands in the page: base64 of deflated JSON.
+/// The data as base64 of deflated JSON.
 pub(super) fn packed(run: &Run, effective_verdicts: &EffectiveVerdicts<'_>) -> String {
-    let json = serde_json::to_vec(&data(run, effective_verdicts)).unwrap_or_default();
-    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
-    // A vector takes everything.
-    let bytes = deflated.write_all(&json).and_then(|()| deflated.finish()).unwrap_or_default();
-    STANDARD.encode(bytes)
+    let json = serde_json::to_vec(&page_data(run, effective_verdicts)).unwrap_or_default();
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    // Writing to a vector cannot fail.
+    let deflated = encoder.write_all(&json).and_then(|()| encoder.finish()).unwrap_or_default();
+    STANDARD.encode(deflated)
 }
 
-fn data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> Data<'a> {
-    let told = |about: &str, findings: &'a [Finding]| {
-        let mut told: Vec<(EffectiveVerdict, &Finding)> = findings
-            .iter()
-            .map(|finding| (effective_verdicts.of(about, finding), finding))
-            .collect();
-        told.sort_by_key(|(standing, _)| std::cmp::Reverse(*standing));
-        told.into_iter()
-            .map(|(standing, finding)| Told { standing: standing.as_str(), finding })
-            .collect()
-    };
-    let standing = |about: &str, findings: &[Finding]| {
-        effective_verdicts
-            .of_all(about, findings)
-            .map_or("none", EffectiveVerdict::as_str)
-    };
-    let Header { implementation, random_seed, .. } = &run.header;
-    let cases = run.cases().map(|judged| Case {
-        values: judged
+fn page_data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> PageData<'a> {
+    let cases = run.cases().map(|case| CaseData {
+        values: case
             .matrix_case
             .map(|matrix_case| AXES.iter().map(|axis| matrix_case.value(axis)).collect())
             .unwrap_or_default(),
-        standing: standing(&judged.id, judged.findings),
-        findings: told(&judged.id, judged.findings),
-        observations: judged.observations,
-        trace: judged.trace,
-        evidence: judged.evidence,
-        endings: judged
-            .trace
-            .exchanges
-            .iter()
-            .map(|exchange| ending_in_words(exchange.ending))
-            .collect(),
-        again: format!(
-            "preflight-conformance run {implementation} --only '{}' --random-seed {random_seed} --hold",
-            judged.only
-        ),
-        curl: judged
-            .trace
-            .exchanges
-            .last()
-            .filter(|_| replays(&judged))
-            .map(|exchange| curl(judged.gateway, exchange)),
-        id: judged.id,
+        effective_verdict: effective_verdicts
+            .of_case(&case.id, case.findings)
+            .map_or("none", EffectiveVerdict::as_str),
+        findings: findings(&case, effective_verdicts),
+        observations: case.observations,
+        trace: case.trace,
+        evidence: case.evidence,
+        endings: case.trace.exchanges.iter().map(incomplete_ending).collect(),
+        reproduce: reproduce_command(&run.header, &case),
+        curl: curl_command(&case),
+        id: case.id,
     });
-    Data {
+    PageData {
         axes: AXES,
         requirements: requirements(run),
         cases: cases.collect(),
     }
 }
 
-fn requirements(run: &Run) -> BTreeMap<&str, About> {
-    let about = |id: &'_ str| {
+/// The findings of a case, the most severe first.
+fn findings<'a>(
+    case: &JudgedCase<'a>,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+) -> Vec<FindingData<'a>> {
+    let mut findings: Vec<(EffectiveVerdict, &Finding)> = case
+        .findings
+        .iter()
+        .map(|finding| (effective_verdicts.of_finding(&case.id, finding), finding))
+        .collect();
+    findings.sort_by_key(|(verdict, _)| Reverse(*verdict));
+    findings
+        .into_iter()
+        .map(|(verdict, finding)| FindingData { effective_verdict: verdict.as_str(), finding })
+        .collect()
+}
+
+fn incomplete_ending(exchange: &Exchange) -> Option<&'static str> {
+    (exchange.ending != Ending::Complete).then(|| ending_in_words(exchange.ending))
+}
+
+fn requirements(run: &Run) -> BTreeMap<&str, RequirementData> {
+    let data = |id: &str| {
         let requirement = Catalogue::embedded().get(id)?;
-        Some(About {
+        Some(RequirementData {
             level: requirement.level.as_str(),
             core: requirement.core(),
             statement: &requirement.statement,
@@ -129,7 +124,7 @@ fn requirements(run: &Run) -> BTreeMap<&str, About> {
         })
     };
     run.cases()
-        .flat_map(|judged| judged.findings)
-        .filter_map(|finding| Some((finding.requirement.as_str(), about(&finding.requirement)?)))
+        .flat_map(|case| case.findings)
+        .filter_map(|finding| Some((finding.requirement.as_str(), data(&finding.requirement)?)))
         .collect()
 }

@@ -1,34 +1,36 @@
-//! One page with the whole run in it: the verdict on each requirement, the matrix as a heat map, and every case's trace on both faces.
+//! The report as one HTML page: requirements, the matrix as a heat map, scenarios and every trace.
 //!
-//! It loads nothing and may load nothing: its policy forbids all but the script and the style that it carries, by their hashes. What
-//! an implementation or an upstream said is only ever text in it. Requirements, matrix and scenarios are there without a script; the
-//! script filters them and opens traces, which are carried compressed.
+//! The page loads nothing. Its content security policy allows only the script and the style that it
+//! contains, by their hashes. Texts of an implementation or an upstream server are always escaped.
+//! Requirements, matrix and scenarios need no script. The script filters them and shows the traces,
+//! which the page contains in compressed form.
 
 mod data;
 mod matrix;
 mod requirements;
+mod scenarios;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::word;
-use crate::judge::{baseline::Assessment, run_file::Run};
+use super::{result_name, totals};
 use crate::judge::{
-    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row},
+    baseline::Assessment,
+    effective_verdict::{EffectiveVerdicts, RequirementRow},
+    run_file::Run,
     summary::{outcome, verdicts},
 };
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page.
+/// The report as HTML.
 pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
-    let result = word(outcome(run, &verdicts(run)));
+    let result = result_name(outcome(run, &verdicts(run)));
     let header = &run.header;
-    let title = format!("{result}: {} {}", header.implementation, header.version);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,29 +38,27 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta http-equiv="content-security-policy" content=(policy());
+                meta http-equiv="content-security-policy" content=(content_security_policy());
                 meta name="referrer" content="no-referrer";
-                title { "Preflight · " (title) }
+                title { "Preflight · " (result) ": " (header.implementation) " " (header.version) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 (masthead(run, &rows, result))
                 main {
-                    (troubles(run, assessment))
+                    (problems(run, assessment))
                     (requirements::section(run, &effective_verdicts, &rows))
                     (matrix::section(run, &effective_verdicts, &rows))
-                    (matrix::scenarios(run, &effective_verdicts))
+                    (scenarios::section(run, &effective_verdicts))
                 }
-                footer {
-                    p {
-                        "Forwarding a client's token is itself against the MCP specification; the suite tests the practice because it exists. "
-                        "Secrets on this page belong to mock upstreams and opened nothing else."
-                    }
-                    p { "suite " (header.suite) " · catalogue " code { (header.catalogue) } " · random seed " (header.random_seed) }
-                }
+                (footer(run))
                 dialog #case aria-labelledby="case-title" {}
-                noscript { p.noscript { "Traces and filters need JavaScript; everything else is above." } }
-                script #data type="application/octet-stream" { (PreEscaped(data::packed(run, &effective_verdicts))) }
+                noscript {
+                    p.noscript { "Traces and filters need JavaScript. The rest of the page does not." }
+                }
+                script #data type="application/octet-stream" {
+                    (PreEscaped(data::packed(run, &effective_verdicts)))
+                }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -66,22 +66,28 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
     page.into_string()
 }
 
-/// Text in which what stands between backticks is code.
-fn rich(text: &str) -> Markup {
-    html! { @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
+/// The text with the parts between backticks as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
-/// Nothing but what the page itself carries.
-fn policy() -> String {
+/// Allows only the script and the style of the page.
+fn content_security_policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let (script, style) = (hash(SCRIPT), hash(STYLE));
     format!(
-        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; \
+         base-uri 'none'; form-action 'none'"
     )
 }
 
-fn masthead(run: &Run, rows: &[Row<'_>], result: &str) -> Markup {
+fn masthead(run: &Run, rows: &[RequirementRow<'_>], result: &str) -> Markup {
     let header = &run.header;
+    let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
     let strategies: Vec<&str> =
         header.strategies.iter().map(|strategy| strategy.as_str()).collect();
     html! {
@@ -93,13 +99,13 @@ fn masthead(run: &Run, rows: &[Row<'_>], result: &str) -> Markup {
                 @if run.interrupted { " · stopped before its end" }
             }
             dl.facts {
-                div { dt { "matrix-cases" } dd { (run.matrix_cases.len()) } }
+                div { dt { "matrix cases" } dd { (run.matrix_cases.len()) } }
                 div { dt { "scenarios" } dd { (run.scenarios.len()) } }
-                div { dt { "profile" } dd { (header.profiles.iter().map(|profile| profile.as_str()).collect::<Vec<_>>().join(", ")) } }
+                div { dt { "profile" } dd { (profiles.join(", ")) } }
                 div { dt { "strategy" } dd { (strategies.join(", ")) } }
-                div.wide { dt { "credentials" } dd { (rich(&header.credential_layout)) } }
+                div.wide { dt { "credentials" } dd { (with_code(&header.credential_layout)) } }
                 @if !header.filters.is_empty() {
-                    div.wide { dt { "only a part" } dd { code { (header.filters.join(" ")) } } }
+                    div.wide { dt { "partial run" } dd { code { (header.filters.join(" ")) } } }
                 }
             }
             (bar("core", rows, true))
@@ -113,48 +119,68 @@ fn masthead(run: &Run, rows: &[Row<'_>], result: &str) -> Markup {
     }
 }
 
-/// How the judged requirements stand, as a bar whose parts are as wide as they are many.
-fn bar(name: &str, rows: &[Row<'_>], core: bool) -> Markup {
-    let of = || rows.iter().filter(|row| row.judged() && row.verdict.core == core);
-    let all = of().count();
-    let counts: Vec<(EffectiveVerdict, usize)> = EffectiveVerdict::ALL
-        .iter()
-        .rev()
-        .map(|standing| (*standing, of().filter(|row| row.standing == *standing).count()))
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    let mut from = 0;
+/// The judged requirements as a bar: each part is as wide as the number with that verdict.
+fn bar(name: &str, rows: &[RequirementRow<'_>], core: bool) -> Markup {
+    let counts = totals(rows, core);
+    let total: usize = counts.values().sum();
+    let mut x = 0;
     html! {
         figure.bar {
             figcaption {
                 b { (name) }
-                @for (standing, count) in &counts { " " span.count { i.dot.(standing) {} (count) " " (standing) } }
-                @if all == 0 { " none judged" }
+                @for (verdict, count) in counts.iter().rev() {
+                    " " span.count { i.dot.(verdict) {} (count) " " (verdict) }
+                }
+                @if total == 0 { " none judged" }
             }
-            svg viewBox={ "0 0 " (all.max(1)) " 1" } preserveAspectRatio="none" aria-hidden="true" {
-                @for (standing, count) in &counts {
-                    rect.(standing) x=({ from += count; from - count }) y="0" width=(count) height="1" {}
+            svg viewBox={ "0 0 " (total.max(1)) " 1" } preserveAspectRatio="none"
+                aria-hidden="true" {
+                @for (verdict, count) in counts.iter().rev() {
+                    rect.(verdict) x=({ x += count; x - count }) y="0" width=(count) height="1" {}
                 }
             }
         }
     }
 }
 
-/// What is about no single requirement: damage, and a baseline that the run departs from.
-fn troubles(run: &Run, assessment: &Assessment<'_>) -> Markup {
+/// Problems that are about no single requirement: damage and stale baseline entries.
+fn problems(run: &Run, assessment: &Assessment<'_>) -> Markup {
     html! {
         @for damage in &run.damages {
             section.trouble {
                 h2 { "Damage" }
                 p { (damage.description) }
-                @if !damage.matrix_cases.is_empty() { ul { @for matrix_case in &damage.matrix_cases { li { code { (matrix_case) } } } } }
+                @if !damage.matrix_cases.is_empty() {
+                    ul { @for case_id in &damage.matrix_cases { li { code { (case_id) } } } }
+                }
             }
         }
         @if !assessment.stale.is_empty() {
             section.trouble {
-                h2 { "Stale baseline" }
-                p { "These no longer happen: take them out of the baseline." }
-                ul { @for known in &assessment.stale { li { b { (known.requirement) } " " (known.verdict) ": " (known.reason) } } }
+                h2 { "Stale baseline entries" }
+                p { "These failures no longer happen. Remove the entries from the baseline." }
+                ul {
+                    @for entry in &assessment.stale {
+                        li { b { (entry.requirement) } " " (entry.verdict) ": " (entry.reason) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn footer(run: &Run) -> Markup {
+    let header = &run.header;
+    html! {
+        footer {
+            p {
+                "The MCP specification forbids a server to pass a client's token through to "
+                "another server. The suite tests gateways that do it. The secrets on this page "
+                "were made for the run and are valid only for its mock upstream servers."
+            }
+            p {
+                "suite " (header.suite) " · catalogue " code { (header.catalogue) }
+                " · random seed " (header.random_seed)
             }
         }
     }

@@ -1,118 +1,164 @@
-//! The list of requirements, what is not met first and the rest by family, each with its verdict, its sources and the first case that
-//! decided it.
+//! The list of requirements: those that are not met first, then all others by group.
+
+use std::cmp::Reverse;
 
 use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
 
-use super::{super::json::first, rich};
-use crate::judge::effective_verdict::{EffectiveVerdict, EffectiveVerdicts, Row};
+use super::with_code;
 use crate::{
-    catalogue::{Catalogue, Status},
-    judge::run_file::Run,
-    model_gateway,
+    catalogue::{Catalogue, Requirement, Status},
+    judge::{
+        effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
+        run_file::Run,
+    },
+    model_gateway::Fault,
+    report::{
+        deciding_findings, is_unmet,
+        traceability::{defects_that_fail, judged_by},
+    },
 };
 
-/// The whole list.
+/// The section on requirements.
 pub(super) fn section(
     run: &Run,
     effective_verdicts: &EffectiveVerdicts<'_>,
-    rows: &[Row<'_>],
+    rows: &[RequirementRow<'_>],
 ) -> Markup {
-    let (mut unmet, met): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
+    let (mut unmet, others): (Vec<&RequirementRow<'_>>, Vec<&RequirementRow<'_>>) =
         rows.iter().partition(|row| is_unmet(row));
-    unmet.sort_by_key(|row| std::cmp::Reverse(row.standing));
-    let mut families: IndexMap<&str, Vec<&Row<'_>>> = IndexMap::new();
-    for row in met {
-        families.entry(row.family()).or_default().push(row);
+    unmet.sort_by_key(|row| Reverse(row.verdict));
+    let mut groups: IndexMap<&str, Vec<&RequirementRow<'_>>> = IndexMap::new();
+    for row in others {
+        groups.entry(row.group()).or_default().push(row);
     }
-    let mut judges: IndexMap<&str, IndexMap<&str, IndexSet<String>>> = IndexMap::new();
-    for (about, finding) in run.findings() {
-        judges
-            .entry(&finding.requirement)
-            .or_default()
-            .entry(&finding.rule)
-            .or_default()
-            .insert(about);
-    }
-    let group = |name: &str, title: Option<&str>, rows: &[&Row<'_>]| {
+    let judged_by = judged_by(run);
+    let group = |name: &str, title: Option<&str>, rows: &[&RequirementRow<'_>]| {
         html! {
             div.family {
                 h3 { (name) @if let Some(title) = title { " " span { (title) } } }
-                @for row in rows { (requirement(run, effective_verdicts, row, judges.get(row.verdict.id.as_str()))) }
+                @for row in rows {
+                    @let judged_by = judged_by.get(row.summary.id.as_str());
+                    (requirement(run, effective_verdicts, row, judged_by))
+                }
             }
         }
     };
     html! {
         section #requirements {
             h2 { "Requirements" }
-            div.tools hidden {
-                input #find type="search" placeholder="find: STA-05, RFC 9110, redirect …" aria-label="find requirements";
-                label.check { input #unmet type="checkbox"; " only what is not met" }
-                label.check { input #binding type="checkbox"; " only core" }
+            (search_tools())
+            @if !unmet.is_empty() { (group("Not met", Some("most severe first"), &unmet)) }
+            @for (prefix, rows) in &groups {
+                (group(prefix, Catalogue::embedded().title(prefix), rows))
             }
-            @if !unmet.is_empty() { (group("Not met", Some("or not as it was asked for; the gravest first"), &unmet)) }
-            @for (family, rows) in &families { (group(family, Catalogue::embedded().title(family), rows)) }
-            p.nothing #nothing-found hidden { "Nothing is like that." }
+            p.note #no-match hidden { "No requirement matches." }
         }
     }
 }
 
-/// Whether a reader who looks for what is wrong looks for this row.
-fn is_unmet(row: &Row<'_>) -> bool {
-    row.judged() && row.standing > EffectiveVerdict::Info
+fn search_tools() -> Markup {
+    html! {
+        div.tools hidden {
+            input #find type="search" placeholder="find: STA-05, RFC 9110, redirect …"
+                aria-label="find requirements";
+            label.check { input #unmet type="checkbox"; " only not met" }
+            label.check { input #core type="checkbox"; " only core" }
+        }
+    }
 }
 
+/// One requirement: a summary line that unfolds into the details.
 fn requirement(
     run: &Run,
     effective_verdicts: &EffectiveVerdicts<'_>,
-    row: &Row<'_>,
-    judges: Option<&IndexMap<&str, IndexSet<String>>>,
+    row: &RequirementRow<'_>,
+    judged_by: Option<&IndexMap<&str, IndexSet<String>>>,
 ) -> Markup {
-    let verdict = &row.verdict;
-    let Some(requirement) = Catalogue::embedded().get(&verdict.id) else {
+    let summary = &row.summary;
+    let Some(requirement) = Catalogue::embedded().get(&summary.id) else {
         return html! {};
     };
-    let standing = if row.judged() {
-        row.standing
-    } else {
-        EffectiveVerdict::NotApplicable
-    };
     html! {
-        details.requirement #(verdict.id) data-unmet[is_unmet(row)] data-core[verdict.core] {
+        details.requirement #(summary.id) data-unmet[is_unmet(row)] data-core[summary.core] {
             summary {
-                span.chip.(standing) { @if row.judged() { (row.standing) } @else { "not judged" } }
-                b.id { (verdict.id) }
-                span.level { (verdict.level) }
-                span.statement { (rich(&requirement.statement)) }
-                @if !verdict.core { span.tag { "recommended" } }
+                (verdict_chip(row))
+                b.id { (summary.id) }
+                span.level { (summary.level) }
+                span.statement { (with_code(&requirement.statement)) }
+                @if !summary.core { span.tag { "recommended" } }
             }
             div.more {
-                dl {
-                    dt { "source" } dd { (requirement.sources.join(" · ")) }
-                    @if let Some(impact) = &requirement.impact { dt { "impact" } dd { (rich(impact)) } }
-                    @if let Some(known) = row.known { dt { "known" } dd { (known.reason) } }
-                    @match requirement.status() {
-                        Status::Excluded(reason) => { dt { "not judged" } dd { (reason) } }
-                        Status::NotYet(reason) => { dt { "not yet" } dd { (reason) } }
-                        Status::Covered => {}
-                    }
-                    @if let Some(judges) = judges {
-                        dt { "judged by" }
-                        dd { @for (rule, cases) in judges { code { (rule) } " (" (cases.len()) ") " } }
-                        dt { "findings" }
-                        dd { @for (verdict, count) in verdict.counts.iter().rev() { (count) " " (verdict) " " } }
-                    }
-                    @let killers: Vec<&str> = model_gateway::all().iter().filter(|fault| fault.fails.contains(&verdict.id)).map(model_gateway::Fault::name).collect();
-                    @if !killers.is_empty() { dt { "noticed with" } dd { @for name in killers { code { (name) } " " } } }
-                }
-                @if let Some((case, finding)) = first(run, effective_verdicts, row) {
-                    div.first {
-                        p { (finding.observable) ": expected " b { (finding.expected) } ", actual " b { (finding.actual) } }
-                        p { button.open type="button" data-case=(case) { (case) } }
+                dl { (details(requirement, row, judged_by)) }
+                (first_case(run, effective_verdicts, row))
+                @if row.is_judged() {
+                    p {
+                        button.show type="button" data-show=(summary.id) hidden {
+                            "show in the matrix"
+                        }
                     }
                 }
-                @if row.judged() { p { button.show type="button" data-show=(verdict.id) hidden { "show in the matrix" } } }
             }
+        }
+    }
+}
+
+fn verdict_chip(row: &RequirementRow<'_>) -> Markup {
+    if row.is_judged() {
+        html! { span.chip.(row.verdict) { (row.verdict) } }
+    } else {
+        html! { span.chip.(EffectiveVerdict::NotApplicable) { "not judged" } }
+    }
+}
+
+fn details(
+    requirement: &Requirement,
+    row: &RequirementRow<'_>,
+    judged_by: Option<&IndexMap<&str, IndexSet<String>>>,
+) -> Markup {
+    let defects: Vec<&str> = defects_that_fail(&requirement.id).map(Fault::name).collect();
+    html! {
+        dt { "source" } dd { (requirement.sources.join(" · ")) }
+        @if let Some(impact) = &requirement.impact { dt { "impact" } dd { (with_code(impact)) } }
+        @if let Some(entry) = row.expected_failure { dt { "baseline" } dd { (entry.reason) } }
+        @match requirement.status() {
+            Status::Excluded(reason) => { dt { "excluded" } dd { (reason) } }
+            Status::NotYet(reason) => { dt { "not judged yet" } dd { (reason) } }
+            Status::Covered => {}
+        }
+        @if let Some(judged_by) = judged_by {
+            dt { "judged by" }
+            dd { @for (rule, cases) in judged_by { code { (rule) } " (" (cases.len()) ") " } }
+            dt { "findings" }
+            dd {
+                @for (verdict, count) in row.summary.counts.iter().rev() {
+                    (count) " " (verdict) " "
+                }
+            }
+        }
+        @if !defects.is_empty() {
+            dt { "defects that fail it" }
+            dd { @for name in defects { code { (name) } " " } }
+        }
+    }
+}
+
+fn first_case(
+    run: &Run,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+    row: &RequirementRow<'_>,
+) -> Markup {
+    let findings = deciding_findings(run, effective_verdicts, row);
+    let Some((case_id, finding)) = findings.first() else {
+        return html! {};
+    };
+    html! {
+        div.first {
+            p {
+                (finding.observable) ": expected " b { (finding.expected) }
+                ", actual " b { (finding.actual) }
+            }
+            p { button.open type="button" data-case=(case_id) { (case_id) } }
         }
     }
 }

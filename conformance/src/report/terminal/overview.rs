@@ -1,0 +1,109 @@
+//! The parts of the terminal report that sum up: the header, requirements, groups and totals.
+
+use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+
+use crate::{
+    catalogue::Catalogue,
+    judge::{
+        effective_verdict::RequirementRow,
+        run_file::Run,
+        summary::{outcome, verdicts},
+    },
+    report::{count_verdicts, counts_in_words, result_name, totals as count_totals},
+};
+
+/// What was run, and how.
+pub(super) fn header(run: &Run) -> String {
+    let header = &run.header;
+    let strategies: Vec<&str> =
+        header.strategies.iter().map(|strategy| strategy.as_str()).collect();
+    let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
+    let mut text = format!(
+        "{} {} · suite {} · random seed {}\nprofile {} · strategy {} · {}\n",
+        header.implementation,
+        header.version,
+        header.suite,
+        header.random_seed,
+        profiles.join(", "),
+        strategies.join(", "),
+        header.credential_layout
+    );
+    if !header.filters.is_empty() {
+        let _ = writeln!(text, "partial run: {}", header.filters.join(" "));
+    }
+    text
+}
+
+/// One line for each judged requirement.
+pub(super) fn requirements(rows: &[RequirementRow<'_>]) -> String {
+    let mut text = String::new();
+    for row in rows.iter().filter(|row| row.is_judged()) {
+        let recommended = if row.summary.core { "" } else { " (recommended)" };
+        let _ = writeln!(
+            text,
+            "{:<16}  {:<7}  {:<10}  {}{recommended}",
+            row.verdict.as_str().to_uppercase(),
+            row.summary.id,
+            row.summary.level,
+            row.statement()
+        );
+    }
+    text
+}
+
+/// One line for each group of requirements that has a judged one.
+pub(super) fn groups(rows: &[RequirementRow<'_>]) -> String {
+    let mut groups: IndexMap<&str, Vec<&RequirementRow<'_>>> = IndexMap::new();
+    for row in rows {
+        groups.entry(row.group()).or_default().push(row);
+    }
+    groups.retain(|_, rows| rows.iter().any(|row| row.is_judged()));
+    let mut text = String::new();
+    for (prefix, rows) in groups {
+        let title = Catalogue::embedded().title(prefix).unwrap_or_default();
+        let subject = title.split(':').next().unwrap_or(title);
+        let judged = rows.iter().filter(|row| row.is_judged()).copied();
+        let mut counts = counts_in_words(&count_verdicts(judged), " · ");
+        let unjudged = rows.iter().filter(|row| !row.is_judged()).count();
+        if unjudged > 0 {
+            let _ = write!(counts, " · {unjudged} not judged");
+        }
+        let _ = writeln!(text, "{prefix}  {subject:<20}  {counts}");
+    }
+    text
+}
+
+/// The totals of the run and its result.
+pub(super) fn totals(run: &Run, rows: &[RequirementRow<'_>]) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "{label:<12}  {value}");
+    };
+    for (label, core) in [("core", true), ("recommended", false)] {
+        let counts = count_totals(rows, core);
+        if counts.is_empty() {
+            line(label, "none judged");
+        } else {
+            line(label, &counts_in_words(&counts, " · "));
+        }
+    }
+    let judged = rows.iter().filter(|row| row.is_judged()).count();
+    let unjudged = rows.len() - judged;
+    let judged = format!(
+        "{judged} requirements, in {} matrix cases and {} scenarios",
+        run.matrix_cases.len(),
+        run.scenarios.len()
+    );
+    line("judged", &judged);
+    if unjudged > 0 {
+        let reasons = "`preflight-conformance list` gives the reasons";
+        line("not judged", &format!("{unjudged} requirements; {reasons}"));
+    }
+    if run.interrupted {
+        line("interrupted", "the run was stopped before its end; the rest was not judged");
+    }
+    line("result", result_name(outcome(run, &verdicts(run))));
+    text
+}

@@ -1,0 +1,106 @@
+use super::{BASELINE, damage, field, finding, matrix_case, run, run_with_every_verdict};
+use crate::{
+    cases::axis::Method,
+    judge::{Verdict, baseline::Baseline, run_file::Run, summary::failures_of},
+    report::{TerminalOptions, Verbosity, terminal},
+};
+
+fn report(run: &Run, baseline: &str, options: TerminalOptions) -> String {
+    let baseline = Baseline::parse(baseline).unwrap();
+    terminal(run, &baseline.assess(run, failures_of(run)), options)
+}
+
+/// The report without a baseline and with the default options.
+fn plain_report(run: &Run) -> String {
+    report(run, "", TerminalOptions::default())
+}
+
+#[test]
+fn a_failure_of_several_cases_is_shown_once_with_the_number_of_the_others() {
+    let failing = |method| {
+        let findings = vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Pass)];
+        matrix_case(method, findings)
+    };
+    let run = run(vec![failing(Method::ToolsList), failing(Method::ToolsCall)]);
+    insta::assert_snapshot!(plain_report(&run));
+}
+
+#[test]
+fn failures_come_first_then_other_problems_then_counts() {
+    let options = TerminalOptions::default();
+    insta::assert_snapshot!(report(&run_with_every_verdict(), BASELINE, options));
+}
+
+#[test]
+fn passes_are_listed_only_on_request() {
+    let run = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
+    assert!(!plain_report(&run).contains("PASS"));
+    let verbose = TerminalOptions {
+        verbosity: Verbosity::AllRequirements,
+        ..TerminalOptions::default()
+    };
+    let text = report(&run, "", verbose);
+    assert!(
+        text.contains("PASS              STA-05   MUST        The gateway MUST"),
+        "{text}"
+    );
+}
+
+#[test]
+fn unexpected_failures_expected_failures_and_stale_entries_are_told_apart() {
+    let baseline = "[[expected-failure]]\nrequirement = 'STA-05'\nverdict = 'fail'\nreason = 'a'\n\
+                    [[expected-failure]]\nrequirement = 'STA-06'\nverdict = 'fail'\nreason = 'b'\n";
+    let findings = vec![
+        finding("STA-05", Verdict::Fail),
+        finding("STA-06", Verdict::Pass),
+        finding("STA-01", Verdict::Fail),
+    ];
+    let run = run(vec![matrix_case(Method::Get, findings)]);
+    let text = report(&run, baseline, TerminalOptions::default());
+    assert!(text.contains("\nFAIL  STA-01"), "{text}");
+    assert!(text.contains("\nEXPECTED-FAILURE  STA-05"), "{text}");
+    assert!(text.contains("\nSTALE  STA-06  fail  b"), "{text}");
+    assert!(!text.contains("\nFAIL  STA-05"), "{text}");
+}
+
+#[test]
+fn damage_is_shown_with_the_cases_that_cause_it() {
+    let mut run = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
+    run.damages.push(damage("no answer"));
+    assert!(plain_report(&run).contains("DAMAGE  no answer\n        after  a matrix case"));
+}
+
+#[test]
+fn an_untestable_requirement_is_shown_as_a_failure() {
+    let findings = vec![finding("STA-05", Verdict::Inconclusive), finding("STA-06", Verdict::Pass)];
+    let text = plain_report(&run(vec![matrix_case(Method::Get, findings)]));
+    assert!(text.contains("UNTESTABLE  STA-05"), "{text}");
+    assert!(text.contains("result        failure"), "{text}");
+}
+
+/// A run whose failure and whose warning need long lines.
+fn run_with_long_lines() -> Run {
+    let findings = vec![finding("STA-05", Verdict::Fail), finding("STA-13", Verdict::Warn)];
+    let mut judged = matrix_case(Method::Get, findings);
+    let realm = format!("Bearer realm=\"{}\"", "x".repeat(400));
+    judged.trace.exchanges[0].headers = vec![field("www-authenticate", &realm)];
+    run(vec![judged])
+}
+
+#[test]
+fn without_a_width_no_line_is_cut() {
+    let text = plain_report(&run_with_long_lines());
+    assert!(!text.contains('…'), "{text}");
+    assert!(text.contains(&"x".repeat(400)), "{text}");
+}
+
+#[test]
+fn a_width_cuts_lists_but_not_failures() {
+    let options = TerminalOptions { verbosity: Verbosity::AllRequirements, width: Some(80) };
+    let text = report(&run_with_long_lines(), "", options);
+    let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
+    assert_eq!(line("WARN  STA-13").chars().count(), 80, "{text}");
+    assert!(line("WARN  STA-13").ends_with('…'), "{text}");
+    assert!(text.contains(&"x".repeat(400)), "{text}");
+    assert!(text.contains("--data-binary '{}'\n"), "{text}");
+}
