@@ -255,7 +255,7 @@ proptest! {
         profile in prop::sample::select(Profile::ALL),
         shuffled in any::<prop::sample::Index>(),
     ) {
-        let like = CELLS.iter().find(|matrix_case| matrix_case.server == ServerKind::Several).expect("the matrix has matrix cases of several servers");
+        let like = CELLS.iter().find(|matrix_case| matrix_case.server == ServerKind::Aggregate).expect("the matrix has matrix cases of several servers");
         let mix = |outcomes: &[reference::Outcome]| outcomes.iter().map(|outcome| outcome.behaviour()).collect::<Vec<_>>().join(",");
         let matrix_case = MatrixCase { credentials: Credentials::KeyAndToken, upstream: mix(&outcomes), method, profile, ..like.clone() };
         compare(&matrix_case)?;

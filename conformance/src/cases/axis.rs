@@ -24,7 +24,7 @@ named_values! {
         /// An unknown gateway key beside an upstream token.
         WrongKeyAndToken = "wrong-key-and-token",
         /// Neither key nor token.
-        Nothing = "nothing",
+        NoCredentials = "no-credentials",
         /// A valid key, and a bearer that is not one by RFC 6750 §2.1.
         MalformedToken = "malformed-token",
         /// A valid key, and the word `Bearer` with nothing behind it.
@@ -46,11 +46,11 @@ named_values! {
         /// Gets no credential at all.
         Open = "none",
         /// A forwarding server that the caller's key may not use.
-        Ungranted = "ungranted",
+        NotPermitted = "not-permitted",
         /// A name that the configuration does not know.
         Unknown = "unknown",
         /// Several forwarding servers in one request.
-        Several = "several",
+        Aggregate = "aggregate",
     }
 }
 

@@ -75,14 +75,14 @@ pub mod names {
     /// The forwarding servers that the matrix and the scenarios use.
     pub const FORWARDING: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
     /// The servers that matrix cases of several ask for at once.
-    pub const SEVERAL: [&str; 3] = ["alpha", "beta", "gamma"];
+    pub const AGGREGATE: [&str; 3] = ["alpha", "beta", "gamma"];
     /// The forwarding servers that are one protection space; each other one is its own.
     pub const ONE_SPACE: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
-    /// The toolset of all of [`SEVERAL`].
+    /// The toolset of all of [`AGGREGATE`].
     pub const TRIO: &str = "trio";
     /// Every toolset, with its servers.
     pub const TOOLSETS: [(&str, &[&str]); 4] = [
-        (TRIO, &SEVERAL),
+        (TRIO, &AGGREGATE),
         ("pair", &["alpha", "gamma"]),
         ("solo", &["alpha"]),
         ("mixed", &["alpha", RESTRICTED]),
@@ -106,7 +106,7 @@ pub mod names {
     /// A forwarding server that the configuration sets aside.
     pub const RETIRED: &str = "retired";
     /// A forwarding server that speaks 2026-07-28 and nothing else.
-    pub const MODERN: &str = "modern";
+    pub const STATELESS: &str = "stateless";
     /// A forwarding server whose own discovery document is said to be elsewhere.
     pub const MOVED: &str = "moved";
     /// A forwarding server whose own discovery document never ends.
@@ -119,7 +119,7 @@ impl ConfiguredServer {
     /// A server at a URL, of which only the limited key's holder has to be told anything.
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
-        let granted = kind != ServerKind::Ungranted;
+        let granted = kind != ServerKind::NotPermitted;
         Self {
             name: name.to_owned(),
             kind,

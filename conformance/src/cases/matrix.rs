@@ -134,7 +134,7 @@ impl Axes {
     #[must_use]
     pub fn mixes_of_words(&self) -> Vec<String> {
         let mut mixes = vec![String::new()];
-        for place in 0..names::SEVERAL.len() {
+        for place in 0..names::AGGREGATE.len() {
             let comma = if place == 0 { "" } else { "," };
             mixes = mixes
                 .iter()
@@ -186,7 +186,7 @@ pub fn matrix_cases(
     };
     for start in starts {
         let blank = MatrixCase {
-            credentials: Credentials::Nothing,
+            credentials: Credentials::NoCredentials,
             server: ServerKind::Unknown,
             upstream: String::new(),
             method: Method::Initialize,
@@ -279,7 +279,7 @@ impl Walk<'_> {
     }
 
     fn choice(&self, chosen: &MatrixCase) -> &Choice {
-        if chosen.server == ServerKind::Several {
+        if chosen.server == ServerKind::Aggregate {
             self.several
         } else {
             self.one
@@ -319,7 +319,7 @@ pub fn server_of(matrix_case: &MatrixCase) -> &'static str {
                 .find(&matrix_case.upstream)
                 .and_then(|found| found.server());
             if matrix_case.protocol_version == ProtocolVersion::V2026_07_28 {
-                return is_server.unwrap_or(names::MODERN);
+                return is_server.unwrap_or(names::STATELESS);
             }
             let turn = if matrix_case.credentials == Credentials::KeyAndToken {
                 0
@@ -331,9 +331,9 @@ pub fn server_of(matrix_case: &MatrixCase) -> &'static str {
         ServerKind::Static => names::STATIC,
         ServerKind::ClientCredentials => names::MINTED,
         ServerKind::Open => names::OPEN,
-        ServerKind::Ungranted => names::RESTRICTED,
+        ServerKind::NotPermitted => names::RESTRICTED,
         ServerKind::Unknown => names::UNKNOWN,
-        ServerKind::Several => names::SEVERAL[TARGET],
+        ServerKind::Aggregate => names::AGGREGATE[TARGET],
     }
 }
 
@@ -341,7 +341,7 @@ pub fn server_of(matrix_case: &MatrixCase) -> &'static str {
 #[must_use]
 pub fn orders_of(matrix_case: &MatrixCase) -> Vec<(&'static str, &str)> {
     match matrix_case.server {
-        ServerKind::Several => names::SEVERAL.into_iter().zip(matrix_case.mix()).collect(),
+        ServerKind::Aggregate => names::AGGREGATE.into_iter().zip(matrix_case.mix()).collect(),
         _ => vec![(server_of(matrix_case), &matrix_case.upstream)],
     }
 }

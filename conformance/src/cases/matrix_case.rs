@@ -73,8 +73,8 @@ impl MatrixCase {
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         match (self.server, self.method) {
-            (ServerKind::Several, Method::ToolsCall) => self.mix().take(2).last(),
-            (ServerKind::Several, _) => None,
+            (ServerKind::Aggregate, Method::ToolsCall) => self.mix().take(2).last(),
+            (ServerKind::Aggregate, _) => None,
             _ => Some(&self.upstream),
         }
     }
@@ -104,6 +104,6 @@ impl fmt::Display for MatrixCase {
 pub fn is_scripted(matrix_case: &MatrixCase) -> bool {
     matches!(
         matrix_case.server,
-        ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Several
+        ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Aggregate
     ) && matrix_case.credentials == Credentials::KeyAndToken
 }

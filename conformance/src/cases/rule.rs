@@ -68,9 +68,9 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("failure", include_str!("../../cases/rules/failure.toml")),
     ("challenge", include_str!("../../cases/rules/challenge.toml")),
     ("streaming", include_str!("../../cases/rules/streaming.toml")),
-    ("several", include_str!("../../cases/rules/several.toml")),
+    ("aggregate", include_str!("../../cases/rules/aggregate.toml")),
     ("disclosure", include_str!("../../cases/rules/disclosure.toml")),
-    ("modern", include_str!("../../cases/rules/modern.toml")),
+    ("stateless", include_str!("../../cases/rules/stateless.toml")),
 ];
 
 static EMBEDDED: LazyLock<RuleBook> = LazyLock::new(|| {

@@ -183,17 +183,17 @@ struct File {
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("credentials.toml", include_str!("../../cases/scenarios/credentials.toml")),
     ("callers.toml", include_str!("../../cases/scenarios/callers.toml")),
-    ("edges.toml", include_str!("../../cases/scenarios/edges.toml")),
+    ("origins.toml", include_str!("../../cases/scenarios/origins.toml")),
     ("framing.toml", include_str!("../../cases/scenarios/framing.toml")),
     ("http2.toml", include_str!("../../cases/scenarios/http2.toml")),
     ("gating.toml", include_str!("../../cases/scenarios/gating.toml")),
     ("discovery.toml", include_str!("../../cases/scenarios/discovery.toml")),
-    ("modern.toml", include_str!("../../cases/scenarios/modern.toml")),
-    ("operators.toml", include_str!("../../cases/scenarios/operators.toml")),
+    ("stateless.toml", include_str!("../../cases/scenarios/stateless.toml")),
+    ("observability.toml", include_str!("../../cases/scenarios/observability.toml")),
     ("output.toml", include_str!("../../cases/scenarios/output.toml")),
     ("probing.toml", include_str!("../../cases/scenarios/probing.toml")),
-    ("starts.toml", include_str!("../../cases/scenarios/starts.toml")),
-    ("several.toml", include_str!("../../cases/scenarios/several.toml")),
+    ("startup.toml", include_str!("../../cases/scenarios/startup.toml")),
+    ("aggregate.toml", include_str!("../../cases/scenarios/aggregate.toml")),
     ("streaming.toml", include_str!("../../cases/scenarios/streaming.toml")),
 ];
 

@@ -26,7 +26,7 @@ named_values! {
         /// Lets a client end its session with DELETE.
         SessionEnd = "session-end",
         /// Serves clients of 2026-07-28, in front of servers that speak it.
-        ModernClients = "modern-clients",
+        StatelessClients = "stateless-clients",
         /// A server can be set aside in the configuration without being taken out of it.
         DisabledServers = "disabled-servers",
         /// Hands a caller's token on only where its configuration says so, and says nothing of it for the kind `none`.
@@ -50,7 +50,7 @@ named_values! {
         /// Writes a line about each request, as `surfaces.audit` says.
         Audit = "audit",
         /// Serves several servers in one request; declared by `[several]`.
-        SeveralServers = "several-servers",
+        AggregateEndpoints = "aggregate-endpoints",
         /// Knows toolsets; declared by a route of `[several]`.
         Toolsets = "toolsets",
     }

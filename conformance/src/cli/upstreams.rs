@@ -76,7 +76,7 @@ fn in_words(deployment: &Deployment) -> String {
 
 fn credential(server: &ConfiguredServer, deployment: &Deployment) -> String {
     match server.kind {
-        ServerKind::Forwarding | ServerKind::Ungranted => {
+        ServerKind::Forwarding | ServerKind::NotPermitted => {
             "gets the caller's Authorization".to_owned()
         }
         ServerKind::Static => format!("gets `Authorization: Bearer {}`", deployment.static_token),
@@ -87,7 +87,7 @@ fn credential(server: &ConfiguredServer, deployment: &Deployment) -> String {
                 "gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`"
             )
         }
-        ServerKind::Open | ServerKind::Unknown | ServerKind::Several => {
+        ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => {
             "gets no credential".to_owned()
         }
     }

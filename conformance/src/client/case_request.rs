@@ -116,7 +116,7 @@ pub fn carries_script(credentials: Credentials) -> bool {
         Credentials::KeyOnly
         | Credentials::KeyInAuthorization
         | Credentials::SameKeyTwice
-        | Credentials::Nothing
+        | Credentials::NoCredentials
         | Credentials::MalformedToken
         | Credentials::EmptyToken
         | Credentials::TwoAuthorizationLines => false,
@@ -171,7 +171,7 @@ fn present(
         Credentials::KeyInAuthorization => vec![bearer_line(key)],
         Credentials::SameKeyTwice => vec![key_line(key), token_line(key)],
         Credentials::WrongKeyAndToken => vec![key_line(&case.wrong_key), token_line(token)],
-        Credentials::Nothing => Vec::new(),
+        Credentials::NoCredentials => Vec::new(),
         // Not a b64token (RFC 6750 §2.1): a quote, a blank and a control character.
         Credentials::MalformedToken => {
             vec![key_line(key), token_line(&format!("{token}\" and\u{1}more"))]

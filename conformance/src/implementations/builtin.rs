@@ -150,7 +150,7 @@ fn configuration(deployment: &Deployment, start: Start) -> (String, Vec<(String,
             let _ = writeln!(text, "protocol_version = \"{}\"", server.protocol_version);
         }
         match server.kind {
-            ServerKind::Forwarding | ServerKind::Ungranted => {
+            ServerKind::Forwarding | ServerKind::NotPermitted => {
                 text.push_str("forward = [\"authorization\"]\n");
                 if let Some(space) = &server.space {
                     let _ = writeln!(text, "protection_space = \"{space}\"");
@@ -169,7 +169,7 @@ fn configuration(deployment: &Deployment, start: Start) -> (String, Vec<(String,
                     "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"
                 );
             }
-            ServerKind::Open | ServerKind::Unknown | ServerKind::Several => {}
+            ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => {}
         }
     }
     (text, environment)

@@ -174,7 +174,7 @@ impl AggregateEndpoints {
             .iter()
             .any(|route| route.contains("{toolset}"))
             .then_some(Feature::Toolsets);
-        [Feature::SeveralServers].into_iter().chain(toolsets)
+        [Feature::AggregateEndpoints].into_iter().chain(toolsets)
     }
 
     /// The name by which a client calls a server's tool.

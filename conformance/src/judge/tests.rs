@@ -217,7 +217,7 @@ fn a_finding_says_what_was_expected_and_seen() {
         (finding.observable.as_str(), finding.expected.as_str(), finding.actual.as_str()),
         ("status", "401", "403")
     );
-    assert_eq!(finding.rule, "a-refused-token-is-401");
+    assert_eq!(finding.rule, "refused-token-is-401");
 }
 
 fn finding(requirement: &str, verdict: Verdict) -> Finding {

@@ -306,10 +306,10 @@ impl Gateway {
             return error(&ask, StatusCode::BAD_GATEWAY, &text);
         };
         let probes = match server.kind {
-            ServerKind::Forwarding | ServerKind::Ungranted => true,
+            ServerKind::Forwarding | ServerKind::NotPermitted => true,
             ServerKind::ClientCredentials => self.has(Switch::ProbesClientCredentials),
             ServerKind::Static => self.has(Switch::ProbesStatic),
-            ServerKind::Open | ServerKind::Unknown | ServerKind::Several => false,
+            ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => false,
         };
         let probed = match caller.token.as_ref().filter(|_| probes) {
             Some(token) => {
@@ -381,12 +381,12 @@ impl Gateway {
             {
                 Credential::None
             }
-            ServerKind::Forwarding | ServerKind::Ungranted => forwarded(token),
+            ServerKind::Forwarding | ServerKind::NotPermitted => forwarded(token),
             ServerKind::Static => Credential::Own(
                 HeaderValue::try_from(format!("Bearer {}", self.deployment.static_token)).ok()?,
             ),
             ServerKind::ClientCredentials => Credential::Own(self.minted(server).await?),
-            ServerKind::Open | ServerKind::Unknown | ServerKind::Several => Credential::None,
+            ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => Credential::None,
         })
     }
 
@@ -604,7 +604,7 @@ impl Ask {
 
 /// Whether the caller's token is meant for that server, if the caller may use it.
 pub(super) fn forwards(server: &ConfiguredServer) -> bool {
-    matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
+    matches!(server.kind, ServerKind::Forwarding | ServerKind::NotPermitted)
 }
 
 /// The fault that sends the head before anything is known, and the rest as one event; or nothing of a refusal, for the request of this id.

@@ -77,7 +77,7 @@ pub(super) fn is_in_the_clear(server: &ConfiguredServer) -> bool {
     };
     let leaves =
         url::Url::parse(&server.url).is_ok_and(|url| url.scheme() == "http" && !is_here(&url));
-    leaves && matches!(server.kind, ServerKind::Forwarding | ServerKind::Ungranted)
+    leaves && matches!(server.kind, ServerKind::Forwarding | ServerKind::NotPermitted)
 }
 
 /// The client. It sends a request again only where not one byte of it was written, because the pooled connection had ended before.

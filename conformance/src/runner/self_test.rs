@@ -39,7 +39,7 @@ const WITH_EVERY_METHOD: [&str; 6] = [
     "200-json",
     "401-full+json-rpc",
     "403-bare+json-rpc",
-    "good-then-401",
+    "200-then-401",
     "delete-405",
     "delete-never",
 ];
@@ -220,7 +220,7 @@ const CALLED: [&str; 4] = [
 
 /// One body, one spelling of the route and one method stand for all, where nothing depends on them.
 fn stands_for_others(matrix_case: &MatrixCase, usual_route: &str) -> bool {
-    if matrix_case.server == ServerKind::Several {
+    if matrix_case.server == ServerKind::Aggregate {
         let mixes: &[&str] = match matrix_case.method {
             Method::ToolsList => &LISTED,
             Method::ToolsCall => &CALLED,

@@ -42,7 +42,7 @@ impl Stage {
         let mut exchanges = Vec::new();
         if set.every_mix {
             for mix in Axes::embedded().mixes_of_words() {
-                let orders = names::SEVERAL
+                let orders = names::AGGREGATE
                     .map(str::to_owned)
                     .into_iter()
                     .zip(mix.split(',').map(str::to_owned))

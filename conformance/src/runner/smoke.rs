@@ -50,7 +50,7 @@ pub fn calls(target: &Implementation, start: Start) -> Vec<MatrixCase> {
     for (feature, credentials, server, method) in [
         ("static-credential", usual, ServerKind::Static, Method::ToolsList),
         ("client-credentials", usual, ServerKind::ClientCredentials, Method::ToolsList),
-        ("limited-keys", usual, ServerKind::Ungranted, Method::ToolsList),
+        ("limited-keys", usual, ServerKind::NotPermitted, Method::ToolsList),
         (
             "key-in-authorization",
             Credentials::KeyInAuthorization,
@@ -96,7 +96,7 @@ pub fn shows(matrix_case: &MatrixCase) -> String {
         (Credentials::WrongKeyAndToken, _) => {
             format!("{asked} at {path} with a key that nobody issued is turned away")
         }
-        (_, ServerKind::Ungranted) => {
+        (_, ServerKind::NotPermitted) => {
             format!("{asked} at {path}, which the limited key may not use, is turned away")
         }
         (Credentials::KeyInAuthorization, _) => {
@@ -107,7 +107,7 @@ pub fn shows(matrix_case: &MatrixCase) -> String {
             format!("{asked} at {path} arrives with a minted token")
         }
         (_, ServerKind::Open) => format!("{asked} at {path} arrives without any credential"),
-        (_, ServerKind::Several) => format!("{asked} at {path} asks every server that it means"),
+        (_, ServerKind::Aggregate) => format!("{asked} at {path} asks every server that it means"),
         (_, ServerKind::Forwarding | ServerKind::Unknown) => {
             format!("{asked} at {path} arrives with the caller's token")
         }
@@ -130,7 +130,7 @@ pub fn diagnose(
         .filter(|arrival| arrival.server == server && arrival.method != "DELETE")
         .collect();
     let refused = matrix_case.credentials == Credentials::WrongKeyAndToken
-        || matrix_case.server == ServerKind::Ungranted;
+        || matrix_case.server == ServerKind::NotPermitted;
     let found = if refused {
         turned_away(matrix_case, exchange, trace)
     } else {
@@ -170,7 +170,7 @@ fn turned_away(matrix_case: &MatrixCase, exchange: &Exchange, trace: &Trace) -> 
     }
     wrong(
         exchange,
-        if matrix_case.server == ServerKind::Ungranted {
+        if matrix_case.server == ServerKind::NotPermitted {
             "the limited key opens every server: give `limited_key` only the servers with `granted` in the configuration's template, or do not declare `limited-keys`"
         } else {
             "any key opens it: the gateway key is not asked for; configure `full_key` and `limited_key` as its only keys"
@@ -437,7 +437,7 @@ mod tests {
                 "minted at `token_url`",
             ),
             (
-                &call(|matrix_case| matrix_case.server == ServerKind::Ungranted),
+                &call(|matrix_case| matrix_case.server == ServerKind::NotPermitted),
                 Some(200),
                 token,
                 "the limited key opens every server",

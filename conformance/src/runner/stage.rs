@@ -142,7 +142,7 @@ impl Stage {
         let can_open = self.has_sessions
             && !matches!(
                 matrix_case.server,
-                ServerKind::Ungranted | ServerKind::Unknown | ServerKind::Several
+                ServerKind::NotPermitted | ServerKind::Unknown | ServerKind::Aggregate
             );
         let is_planned = Behaviours::embedded()
             .find(&matrix_case.upstream)
@@ -189,7 +189,7 @@ impl Stage {
         let (deployment, credential_layout) =
             (self.upstreams.deployment(), &self.credential_layout);
         let Some(several) =
-            self.several.as_ref().filter(|_| matrix_case.server == ServerKind::Several)
+            self.several.as_ref().filter(|_| matrix_case.server == ServerKind::Aggregate)
         else {
             let token = case.script(&[(String::new(), matrix_case.upstream.clone())]).token();
             let path = matrix_case.route.replace("{server}", server);
@@ -209,7 +209,7 @@ impl Stage {
             .map(|(server, order)| ((*server).to_owned(), (*order).to_owned()))
             .collect();
         let (path, narrowed) =
-            several.address(&matrix_case.route, &names::SEVERAL.join(","), names::TRIO);
+            several.address(&matrix_case.route, &names::AGGREGATE.join(","), names::TRIO);
         let tool = several.tool(server, "echo");
         let ask = if matrix_case.method == Method::ToolsCall {
             Ask::Tool(&tool)

@@ -42,7 +42,7 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     ground.server(names::STATIC, ServerKind::Static).await?;
     ground.server(names::MINTED, ServerKind::ClientCredentials).await?;
     ground.server(names::OPEN, ServerKind::Open).await?;
-    ground.server(names::RESTRICTED, ServerKind::Ungranted).await?;
+    ground.server(names::RESTRICTED, ServerKind::NotPermitted).await?;
     let closed = TcpSocket::new_v4()?;
     closed.bind(loopback())?;
     ground.plan_server(
@@ -59,14 +59,14 @@ pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
     ));
     ground.server(names::UNMINTABLE, ServerKind::ClientCredentials).await?;
     ground.server(names::RETIRED, ServerKind::Forwarding).await?;
-    for name in [names::MODERN, names::MOVED, names::ENDLESS] {
+    for name in [names::STATELESS, names::MOVED, names::ENDLESS] {
         ground.server(name, ServerKind::Forwarding).await?;
     }
     let elsewhere = ground.host(ELSEWHERE, Role::Elsewhere, None).await?;
     let issuer = ground.host(ISSUER, Role::Issuer, None).await?;
 
     for server in &mut ground.servers {
-        if server.name == names::MODERN {
+        if server.name == names::STATELESS {
             server.protocol_version = ProtocolVersion::V2026_07_28;
         }
         server.disabled = server.name == names::RETIRED;

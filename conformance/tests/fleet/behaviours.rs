@@ -92,7 +92,7 @@ fn fits(behaviour: &Behaviour, answer: &Answer) {
     let name = &behaviour.name;
     let status = answer.status();
     match behaviour.class {
-        Class::Accepted if name == "lazy-call" => assert_eq!(status, Some(401), "{name}"),
+        Class::Accepted if name == "401-on-tools-call" => assert_eq!(status, Some(401), "{name}"),
         Class::Accepted => assert_eq!(status, Some(200), "{name}"),
         Class::Unauthorized => assert_eq!(status, Some(401), "{name}"),
         Class::Forbidden => assert_eq!(status, Some(403), "{name}"),

@@ -50,12 +50,12 @@ async fn the_plan_follows_from_the_seed_and_names_every_server() {
     let all = [
         all.as_slice(),
         &[names::UNRESOLVABLE, names::UNMINTABLE, names::RETIRED],
-        &[names::MODERN, names::MOVED, names::ENDLESS],
+        &[names::STATELESS, names::MOVED, names::ENDLESS],
     ]
     .concat();
     assert_eq!(servers, [names::FORWARDING.as_slice(), &all].concat());
     let granted = |server: &&mcp_preflight_conformance::cases::deployment::ConfiguredServer| {
-        server.granted == (server.kind != ServerKind::Ungranted)
+        server.granted == (server.kind != ServerKind::NotPermitted)
     };
     assert_eq!(one.deployment().servers.iter().filter(granted).count(), servers.len());
 }
@@ -152,10 +152,10 @@ async fn methods_that_are_exceptions_get_another_answer() {
     for (behaviour, call, status) in [
         ("head-405-post-401", Call::bare("HEAD", "/mcp"), 405),
         ("head-405-post-401", Call::bare("GET", "/mcp"), 401),
-        ("lazy-list", Call::rpc("initialize"), 200),
-        ("lazy-list", Call::rpc("tools/list"), 401),
-        ("lazy-call", Call::rpc("tools/list"), 200),
-        ("lazy-call", Call::rpc("tools/call"), 401),
+        ("401-after-initialize", Call::rpc("initialize"), 200),
+        ("401-after-initialize", Call::rpc("tools/list"), 401),
+        ("401-on-tools-call", Call::rpc("tools/list"), 200),
+        ("401-on-tools-call", Call::rpc("tools/call"), 401),
     ] {
         assert_eq!(
             client.send(&call.bearer(&token("x", behaviour))).await.status(),

@@ -73,14 +73,14 @@ async fn a_late_clean_up_is_not_the_next_cases_doing() {
 async fn good_then_401_takes_the_token_once_and_still_ends_its_session() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
-    let session = opened(&mut client, "g", "good-then-401").await;
+    let session = opened(&mut client, "g", "200-then-401").await;
     let end = Call::bare("DELETE", "/mcp")
-        .bearer(&token("g", "good-then-401"))
+        .bearer(&token("g", "200-then-401"))
         .header("Mcp-Session-Id", &session);
     assert_eq!(client.send(&end).await.status(), Some(204));
     assert_eq!(
         client
-            .send(&Call::rpc("tools/list").bearer(&token("g", "good-then-401")))
+            .send(&Call::rpc("tools/list").bearer(&token("g", "200-then-401")))
             .await
             .status(),
         Some(401)

@@ -14,14 +14,14 @@ use mcp_preflight_conformance::{
 pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'static str>) {
     let turned_away = |status| (status, vec!["no-request"]);
     match matrix_case.credentials {
-        C::TokenOnly | C::WrongKeyAndToken | C::Nothing | C::EmptyToken => {
+        C::TokenOnly | C::WrongKeyAndToken | C::NoCredentials | C::EmptyToken => {
             return turned_away(vec!["401"]);
         }
         C::TwoAuthorizationLines => return turned_away(vec!["400"]),
         C::MalformedToken => return turned_away(vec!["400", "401"]),
         C::KeyAndToken | C::KeyOnly | C::KeyInAuthorization | C::SameKeyTwice => {}
     }
-    if matrix_case.server == S::Several {
+    if matrix_case.server == S::Aggregate {
         let outcomes: Vec<Outcome> = matrix_case.mix().map(Outcome::of).collect();
         let statuses = if matrix_case.method == M::ToolsCall {
             call(&outcomes)
@@ -32,8 +32,8 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
     }
     let token = matrix_case.credentials == C::KeyAndToken;
     let saw = match (matrix_case.server, matrix_case.upstream.as_str()) {
-        (S::Several, _) => vec![],
-        (S::Ungranted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
+        (S::Aggregate, _) => vec![],
+        (S::NotPermitted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
         (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["no-request"],
         (S::Forwarding, "refused-port") => vec![],
         (S::Forwarding, _) if token => vec!["token"],
@@ -69,7 +69,7 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
         "delete-405" if matrix_case.method == M::Delete => vec!["405"],
         "delete-never" if matrix_case.method == M::Delete => vec!["504"],
         "200-json" | "200-sse" | "slow-100" | "delete-405" | "delete-never" => healthy,
-        "good-then-401" => vec!["200", "202", "204", "299", "401"],
+        "200-then-401" => vec!["200", "202", "204", "299", "401"],
         "rpc-error-200" if request => vec!["200"],
         "rpc-error-200" => vec!["200", "202", "204", "405", "502"],
         "huge-header" => vec!["401"],

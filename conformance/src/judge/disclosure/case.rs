@@ -235,17 +235,17 @@ fn sink_of(subject: &Subject<'_>, arrival: &Arrival) -> Sink {
         return Sink::Issuer;
     }
     match deployment.server(&arrival.server).map(|server| server.kind) {
-        Some(ServerKind::Ungranted) if !is_everyones(subject) => Sink::UngrantedServer,
-        Some(ServerKind::Forwarding | ServerKind::Ungranted)
+        Some(ServerKind::NotPermitted) if !is_everyones(subject) => Sink::UngrantedServer,
+        Some(ServerKind::Forwarding | ServerKind::NotPermitted)
             if is_meant(subject, &arrival.server) =>
         {
             Sink::ItsServer
         }
-        Some(ServerKind::Forwarding | ServerKind::Ungranted) => Sink::ForwardingServer,
+        Some(ServerKind::Forwarding | ServerKind::NotPermitted) => Sink::ForwardingServer,
         Some(ServerKind::Static) => Sink::StaticServer,
         Some(ServerKind::ClientCredentials) => Sink::MintedServer,
         Some(ServerKind::Open) => Sink::OpenServer,
-        Some(ServerKind::Unknown | ServerKind::Several) | None => Sink::Elsewhere,
+        Some(ServerKind::Unknown | ServerKind::Aggregate) | None => Sink::Elsewhere,
     }
 }
 

@@ -238,10 +238,10 @@ fn what_an_upstream_said_and_whether_it_is_done_is_passed_on() {
     let mut refused = own();
     refused.answered = "401".into();
     assert_eq!(
-        case("good-then-401").arrives(probe()).arrives(refused).see("upstream-status"),
+        case("200-then-401").arrives(probe()).arrives(refused).see("upstream-status"),
         "401"
     );
-    assert_eq!(case("good-then-401").arrives(probe()).see("upstream-status"), "not-applicable");
+    assert_eq!(case("200-then-401").arrives(probe()).see("upstream-status"), "not-applicable");
     let mut settled = case("200-sse");
     assert_eq!(settled.see("upstream-settled"), "not-applicable");
     settled.context.settled = Some(false);
