@@ -195,7 +195,7 @@ fn a_server_that_always_says_200_is_not_believed() {
     assert_eq!(output.status.code(), Some(1));
     assert!(
         said(&output)
-            .contains("a healthy call was answered 200, and its tools/list never reached alpha"),
+            .contains("the positive control got 200, but its tools/list never reached alpha"),
         "{}",
         said(&output)
     );

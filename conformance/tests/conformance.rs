@@ -9,10 +9,10 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 use libtest_mimic::{Arguments, Failed, Trial};
 use mcp_preflight_conformance::{
     cases::{axis::Start, matrix_case::MatrixCase, selection::Selection},
-    implementations::resolve::{DEFAULT, Implementation},
+    implementations::{DEFAULT, Implementation},
     judge::{Finding, Verdict, idle_gap, run_file::Run, summary, whole_output},
     report,
-    runner::{Options, Part, Recorder, Runner, parts},
+    runner::{Options, Part, Recorder, Runner, plan},
     upstreams::MockUpstreams,
 };
 
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let target =
         Implementation::resolve(DEFAULT, None).expect("the reference implementation is built in");
-    let whole = parts(&target, &Selection::default());
+    let whole = plan(&target, &Selection::default());
     let names = |part: &Part| names(part).map(|(name, _)| name).collect::<Vec<_>>();
     let wanted = |name: &String| !arguments.is_filtered_out(&Trial::test(name.clone(), || Ok(())));
     let all = wanted(&NO_GAP.to_owned());

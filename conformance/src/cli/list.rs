@@ -13,10 +13,7 @@ use crate::{
     },
     catalogue::{Catalogue, Requirement, Status, release},
     implementations,
-    implementations::{
-        builtin,
-        resolve::{DEFAULT, Implementation},
-    },
+    implementations::{DEFAULT, Implementation, builtin},
     judge::disclosure::table::Table,
     model_gateway,
 };

@@ -23,7 +23,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use crate::{
     cases::axis::Strategy,
     catalogue::{Level, Profile},
-    implementations::resolve,
+    implementations,
 };
 
 /// What an exit code says.
@@ -156,7 +156,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct RunArgs {
     /// builtin:reference, builtin:model, builtin:defect/NAME, builtin:variant/NAME, url:http://HOST:PORT, a name that `list implementations` shows, or the path of a folder.
-    #[arg(default_value = resolve::DEFAULT)]
+    #[arg(default_value = implementations::DEFAULT)]
     implementation: String,
     /// Run what matches this glob over the ids of requirements, matrix cases and scenarios; may be given several times.
     #[arg(long, value_name = "GLOB")]

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum as _};
 
 use super::{Exit, colour, complain, print};
 use crate::{
-    implementations::resolve::Implementation,
+    implementations::Implementation,
     judge::{
         Verdict,
         baseline::{Assessment, Baseline},

@@ -15,13 +15,10 @@ use super::{
 };
 use crate::{
     cases::selection::Selection,
-    implementations::{
-        cache_folder,
-        resolve::{Implementation, Running},
-    },
+    implementations::{Implementation, RunningImplementation, cache_folder},
     judge::{baseline::Baseline, run_file::Header, summary},
     report::Format,
-    runner::{Options, Part, Progress, Recorder, RunError, Runner, parts},
+    runner::{Options, Part, Progress, Recorder, RunError, Runner, plan},
     upstreams::MockUpstreams,
 };
 
@@ -95,7 +92,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         _ => told,
     };
     if arguments.hold && !run.interrupted {
-        let at: Vec<&str> = held.iter().map(Running::base_url).collect();
+        let at: Vec<&str> = held.iter().map(RunningImplementation::base_url).collect();
         let interrupted = interruption();
         eprintln!("held at {} until Ctrl-C", at.join(" and "));
         interrupted.await;
@@ -175,7 +172,7 @@ impl Prepared {
         let baseline = arguments
             .baseline
             .or_else(|| Baseline::of(&target).map_err(|error| error.to_string()))?;
-        let parts = parts(&target, &selection);
+        let parts = plan(&target, &selection);
         let cache = cache_folder(|name| std::env::var(name).ok())
             .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
         let options = Options {
@@ -210,21 +207,21 @@ impl Bar {
 
     fn hear(&self, progress: Progress<'_>) {
         match (&self.0, progress) {
-            (Some(bar), Progress::Say(text)) => bar.println(text),
-            (None, Progress::Say(text)) => eprintln!("{text}"),
-            (Some(bar), Progress::Begin(start, ahead)) => {
+            (Some(bar), Progress::Message(text)) => bar.println(text),
+            (None, Progress::Message(text)) => eprintln!("{text}"),
+            (Some(bar), Progress::PartBegins(start, ahead)) => {
                 bar.set_length(u64::try_from(ahead).unwrap_or(u64::MAX));
                 bar.set_position(0);
                 bar.set_prefix(start.to_string());
             }
-            (None, Progress::Begin(start, ahead)) => {
+            (None, Progress::PartBegins(start, ahead)) => {
                 eprintln!(
                     "strategy {}, profile {}: {ahead} matrix cases and scenarios",
                     start.strategy, start.profile
                 );
             }
-            (Some(bar), Progress::Step) => bar.inc(1),
-            (None, Progress::Step) => {}
+            (Some(bar), Progress::CaseJudged) => bar.inc(1),
+            (None, Progress::CaseJudged) => {}
         }
     }
 

@@ -7,13 +7,10 @@ use clap::Args;
 use super::{Exit, colour, complain, interruption, print, run::exit_of};
 use crate::{
     cases::selection::Selection,
-    implementations::{
-        cache_folder,
-        resolve::{self, Implementation},
-    },
+    implementations::{self, Implementation, cache_folder},
     runner::{
         Options, Progress, Runner,
-        smoke::{calls, diagnose, shows},
+        smoke::{calls, diagnose, expectation},
     },
     upstreams::MockUpstreams,
 };
@@ -30,7 +27,7 @@ Ends 0 where every call goes as the description says, 1 where one does not, 3 wh
 #[command(after_help = EXAMPLES)]
 pub(super) struct SmokeArgs {
     /// As for `run`.
-    #[arg(default_value = resolve::DEFAULT)]
+    #[arg(default_value = implementations::DEFAULT)]
     implementation: String,
     /// The implementation whose layout and routes the one behind a url: has.
     #[arg(long, value_name = "IMPLEMENTATION")]
@@ -63,7 +60,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
         selection: Selection::default(),
     };
     let say = |progress: Progress<'_>| {
-        if let Progress::Say(text) = progress {
+        if let Progress::Message(text) = progress {
             eprintln!("{text}");
         }
     };
@@ -85,7 +82,8 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
 async fn all(runner: &Runner<'_>, target: &Implementation, upstreams: &MockUpstreams) -> Exit {
     let (mut tried, mut failed) = (0, 0);
     for (nth, start) in target.starts().enumerate() {
-        let (seen, running) = match runner.look(start, &calls(target, start)).await {
+        let (seen, running) = match runner.drive_without_judging(start, &calls(target, start)).await
+        {
             Ok(seen) => seen,
             Err(error) => return complain(exit_of(&error), &error),
         };
@@ -94,21 +92,21 @@ async fn all(runner: &Runner<'_>, target: &Implementation, upstreams: &MockUpstr
             tried += 1;
             match diagnose(matrix_case, trace, upstreams.deployment(), &target.credential_layout) {
                 None if nth > 0 => {}
-                None => _ = writeln!(text, "PASS  {}", shows(matrix_case)),
+                None => _ = writeln!(text, "PASS  {}", expectation(matrix_case)),
                 Some(diagnosis) => {
                     failed += 1;
                     let _ = writeln!(
                         text,
-                        "FAIL  {}\n      seen   {}\n      look   {}",
-                        shows(matrix_case),
-                        diagnosis.seen,
-                        diagnosis.look
+                        "FAIL  {}\n      actual {}\n      hint   {}",
+                        expectation(matrix_case),
+                        diagnosis.actual,
+                        diagnosis.hint
                     );
                 }
             }
         }
         let calls = if text.is_empty() {
-            format!("all {} calls as before\n", seen.len())
+            format!("all {} calls had the same result\n", seen.len())
         } else {
             text
         };
@@ -122,11 +120,11 @@ async fn all(runner: &Runner<'_>, target: &Implementation, upstreams: &MockUpstr
     }
     print(&if failed == 0 {
         format!(
-            "{tried} calls went as the description description: `run` will judge what it means to judge\n"
+            "all {tried} calls had the expected result; the verdicts of `run` will be meaningful\n"
         )
     } else {
         format!(
-            "{failed} of {tried} calls did not go as the description description: put that right before you believe a verdict\n"
+            "{failed} of {tried} calls failed; correct the description before you rely on a verdict\n"
         )
     });
     if failed == 0 { Exit::Expected } else { Exit::Unexpected }

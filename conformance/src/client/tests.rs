@@ -1,12 +1,25 @@
+//! The library client and the raw connection record the same exchanges.
+
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
 use super::*;
+use crate::trace::{Ending, Exchange};
 
-/// Reads one request's head, says these bytes, and then closes or keeps the connection open for good.
-async fn server(says: &'static str, closes: bool) -> String {
+/// What a test server does after its response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    Closes,
+    KeepsOpen,
+}
+use Afterwards::{Closes, KeepsOpen};
+
+/// A server that reads the head of one request and sends these bytes.
+async fn server(response: &'static str, afterwards: Afterwards) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -15,8 +28,8 @@ async fn server(says: &'static str, closes: bool) -> String {
         while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
             stream.read_buf(&mut seen).await.unwrap();
         }
-        stream.write_all(says.as_bytes()).await.unwrap();
-        if !closes {
+        stream.write_all(response.as_bytes()).await.unwrap();
+        if afterwards == KeepsOpen {
             std::future::pending::<()>().await;
         }
     });
@@ -34,69 +47,69 @@ fn request(raw: bool) -> Request {
     }
 }
 
-async fn exchange(says: &'static str, closes: bool, raw: bool) -> Exchange {
+async fn exchange(response: &'static str, afterwards: Afterwards, raw: bool) -> Exchange {
     let timeouts = ResponseTimeouts {
         head: Duration::from_millis(400),
         body: Duration::from_millis(400),
     };
-    let client = Client::new(&server(says, closes).await, timeouts).unwrap();
+    let client = Client::new(&server(response, afterwards).await, timeouts).unwrap();
     client.send(&request(raw)).await
 }
 
 #[tokio::test]
-async fn both_faces_tell_the_same_endings_apart() {
+async fn library_client_and_raw_connection_record_the_same_endings() {
     let cases = [
         (
             "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno",
-            false,
+            KeepsOpen,
             Some(401),
             Ending::Complete,
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-            false,
+            KeepsOpen,
             Some(200),
             Ending::Complete,
         ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
-            true,
+            Closes,
             Some(200),
             Ending::Broken,
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
-            true,
+            Closes,
             Some(200),
             Ending::Broken,
         ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
-            false,
+            KeepsOpen,
             Some(200),
             Ending::HungAfterHead,
         ),
-        ("HTTP/1.1 200 OK\r\nConte", false, None, Ending::HungBeforeHead),
-        ("", true, None, Ending::NoHead),
+        ("HTTP/1.1 200 OK\r\nConte", KeepsOpen, None, Ending::HungBeforeHead),
+        ("", Closes, None, Ending::NoHead),
     ];
-    for (says, closes, status, ending) in cases {
+    for (response, afterwards, status, ending) in cases {
         for raw in [false, true] {
-            let seen = exchange(says, closes, raw).await;
-            assert_eq!((seen.status, seen.ending), (status, ending), "raw {raw}: {says:?}");
+            let seen = exchange(response, afterwards, raw).await;
+            assert_eq!((seen.status, seen.ending), (status, ending), "raw {raw}: {response:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn http2_is_spoken_from_the_first_byte_on() {
+async fn the_http2_client_starts_with_http2() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let answer = |request: http::Request<_>| async move {
-            let spoken = format!("{:?}", request.version());
+            let version = format!("{:?}", request.version());
             Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(
-                bytes::Bytes::from(spoken),
+                bytes::Bytes::from(version),
             )))
         };
         let http =
@@ -121,20 +134,20 @@ async fn http2_is_spoken_from_the_first_byte_on() {
 }
 
 #[tokio::test]
-async fn an_informational_head_is_not_the_answer() {
-    let says =
+async fn informational_responses_are_skipped() {
+    let response =
         "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(exchange(says, false, true).await.status, Some(401));
+    assert_eq!(exchange(response, KeepsOpen, true).await.status, Some(401));
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_not_a_way() {
-    let says = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(exchange(says, false, false).await.status, Some(302));
+async fn redirects_are_not_followed() {
+    let response = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(exchange(response, KeepsOpen, false).await.status, Some(302));
 }
 
 #[tokio::test]
-async fn a_closed_port_is_no_head() {
+async fn a_refused_connection_has_no_response_head() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -146,7 +159,7 @@ async fn a_closed_port_is_no_head() {
 }
 
 #[test]
-fn a_base_url_that_is_none_is_refused() {
+fn a_base_url_without_scheme_http_is_rejected() {
     let timeouts = ResponseTimeouts { head: Duration::ZERO, body: Duration::ZERO };
     assert!(Client::new("https://gateway.test", timeouts).is_err());
     assert!(Client::new("gateway", timeouts).is_err());

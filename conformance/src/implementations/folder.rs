@@ -1,106 +1,126 @@
-//! Finds the folder of an implementation: one that this binary carries, by its name, or one on disk, by its path.
+//! The folder of a described implementation: embedded in this binary and found by name, or on disk and found by path.
 //!
-//! Knows which files there are, and nothing of what they say.
+//! It reads files, and does not interpret their content.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use super::description::Description;
-use super::located::Located;
+use super::{description::Description, located::Located};
 
-/// The file that every folder holds.
-const FILE: &str = "implementation.toml";
+/// The file that every folder contains.
+const DESCRIPTION_FILE: &str = "implementation.toml";
 
-/// Name and text.
-type File = (&'static str, &'static str);
+/// Name and text of an embedded file.
+type EmbeddedFile = (&'static str, &'static str);
 
-/// Lists a folder's files for [`CARRIED`].
+/// Lists the files of a folder for [`EMBEDDED`].
 macro_rules! folder {
     ($name:literal: $($file:literal),+ $(,)?) => {
         ($name, &[$(($file, include_str!(concat!("../../implementations/", $name, "/", $file)))),+])
     };
 }
 
-/// The implementations that work by name, wherever this binary runs.
-const CARRIED: &[(&str, &[File])] = &[
-    folder!("litellm": "implementation.toml", "config.yaml.jinja", "custom_auth.py.jinja", "requirements.txt", "baseline.toml"),
-];
+/// The embedded folders, by the name of the implementation.
+const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[folder!(
+    "litellm": "implementation.toml",
+    "config.yaml.jinja",
+    "custom_auth.py.jinja",
+    "requirements.txt",
+    "baseline.toml",
+)];
 
-/// The names that [`Description::find`] knows without a path.
+/// The names of the embedded descriptions.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    CARRIED.iter().map(|(name, _)| *name)
+    EMBEDDED.iter().map(|(name, _)| *name)
 }
 
-/// Where a description's other files are.
+/// Where the files of a description are.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Folder {
     /// In this binary.
-    Carried(&'static [File]),
+    Embedded(&'static [EmbeddedFile]),
     /// On disk.
     Disk(PathBuf),
-    /// Nowhere: the description was made from text alone.
+    /// There are no files: the description was parsed from a text.
     #[default]
-    Nowhere,
+    None,
 }
 
 impl Folder {
+    /// Reads a file of the folder.
     pub(super) fn read(&self, name: &str) -> io::Result<String> {
-        let carried = |files: &[File]| {
-            files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned())
-        };
         match self {
-            Self::Carried(files) => carried(files).ok_or_else(|| io::ErrorKind::NotFound.into()),
-            Self::Disk(folder) => std::fs::read_to_string(folder.join(name)),
-            Self::Nowhere => Err(io::ErrorKind::NotFound.into()),
+            Self::Embedded(files) => files
+                .iter()
+                .find(|(file, _)| *file == name)
+                .map(|(_, text)| (*text).to_owned())
+                .ok_or_else(|| io::ErrorKind::NotFound.into()),
+            Self::Disk(folder) => fs::read_to_string(folder.join(name)),
+            Self::None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 }
 
-/// Why there is no description.
+/// Why a description was not found or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
-    /// Not a name that this binary knows.
+    /// There is no embedded description with this name.
     #[error(
-        "unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {FILE}, for example ./{name}"
+        "unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {DESCRIPTION_FILE}, for example ./{name}"
     )]
     Unknown {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The names that would have done.
+        /// The known names.
         known: String,
     },
-    /// The file is not there, or not readable.
-    #[error("cannot read {}: {source}\nexpected a folder with an {FILE}", path.display())]
+    /// The file is missing or not readable.
+    #[error("cannot read {}: {source}\nexpected a folder with an {DESCRIPTION_FILE}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The file does not say what it should.
+    /// The content of the file is invalid.
     #[error(transparent)]
     Invalid(#[from] Located),
 }
 
 impl Description {
-    /// The carried implementation of that name, or the one in that folder. A path holds a `/` or starts with a dot.
+    /// Finds the embedded description with this name, or the one in the folder with this path.
+    ///
+    /// An argument that contains `/` or starts with `.` is a path.
+    ///
+    /// # Errors
+    ///
+    /// The description does not exist, is not readable, or is invalid.
     pub fn find(name_or_path: &str) -> Result<Self, DescriptionError> {
         let (folder, file) = if name_or_path.contains('/') || name_or_path.starts_with('.') {
             let folder = Path::new(name_or_path);
-            (Folder::Disk(folder.to_owned()), folder.join(FILE))
+            (Folder::Disk(folder.to_owned()), folder.join(DESCRIPTION_FILE))
         } else {
-            let carried = CARRIED.iter().find(|(name, _)| *name == name_or_path);
-            let (_, files) = carried.ok_or_else(|| DescriptionError::Unknown {
-                name: name_or_path.to_owned(),
-                known: names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-            })?;
-            (Folder::Carried(files), Path::new(name_or_path).join(FILE))
+            let files = embedded_files(name_or_path)?;
+            (Folder::Embedded(files), Path::new(name_or_path).join(DESCRIPTION_FILE))
         };
         let source = folder
-            .read(FILE)
+            .read(DESCRIPTION_FILE)
             .map_err(|source| DescriptionError::Unreadable { path: file.clone(), source })?;
         Ok(Self { folder, ..Self::parse(&file.display().to_string(), &source)? })
     }
+}
+
+fn embedded_files(name: &str) -> Result<&'static [EmbeddedFile], DescriptionError> {
+    EMBEDDED
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, files)| *files)
+        .ok_or_else(|| DescriptionError::Unknown {
+            name: name.to_owned(),
+            known: names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        })
 }
 
 #[cfg(test)]
@@ -109,37 +129,37 @@ mod tests {
 
     use super::*;
 
-    /// A file added to a folder and forgotten in [`CARRIED`] would work from a checkout and nowhere else.
+    /// A file that is missing in [`EMBEDDED`] would be found in a checkout but not in a released binary.
     #[test]
-    fn every_file_of_every_folder_is_carried() {
+    fn every_file_of_every_folder_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("implementations");
         let on_disk: BTreeSet<String> = entries(&root)
             .flat_map(|name| entries(&root.join(&name)).map(move |file| format!("{name}/{file}")))
             .filter(|file| !file.ends_with("/README.md"))
             .collect();
-        let carried = CARRIED
+        let embedded = EMBEDDED
             .iter()
             .flat_map(|(name, files)| files.iter().map(move |(file, _)| format!("{name}/{file}")))
             .collect();
-        assert_eq!(on_disk, carried);
+        assert_eq!(on_disk, embedded);
     }
 
     fn entries(path: &Path) -> impl Iterator<Item = String> + use<> {
-        std::fs::read_dir(path)
+        fs::read_dir(path)
             .into_iter()
             .flatten()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
     }
 
     #[test]
-    fn every_carried_description_is_found_under_its_own_name() {
+    fn every_embedded_description_is_found_by_its_name() {
         for name in names() {
             assert_eq!(Description::find(name).unwrap().name, name);
         }
     }
 
     #[test]
-    fn what_is_read_where_nothing_is_found() {
+    fn errors_name_what_was_expected() {
         insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
         unknown implementation `litelm`
         expected one of `litellm`, or the path of a folder with an implementation.toml, for example ./litelm

@@ -1,209 +1,229 @@
-//! Puts an implementation onto this machine, once per version of its install section.
+//! Installs a described implementation into the cache, once for each content of its install section.
 //!
-//! An install is complete or it is not there: it counts only when its mark is in place, and what has no mark is wiped and made
-//! anew. It is never moved into place, because installers write absolute paths into what they install. Knows nothing of what it installs.
+//! An install counts only when its marker file exists. An install without the marker is removed and
+//! made again. It is never moved, because installers write absolute paths into the files they install.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use minijinja::value::{Serde, Value};
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
 
-use super::description::Description;
-use super::process::{Group, Surroundings};
-use super::template::{self, TemplateError};
+use super::{
+    cache::log_tail,
+    description::Description,
+    process_group::{Environment, ProcessGroup},
+    template::{self, TemplateError},
+};
 
-const MARK: &str = ".installed";
+const MARKER: &str = ".installed";
 
 /// Why an implementation could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// A file that the install section names is not in the folder.
+    /// A file of the install section is not in the folder.
     #[error("install.files names {file}, which cannot be read: {source}")]
     File {
-        /// The name.
+        /// The name of the file.
         file: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The cache cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Cache {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A step's words do not render.
+    /// A step could not be rendered.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A step's program could not be started.
+    /// The program of a step could not be started.
     #[error(
-        "cannot run `{program}` to install it: {source}\nexpected `{program}` to be on this machine; nothing else was tried"
+        "cannot run `{program}`, which the install needs: {source}\ninstall `{program}` on this machine, or change install.steps"
     )]
     Program {
         /// The program.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A step said that it failed.
+    /// A step failed.
     #[error("`{command}` failed with {status}\nlog: {}\n{tail}", log.display())]
     Step {
         /// The step.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// Everything that the steps printed.
+        /// The file with the output of all steps.
         log: PathBuf,
-        /// The end of it.
+        /// The last lines of that file.
         tail: String,
     },
     /// The steps took too long.
-    #[error("not installed within {} s, while running `{command}`\nlog: {}", within.as_secs(), log.display())]
+    #[error(
+        "not installed within {} s; `{command}` was running\nlog: {}",
+        within.as_secs(),
+        log.display()
+    )]
     TooSlow {
-        /// How long all steps had.
+        /// The time for all steps.
         within: Duration,
         /// The step that was running.
         command: String,
-        /// Everything that the steps printed.
+        /// The file with the output of all steps.
         log: PathBuf,
     },
 }
 
-/// Makes sure that it is installed below `cache`; the folder it is in. Two runs at once do not meet: the second waits for the first.
+/// Installs the implementation below `cache` if it is not installed, and returns its folder.
+///
+/// If two runs need the same install, the second waits for the first.
 pub(super) async fn installed(
     description: &Description,
     cache: &Path,
     progress: &impl Fn(&str),
 ) -> Result<PathBuf, InstallError> {
-    let files = files(description)?;
-    let parent = cache.join("installs");
-    let id = format!("{}-{}", description.name, key(description, &files));
-    let place = parent.join(&id);
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| InstallError::Cache { path, source }
-    };
-    std::fs::create_dir_all(&parent).map_err(at(&parent))?;
-    let lock = parent.join(format!("{id}.lock"));
-    let _held = hold(&lock, &description.name, progress).await.map_err(at(&lock))?;
-    if place.join(MARK).exists() {
-        return Ok(place);
+    let Description { name, version, .. } = description;
+    let files = read_files(description)?;
+    let installs = cache.join("installs");
+    let id = format!("{name}-{}", content_hash(description, &files));
+    let folder = installs.join(&id);
+    fs::create_dir_all(&installs).map_err(|source| cache_error(&installs, source))?;
+    let lock_file = installs.join(format!("{id}.lock"));
+    let _lock = InstallLock::acquire(&lock_file, name, progress)
+        .await
+        .map_err(|source| cache_error(&lock_file, source))?;
+    if folder.join(MARKER).exists() {
+        return Ok(folder);
     }
-    if place.exists() {
-        progress(&format!("wiping an install of {} that was cut short", description.name));
-        std::fs::remove_dir_all(&place).map_err(at(&place))?;
+    if folder.exists() {
+        progress(&format!("removing an incomplete install of {name}"));
+        fs::remove_dir_all(&folder).map_err(|source| cache_error(&folder, source))?;
     }
-    std::fs::create_dir_all(&place).map_err(at(&place))?;
-    for (name, text) in &files {
-        std::fs::write(place.join(name), text).map_err(at(&place))?;
+    fs::create_dir_all(&folder).map_err(|source| cache_error(&folder, source))?;
+    for (file, text) in &files {
+        fs::write(folder.join(file), text).map_err(|source| cache_error(&folder, source))?;
     }
-    progress(&format!(
-        "installing {} {} into {}",
-        description.name,
-        description.version,
-        place.display()
-    ));
-    let log = parent.join(format!("{id}.log"));
-    steps(description, &place, &log, progress).await?;
-    std::fs::write(place.join(MARK), "").map_err(at(&place))?;
-    progress(&format!("installed {} {}", description.name, description.version));
-    Ok(place)
+    progress(&format!("installing {name} {version} into {}", folder.display()));
+    let log = installs.join(format!("{id}.log"));
+    run_steps(description, &folder, &log, progress).await?;
+    fs::write(folder.join(MARKER), "").map_err(|source| cache_error(&folder, source))?;
+    progress(&format!("installed {name} {version}"));
+    Ok(folder)
 }
 
-async fn steps(
+async fn run_steps(
     description: &Description,
-    place: &Path,
+    folder: &Path,
     log: &Path,
     progress: &impl Fn(&str),
 ) -> Result<(), InstallError> {
     let install = &description.install;
-    let names = Value::from(Serde(std::collections::BTreeMap::from([("install", place)])));
-    let mut output =
-        File::create(log).map_err(|source| InstallError::Cache { path: log.to_owned(), source })?;
-    let deadline = tokio::time::Instant::now() + install.within();
+    let names = Value::from(Serde(BTreeMap::from([("install", folder)])));
+    let mut output = File::create(log).map_err(|source| cache_error(log, source))?;
+    let deadline = Instant::now() + install.within();
     for (n, step) in (1..).zip(&install.steps) {
-        let words = template::words("install.steps", step, &names)?;
+        let words = template::render_command("install.steps", step, &names)?;
         let command = words.join(" ");
         progress(&format!("step {n} of {}: {command}", install.steps.len()));
-        // The log is for people; a line that cannot be written is no reason to stop.
-        let _noted = writeln!(output, "$ {command}");
-        let program = || words.first().cloned().unwrap_or_default();
-        let mut group = Group::spawn(&words, place, Surroundings::Inherited, &output)
-            .map_err(|source| InstallError::Program { program: program(), source })?;
-        let Ok(ending) = tokio::time::timeout_at(deadline, group.ended()).await else {
+        // A line that is missing in the log is no reason to stop the install.
+        let _written = writeln!(output, "$ {command}");
+        let Ok(ended) = timeout_at(deadline, run_step(&words, folder, &output)).await else {
             return Err(InstallError::TooSlow {
                 within: install.within(),
                 command,
                 log: log.to_owned(),
             });
         };
-        match ending {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                return Err(InstallError::Step {
-                    command,
-                    status: status.to_string(),
-                    log: log.to_owned(),
-                    tail: super::tail(log),
-                });
-            }
-            Err(source) => return Err(InstallError::Program { program: program(), source }),
+        let status = ended.map_err(|source| InstallError::Program {
+            program: words.first().cloned().unwrap_or_default(),
+            source,
+        })?;
+        if !status.success() {
+            return Err(InstallError::Step {
+                command,
+                status: status.to_string(),
+                log: log.to_owned(),
+                tail: log_tail(log),
+            });
         }
     }
     Ok(())
 }
 
-fn files(description: &Description) -> Result<Vec<(&str, String)>, InstallError> {
-    let read = |file: &String| {
-        description
+async fn run_step(words: &[String], folder: &Path, output: &File) -> io::Result<ExitStatus> {
+    ProcessGroup::spawn(words, folder, Environment::Inherited, output)?
+        .ended()
+        .await
+}
+
+fn read_files(description: &Description) -> Result<Vec<(&str, String)>, InstallError> {
+    let mut files = Vec::new();
+    for file in &description.install.files {
+        let text = description
             .folder
             .read(file)
-            .map_err(|source| InstallError::File { file: file.clone(), source })
-    };
-    description
-        .install
-        .files
-        .iter()
-        .map(|file| Ok((file.as_str(), read(file)?)))
-        .collect()
+            .map_err(|source| InstallError::File { file: file.clone(), source })?;
+        files.push((file.as_str(), text));
+    }
+    Ok(files)
 }
 
-/// Names an install after everything that decides what it is.
-fn key(description: &Description, files: &[(&str, String)]) -> String {
-    let text = serde_json::json!({ "version": description.version, "install": description.install, "files": files }).to_string();
-    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+/// A hash of everything that determines an install; a part of the name of its folder.
+fn content_hash(description: &Description, files: &[(&str, String)]) -> String {
+    let content = serde_json::json!({
+        "version": description.version,
+        "install": description.install,
+        "files": files,
+    });
+    let digest = Sha256::digest(content.to_string());
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The lock on one install. To close the file would not do: a process that another thread is just starting holds it open, too, until it
-/// has become another program.
-struct Held(File);
+fn cache_error(path: &Path, source: io::Error) -> InstallError {
+    InstallError::Cache { path: path.to_owned(), source }
+}
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        // Where this fails, closing the file does it in the end.
-        let _released = self.0.unlock();
+/// The lock on one install, until it is dropped.
+///
+/// Closing the file would not release the lock: a process that another thread is starting inherits
+/// the file and holds it open until it executes its own program.
+struct InstallLock(File);
+
+impl InstallLock {
+    /// Waits for the lock. It polls, because a blocking wait could not be cancelled.
+    async fn acquire(path: &Path, name: &str, progress: &impl Fn(&str)) -> io::Result<Self> {
+        let file = File::create(path)?;
+        let mut interval = tokio::time::interval(Duration::from_millis(200));
+        let mut reported = false;
+        loop {
+            interval.tick().await;
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if reported => {}
+                Err(TryLockError::WouldBlock) => {
+                    reported = true;
+                    progress(&format!("waiting for another run that is installing {name}"));
+                }
+            }
+        }
     }
 }
 
-/// Holds the lock until it is dropped. Polls, because a blocking wait could not be interrupted.
-async fn hold(path: &Path, name: &str, progress: &impl Fn(&str)) -> io::Result<Held> {
-    let file = File::create(path)?;
-    let mut turns = tokio::time::interval(Duration::from_millis(200));
-    let mut told = false;
-    loop {
-        turns.tick().await;
-        match file.try_lock() {
-            Ok(()) => return Ok(Held(file)),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if told => {}
-            Err(TryLockError::WouldBlock) => {
-                told = true;
-                progress(&format!("waiting for another run that is installing {name}"));
-            }
-        }
+impl Drop for InstallLock {
+    fn drop(&mut self) {
+        // If this fails, the lock is released when the file is closed everywhere.
+        let _released = self.0.unlock();
     }
 }

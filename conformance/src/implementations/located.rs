@@ -1,11 +1,8 @@
-//! A complaint about a place in a file, as the person who wrote the file wants to read it.
-//!
-//! Decides nothing but the layout: file, line and column, the line itself, what was expected.
+//! An error with its position in a file: file, line, column, the line itself, and what was expected.
 
-use std::fmt;
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
-/// Where, what, and the line itself.
+/// An error at a position in a file.
 #[derive(Debug)]
 pub struct Located {
     file: String,
@@ -19,23 +16,25 @@ pub struct Located {
 impl std::error::Error for Located {}
 
 impl Located {
-    /// A complaint about a span of the source. What a message says behind `, expected` gets a line of its own.
+    /// An error about a span of the source.
+    ///
+    /// The part of the message after `, expected` is displayed on a line of its own.
     pub(super) fn new(file: &str, source: &str, span: Option<Range<usize>>, message: &str) -> Self {
         let span = span.unwrap_or(0..0);
         let before = source.get(..span.start).unwrap_or(source);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let text = source[start..].lines().next().unwrap_or_default();
-        let column = before[start..].chars().count() + 1;
-        let marked = source
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let text = source[line_start..].lines().next().unwrap_or_default();
+        let column = before[line_start..].chars().count() + 1;
+        let span_width = source
             .get(span)
             .and_then(|found| found.lines().next())
             .map_or(0, |found| found.chars().count());
-        let left_of_line = (text.chars().count() + 1).saturating_sub(column);
+        let rest_of_line = (text.chars().count() + 1).saturating_sub(column);
         Self {
             file: file.to_owned(),
             line: before.matches('\n').count() + 1,
             column,
-            width: marked.min(left_of_line).max(1),
+            width: span_width.min(rest_of_line).max(1),
             text: text.to_owned(),
             message: message.trim().to_owned(),
         }

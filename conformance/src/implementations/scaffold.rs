@@ -1,33 +1,30 @@
-//! Writes the folder that describes a gateway to the suite: a description with a comment on each key, a template of its configuration, an
-//! empty baseline, and a page that says what to do next.
+//! Writes the folder of a new description: a commented description, a configuration template, an empty baseline and a README.
 //!
-//! Knows no gateway. What it writes parses, and says where its author must go on.
+//! The written description is valid, and its comments say what the author must complete.
 
-use crate::{
-    catalogue::Feature,
-    implementations::{Description, Located},
-};
+use super::{Description, Located};
+use crate::catalogue::Feature;
 
-/// What is known of a gateway.
+/// What is known about a gateway for which a description is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sketch {
-    /// Its name: letters, digits, `-`, `_` and `.`.
+    /// The name: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// Where a reader finds out more.
+    /// The URL of the documentation.
     pub homepage: String,
-    /// The program and its arguments, as a shell would split them at blanks.
+    /// The program and its arguments, separated by spaces.
     pub command: String,
-    /// The header that holds the gateway key.
+    /// The header field of the gateway key.
     pub key_header: String,
-    /// The header that holds the caller's token.
+    /// The header field of the upstream token.
     pub token_header: String,
-    /// The path of one server, with `{server}`.
+    /// The path of a single-server endpoint, with `{server}` for the name of the server.
     pub route: String,
-    /// The path that is answered with 200 once it serves.
+    /// The path that responds with 200 when the gateway is ready.
     pub ready: String,
-    /// What it can do.
+    /// The features of the gateway.
     pub features: Vec<Feature>,
 }
 
@@ -39,7 +36,7 @@ impl Sketch {
     ///
     /// # Errors
     ///
-    /// When what is known does not make a description, with the line that is wrong.
+    /// The description would not be valid. The error names the line.
     pub fn files(&self) -> Result<Vec<File>, Located> {
         let description = self.description();
         Description::parse("implementation.toml", &description)?;
@@ -52,98 +49,96 @@ impl Sketch {
     }
 
     fn description(&self) -> String {
-        let Self {
-            name,
-            version,
-            homepage,
-            command,
-            key_header,
-            token_header,
-            route,
-            ready,
-            features,
-        } = self;
-        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let words: Vec<String> = words(command).iter().map(|word| quoted(word)).collect();
-        let prefix = |header: &str| if header == "authorization" { "Bearer " } else { "" };
-        let token_prefix = if prefix(key_header).is_empty() || token_header != "authorization" {
+        let command: Vec<String> =
+            split_command(&self.command).iter().map(|word| quoted(word)).collect();
+        let key_prefix = if self.key_header == "authorization" { "Bearer " } else { "" };
+        let token_prefix = if key_prefix.is_empty() || self.token_header != "authorization" {
             "Bearer "
         } else {
             ""
         };
-        let feature = |feature: &Feature| {
-            let on = features.contains(feature);
-            format!("    {}{},\n", if on { "" } else { "# " }, quoted(&feature.to_string()))
-        };
-        let features: String = Feature::ALL.iter().map(feature).collect();
+        let features: String = Feature::ALL
+            .iter()
+            .map(|feature| {
+                let comment = if self.features.contains(feature) { "" } else { "# " };
+                format!("    {comment}{},\n", quoted(&feature.to_string()))
+            })
+            .collect();
         format!(
-            r#"# How to configure, start and stop {name}, for preflight-conformance. A key that nobody knows is an error.
-# Try it with  preflight-conformance smoke ./FOLDER  and then  preflight-conformance run ./FOLDER
+            r#"# How preflight-conformance configures, starts and stops {name}. An unknown key is an error.
+# Test this file with  preflight-conformance smoke ./FOLDER  and then  preflight-conformance run ./FOLDER
 
 name = {name}
 version = {version}
 homepage = {homepage}
 
-# The paths of one server, each with {{server}} once. The whole matrix goes through the first.
+# The paths of the single-server endpoints. Each contains {{server}} once. The whole matrix uses the first path.
 routes = [{route}]
 
-# What it can do. A case that needs anything else is skipped, never failed: take the # away from what it has.
+# The features of the gateway. A case that needs another feature is skipped. Remove the # before each feature that it has.
 features = [
 {features}]
 
-# Where a caller puts the gateway key and the upstream token. Header names are written in lower case.
+# Where a caller sends the gateway key and the upstream token. Names of header fields are in lower case.
 [credentials]
 key-header = {key_header}
 key-prefix = {key_prefix}
 token-header = {token_header}
 token-prefix = {token_prefix}
 
-# How long it waits for an upstream, and how long the suite waits for it: longer than all of its own deadlines together.
+# probe-ms: how long the gateway waits for an upstream. answer-ms: how long the suite waits for the gateway.
+# answer-ms must be longer than all deadlines of the gateway together.
 [deadlines]
 probe-ms = 5000
 answer-ms = 15000
 
-# How it gets onto this machine: commands without a shell, run in {{{{ install }}}}. Pin everything. Without this section, nothing is installed.
+# How the gateway is installed: commands that run in {{{{ install }}}} without a shell. Pin every version.
+# Without this section, the suite installs nothing.
 # [install]
 # files = ["requirements.txt"]
 # steps = [["python3", "-m", "venv", "venv"], ["venv/bin/pip", "install", "--requirement", "requirements.txt"]]
 
-# What is rendered from the plan before each start: a template of this folder, to a file in {{{{ run }}}}.
+# A template of this folder that is rendered to a file in {{{{ run }}}} before each start.
 [[file]]
 template = "config.json.jinja"
 to = "config.json"
 
-# Program and arguments, without a shell, in the foreground. They may name {{{{ install }}}}, {{{{ run }}}}, {{{{ port }}}} and {{{{ strategy }}}}.
+# The program and its arguments. It runs without a shell and stays in the foreground.
+# The arguments can use {{{{ install }}}}, {{{{ run }}}}, {{{{ port }}}} and {{{{ strategy }}}}.
 [start]
-command = [{words}]
+command = [{command}]
 # environment = {{ MY_GATEWAY_TELEMETRY = "off" }}
 
-# Asked with GET, without credentials, until it answers so.
+# The suite sends GET requests to this path, without credentials, until the response has this status.
 [ready]
 path = {ready}
 status = 200
 within-s = 60
 
-# Seconds between SIGTERM and SIGKILL.
+# The seconds between SIGTERM and SIGKILL.
 [stop]
 grace-s = 5
 "#,
-            name = quoted(name),
-            version = quoted(version),
-            homepage = quoted(homepage),
-            route = quoted(route),
-            key_header = quoted(key_header),
-            key_prefix = quoted(prefix(key_header)),
-            token_header = quoted(token_header),
+            name = quoted(&self.name),
+            version = quoted(&self.version),
+            homepage = quoted(&self.homepage),
+            route = quoted(&self.route),
+            key_header = quoted(&self.key_header),
+            key_prefix = quoted(key_prefix),
+            token_header = quoted(&self.token_header),
             token_prefix = quoted(token_prefix),
-            words = words.join(", "),
-            ready = quoted(ready),
+            command = command.join(", "),
+            ready = quoted(&self.ready),
         )
     }
 }
 
-/// The words of a command. A blank within `{{ … }}` ends none.
-fn words(command: &str) -> Vec<String> {
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Splits a command at spaces, except within `{{ … }}`.
+fn split_command(command: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for part in command.split_whitespace() {
         match words.last_mut() {
@@ -157,7 +152,7 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-const CONFIG: &str = r#"{# What your gateway is configured with; write it in your gateway's own language. The names are those of `mock upstreams --json`. #}
+const CONFIG: &str = r#"{# The configuration of your gateway; rewrite it in the format of your gateway. `preflight-conformance upstreams --json` prints the available names. #}
 {
   "listen": "127.0.0.1:{{ port }}",
   "keys": [
@@ -169,7 +164,7 @@ const CONFIG: &str = r#"{# What your gateway is configured with; write it in you
     {
       "name": {{ server.name | tojson }},
       "url": {{ server.url | tojson }},
-      {# forwarding: hand the caller's Authorization on. static: send static_token. client-credentials: mint a token. none: send nothing. #}
+      {# forwarding: forward Authorization of the caller. static: send static_token. client-credentials: obtain a token and send it. none: send no credential. #}
       "credential": {{ server.kind | tojson }}{% if server.kind == "static" %},
       "token": {{ static_token | tojson }}{% endif %}{% if server.kind == "client-credentials" %},
       "client": {"id": {{ client_id | tojson }}, "secret": {{ client_secret | tojson }}, "token_url": {{ token_url | tojson }}}{% endif %}
@@ -180,20 +175,20 @@ const CONFIG: &str = r#"{# What your gateway is configured with; write it in you
 }
 "#;
 
-const BASELINE: &str = r#"# What it is known to fail, each with the reason. `preflight-conformance baseline update run.jsonl` writes this file from a run.
+const BASELINE: &str = r#"# The expected failures, each with a reason. `preflight-conformance baseline update run.jsonl` writes this file from a run.
 #
 #     [[expected-failure]]
 #     requirement = "STA-01"
 #     verdict = "fail"
-#     reason = "what it does instead, and where that was reported"
+#     reason = "what the gateway does instead, and where it was reported"
 "#;
 
 const README: &str = r#"# NAME, judged by preflight-conformance
 
-1. Make `config.json.jinja` a template of your gateway's own configuration. Every server of the plan must be in it.
-2. `preflight-conformance smoke ./NAME` until every call goes as the description says; it says what is probably wrong.
-3. `preflight-conformance run ./NAME --output run.jsonl --report html=report.html`
-4. `preflight-conformance baseline update run.jsonl`, and then give each entry a reason of your own.
+1. Rewrite `config.json.jinja` as a template of the configuration of your gateway. It must configure every server.
+2. Run `preflight-conformance smoke ./NAME` and follow its hints until every call passes.
+3. Run `preflight-conformance run ./NAME --output run.jsonl --report html=report.html`.
+4. Run `preflight-conformance baseline update run.jsonl`, and then replace the reason of each entry by your own.
 "#;
 
 #[cfg(test)]
@@ -215,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_says_what_was_told() {
+    fn the_description_contains_what_the_sketch_says() {
         let files = sketch().files().unwrap();
         let description = Description::parse("implementation.toml", &files[0].1).unwrap();
         assert_eq!(description.name, "my-gateway");
@@ -232,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_authorization_is_a_bearer() {
-        let credential_layout = Sketch {
+    fn a_key_in_authorization_has_the_prefix_bearer() {
+        let key_in_authorization = Sketch {
             key_header: "authorization".into(),
             token_header: "x-token".into(),
             ..sketch()
         };
         let description =
-            Description::parse("implementation.toml", &credential_layout.description()).unwrap();
+            Description::parse("implementation.toml", &key_in_authorization.description()).unwrap();
         assert_eq!(
             (
                 description.credentials.key_prefix.as_str(),
@@ -250,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_description_is_told_with_its_line() {
+    fn an_invalid_sketch_is_rejected_with_the_invalid_line() {
         let error = Sketch { route: "/mcp".into(), ..sketch() }.files().unwrap_err();
         assert!(error.to_string().contains("{server}"), "{error}");
         assert!(Sketch { name: "a b\"".into(), ..sketch() }.files().is_err());

@@ -1,12 +1,11 @@
-//! Renders the templates of a description: its files, and the words of its commands and variables.
+//! Renders the templates of a description: files, commands and environment variables.
 //!
-//! The language is minijinja's, strict: a name that is not there is an error, never an empty string. Which names there are is
-//! the caller's business.
+//! Templates are written in the language of minijinja. An unknown name is an error and never an
+//! empty string. The caller provides the names.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig};
 
-/// Why a template did not render.
+/// Why a template could not be rendered, with its name and line.
 #[derive(Debug, thiserror::Error)]
 #[error("{template}:{line}: {message}")]
 pub struct TemplateError {
@@ -15,7 +14,7 @@ pub struct TemplateError {
     message: String,
 }
 
-/// Renders one template; `template` is what errors call it.
+/// Renders one template. `template` is its name in errors.
 pub(super) fn render(template: &str, source: &str, names: &Value) -> Result<String, TemplateError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -33,27 +32,20 @@ pub(super) fn render(template: &str, source: &str, names: &Value) -> Result<Stri
     environment.render_named_str(template, source, names.clone()).map_err(failed)
 }
 
-/// Renders every word of a command.
-pub(super) fn words(
-    what: &str,
+/// Renders every word of a command. `template` is its name in errors.
+pub(super) fn render_command(
+    template: &str,
     command: &[String],
     names: &Value,
 ) -> Result<Vec<String>, TemplateError> {
-    command.iter().map(|word| render(what, word, names)).collect()
+    command.iter().map(|word| render(template, word, names)).collect()
 }
 
 impl TemplateError {
     fn new(template: &str, source: &str, names: &Value, error: &minijinja::Error) -> Self {
         let found = error.range().and_then(|range| source.get(range)).unwrap_or_default();
         let message = if error.kind() == minijinja::ErrorKind::UndefinedError {
-            let known: Vec<String> =
-                names.try_iter().into_iter().flatten().map(|name| format!("`{name}`")).collect();
-            let expected = if found.contains('.') {
-                String::new()
-            } else {
-                format!("\nexpected one of {}", known.join(", "))
-            };
-            format!("`{found}` is not defined{expected}")
+            undefined_name(found, names)
         } else {
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             if found.is_empty() {
@@ -68,4 +60,14 @@ impl TemplateError {
             message,
         }
     }
+}
+
+fn undefined_name(found: &str, names: &Value) -> String {
+    if found.contains('.') {
+        // The names of nested values are not known here.
+        return format!("`{found}` is not defined");
+    }
+    let known: Vec<String> =
+        names.try_iter().into_iter().flatten().map(|name| format!("`{name}`")).collect();
+    format!("`{found}` is not defined\nexpected one of {}", known.join(", "))
 }

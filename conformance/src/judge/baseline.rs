@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     cases::selection::glob,
-    implementations::resolve::Implementation,
+    implementations::Implementation,
     judge::{Finding, Verdict, run_file::Run},
 };
 

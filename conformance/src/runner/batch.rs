@@ -1,63 +1,68 @@
-//! Drives the matrix cases of one batch: those with a script all at once, those without one after another on each server.
+//! Runs the matrix cases of a batch concurrently.
 //!
-//! Most of a matrix case's time is waiting, for answers that come late or never; so many run at once.
+//! Cases with a script all run concurrently. Cases that need a server exclusively run one after
+//! another on each server. Most of the time of a case is waiting for responses that are late or
+//! never come, so many cases run at once.
 
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::stage::{Collected, Driven, Planned, Stage};
-use crate::client::case_request::Case;
+use super::driver::{CollectedCase, DrivenCase, Driver, PlannedCase};
+use crate::client::case::Case;
 
-/// Drives a batch. The order of what comes back is that of the batch.
-pub(super) async fn drive(stage: &Arc<Stage>, batch: &[Planned], jobs: usize) -> Vec<Driven> {
-    let slots = Arc::new(Semaphore::new(jobs.max(1)));
-    let mut lanes: IndexMap<&str, Vec<(usize, Planned, Case)>> = IndexMap::new();
-    let mut running = JoinSet::new();
+/// A planned case, its identity, and its index in the batch.
+type IndexedCase = (usize, PlannedCase, Case);
+
+/// Drives a batch with this number of concurrent cases. The result has the order of the batch.
+pub(super) async fn drive(
+    driver: &Arc<Driver>,
+    batch: &[PlannedCase],
+    jobs: usize,
+) -> Vec<DrivenCase> {
+    let permits = Arc::new(Semaphore::new(jobs.max(1)));
+    let mut by_server: IndexMap<&str, Vec<IndexedCase>> = IndexMap::new();
+    let mut tasks = JoinSet::new();
     for (index, planned) in batch.iter().enumerate() {
-        let (planned, case) = (planned.clone(), stage.numbers.case());
-        if planned.alone {
-            lanes.entry(batch[index].server).or_default().push((index, planned, case));
+        let indexed = (index, planned.clone(), driver.case_numbers.next_case());
+        if planned.exclusive {
+            by_server.entry(planned.server).or_default().push(indexed);
         } else {
-            spawn(&mut running, stage, &slots, vec![(index, planned, case)]);
+            tasks.spawn(drive_in_sequence(Arc::clone(driver), Arc::clone(&permits), vec![indexed]));
         }
     }
-    for (_, lane) in lanes {
-        spawn(&mut running, stage, &slots, lane);
+    for (_, cases) in by_server {
+        tasks.spawn(drive_in_sequence(Arc::clone(driver), Arc::clone(&permits), cases));
     }
-    let mut driven: Vec<(usize, Driven)> = running.join_all().await.into_iter().flatten().collect();
+    let mut driven: Vec<(usize, DrivenCase)> =
+        tasks.join_all().await.into_iter().flatten().collect();
     driven.sort_by_key(|(index, _)| *index);
     driven.into_iter().map(|(_, driven)| driven).collect()
 }
 
-/// One task: its matrix cases run one after another, each when there is a slot.
-fn spawn(
-    running: &mut JoinSet<Vec<(usize, Driven)>>,
-    stage: &Arc<Stage>,
-    slots: &Arc<Semaphore>,
-    matrix_cases: Vec<(usize, Planned, Case)>,
-) {
-    let (stage, slots) = (Arc::clone(stage), Arc::clone(slots));
-    running.spawn(async move {
-        let mut driven = Vec::with_capacity(matrix_cases.len());
-        for (index, planned, case) in matrix_cases {
-            // The semaphore is never closed; without a permit there would only be more at once.
-            let _slot = slots.acquire().await;
-            driven.push((index, stage.drive(planned, case).await));
-        }
-        driven
-    });
+async fn drive_in_sequence(
+    driver: Arc<Driver>,
+    permits: Arc<Semaphore>,
+    cases: Vec<IndexedCase>,
+) -> Vec<(usize, DrivenCase)> {
+    let mut driven = Vec::with_capacity(cases.len());
+    for (index, planned, case) in cases {
+        // The semaphore is never closed, so this does not fail.
+        let _permit = permits.acquire().await;
+        driven.push((index, driver.drive(planned, case).await));
+    }
+    driven
 }
 
-/// Collects what the upstreams saw of each matrix case, once they are at rest.
-pub(super) async fn collect(stage: &Arc<Stage>, driven: Vec<Driven>) -> Vec<Collected> {
-    let mut running = JoinSet::new();
+/// Collects the traces of driven cases when the mock upstreams have settled.
+pub(super) async fn collect(driver: &Arc<Driver>, driven: Vec<DrivenCase>) -> Vec<CollectedCase> {
+    let mut tasks = JoinSet::new();
     for (index, driven) in driven.into_iter().enumerate() {
-        let stage = Arc::clone(stage);
-        running.spawn(async move { (index, stage.collect(driven).await) });
+        let driver = Arc::clone(driver);
+        tasks.spawn(async move { (index, driver.collect(driven).await) });
     }
-    let mut collected = running.join_all().await;
+    let mut collected = tasks.join_all().await;
     collected.sort_by_key(|(index, _)| *index);
     collected.into_iter().map(|(_, collected)| collected).collect()
 }

@@ -1,21 +1,21 @@
-//! Fetches what a running implementation counts. Reads nothing in it.
+//! Reads the metrics of a running implementation. It does not interpret them.
 
 use std::time::Duration;
 
-use crate::implementations::resolve::Running;
+use crate::implementations::RunningImplementation;
 
-/// How long an endpoint on loopback may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the metrics endpoint may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The text of its metrics; nothing where it has none, or does not hand them out.
-pub(super) async fn of(running: Option<&Running>) -> Option<String> {
-    let url = running?.metrics()?;
+/// The text of the metrics; `None` if there are none or they could not be read.
+pub(super) async fn read(running: Option<&RunningImplementation>) -> Option<String> {
+    let url = running?.metrics_url()?;
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .build()
         .ok()?;
-    let answer = client.get(url).send().await.ok()?.error_for_status().ok()?;
-    answer.text().await.ok()
+    let response = client.get(url).send().await.ok()?.error_for_status().ok()?;
+    response.text().await.ok()
 }

@@ -1,102 +1,107 @@
-//! Drives what is selected through one implementation, start by start, and has every trace judged.
+//! Runs the selected cases against one implementation and has every trace judged.
 //!
-//! Matrix cases run in parallel, in batches; behind each batch stands a fence, a call that must succeed. Where it does not, the
-//! implementation is started afresh and the batch is run again in halves, until it is known which matrix case does the damage. What is
-//! right is not decided here, and nothing is printed.
+//! A run consists of one part for each start of the implementation (profile and strategy). The matrix
+//! cases of a part run concurrently, in batches. After each batch, a positive control checks that the
+//! implementation still works. If it fails, the implementation is restarted and the batch is
+//! bisected, until the case that does the damage is found. The runner does not decide what is
+//! correct, and prints nothing.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `plan` | [`plan`]: the cases of each start |
+//! | `instance` | the running implementation of a part, and how it is restarted |
+//! | `driver` | sends the request of a matrix case and collects its trace |
+//! | `positive_control` | a call that must succeed |
+//! | `batch` | runs the matrix cases of a batch concurrently |
+//! | `damage` | finds the cases after which the implementation no longer works |
+//! | `scenarios` | runs scenarios and judges them |
+//! | `steps`, `several`, `places` | the steps of a scenario, and the placeholders in them |
+//! | `whole_part` | checks of a part as a whole: log, metrics, late upstream requests |
+//! | `metrics` | reads the metrics of the implementation |
+//! | `recorder` | [`Recorder`]: keeps the run and writes the run file |
+//! | `drive_only` | runs matrix cases without judging them |
+//! | [`smoke`] | healthy calls, and hints for each one that fails |
+//! | [`self_test`] | runs the model gateways, with which the suite tests itself |
 
 mod batch;
-mod look;
+mod damage;
+mod drive_only;
+mod driver;
+mod instance;
 mod metrics;
-mod parts;
 mod places;
+mod plan;
+mod positive_control;
 mod recorder;
+mod scenarios;
 pub mod self_test;
 mod several;
 pub mod smoke;
-mod stage;
 mod steps;
+mod whole_part;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
-use self::stage::{Collected, Planned, Stage};
-pub use self::{parts::parts, recorder::Recorder, stage::CaseNumbers};
+use self::{driver::CaseNumbers, instance::Instance};
+pub use self::{
+    plan::{Part, plan},
+    recorder::Recorder,
+};
 use crate::{
-    cases::{
-        axis::Start,
-        deployment::Variant,
-        matrix_case::MatrixCase,
-        scenario::{SECOND_START, Scenario},
-        selection::Selection,
-    },
-    catalogue::Feature,
-    client::{Client, ClientError, ResponseTimeouts},
-    implementations::resolve::{Implementation, ImplementationError, Running},
+    cases::{axis::Start, scenario::SECOND_START, selection::Selection},
+    client::ClientError,
+    implementations::{Implementation, ImplementationError, RunningImplementation},
     judge::{
         Finding,
-        case::{Judgement, judge_matrix_case, judge_scenario},
-        disclosure::Secrets,
-        idle_gap,
-        observables::{self, Context},
-        run_file::{Damage, Evidence, JudgedMatrixCase, JudgedScenario, Setup},
-        whole_output,
+        observables::{Context, Deadlines},
+        run_file::{Damage, Evidence, Setup},
     },
-    trace::Trace,
     upstreams::MockUpstreams,
 };
 
-/// How many matrix cases stand between two fences.
+/// How many matrix cases are sent between two positive controls.
 const BATCH: usize = 256;
-/// How much later than a deadline allows something may come, for the machine is shared. Less than the model's probe deadline of a second
-/// by enough that two of them, one after the other, are still seen to be too long (PRB-02).
-const SLACK_MS: u64 = 750;
-/// How often an implementation is started afresh within one start before its damage is taken as a fact.
-const RESTARTS: usize = 16;
 
-/// What a run is told.
+/// How much later than a deadline an event may occur, in milliseconds, because the machine is shared.
+///
+/// It is less than the probe deadline of the model gateway (one second), so that two probes one
+/// after another are still recognised as too slow (PRB-02).
+const SLACK_MS: u64 = 750;
+
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many matrix cases at once.
+    /// How many matrix cases run concurrently.
     pub jobs: usize,
-    /// Whether the first failure ends it.
+    /// Whether the run ends at the first failure.
     pub fail_fast: bool,
-    /// Where implementations are installed and started.
+    /// The folder below which implementations are installed and run.
     pub cache: PathBuf,
-    /// What was asked for: findings about anything else are left out.
+    /// The selected requirements and cases. Other findings are dropped.
     pub selection: Selection,
 }
 
-/// What is run with one start.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// How the implementation is started.
-    pub start: Start,
-    /// The matrix cases, in the order of the matrix.
-    pub matrix_cases: Vec<MatrixCase>,
-    /// The scenarios.
-    pub scenarios: Vec<&'static Scenario>,
-}
-
-/// What there is to say while a run goes on.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    /// A sentence.
-    Say(&'a str),
-    /// So many matrix cases and scenarios are ahead, with this start.
-    Begin(Start, usize),
-    /// One of them is through.
-    Step,
+    /// A message for the user.
+    Message(&'a str),
+    /// A part begins: its start, and the number of its matrix cases and scenarios.
+    PartBegins(Start, usize),
+    /// One matrix case or scenario has been judged.
+    CaseJudged,
 }
 
-/// Hears of progress.
-pub type Listener<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
+/// Receives the progress of a run.
+pub type ProgressListener<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
 
-/// Why a run could not go on.
+/// Why a run was aborted.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The implementation did not start.
     #[error(transparent)]
     Implementation(#[from] ImplementationError),
-    /// Its base URL is not one.
+    /// The base URL of the implementation is invalid.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The run file could not be written.
@@ -104,463 +109,152 @@ pub enum RunError {
     File(#[from] io::Error),
 }
 
-/// One run in progress.
-pub struct Runner<'a> {
-    target: &'a Implementation,
-    upstreams: Arc<MockUpstreams>,
-    options: &'a Options,
-    numbers: CaseNumbers,
-    say: Listener<'a>,
-    counts: &'a dyn Fn(&Finding) -> bool,
+/// Whether a part ran to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PartEnd {
+    /// Every case was run.
+    Complete,
+    /// The positive control failed at the beginning, or `fail_fast` ended the run.
+    Early,
 }
 
-/// The implementation as it runs now, and how often it may still be started afresh.
-struct Floor {
-    start: Start,
-    running: Option<Running>,
-    stage: Arc<Stage>,
-    restarts: usize,
+/// Runs cases against one implementation.
+pub struct Runner<'a> {
+    implementation: &'a Implementation,
+    upstreams: Arc<MockUpstreams>,
+    options: &'a Options,
+    case_numbers: CaseNumbers,
+    progress: ProgressListener<'a>,
+    is_failure: &'a dyn Fn(&Finding) -> bool,
 }
 
 impl<'a> Runner<'a> {
-    /// A run of the target between this mock upstreams and its own client. `counts` says which findings are failures.
+    /// A run of the implementation with these mock upstreams.
+    ///
+    /// The random seed determines the secrets of the cases. `is_failure` decides which findings
+    /// count as failures for `fail_fast`.
     #[must_use]
     pub fn new(
-        target: &'a Implementation,
+        implementation: &'a Implementation,
         upstreams: Arc<MockUpstreams>,
-        seed: u64,
+        random_seed: u64,
         options: &'a Options,
-        say: Listener<'a>,
-        counts: &'a dyn Fn(&Finding) -> bool,
+        progress: ProgressListener<'a>,
+        is_failure: &'a dyn Fn(&Finding) -> bool,
     ) -> Self {
         Self {
-            target,
+            implementation,
             upstreams,
             options,
-            numbers: CaseNumbers::new(seed),
-            say,
-            counts,
+            case_numbers: CaseNumbers::new(random_seed),
+            progress,
+            is_failure,
         }
     }
 
-    /// Drives everything, and leaves the implementations running that the caller wants to look at.
+    /// Runs every part and returns the implementations, which are still running.
+    ///
+    /// # Errors
+    ///
+    /// The implementation did not start, its base URL is invalid, or the run file could not be written.
     pub async fn run(
         &self,
         parts: &[Part],
         recorder: &mut Recorder,
-    ) -> Result<Vec<Running>, RunError> {
-        let mut held = Vec::new();
+    ) -> Result<Vec<RunningImplementation>, RunError> {
+        let mut running = Vec::new();
         recorder.setup(self.setup())?;
         for part in parts {
-            let mut floor = self.floor(part.start).await?;
-            (self.say)(Progress::Begin(part.start, part.matrix_cases.len() + part.scenarios.len()));
-            let ended = self.part(part, &mut floor, recorder).await;
-            held.extend(floor.running);
-            if ended? == Ended::Early {
+            let mut instance = self.start_instance(part.start).await?;
+            let cases = part.matrix_cases.len() + part.scenarios.len();
+            (self.progress)(Progress::PartBegins(part.start, cases));
+            let end = self.run_part(part, &mut instance, recorder).await;
+            running.extend(instance.running);
+            if end? == PartEnd::Early {
                 break;
             }
         }
-        Ok(held)
+        Ok(running)
     }
 
-    async fn part(
+    async fn run_part(
         &self,
         part: &Part,
-        floor: &mut Floor,
+        instance: &mut Instance,
         recorder: &mut Recorder,
-    ) -> Result<Ended, RunError> {
-        if let Err(why) = floor.stage.fence().await {
-            // Some implementations need one call to wake up.
-            if floor.stage.fence().await.is_err() {
-                let description = format!("nothing can be judged: {why}");
-                recorder.damage(Damage {
-                    start: part.start,
-                    matrix_cases: Vec::new(),
-                    description,
-                })?;
-                return Ok(Ended::Early);
-            }
+    ) -> Result<PartEnd, RunError> {
+        if let Err(reason) = instance.first_positive_control().await {
+            recorder.damage(Damage {
+                start: part.start,
+                matrix_cases: Vec::new(),
+                description: format!("nothing can be judged: {reason}"),
+            })?;
+            return Ok(PartEnd::Early);
         }
-        let planned: Vec<Planned> = part.matrix_cases.iter().cloned().map(Planned::new).collect();
-        let (alone, scripted): (Vec<Planned>, Vec<Planned>) =
-            planned.into_iter().partition(|planned| planned.alone);
-        for batch in scripted.chunks(BATCH).chain(alone.chunks(BATCH)) {
-            let found = self.narrowed(batch.to_vec(), floor, recorder).await?;
-            if self.options.fail_fast && found {
-                return Ok(Ended::Early);
+        let (exclusive, concurrent) = part.planned_cases();
+        for batch in concurrent.chunks(BATCH).chain(exclusive.chunks(BATCH)) {
+            let failed = self.run_batch(batch.to_vec(), instance, recorder).await?;
+            if self.options.fail_fast && failed {
+                return Ok(PartEnd::Early);
             }
         }
         for scenario in &part.scenarios {
-            let found = self.scenario(scenario, floor, recorder).await?;
-            (self.say)(Progress::Step);
-            if self.options.fail_fast && found {
-                return Ok(Ended::Early);
+            let failed = self.run_scenario(scenario, instance, recorder).await?;
+            (self.progress)(Progress::CaseJudged);
+            if self.options.fail_fast && failed {
+                return Ok(PartEnd::Early);
             }
         }
-        self.whole_output(floor, recorder).await?;
-        self.idle_gap(floor, recorder).await?;
-        Ok(Ended::Regularly)
+        self.check_whole_output(instance, recorder).await?;
+        self.check_late_requests(instance, recorder).await?;
+        Ok(PartEnd::Complete)
     }
 
-    /// Looks for every secret of the run so far in everything that the running instance wrote, and in its metrics.
-    async fn whole_output(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
-        let Some(written) = floor.running.as_ref().and_then(Running::output) else {
-            return Ok(());
-        };
-        if !self.takes(whole_output::ID, whole_output::REQUIREMENT) {
-            return Ok(());
-        }
-        let counted = metrics::of(floor.running.as_ref()).await.unwrap_or_default();
-        let traces = recorder
-            .run()
-            .matrix_cases
-            .iter()
-            .map(|judged| &judged.trace)
-            .chain(recorder.run().scenarios.iter().map(|judged| &judged.trace));
-        let secrets = Secrets::of(self.upstreams.deployment(), traces);
-        self.of_the_whole(
-            whole_output::ID,
-            whole_output::judge(&written, &counted, &secrets),
-            floor,
-            recorder,
-        )
+    /// Removes the findings about requirements that are not selected.
+    fn retain_selected(&self, case: &str, findings: &mut Vec<Finding>) {
+        findings.retain(|finding| self.options.selection.takes_finding(case, &finding.requirement));
     }
 
-    /// Looks for what upstreams were asked on behalf of callers who had long been answered. What is on its way arrives before a call that
-    /// is sent after it has come back.
-    async fn idle_gap(&self, floor: &Floor, recorder: &mut Recorder) -> Result<(), RunError> {
-        if !self.takes(idle_gap::ID, idle_gap::REQUIREMENT) {
-            return Ok(());
-        }
-        let control = floor.stage.fence().await;
-        self.of_the_whole(
-            idle_gap::ID,
-            idle_gap::judge(&self.upstreams.record().take_late(), control.is_ok()),
-            floor,
-            recorder,
-        )
+    fn any_failure(&self, findings: &[Finding]) -> bool {
+        findings.iter().any(self.is_failure)
     }
 
-    fn takes(&self, id: &str, requirement: &str) -> bool {
-        self.options
-            .selection
-            .takes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
-    }
-
-    /// Notes what was found about a part as a whole, as if it were a scenario.
-    fn of_the_whole(
-        &self,
-        id: &str,
-        finding: Option<Finding>,
-        floor: &Floor,
-        recorder: &mut Recorder,
-    ) -> Result<(), RunError> {
-        let findings: Vec<Finding> = finding.into_iter().collect();
-        recorder.scenario(JudgedScenario {
-            scenario: id.to_owned(),
-            start: floor.start,
-            gateway: floor.stage.client.base_url().to_owned(),
-            trace: floor.stage.empty_trace(),
-            evidence: Evidence::default(),
-            observations: findings
-                .iter()
-                .map(|finding| (finding.observable.clone(), finding.actual.clone()))
-                .collect(),
-            findings,
-        })?;
-        Ok(())
-    }
-
-    /// Runs a batch and its fence. Where the fence fails, runs the halves on fresh instances, down to the matrix case that does it.
-    async fn narrowed(
-        &self,
-        batch: Vec<Planned>,
-        floor: &mut Floor,
-        recorder: &mut Recorder,
-    ) -> Result<bool, RunError> {
-        let mut found = false;
-        let mut waiting = vec![batch];
-        while let Some(part) = waiting.pop() {
-            let driven = batch::drive(&floor.stage, &part, self.options.jobs).await;
-            let Err(why) = floor.stage.fence().await else {
-                for collected in batch::collect(&floor.stage, driven).await {
-                    found |= self.judge(collected, true, floor, recorder)?;
-                }
-                continue;
-            };
-            let traces = batch::collect(&floor.stage, driven).await;
-            let fresh = self.afresh(floor, &why).await?;
-            if fresh && part.len() > 1 {
-                let (first, second) = part.split_at(part.len() / 2);
-                waiting.extend([second.to_vec(), first.to_vec()]);
-                continue;
-            }
-            let matrix_cases = part.iter().map(|planned| planned.matrix_case.to_string()).collect();
-            recorder.damage(Damage { start: floor.start, matrix_cases, description: why })?;
-            found = true;
-            for collected in traces {
-                self.judge(collected, false, floor, recorder)?;
-            }
-        }
-        Ok(found)
-    }
-
-    fn judge(
-        &self,
-        collected: Collected,
-        control: bool,
-        floor: &Floor,
-        recorder: &mut Recorder,
-    ) -> Result<bool, RunError> {
-        let Collected { matrix_case, trace, settled } = collected;
-        let context = Context {
-            settled: Some(settled),
-            ..self.context(floor, control, String::new())
-        };
-        let Judgement { observations, mut findings } =
-            judge_matrix_case(&matrix_case, &context, &trace);
-        self.keep_selected(&matrix_case.to_string(), &mut findings);
-        let found = findings.iter().any(self.counts);
-        self.upstreams.record().forget(&trace.case);
-        let evidence = Evidence::of(&context);
-        recorder.matrix_case(JudgedMatrixCase {
-            matrix_case,
-            gateway: context.base_url,
-            trace,
-            evidence,
-            observations,
-            findings,
-        })?;
-        (self.say)(Progress::Step);
-        Ok(found)
-    }
-
-    /// Plays a scenario against a start of its own. There is no fence behind it: what it is judged by has to be there, not to be missing.
-    async fn apart(
-        &self,
-        scenario: &Scenario,
-        variant: Variant,
-        floor: &Floor,
-        recorder: &mut Recorder,
-    ) -> Result<bool, RunError> {
-        let mut context = self.context(floor, true, String::new());
-        let missing = scenario.missing(&context.features);
-        let mut trace = floor.stage.empty_trace();
-        if missing.is_none() {
-            let deployment = self.upstreams.deployment().varied(variant);
-            match self
-                .target
-                .start(&deployment, floor.start, &self.options.cache, |text| {
-                    (self.say)(Progress::Say(text))
-                })
-                .await
-            {
-                Ok(running) => {
-                    let stage = self.stage(&running)?;
-                    (trace, _) = stage.play(scenario).await;
-                    context.base_url = stage.client.base_url().to_owned();
-                    context.output = running.output().unwrap_or_default();
-                    running.stop().await;
-                }
-                Err(error) if error.is_start() => {
-                    context.refused = true;
-                    context.output = error.to_string();
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.conclude(scenario, &context, trace, Ok(()), floor, recorder)
-    }
-
-    async fn scenario(
-        &self,
-        scenario: &Scenario,
-        floor: &mut Floor,
-        recorder: &mut Recorder,
-    ) -> Result<bool, RunError> {
-        if let Some(variant) = scenario.configured {
-            return self.apart(scenario, variant, floor, recorder).await;
-        }
-        let output =
-            |floor: &Floor| floor.running.as_ref().and_then(Running::output).unwrap_or_default();
-        let before = output(floor).len();
-        let missing = scenario.missing(&self.context(floor, true, String::new()).features);
-        let metered = missing.is_none() && scenario.features.contains(&Feature::Metrics);
-        let running = || floor.running.as_ref().filter(|_| metered);
-        let before_metrics = metrics::of(running()).await;
-        let (trace, settled) = match &missing {
-            Some(_) => (floor.stage.empty_trace(), true),
-            None => floor.stage.play(scenario).await,
-        };
-        let after_metrics = metrics::of(running()).await;
-        let control = floor.stage.fence().await;
-        let written = output(floor).get(before..).unwrap_or_default().to_owned();
-        let metrics = before_metrics
-            .zip(after_metrics)
-            .map(|(before, after)| observables::operators::Metrics { before, after });
-        let context = Context {
-            metrics,
-            settled: Some(settled),
-            ..self.context(floor, control.is_ok(), written)
-        };
-        let found = self.conclude(scenario, &context, trace, control.clone(), floor, recorder)?;
-        if let Err(why) = control {
-            self.afresh(floor, &why).await?;
-        }
-        Ok(found)
-    }
-
-    /// Judges a scenario that has been played, or says why it was not, and notes it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call behind each of two ways to play a scenario"
-    )]
-    fn conclude(
-        &self,
-        scenario: &Scenario,
-        context: &Context,
-        trace: Trace,
-        control: Result<(), String>,
-        floor: &Floor,
-        recorder: &mut Recorder,
-    ) -> Result<bool, RunError> {
-        let Judgement { observations, mut findings } = judge_scenario(scenario, context, &trace);
-        if let Err(why) = control {
-            recorder.damage(Damage {
-                start: floor.start,
-                matrix_cases: vec![format!("scenario {}", scenario.id)],
-                description: why,
-            })?;
-        }
-        self.keep_selected(&scenario.id, &mut findings);
-        let found = findings.iter().any(self.counts);
-        self.upstreams.record().forget(&trace.case);
-        let evidence = Evidence::of(context);
-        let (scenario, start, gateway) =
-            (scenario.id.clone(), floor.start, context.base_url.clone());
-        recorder.scenario(JudgedScenario {
-            scenario,
-            start,
-            gateway,
-            trace,
-            evidence,
-            observations,
-            findings,
-        })?;
-        Ok(found)
-    }
-
-    fn keep_selected(&self, about: &str, findings: &mut Vec<Finding>) {
-        findings
-            .retain(|finding| self.options.selection.takes_finding(about, &finding.requirement));
-    }
-
-    /// Starts the implementation and puts it between client and mock upstreams.
-    async fn floor(&self, start: Start) -> Result<Floor, RunError> {
-        let running = self
-            .target
-            .start(self.upstreams.deployment(), start, &self.options.cache, |text| {
-                (self.say)(Progress::Say(text))
-            })
-            .await?;
-        let stage = self.stage(&running)?;
-        Ok(Floor { start, running: Some(running), stage, restarts: RESTARTS })
-    }
-
-    fn stage(&self, running: &Running) -> Result<Arc<Stage>, ClientError> {
-        let route = self
-            .target
-            .routes
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "/mcp/{server}".to_owned());
-        let client = Client::new(running.base_url(), ResponseTimeouts::of(&self.target.deadlines))?;
-        let (upstreams, credential_layout, numbers) = (
-            Arc::clone(&self.upstreams),
-            self.target.credential_layout.clone(),
-            self.numbers.clone(),
-        );
-        let message_bytes = self.target.surfaces.message_bytes;
-        let has = |feature| self.target.features.contains(&feature);
-        let has_sessions = has(Feature::Sessions) && has(Feature::SessionEnd);
-        Ok(Arc::new(Stage {
-            upstreams,
-            client,
-            credential_layout,
-            numbers,
-            route,
-            has_sessions,
-            message_bytes,
-            several: self.target.several.clone(),
-        }))
-    }
-
-    /// Starts the implementation afresh, if that is possible and has not been done too often.
-    async fn afresh(&self, floor: &mut Floor, why: &str) -> Result<bool, RunError> {
-        if floor.restarts == 0 || !self.target.can_restart() {
-            return Ok(false);
-        }
-        floor.restarts -= 1;
-        (self.say)(Progress::Say(&format!("starting {} afresh: {why}", self.target.name)));
-        if let Some(running) = floor.running.take() {
-            running.stop().await;
-        }
-        let running = self
-            .target
-            .start(self.upstreams.deployment(), floor.start, &self.options.cache, |_| {})
-            .await?;
-        floor.stage = self.stage(&running)?;
-        floor.running = Some(running);
-        // The first call may only wake it up.
-        let _ = floor.stage.fence().await;
-        Ok(true)
-    }
-
-    fn context(&self, floor: &Floor, control: bool, output: String) -> Context {
+    /// The context in which a case is judged, with the result of its positive control.
+    fn context(&self, instance: &Instance, control: bool) -> Context {
         let evidence = Evidence {
-            profile: floor.start.profile,
+            profile: instance.start.profile,
             control,
             settled: None,
-            output,
+            output: String::new(),
             refused: false,
             metrics: None,
         };
-        self.setup().context(floor.stage.client.base_url(), &evidence)
+        self.setup().context(instance.driver.client.base_url(), &evidence)
     }
 
-    /// What every case of this run is judged in the light of.
+    /// The facts that are the same for every case of the run.
     fn setup(&self) -> Setup {
-        let deadlines = &self.target.deadlines;
-        let again = self.target.can_restart().then(|| SECOND_START.to_owned());
+        let implementation = self.implementation;
+        let mut features: BTreeSet<String> =
+            implementation.features.iter().map(ToString::to_string).collect();
+        if implementation.can_restart() {
+            features.insert(SECOND_START.to_owned());
+        }
         Setup {
             deployment: self.upstreams.deployment().clone(),
-            key_header: self.target.credential_layout.key_header.clone(),
-            token_header: self.target.credential_layout.token_header.clone(),
-            name_separator: self
-                .target
-                .several
+            key_header: implementation.credential_layout.key_header.clone(),
+            token_header: implementation.credential_layout.token_header.clone(),
+            name_separator: implementation
+                .aggregate
                 .as_ref()
-                .map_or_else(String::new, |several| several.name_separator.clone()),
-            deadlines: observables::Deadlines {
-                probe: deadlines.probe_ms,
-                commit: deadlines.probe_ms,
+                .map_or_else(String::new, |aggregate| aggregate.name_separator.clone()),
+            deadlines: Deadlines {
+                probe: implementation.deadlines.probe_ms,
+                commit: implementation.deadlines.probe_ms,
                 slack: SLACK_MS,
             },
-            features: self
-                .target
-                .features
-                .iter()
-                .map(ToString::to_string)
-                .chain(again)
-                .collect::<BTreeSet<String>>(),
-            surfaces: self.target.surfaces.clone(),
+            features,
+            surfaces: implementation.surfaces.clone(),
         }
     }
-}
-
-/// Where the positive control failed, nothing that was found says anything about the case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    Regularly,
-    Early,
 }

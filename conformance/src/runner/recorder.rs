@@ -1,4 +1,4 @@
-//! Keeps a run as it grows, and writes it to its file line by line where one is wanted.
+//! Keeps the results of a run, and writes them to the run file line by line if there is one.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use crate::judge::run_file::{
     Damage, Header, JudgedMatrixCase, JudgedScenario, Run, Setup, Writer,
 };
 
-/// The run so far. Whatever happens, [`Recorder::finish`] makes a whole file of it.
+/// The results of a run so far. [`Recorder::finish`] completes the run file, also of an interrupted run.
 pub struct Recorder {
     run: Run,
     file: Option<Writer<Box<dyn Write + Send>>>,
@@ -17,7 +17,7 @@ pub struct Recorder {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Traces hold secrets, and are long.
+        // Traces contain secrets, and are long.
         f.debug_struct("Recorder")
             .field("matrix-cases", &self.run.matrix_cases.len())
             .finish_non_exhaustive()
@@ -25,7 +25,11 @@ impl std::fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    /// Starts a run, and its file where one is wanted.
+    /// Starts a run, and the run file if one is given.
+    ///
+    /// # Errors
+    ///
+    /// The run file could not be written. This is the error of every function here.
     pub fn start(header: Header, file: Option<File>) -> io::Result<Self> {
         let file = match file {
             Some(file) => Some(Writer::start(
@@ -37,13 +41,13 @@ impl Recorder {
         Ok(Self { run: Run::new(header), file })
     }
 
-    /// The run so far.
+    /// The results so far.
     #[must_use]
     pub fn run(&self) -> &Run {
         &self.run
     }
 
-    /// Notes what the implementation is configured with.
+    /// Records the facts that are the same for every case.
     pub fn setup(&mut self, setup: Setup) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.setup(&setup)?;
@@ -52,7 +56,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes a matrix case.
+    /// Records a judged matrix case.
     pub fn matrix_case(&mut self, matrix_case: JudgedMatrixCase) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.matrix_case(&matrix_case)?;
@@ -61,7 +65,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes a scenario.
+    /// Records a judged scenario.
     pub fn scenario(&mut self, scenario: JudgedScenario) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.scenario(&scenario)?;
@@ -70,7 +74,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes what happened to the implementation.
+    /// Records that the implementation no longer worked.
     pub fn damage(&mut self, damage: Damage) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.damage(&damage)?;
@@ -79,7 +83,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Ends the file.
+    /// Completes the run file and returns the run.
     pub fn finish(self, interrupted: bool) -> io::Result<Run> {
         if let Some(file) = self.file {
             file.finish(interrupted)?;

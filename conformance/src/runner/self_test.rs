@@ -20,10 +20,10 @@ use crate::{
         selection::Selection,
     },
     catalogue::{Catalogue, Status},
-    implementations::resolve::Implementation,
+    implementations::Implementation,
     judge::{run_file::Header, summary},
     model_gateway,
-    runner::{Options, Part, Recorder, Runner, parts},
+    runner::{Options, Part, Recorder, Runner, plan},
     upstreams::MockUpstreams,
 };
 
@@ -153,7 +153,7 @@ pub fn kill_matrix<'a>(fails: impl Fn(&str) -> Vec<&'a str>) -> String {
 async fn failed(implementation: &str) -> io::Result<BTreeMap<String, String>> {
     let target = Implementation::resolve(implementation, None).map_err(io::Error::other)?;
     let usual_route = target.routes.first().cloned().unwrap_or_default();
-    let parts: Vec<Part> = parts(&target, &Selection::default())
+    let parts: Vec<Part> = plan(&target, &Selection::default())
         .into_iter()
         .map(|part| Part {
             matrix_cases: part

@@ -4,7 +4,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{stage::Stage, steps::opened};
+use super::{driver::Driver, steps::opened};
 use crate::{
     cases::{
         deployment::{Deployment, names},
@@ -14,7 +14,8 @@ use crate::{
     catalogue::ProtocolVersion,
     client::{
         Request,
-        case_request::{Ask, Caller, Case, request},
+        case::Case,
+        case_request::{Caller, CaseRequest, RequestKind},
     },
     implementations::AggregateEndpoints,
     judge::observables::course::named_metadata,
@@ -27,7 +28,7 @@ const ROUNDS: usize = 5;
 /// Who is asked, with what each of them is told to do.
 type Orders = Vec<(String, String)>;
 
-impl Stage {
+impl Driver {
     /// Sends a step that asks several servers at once. Nothing where the implementation has no way to be asked that.
     pub(super) async fn ask_several(
         &self,
@@ -37,7 +38,7 @@ impl Stage {
         case: &Case,
         before: &[Exchange],
     ) -> Vec<Exchange> {
-        let Some(several) = &self.several else { return Vec::new() };
+        let Some(several) = &self.aggregate else { return Vec::new() };
         let orders = orders(set, &step.behaviour, self.upstreams.deployment());
         let mut exchanges = Vec::new();
         if set.every_mix {
@@ -55,7 +56,7 @@ impl Stage {
         }
         for nth in 0..step.times {
             if set.shuffled {
-                self.upstreams.take_turns(
+                self.upstreams.respond_in_order(
                     &case.id,
                     permutation(orders.iter().map(|(server, _)| server.clone()).collect(), nth),
                 );
@@ -114,7 +115,7 @@ impl Stage {
         let everywhere = [(String::new(), step.behaviour.clone())];
         let orders = if orders.is_empty() { &everywhere[..] } else { orders };
         let token = if step.other_caller {
-            case.others_script(orders)
+            case.second_caller_script(orders)
         } else {
             case.script(orders)
         }
@@ -140,21 +141,21 @@ impl Stage {
             tool.split_once('/')
                 .map_or(tool.clone(), |(server, tool)| several.tool(server, tool))
         });
-        let ask = match (&tool, &step.send) {
-            (Some(tool), _) => Ask::Tool(tool),
-            (None, Message::Mcp(method)) => Ask::Mcp(*method),
-            (None, Message::Plain(method)) => Ask::Plain(method),
+        let kind = match (&tool, &step.send) {
+            (Some(tool), _) => RequestKind::ToolCall(tool),
+            (None, Message::Mcp(method)) => RequestKind::Mcp(*method),
+            (None, Message::Plain(method)) => RequestKind::Plain(method),
         };
-        let caller = Caller { credentials: step.credentials, token: &token };
-        let mut request = request(
-            ask,
+        let mut request = CaseRequest {
+            kind,
             protocol_version,
-            caller,
-            path,
+            caller: Caller { credentials: step.credentials, token: &token },
+            path: &path,
             case,
-            &self.credential_layout,
-            &self.plan_of(step),
-        );
+            credential_layout: &self.credential_layout,
+            deployment: &self.plan_of(step),
+        }
+        .build();
         request.headers.extend(narrowed);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{
+    driver::{Driver, SESSION, needs_assigned_behaviour},
     places::Places,
-    stage::{SESSION, Stage, needs_order},
 };
 use crate::{
     cases::{
@@ -16,9 +16,10 @@ use crate::{
     catalogue::ProtocolVersion,
     client::{
         Client, Request,
-        case_request::{Ask, Caller, Case, request},
-        unanswered,
-        wire::Connection,
+        case::Case,
+        case_request::{Caller, CaseRequest, RequestKind},
+        exchange_without_response,
+        raw_connection::{Persistence, RawConnection},
     },
     judge::observables::course::named_metadata,
     trace::{Exchange, Trace, header},
@@ -27,10 +28,10 @@ use crate::{
 /// How many events a `stream-progress` answer has: three of progress, and the result.
 const EVENTS: usize = 4;
 
-impl Stage {
+impl Driver {
     /// Drives a scenario to its end, and says whether the upstreams had come to rest then.
-    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> (Trace, bool) {
-        let case = self.numbers.case();
+    pub(super) async fn run_scenario(self: &Arc<Self>, scenario: &Scenario) -> (Trace, bool) {
+        let case = self.case_numbers.next_case();
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut connection = None;
         for step in &scenario.steps {
@@ -52,11 +53,11 @@ impl Stage {
             if step.together {
                 let mut running = JoinSet::new();
                 for server in asked {
-                    let (stage, request) = (
+                    let (driver, request) = (
                         Arc::clone(self),
                         self.request_of(step, server, scenario.protocol_version, &case),
                     );
-                    running.spawn(async move { stage.client.send(&request).await });
+                    running.spawn(async move { driver.client.send(&request).await });
                 }
                 exchanges.extend(running.join_all().await);
                 continue;
@@ -64,7 +65,7 @@ impl Stage {
             for server in asked {
                 let mut request = self.request_of(step, server, scenario.protocol_version, &case);
                 request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
-                let order = if step.ordered || needs_order(step.credentials, server) {
+                let order = if step.ordered || needs_assigned_behaviour(step.credentials, server) {
                     Some(
                         self.upstreams
                             .assign_behaviour(server, case.id.clone(), &step.behaviour)
@@ -88,7 +89,7 @@ impl Stage {
                     client.send(&request).await
                 });
                 if order.is_some() {
-                    self.settled(&case, scenario.opens()).await;
+                    self.wait_until_settled(&case, scenario.opens()).await;
                 }
             }
         }
@@ -98,14 +99,14 @@ impl Stage {
             .count()
             .max(scenario.opens());
         if scenario.steps.iter().all(|step| step.leaves.is_none()) {
-            let settled = self.settled(&case, opened).await;
+            let settled = self.wait_until_settled(&case, opened).await;
             return (self.trace(&case, exchanges), settled);
         }
         // Whoever leaves ends no session. What is still to come of a request that nobody waits for comes before a later one is answered.
-        let mut settled = self.settled(&case, usize::MAX).await;
-        let _ = self.fence().await;
-        settled &= self.settled(&case, usize::MAX).await;
-        (0..EVENTS).for_each(|_| self.upstreams.release(&case.id));
+        let mut settled = self.wait_until_settled(&case, usize::MAX).await;
+        let _ = self.positive_control().await;
+        settled &= self.wait_until_settled(&case, usize::MAX).await;
+        (0..EVENTS).for_each(|_| self.upstreams.release_event(&case.id));
         (self.trace(&case, exchanges), settled)
     }
 
@@ -123,20 +124,20 @@ impl Stage {
         if let Some(scheme) = &step.scheme {
             credential_layout.token_prefix.clone_from(scheme);
         }
-        let ask = match &step.send {
-            Message::Mcp(method) => Ask::Mcp(*method),
-            Message::Plain(method) => Ask::Plain(method),
+        let kind = match &step.send {
+            Message::Mcp(method) => RequestKind::Mcp(*method),
+            Message::Plain(method) => RequestKind::Plain(method),
         };
-        let caller = Caller { credentials: step.credentials, token: &token };
-        let mut request = request(
-            ask,
+        let mut request = CaseRequest {
+            kind,
             protocol_version,
-            caller,
-            filled(&step.path),
+            caller: Caller { credentials: step.credentials, token: &token },
+            path: &filled(&step.path),
             case,
-            &credential_layout,
-            &self.plan_of(step),
-        );
+            credential_layout: &credential_layout,
+            deployment: &self.plan_of(step),
+        }
+        .build();
         request.body = step.message.as_deref().map_or(request.body, filled);
         for (name, value) in &step.replace {
             request.headers.retain(|(known, _)| known != name);
@@ -163,7 +164,7 @@ impl Stage {
     fn token_of(&self, step: &Step, case: &Case) -> String {
         let orders = [(String::new(), step.behaviour.clone())];
         if step.other_caller {
-            case.others_script(&orders)
+            case.second_caller_script(&orders)
         } else {
             case.script(&orders)
         }
@@ -176,7 +177,7 @@ impl Stage {
         let (route, elsewhere, message_bytes) =
             (&self.route, self.upstreams.elsewhere(), self.message_bytes);
         let narrowing = self
-            .several
+            .aggregate
             .as_ref()
             .map_or("x-mcp-servers", |several| several.narrowing_header.as_str());
         Places {
@@ -209,15 +210,8 @@ impl Stage {
             None => format!("/.well-known/oauth-protected-resource{}", refused.path),
         };
         let caller = Caller { credentials: step.credentials, token: "" };
-        let request = request(
-            Ask::Plain("GET"),
-            protocol_version,
-            caller,
-            path,
-            case,
-            &self.credential_layout,
-            self.upstreams.deployment(),
-        );
+        let request =
+            self.request(RequestKind::Plain("GET"), protocol_version, caller, &path, case);
         Some(self.client.send(&request).await)
     }
 
@@ -225,13 +219,15 @@ impl Stage {
     async fn on_the_wire(
         &self,
         request: &Request,
-        connection: &mut Option<Connection>,
+        connection: &mut Option<RawConnection>,
     ) -> Exchange {
-        if connection.as_ref().is_none_or(|connection| !connection.reusable()) {
-            *connection = Connection::open(self.client.authority()).await.ok();
+        if connection.as_ref().is_none_or(|connection| !connection.is_reusable()) {
+            *connection = RawConnection::open(self.client.authority()).await.ok();
         }
         match connection {
-            Some(connection) => connection.send(request, false, self.client.timeouts()).await,
+            Some(connection) => {
+                connection.send(request, Persistence::KeepAlive, self.client.timeouts()).await
+            }
             None => self.client.send(request).await,
         }
     }
@@ -247,13 +243,13 @@ impl Stage {
         match leaves {
             Leaves::WhenAsked => tokio::select! {
                 biased;
-                () = self.upstreams.record().asked(&case.id) => unanswered(request),
+                () = self.upstreams.record().wait_for_arrival(&case.id) => exchange_without_response(request),
                 exchange = client.send(request) => exchange,
             },
             Leaves::AfterAnEvent => {
-                self.upstreams.release(&case.id);
+                self.upstreams.release_event(&case.id);
                 let mut answer = client.open(request).await;
-                while events(answer.so_far()) == 0 && answer.part().await {}
+                while events(answer.body_so_far()) == 0 && answer.read_part().await {}
                 answer.finish()
             }
         }
@@ -261,17 +257,17 @@ impl Stage {
 
     /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
     async fn paced(&self, client: &Client, request: &Request, case: &Case) -> Exchange {
-        self.upstreams.release(&case.id);
+        self.upstreams.release_event(&case.id);
         let mut answer = client.open(request).await;
         let mut arrived = 0;
-        while answer.part().await {
-            let now = events(answer.so_far());
-            (arrived..now).for_each(|_| self.upstreams.release(&case.id));
+        while answer.read_part().await {
+            let now = events(answer.body_so_far());
+            (arrived..now).for_each(|_| self.upstreams.release_event(&case.id));
             arrived = now;
         }
         let exchange = answer.finish();
         // Nobody waits for these any more but the upstream.
-        (arrived..EVENTS).for_each(|_| self.upstreams.release(&case.id));
+        (arrived..EVENTS).for_each(|_| self.upstreams.release_event(&case.id));
         exchange
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{host::Host, record::Ticket, request::Request, site::Site};
+use super::{host::Host, record::Ticket, request::Request, state::Site};
 use crate::cases::{
     behaviour::{BodyText, fill},
     token_script::{CaseId, TokenScript},

@@ -6,7 +6,7 @@ use tokio::{sync::Semaphore, time::interval};
 
 use super::{
     answer::{Answer, Body, reason},
-    wire::Wire,
+    connection::Wire,
 };
 use crate::cases::behaviour::Fault;
 

@@ -11,12 +11,13 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     MARK,
     answer::Answer,
+    authorization_server as issuer,
+    connection::Wire,
     delivery::{After, Manner, deliver},
-    healthy, issuer,
+    mcp_server as healthy,
     request::{Flaw, Request, read_body, read_head, rpc_method},
-    site::Site,
+    state::Site,
     upstream::{self, Decision},
-    wire::Wire,
 };
 use crate::{cases::behaviour::Flavour, trace::Arrival};
 

@@ -13,25 +13,25 @@
 //! | `record` | what was seen |
 
 mod answer;
+mod assigned_behaviour;
+mod authorization_server;
+mod bind;
+mod connection;
 mod delivery;
-mod gates;
-mod healthy;
 mod host;
-mod issuer;
-mod orders;
-mod planning;
+mod mcp_server;
 mod record;
 mod request;
-mod site;
+mod state;
+mod synchronisation;
 mod upstream;
-mod wire;
 
 use std::{fmt, io, sync::Arc};
 
 use tokio::{net::TcpSocket, task::JoinSet};
 
-pub use self::{orders::StandingOrder, record::Record};
-use self::{planning::Ground, site::Site};
+pub use self::{assigned_behaviour::AssignedBehaviour, record::Record};
+use self::{bind::Ground, state::Site};
 use crate::cases::{deployment::Deployment, token_script::CaseId};
 
 /// The name that arrivals at the origin of redirects carry.
@@ -63,7 +63,7 @@ impl MockUpstreams {
     ///
     /// When a port can not be bound.
     pub async fn start(seed: u64) -> io::Result<Self> {
-        let Ground { site, hosts, closed } = planning::lay(seed).await?;
+        let Ground { site, hosts, closed } = bind::lay(seed).await?;
         let site = Arc::new(site);
         let mut running = JoinSet::new();
         for (host, listener) in hosts {
@@ -98,17 +98,17 @@ impl MockUpstreams {
         server: &str,
         case: CaseId,
         behaviour: &str,
-    ) -> StandingOrder {
+    ) -> AssignedBehaviour {
         self.site.orders.stand(server, case, behaviour).await
     }
 
     /// Has the servers answer the next requests of the case in this order, each once.
-    pub fn take_turns(&self, case: &CaseId, order: Vec<String>) {
+    pub fn respond_in_order(&self, case: &CaseId, order: Vec<String>) {
         self.site.gates.take_turns(case, order);
     }
 
     /// Lets the next event of the case's `stream-progress` answer go.
-    pub fn release(&self, case: &CaseId) {
+    pub fn release_event(&self, case: &CaseId) {
         self.site.gates.release(case);
     }
 }

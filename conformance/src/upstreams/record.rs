@@ -60,13 +60,13 @@ struct Session {
 impl Record {
     /// What upstreams saw of a case, in order of arrival: requests to `elsewhere` and `issuer` that carry its script included.
     #[must_use]
-    pub fn of(&self, case: &CaseId) -> Vec<Arrival> {
+    pub fn arrivals(&self, case: &CaseId) -> Vec<Arrival> {
         self.state().cases.get(case).map(Seen::in_order).unwrap_or_default()
     }
 
     /// What upstreams saw that belongs to no case: the implementation's own doings.
     #[must_use]
-    pub fn stray(&self) -> Vec<Arrival> {
+    pub fn unattributed(&self) -> Vec<Arrival> {
         self.state().stray.in_order()
     }
 
@@ -83,7 +83,7 @@ impl Record {
     }
 
     /// Forgets what a case has asked so far, and keeps the sessions that it opened: the client's own, which it need not end.
-    pub fn begin_again(&self, case: &CaseId) {
+    pub fn restart_case(&self, case: &CaseId) {
         let mut state = self.state();
         if let Some(seen) = state.cases.get_mut(case) {
             seen.arrivals.clear();
@@ -99,12 +99,17 @@ impl Record {
 
     /// What was asked for cases that had been forgotten by then, since this was called last.
     #[must_use]
-    pub fn take_late(&self) -> Vec<Arrival> {
+    pub fn take_late_arrivals(&self) -> Vec<Arrival> {
         std::mem::take(&mut self.state().late)
     }
 
     /// Waits until no request of the case is in flight and at most that many of its sessions live. False if that takes longer.
-    pub async fn settled(&self, case: &CaseId, live_sessions: usize, within: Duration) -> bool {
+    pub async fn wait_until_settled(
+        &self,
+        case: &CaseId,
+        live_sessions: usize,
+        within: Duration,
+    ) -> bool {
         let mut changed = self.shared.changed.subscribe();
         let settled = async {
             while !self.is_settled(case, live_sessions) {
@@ -117,9 +122,9 @@ impl Record {
     }
 
     /// Waits until a request of the case has arrived.
-    pub async fn asked(&self, case: &CaseId) {
+    pub async fn wait_for_arrival(&self, case: &CaseId) {
         let mut changed = self.shared.changed.subscribe();
-        while self.of(case).is_empty() {
+        while self.arrivals(case).is_empty() {
             if changed.changed().await.is_err() {
                 return;
             }

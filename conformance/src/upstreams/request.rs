@@ -5,7 +5,7 @@
 use bytes::Buf;
 use serde_json::Value;
 
-use super::wire::Wire;
+use super::connection::Wire;
 use crate::trace::{Headers, all_headers, header};
 
 /// Larger heads are answered 431; generous, since a gateway's own limit is what is tested.

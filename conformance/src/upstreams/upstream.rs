@@ -9,13 +9,13 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use super::{
     answer::{Answer, Places, stated},
-    gates::Turn,
-    healthy,
+    assigned_behaviour::Claim,
     host::Host,
-    orders::Claim,
+    mcp_server as healthy,
     record::Ticket,
     request::{Request, rpc_method},
-    site::Site,
+    state::Site,
+    synchronisation::Turn,
 };
 use crate::cases::behaviour::{Behaviour, Behaviours, BodyText, Fault, Flavour, Source};
 

@@ -69,25 +69,27 @@ fn always_200_is_not_believed() {
     let url = always("200 OK");
     assert!(
         judged(&url)
-            .contains("a healthy call was answered 200, and its tools/list never reached alpha")
+            .contains("the positive control got 200, but its tools/list never reached alpha")
     );
-    assert!(diagnosed(&url).contains("it answers by itself, and alpha never hears of it"));
+    assert!(diagnosed(&url).contains("the gateway responded without a request to alpha"));
 }
 
 #[test]
 fn always_401_is_a_closed_door_and_not_a_strict_one() {
     let url = always("401 Unauthorized");
-    assert!(judged(&url).contains("a healthy call got 401"));
+    assert!(judged(&url).contains("the positive control got 401"));
     assert!(
-        diagnosed(&url).contains("the caller is turned away: is the key expected in `x-key: …`")
+        diagnosed(&url).contains(
+            "the gateway rejected the caller; check that it expects its key in `x-key: …`"
+        )
     );
 }
 
 #[test]
 fn always_502_never_comes_through() {
     let url = always("502 Bad Gateway");
-    assert!(judged(&url).contains("a healthy call got 502"));
-    assert!(diagnosed(&url).contains("alpha never heard of it"));
+    assert!(judged(&url).contains("the positive control got 502"));
+    assert!(diagnosed(&url).contains("the request did not reach alpha"));
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn an_echo_is_no_answer() {
 fn one_that_hangs_does_not_hang_the_suite() {
     let url = server(|_, _| true);
     assert!(judged(&url).contains("no answer within the suite's deadline"));
-    assert!(diagnosed(&url).contains("no answer in time"));
+    assert!(diagnosed(&url).contains("there was no response in time"));
 }
 
 #[test]
@@ -117,8 +119,8 @@ fn one_that_closes_gives_no_answer() {
         let _ = stream.shutdown(Shutdown::Both);
         false
     });
-    assert!(judged(&url).contains("a healthy call got no status"));
-    assert!(diagnosed(&url).contains("nothing answers there"));
+    assert!(judged(&url).contains("the positive control got no status"));
+    assert!(diagnosed(&url).contains("nothing answers at the base URL"));
 }
 
 #[test]

@@ -366,7 +366,7 @@ fn presented(subject: &Subject<'_>, sent: &Exchange, key: &str) -> Option<Kind> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::case_request::Case;
+    use crate::client::case::Case;
 
     fn trace(case: &Case, deployment: &Deployment) -> Trace {
         Trace {
@@ -394,7 +394,7 @@ mod tests {
         let tokens = |case: &Case| {
             [
                 case.script(&orders).token(),
-                case.others_script(&orders).token(),
+                case.second_caller_script(&orders).token(),
                 case.wrong_key.clone(),
             ]
         };

@@ -19,7 +19,7 @@ use crate::{
         rule, scenario,
     },
     catalogue::{self, Profile},
-    implementations::resolve::Implementation,
+    implementations::Implementation,
     judge::Finding,
     trace::Trace,
 };

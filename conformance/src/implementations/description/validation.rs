@@ -1,0 +1,120 @@
+//! The conditions that the values of a description must satisfy.
+//!
+//! Each function deserialises one value, so that an error points at the value in the file.
+
+use http::HeaderName;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{cases::axis::Strategy, catalogue::Profile};
+
+fn checked<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    is_valid: impl Fn(&T) -> bool,
+    error: &str,
+) -> Result<T, D::Error> {
+    let value = T::deserialize(deserializer)?;
+    if is_valid(&value) {
+        Ok(value)
+    } else {
+        Err(de::Error::custom(error))
+    }
+}
+
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(
+        deserializer,
+        |name: &String| {
+            !name.is_empty()
+                && !name.starts_with('.')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        },
+        "invalid name, expected letters, digits, `-`, `_` and `.`, for example  name = \"my-gateway\"",
+    )
+}
+
+pub(super) fn field_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(
+        deserializer,
+        |name: &String| is_lower_case_field_name(name),
+        "not a header field name in lower case, expected for example  \"x-gateway-key\"",
+    )
+}
+
+pub(super) fn server_field_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let name = checked(
+        deserializer,
+        |name: &String| {
+            name.contains("{server}") && is_lower_case_field_name(&name.replace("{server}", "a"))
+        },
+        "not a header field name in lower case that contains `{server}`, expected for example  \"x-mcp-{server}-authorization\"",
+    )?;
+    Ok(Some(name))
+}
+
+fn is_lower_case_field_name(name: &str) -> bool {
+    HeaderName::from_lowercase(name.as_bytes()).is_ok()
+}
+
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(
+        deserializer,
+        |path: &String| path.starts_with('/'),
+        "not a path, expected a leading slash, for example  \"/health\"",
+    )
+}
+
+pub(super) fn routes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    checked(
+        deserializer,
+        |routes: &Vec<String>| {
+            !routes.is_empty()
+                && routes
+                    .iter()
+                    .all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
+        },
+        "invalid routes, expected paths that contain `{server}` once, for example  [\"/mcp/{server}\"]",
+    )
+}
+
+pub(super) fn aggregate_routes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    checked(
+        deserializer,
+        |routes: &Vec<String>| {
+            routes.first().is_some_and(|first| !first.contains("{toolset}"))
+                && routes.iter().all(|route| route.starts_with('/') && !route.contains("{server}"))
+        },
+        "invalid routes of aggregate endpoints, expected paths without `{server}`, the first one without `{toolset}`, for example  [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]",
+    )
+}
+
+pub(super) fn strategies<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Strategy>, D::Error> {
+    checked(
+        deserializer,
+        |strategies: &Vec<Strategy>| !strategies.is_empty(),
+        "no strategy, expected at least one, for example  [\"own\"]",
+    )
+}
+
+pub(super) fn profiles<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Profile>, D::Error> {
+    checked(
+        deserializer,
+        |profiles: &Vec<Profile>| !profiles.is_empty(),
+        "no profile, expected at least one, for example  [\"seed\"]",
+    )
+}
+
+pub(super) fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    checked(
+        deserializer,
+        |words: &Vec<String>| !words.is_empty(),
+        "empty command, expected a program and its arguments, for example  [\"my-gateway\", \"--port\", \"{{ port }}\"]",
+    )
+}

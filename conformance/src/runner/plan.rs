@@ -1,0 +1,83 @@
+//! Plans a run: the selected cases of each start of the implementation.
+
+use std::collections::BTreeSet;
+
+use super::driver::PlannedCase;
+use crate::{
+    cases::{
+        axis::Start,
+        matrix::{self, Axes},
+        matrix_case::MatrixCase,
+        rule::RuleBook,
+        scenario::Scenario,
+        selection::Selection,
+    },
+    implementations::Implementation,
+};
+
+/// The cases that run with one start of the implementation.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// How the implementation is started.
+    pub start: Start,
+    /// The matrix cases, in the order of the matrix.
+    pub matrix_cases: Vec<MatrixCase>,
+    /// The scenarios.
+    pub scenarios: Vec<&'static Scenario>,
+}
+
+impl Part {
+    /// The matrix cases that need a server exclusively, and those that can run concurrently.
+    pub(super) fn planned_cases(&self) -> (Vec<PlannedCase>, Vec<PlannedCase>) {
+        self.matrix_cases
+            .iter()
+            .cloned()
+            .map(PlannedCase::new)
+            .partition(|planned| planned.exclusive)
+    }
+}
+
+/// The selected matrix cases and scenarios of each start of the implementation.
+#[must_use]
+pub fn plan(implementation: &Implementation, selection: &Selection) -> Vec<Part> {
+    implementation
+        .starts()
+        .map(|start| Part {
+            start,
+            matrix_cases: selected_matrix_cases(start, implementation, selection),
+            scenarios: selected_scenarios(start, selection),
+        })
+        .collect()
+}
+
+fn selected_matrix_cases(
+    start: Start,
+    implementation: &Implementation,
+    selection: &Selection,
+) -> Vec<MatrixCase> {
+    let (cases, _) = matrix::matrix_cases(Axes::embedded(), &[start], &implementation.routes);
+    cases
+        .into_iter()
+        .filter(|case| selection.takes_matrix_case(case, || requirements_of(case)))
+        .collect()
+}
+
+/// The requirements that the rules test with this matrix case.
+fn requirements_of(case: &MatrixCase) -> BTreeSet<String> {
+    RuleBook::embedded()
+        .of(case)
+        .flat_map(|rule| rule.expectation.requires.iter().cloned())
+        .collect()
+}
+
+fn selected_scenarios(start: Start, selection: &Selection) -> Vec<&'static Scenario> {
+    Scenario::embedded()
+        .iter()
+        .filter(|scenario| scenario.is_for(start))
+        .filter(|scenario| {
+            selection.takes_scenario(&scenario.id, || {
+                scenario.requirements().map(str::to_owned).collect()
+            })
+        })
+        .collect()
+}

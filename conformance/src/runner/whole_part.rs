@@ -1,0 +1,88 @@
+//! Checks of a part as a whole: its log and metrics, and upstream requests that arrived late.
+//!
+//! Their findings are recorded like those of scenarios.
+
+use std::collections::BTreeSet;
+
+use super::{RunError, Runner, instance::Instance, metrics, recorder::Recorder};
+use crate::{
+    implementations::RunningImplementation,
+    judge::{
+        Finding,
+        disclosure::Secrets,
+        idle_gap,
+        run_file::{Evidence, JudgedScenario},
+        whole_output,
+    },
+};
+
+impl Runner<'_> {
+    /// Searches the whole log and the metrics of the instance for every secret of the run so far.
+    pub(super) async fn check_whole_output(
+        &self,
+        instance: &Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        let running = instance.running.as_ref();
+        let Some(output) = running.and_then(RunningImplementation::output) else {
+            return Ok(());
+        };
+        if !self.is_selected(whole_output::ID, whole_output::REQUIREMENT) {
+            return Ok(());
+        }
+        let metrics = metrics::read(running).await.unwrap_or_default();
+        let run = recorder.run();
+        let matrix_traces = run.matrix_cases.iter().map(|judged| &judged.trace);
+        let scenario_traces = run.scenarios.iter().map(|judged| &judged.trace);
+        let secrets =
+            Secrets::of(self.upstreams.deployment(), matrix_traces.chain(scenario_traces));
+        let finding = whole_output::judge(&output, &metrics, &secrets);
+        self.record_check(whole_output::ID, finding, instance, recorder)
+    }
+
+    /// Searches for upstream requests that were sent for a caller after its case was judged.
+    ///
+    /// The positive control comes first: a request that was sent before it has arrived when it returns.
+    pub(super) async fn check_late_requests(
+        &self,
+        instance: &Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        if !self.is_selected(idle_gap::ID, idle_gap::REQUIREMENT) {
+            return Ok(());
+        }
+        let control = instance.driver.positive_control().await;
+        let late = self.upstreams.record().take_late_arrivals();
+        let finding = idle_gap::judge(&late, control.is_ok());
+        self.record_check(idle_gap::ID, finding, instance, recorder)
+    }
+
+    fn is_selected(&self, id: &str, requirement: &str) -> bool {
+        self.options
+            .selection
+            .takes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
+    }
+
+    fn record_check(
+        &self,
+        id: &str,
+        finding: Option<Finding>,
+        instance: &Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        let findings: Vec<Finding> = finding.into_iter().collect();
+        recorder.scenario(JudgedScenario {
+            scenario: id.to_owned(),
+            start: instance.start,
+            gateway: instance.driver.client.base_url().to_owned(),
+            trace: instance.driver.empty_trace(),
+            evidence: Evidence::default(),
+            observations: findings
+                .iter()
+                .map(|finding| (finding.observable.clone(), finding.actual.clone()))
+                .collect(),
+            findings,
+        })?;
+        Ok(())
+    }
+}
