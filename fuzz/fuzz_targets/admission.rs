@@ -7,7 +7,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use libfuzzer_sys::fuzz_target;
-use mcp_preflight::core::{
+use mcp_preflight_core::{
     admission::{Authorization, KeyDigest, Keyring},
     credential::{ServerKind, assign},
 };

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mcp_preflight::core::{
+use mcp_preflight_core::{
     challenge::{DiscoveryUrls, Parameters, Profile, parse, step_up, unauthorized},
     credential::Owner,
 };
