@@ -1,12 +1,15 @@
-//! `baseline update`: brings a baseline in line with a run, and leaves alone what somebody wrote and what still holds.
+//! `baseline update`: brings a baseline in line with a run.
+//!
+//! Entries that still hold, and comments, stay as they were written.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::{
-    Exit, complain, print,
-    report::{own_baseline, read, read_baseline},
+    Exit, print,
+    report::{baseline_of_implementation, read_baseline, read_run},
+    report_error,
 };
 use crate::judge::{
     baseline::{Baseline, updated},
@@ -17,45 +20,46 @@ use crate::judge::{
 const EXAMPLES: &str = "\
 Examples:
   preflight-conformance run ./my-gateway --output run.jsonl
-  preflight-conformance baseline update run.jsonl             # rewrites ./my-gateway/baseline.toml
-  preflight-conformance baseline update run.jsonl --print     # shows what it would write
+  preflight-conformance baseline update run.jsonl             # writes ./my-gateway/baseline.toml
+  preflight-conformance baseline update run.jsonl --print     # prints it instead
 
-Entries that no longer happen go, new failures come with a reason to be improved on, and all else stays as it was written.";
+Stale entries are removed. New failures get a placeholder reason; edit it. Everything else stays unchanged.";
 
-/// What `baseline` is told.
+/// The arguments of `baseline`.
 #[derive(Debug, Args)]
 pub(super) struct BaselineCommand {
     #[command(subcommand)]
-    command: What,
+    command: Subcommands,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Bring a baseline in line with a run.
+enum Subcommands {
+    /// Bring a baseline in line with a run
     #[command(after_help = EXAMPLES)]
     Update {
-        /// A file that `run --output` wrote; of a whole run, so that nothing looks stale that was only left out.
+        /// A run file that `run --output` wrote; a complete run, because a partial one does not show which entries are stale
         run: PathBuf,
-        /// The baseline to update; the one in the implementation's folder, unless said.
+        /// The baseline to update [default: baseline.toml in the implementation's folder]
         #[arg(long, value_name = "FILE")]
         baseline: Option<PathBuf>,
-        /// Print it instead of writing it.
+        /// Print the baseline instead of writing it
         #[arg(long)]
         print: bool,
     },
 }
 
-/// Does what it is told.
+/// Runs the subcommand.
 pub(super) fn baseline(command: &BaselineCommand) -> Exit {
-    let What::Update { run, baseline, print: only_print } = &command.command;
-    let run = match read(run) {
+    let Subcommands::Update { run, baseline, print: only_print } = &command.command;
+    let run = match read_run(run) {
         Ok(run) => run,
-        Err(error) => return complain(Exit::Usage, &error),
+        Err(error) => return report_error(Exit::Usage, &error),
     };
     if run.interrupted || !run.header.filters.is_empty() {
-        return complain(
+        return report_error(
             Exit::Usage,
-            &"the run is only a part: what it left out would look as if it no longer failed",
+            &"this is a partial run: entries about cases that it did not run would be removed\n\
+              expected a run without filters that was not interrupted",
         );
     }
     let file = baseline.clone().or_else(|| file_of(&run.header.implementation));
@@ -63,36 +67,38 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
     let parsed = match (&file, &text) {
         (Some(file), Some(_)) => read_baseline(file),
         (Some(_), None) => Ok(Baseline::default()),
-        (None, _) => own_baseline(&run),
+        (None, _) => baseline_of_implementation(&run),
     };
     match parsed {
-        Ok(parsed) => written(
-            &run,
-            &parsed,
-            text.as_deref().unwrap_or_default(),
-            file.as_deref().filter(|_| !only_print),
-        ),
-        Err(error) => complain(Exit::Usage, &error),
+        Ok(parsed) => {
+            let file = file.as_deref().filter(|_| !only_print);
+            update(&run, &parsed, text.as_deref().unwrap_or_default(), file)
+        }
+        Err(error) => report_error(Exit::Usage, &error),
     }
 }
 
-fn written(run: &Run, parsed: &Baseline, text: &str, file: Option<&Path>) -> Exit {
-    let assessment = parsed.assess(run, failures_of(run));
-    let (new, gone) = (assessment.unexpected.len(), assessment.stale.len());
-    let text = updated(parsed, text, &assessment);
-    match file {
-        None => print(&text),
-        Some(file) => {
-            if let Err(error) = std::fs::write(file, text) {
-                return complain(Exit::Usage, &format!("{}: {error}", file.display()));
-            }
-            print(&format!("{}: {new} failures added, {gone} entries gone\n", file.display()));
-        }
+/// Writes the updated baseline to the file, or prints it if there is none.
+fn update(run: &Run, baseline: &Baseline, text: &str, file: Option<&Path>) -> Exit {
+    let assessment = baseline.assess(run, failures_of(run));
+    let text = updated(baseline, text, &assessment);
+    let Some(file) = file else {
+        print(&text);
+        return Exit::Expected;
+    };
+    if let Err(error) = std::fs::write(file, text) {
+        return report_error(Exit::Usage, &format!("{}: {error}", file.display()));
     }
+    print(&format!(
+        "{}: {} unexpected failures now have an entry, {} stale entries removed\n",
+        file.display(),
+        assessment.unexpected.len(),
+        assessment.stale.len()
+    ));
     Exit::Expected
 }
 
-/// The baseline in an implementation's folder, where it is one on disk.
+/// The baseline in an implementation's folder; `None` if the implementation is not a folder.
 fn file_of(implementation: &str) -> Option<PathBuf> {
     let folder = Path::new(implementation);
     (implementation.contains('/') && folder.is_dir()).then(|| folder.join("baseline.toml"))

@@ -1,6 +1,7 @@
-//! Colours the report where people read it: on a terminal, unless `NO_COLOR` or `--color never` says otherwise.
+//! Colours for printed reports.
 //!
-//! Colour adds nothing that the words do not say.
+//! Colours are used on a terminal unless `NO_COLOR` or `--color never` forbids them. They carry no
+//! information that the text does not have.
 
 use std::{
     env,
@@ -10,70 +11,77 @@ use std::{
 
 use clap::{ColorChoice, ValueEnum};
 
-/// When there are colours.
+/// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum When {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set
     #[default]
     Auto,
-    /// Everywhere.
+    /// Always
     Always,
-    /// Nowhere.
+    /// Never
     Never,
 }
 
 static CHOSEN: OnceLock<When> = OnceLock::new();
 
-/// What the command line says. Said once.
+/// Stores the value of `--color`; only the first call has an effect.
 pub(super) fn choose(when: When) {
     let _ = CHOSEN.set(when);
 }
 
-/// The same for help and complaints about the command line, before that has been read.
-pub(super) fn of_help() -> ColorChoice {
-    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+/// The choice for help texts and usage errors, which are printed before `--color` is known.
+pub(super) fn choice_for_help() -> ColorChoice {
+    if is_set("NO_COLOR") {
         ColorChoice::Never
     } else {
         ColorChoice::Auto
     }
 }
 
-/// Whether standard output gets colours.
-fn on() -> bool {
+fn is_set(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+fn is_enabled() -> bool {
     match CHOSEN.get().copied().unwrap_or_default() {
         When::Always => true,
         When::Never => false,
         When::Auto => {
-            let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-            stdout().is_terminal()
-                && !set("NO_COLOR")
-                && env::var_os("TERM").is_none_or(|term| term != "dumb")
+            let dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+            stdout().is_terminal() && !is_set("NO_COLOR") && !dumb
         }
     }
 }
 
-/// Colours the verdict at the beginning of each line, and the result.
-pub(super) fn verdicts(text: &str) -> String {
-    if on() {
-        text.split_inclusive('\n').map(line).collect()
+/// Colours the verdict at the beginning of each line, and the result, if colours are enabled.
+pub(super) fn coloured(text: &str) -> String {
+    if is_enabled() {
+        text.split_inclusive('\n').map(coloured_line).collect()
     } else {
         text.to_owned()
     }
 }
 
-fn line(line: &str) -> String {
-    let word = line.split([' ', '\n']).next().unwrap_or_default();
-    let said = if word == "result" { line["result".len()..].trim() } else { word };
-    let Some(code) = code(said) else { return line.to_owned() };
-    line.replacen(said, &format!("\u{1b}[{code}m{said}\u{1b}[0m"), 1)
+fn coloured_line(line: &str) -> String {
+    let first = line.split([' ', '\n']).next().unwrap_or_default();
+    let word = match line.strip_prefix("result ") {
+        Some(result) => result.trim(),
+        None => first,
+    };
+    match colour_code(word) {
+        Some(code) => line.replacen(word, &format!("\u{1b}[{code}m{word}\u{1b}[0m"), 1),
+        None => line.to_owned(),
+    }
 }
 
-fn code(word: &str) -> Option<&'static str> {
+/// The parameters of the ANSI escape sequence for a verdict or a result.
+fn colour_code(word: &str) -> Option<&'static str> {
     Some(match word {
         "PASS" | "success" => "32",
-        "FAIL" | "ERROR" | "DAMAGE" | "UNEXPECTED" | "failure" | "WORSE" => "1;31",
+        "FAIL" | "ERROR" | "DAMAGE" | "failure" | "WORSE" => "1;31",
         "UNTESTABLE" | "INCONCLUSIVE" => "35",
-        "WARN" | "NON-STRICT" | "STALE" | "partial" => "33",
+        "WARN" | "NON-STRICT" | "STALE" | "EXPECTED-FAILURE" | "ADVISORY" | "partial" => "33",
         "INFO" | "BETTER" => "36",
         "SKIP" | "NOT-APPLICABLE" => "2",
         _ => return None,
@@ -82,12 +90,16 @@ fn code(word: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::coloured_line;
 
     #[test]
-    fn only_the_verdict_is_coloured() {
-        assert_eq!(line("FAIL  STA-05  FAIL\n"), "\u{1b}[1;31mFAIL\u{1b}[0m  STA-05  FAIL\n");
-        assert_eq!(line("result        success\n"), "result        \u{1b}[32msuccess\u{1b}[0m\n");
-        assert_eq!(line("      matrix case     key\n"), "      matrix case     key\n");
+    fn only_the_verdict_and_the_result_are_coloured() {
+        for (plain, coloured) in [
+            ("FAIL  STA-05  FAIL\n", "\u{1b}[1;31mFAIL\u{1b}[0m  STA-05  FAIL\n"),
+            ("result        success\n", "result        \u{1b}[32msuccess\u{1b}[0m\n"),
+            ("      case          key\n", "      case          key\n"),
+        ] {
+            assert_eq!(coloured_line(plain), coloured);
+        }
     }
 }

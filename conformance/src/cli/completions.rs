@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to finish our words.
+//! `completions`: a completion script for a shell.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

@@ -1,44 +1,49 @@
-//! `explain`: everything that the suite knows of one id.
+//! `explain`: what the suite knows about one id.
 
 use std::fmt::Write as _;
 
-use super::{Exit, complain, print};
+use super::{Exit, print, report_error};
 use crate::{
     cases::{
         axis::Start,
         behaviour::{Behaviour, Behaviours},
         matrix::{Axes, matrix_cases, server_of},
-        matrix_case::MatrixCase,
+        matrix_case::{AXES, MatrixCase},
         rule::{Accepted, Expectation, RuleBook},
-        scenario::Scenario,
+        scenario::{Message, Scenario, Step},
     },
     catalogue::{Catalogue, Requirement, Status},
     implementations::builtin,
     judge::disclosure::table::Table,
 };
 
-/// The verdicts, and what each means to a reader of the report.
-const VERDICTS: [(&str, &str); 10] = [
-    (
-        "pass",
-        "every case that shows anything about the requirement shows that it is met.",
-    ),
+/// The verdicts of findings and reports, and what each means.
+const VERDICTS: [(&str, &str); 12] = [
+    ("pass", "every case that shows whether the requirement is met shows that it is."),
     (
         "non-strict",
-        "an answer that is not wrong and not what was asked for; the rule grades it.",
+        "the value is not the expected one, but the rule accepts it with this lower verdict.",
     ),
     (
         "fail",
-        "a MUST that is not met. Of a core requirement it fails the run, unless the baseline knows it.",
+        "a MUST is not met. If the requirement is core and the baseline does not expect the failure, the run fails.",
+    ),
+    (
+        "expected-failure",
+        "the requirement is not met, and an entry of the baseline expects that. It does not change the exit code.",
+    ),
+    (
+        "advisory",
+        "a requirement that is only recommended to this implementation is not met. It does not change the exit code.",
     ),
     (
         "warn",
-        "a SHOULD that is not met. It does not fail a stranger's run; our own gateway it does.",
+        "a SHOULD is not met. Only a run of the reference gateway fails because of it.",
     ),
-    ("info", "a permission that was not made use of."),
+    ("info", "the implementation does not use a permission (MAY)."),
     (
         "not-applicable",
-        "the requirement belongs to another profile, or says nothing of any case of the run.",
+        "the requirement belongs to another profile or to no case of the run, or nothing can judge it.",
     ),
     (
         "skip",
@@ -46,38 +51,50 @@ const VERDICTS: [(&str, &str); 10] = [
     ),
     (
         "inconclusive",
-        "this case says nothing, because the upstream was never asked; where no case says anything, the requirement is untestable.",
+        "the case shows nothing, because the gateway sent no request to the upstream server. If all cases are inconclusive, the requirement is untestable.",
     ),
     (
         "untestable",
-        "there is no telling: the positive control failed, or what would show it was never seen. It is as red as a failure.",
+        "no case shows whether the requirement is met: the positive control failed, or the evidence is missing. It counts as a failure.",
     ),
-    ("error", "the suite itself failed; exit code 4."),
+    ("error", "the suite itself failed; the exit code is 4."),
 ];
 
-/// Explains a requirement, a verdict, a scenario, an upstream behaviour or a matrix case.
+/// Explains a requirement, a verdict, a scenario, a mock behaviour or a matrix case.
 pub(super) fn explain(id: &str) -> Exit {
-    let named = id.to_ascii_uppercase();
-    if let Some(requirement) = Catalogue::embedded().get(&named) {
-        print(&of_requirement(requirement));
-    } else if let Some((verdict, says)) = VERDICTS.iter().find(|(verdict, _)| *verdict == id) {
-        print(&format!("{verdict}: {says}\n"));
-    } else if let Some(scenario) = Scenario::find(id) {
-        print(&of_scenario(scenario));
-    } else if let Some(behaviour) = Behaviours::embedded().find(id) {
-        print(&of_behaviour(behaviour));
-    } else if let Some(matrix_case) = find_cell(id) {
-        print(&of_matrix_case(&matrix_case));
-    } else {
-        let says = format!(
-            "nothing is called `{id}`\nexpected the id of a requirement, matrix case or scenario, the name of a behaviour, or a verdict; `preflight-conformance list` shows them"
-        );
-        return complain(Exit::Usage, &says);
+    match explanation(id) {
+        Some(text) => {
+            print(&text);
+            Exit::Expected
+        }
+        None => report_error(
+            Exit::Usage,
+            &format!(
+                "unknown id `{id}`\n\
+                 expected the id of a requirement, matrix case or scenario, a mock behaviour, or a verdict; \
+                 `preflight-conformance list` shows them"
+            ),
+        ),
     }
-    Exit::Expected
 }
 
-fn of_requirement(requirement: &Requirement) -> String {
+fn explanation(id: &str) -> Option<String> {
+    if let Some(requirement) = Catalogue::embedded().get(&id.to_ascii_uppercase()) {
+        return Some(explain_requirement(requirement));
+    }
+    if let Some((verdict, meaning)) = VERDICTS.iter().find(|(verdict, _)| *verdict == id) {
+        return Some(format!("{verdict}: {meaning}\n"));
+    }
+    if let Some(scenario) = Scenario::find(id) {
+        return Some(explain_scenario(scenario));
+    }
+    if let Some(behaviour) = Behaviours::embedded().find(id) {
+        return Some(explain_behaviour(behaviour));
+    }
+    find_matrix_case(id).map(|matrix_case| explain_matrix_case(&matrix_case))
+}
+
+fn explain_requirement(requirement: &Requirement) -> String {
     let Requirement { id, level, strength, statement, sources, observe, impact, .. } = requirement;
     let result = if requirement.core() {
         "core: decides the result of every implementation"
@@ -98,137 +115,114 @@ fn of_requirement(requirement: &Requirement) -> String {
     }
     for rule in RuleBook::embedded().citing(id) {
         let _ = writeln!(text, "\n  rule `{}`", rule.id);
-        of_expectation(&mut text, &rule.expectation);
+        text += &expectation_lines(&rule.expectation);
     }
     for scenario in Scenario::embedded() {
-        for expectation in scenario
-            .expectations
-            .iter()
-            .filter(|expectation| expectation.requires.contains(id))
-        {
+        let expectations = scenario.expectations.iter();
+        for expectation in expectations.filter(|expectation| expectation.requires.contains(id)) {
             let _ = writeln!(text, "\n  scenario `{}`: {}", scenario.id, scenario.description);
-            of_expectation(&mut text, expectation);
+            text += &expectation_lines(expectation);
         }
     }
-    let mut rows = Table::embedded().citing(id).peekable();
-    if rows.peek().is_some() {
-        let _ = writeln!(
-            text,
-            "\n  every case, whatever else it shows (`preflight-conformance list taint`)"
-        );
-    }
-    rows.for_each(|row| _ = writeln!(text, "    {row}"));
-    text
+    text + &disclosure_lines(id)
 }
 
-fn of_expectation(text: &mut String, expectation: &Expectation) {
-    let mut say = |word: &str, accepted: &Accepted| {
-        for (observable, values) in accepted {
-            let _ = writeln!(text, "    {word:<10} {observable} = {values}");
-        }
+/// The rows of the disclosure table that judge a requirement in every case.
+fn disclosure_lines(id: &str) -> String {
+    let rows: Vec<String> =
+        Table::embedded().citing(id).map(|row| format!("    {row}\n")).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let title = "every case, by the disclosure table (`preflight-conformance list disclosure`)";
+    format!("\n  {title}\n{}", rows.concat())
+}
+
+fn expectation_lines(expectation: &Expectation) -> String {
+    let lines = |label: &str, accepted: &Accepted| -> String {
+        let lines = accepted
+            .iter()
+            .map(|(observable, values)| format!("    {label:<10} {observable} = {values}\n"));
+        lines.collect()
     };
-    say("given", &expectation.given);
-    say("expects", &expectation.expect);
-    say("or nearly", &expectation.non_strict);
+    lines("given", &expectation.given)
+        + &lines("expected", &expectation.expect)
+        + &lines("non-strict", &expectation.non_strict)
 }
 
-fn of_scenario(scenario: &Scenario) -> String {
+fn explain_scenario(scenario: &Scenario) -> String {
     let mut text = format!("{}: {}\n", scenario.id, scenario.description);
     for step in &scenario.steps {
-        let what = match &step.send {
-            _ if step.follow => "the document that the challenge names".to_owned(),
-            crate::cases::scenario::Message::Mcp(method) => method.to_string(),
-            crate::cases::scenario::Message::Plain(method) => method.clone(),
-        };
-        let times = if step.times > 1 {
-            format!("{} times ", step.times)
-        } else {
-            String::new()
-        };
-        let _ = writeln!(
-            text,
-            "\n  {times}{what} to {} with {}, upstream {}",
-            step.servers.join(", "),
-            step.credentials,
-            step.behaviour
-        );
+        let _ = writeln!(text, "\n  {}", step_in_words(step));
     }
     for expectation in &scenario.expectations {
         let _ = writeln!(text, "\n  {}", expectation.requires.join(", "));
-        of_expectation(&mut text, expectation);
+        text += &expectation_lines(expectation);
     }
     text
 }
 
-fn of_behaviour(behaviour: &Behaviour) -> String {
-    let spellings: Vec<String> = behaviour.spellings().collect();
+fn step_in_words(step: &Step) -> String {
+    let message = match &step.send {
+        _ if step.follow => "a request for the document that the challenge names".to_owned(),
+        Message::Mcp(method) => method.to_string(),
+        Message::Plain(method) => method.clone(),
+    };
+    let times = match step.times {
+        0 | 1 => String::new(),
+        times => format!("{times} times "),
+    };
     format!(
-        "{}: {}\n\n  an honest gateway may conclude  {}\n  spelled in matrix cases as             {}\n",
-        behaviour.name,
-        behaviour.description,
-        behaviour.class.as_str(),
-        spellings.join(", ")
+        "{times}{message} to {} with {}, upstream {}",
+        step.servers.join(", "),
+        step.credentials,
+        step.behaviour
     )
 }
 
-/// The reference implementation's matrix case of that id; a stranger's strategy is `own`.
-fn find_cell(id: &str) -> Option<MatrixCase> {
-    let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    matrix_cases(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes)
-        .0
-        .into_iter()
-        .find(|matrix_case| matrix_case.to_string() == id)
+fn explain_behaviour(behaviour: &Behaviour) -> String {
+    let Behaviour { name, description, class, .. } = behaviour;
+    let names: Vec<String> = behaviour.spellings().collect();
+    format!(
+        "{name}: {description}\n\n  correct probe outcome   {}\n  names in matrix cases   {}\n",
+        class.as_str(),
+        names.join(", ")
+    )
 }
 
-fn of_matrix_case(matrix_case: &MatrixCase) -> String {
+/// The matrix case with this id, with any start and the routes of the reference gateway.
+fn find_matrix_case(id: &str) -> Option<MatrixCase> {
+    let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
+    let starts: Vec<Start> = Start::all().collect();
+    let (cases, _) = matrix_cases(Axes::embedded(), &starts, &routes);
+    cases.into_iter().find(|case| case.to_string() == id)
+}
+
+fn explain_matrix_case(matrix_case: &MatrixCase) -> String {
     let mut text = format!("{matrix_case}\n\n");
-    let said = |axis: &str, value: &str| {
-        let axis = Axes::embedded().iter().find(|known| known.name == axis);
-        axis.and_then(|axis| axis.values.get(value)).cloned().unwrap_or_default()
-    };
-    let upstream = Behaviours::embedded()
-        .find(&matrix_case.upstream)
-        .map_or("", |behaviour| behaviour.description.as_str());
-    for (axis, value, says) in [
-        (
-            "credentials",
-            matrix_case.credentials.as_str(),
-            said("credentials", matrix_case.credentials.as_str()),
-        ),
-        (
-            "server",
-            matrix_case.server.as_str(),
-            said("server", matrix_case.server.as_str()),
-        ),
-        ("upstream", &matrix_case.upstream, upstream.to_owned()),
-        (
-            "method",
-            matrix_case.method.as_str(),
-            said("method", matrix_case.method.as_str()),
-        ),
-        ("route", &matrix_case.route, format!("driven on `{}`", server_of(matrix_case))),
-        (
-            "strategy",
-            matrix_case.strategy.as_str(),
-            said("strategy", matrix_case.strategy.as_str()),
-        ),
-        (
-            "profile",
-            matrix_case.profile.as_str(),
-            said("profile", matrix_case.profile.as_str()),
-        ),
-        (
-            "protocol-version",
-            matrix_case.protocol_version.as_str(),
-            said("protocol-version", matrix_case.protocol_version.as_str()),
-        ),
-    ] {
-        let _ = writeln!(text, "  {axis:<12} {value:<24} {says}");
+    for axis in AXES {
+        let value = matrix_case.value(axis);
+        let description = describe_value(matrix_case, axis, value);
+        let _ = writeln!(text, "  {axis:<16} {value:<24} {description}");
     }
     for rule in RuleBook::embedded().of(matrix_case) {
-        let _ =
-            writeln!(text, "\n  rule `{}` for {}", rule.id, rule.expectation.requires.join(", "));
-        of_expectation(&mut text, &rule.expectation);
+        let requirements = rule.expectation.requires.join(", ");
+        let _ = writeln!(text, "\n  rule `{}` for {requirements}", rule.id);
+        text += &expectation_lines(&rule.expectation);
     }
     text
+}
+
+fn describe_value(matrix_case: &MatrixCase, axis: &str, value: &str) -> String {
+    match axis {
+        "upstream" => Behaviours::embedded()
+            .find(value)
+            .map_or_else(String::new, |behaviour| behaviour.description.clone()),
+        "route" => format!("the server is `{}`", server_of(matrix_case)),
+        _ => Axes::embedded()
+            .iter()
+            .find(|known| known.name == axis)
+            .and_then(|known| known.values.get(value).cloned())
+            .unwrap_or_default(),
+    }
 }

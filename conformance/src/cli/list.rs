@@ -1,92 +1,86 @@
-//! `list`: one line for each thing that there is.
+//! `list`: what the suite contains, one entry on each line.
 
 use std::fmt::Write as _;
 
-use super::{Exit, What, print};
+use super::{Exit, arguments::ListSubject, print};
 use crate::{
     cases::{
         axis::Start,
-        behaviour::Behaviours,
+        behaviour::{Behaviour, Behaviours},
         matrix::{Axes, matrix_cases},
         rule::RuleBook,
         scenario::Scenario,
     },
     catalogue::{Catalogue, Requirement, Status, release},
-    implementations,
-    implementations::{DEFAULT, Implementation, builtin},
+    implementations::{self, DEFAULT, Implementation, builtin},
     judge::disclosure::table::Table,
     model_gateway,
 };
 
-/// Lists.
-pub(super) fn list(what: What) -> Exit {
-    print(&match what {
-        What::Requirements => Catalogue::embedded().iter().map(requirement).collect(),
-        What::MatrixCases => all_cells(),
-        What::Scenarios => Scenario::embedded()
-            .iter()
-            .map(|scenario| format!("{:<44} {}\n", scenario.id, scenario.description))
-            .collect(),
-        What::Behaviours => {
-            let line = |behaviour: &crate::cases::behaviour::Behaviour| {
-                format!(
-                    "{:<24} {:<13} {}\n",
-                    behaviour.name,
-                    behaviour.class.as_str(),
-                    behaviour.description
-                )
-            };
-            Behaviours::embedded().all().map(line).collect()
-        }
-        What::Implementations => implementations(),
-        What::Taint => Table::embedded().rendered(),
-        What::Release => release::text(),
+/// Prints the list.
+pub(super) fn list(subject: ListSubject) -> Exit {
+    print(&match subject {
+        ListSubject::Requirements => Catalogue::embedded().iter().map(requirement).collect(),
+        ListSubject::MatrixCases => all_matrix_cases(),
+        ListSubject::Scenarios => Scenario::embedded().iter().map(scenario).collect(),
+        ListSubject::Behaviours => Behaviours::embedded().all().map(behaviour).collect(),
+        ListSubject::Implementations => all_implementations(),
+        ListSubject::Disclosure => Table::embedded().rendered(),
+        ListSubject::Release => release::text(),
     });
     Exit::Expected
 }
 
 fn requirement(requirement: &Requirement) -> String {
+    let Requirement { id, level, statement, .. } = requirement;
+    let strength = if requirement.core() { "core" } else { "recommended" };
     let judged = match requirement.status() {
-        Status::Covered => {
-            let rules = RuleBook::embedded().citing(&requirement.id).count();
-            let scenarios = Scenario::embedded()
-                .iter()
-                .filter(|scenario| scenario.requirements().any(|id| id == requirement.id))
-                .count();
-            let count = |n: usize, word: &str| match n {
-                0 => None,
-                1 => Some(format!("1 {word}")),
-                n => Some(format!("{n} {word}s")),
-            };
-            let by: Vec<String> = [count(rules, "rule"), count(scenarios, "scenario")]
-                .into_iter()
-                .flatten()
-                .collect();
-            format!(
-                "judged by {}",
-                if by.is_empty() { "nothing".to_owned() } else { by.join(" and ") }
-            )
-        }
+        Status::Covered => judged_by(id),
         Status::NotYet(reason) => format!("not judged yet: {reason}"),
         Status::Excluded(reason) => format!("cannot be judged: {reason}"),
     };
-    let kind = if requirement.core() { "core" } else { "recommended" };
-    format!(
-        "{:<7}  {:<10}  {kind:<11}  {}\n         {judged}\n",
-        requirement.id, requirement.level, requirement.statement
-    )
+    format!("{id:<7}  {level:<10}  {strength:<11}  {statement}\n         {judged}\n")
 }
 
-fn all_cells() -> String {
+/// The numbers of rules and scenarios that judge a requirement.
+fn judged_by(id: &str) -> String {
+    let rules = RuleBook::embedded().citing(id).count();
+    let scenarios = Scenario::embedded()
+        .iter()
+        .filter(|scenario| scenario.requirements().any(|judged| judged == id))
+        .count();
+    let counts: Vec<String> = [(rules, "rule"), (scenarios, "scenario")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| match count {
+            1 => format!("1 {noun}"),
+            count => format!("{count} {noun}s"),
+        })
+        .collect();
+    if counts.is_empty() {
+        "judged by no rule".to_owned()
+    } else {
+        format!("judged by {}", counts.join(" and "))
+    }
+}
+
+fn scenario(scenario: &Scenario) -> String {
+    format!("{:<44} {}\n", scenario.id, scenario.description)
+}
+
+fn behaviour(behaviour: &Behaviour) -> String {
+    let Behaviour { name, class, description, .. } = behaviour;
+    format!("{name:<24} {:<13} {description}\n", class.as_str())
+}
+
+fn all_matrix_cases() -> String {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    // The reference implementation is built in, so it is there.
     let starts: Vec<Start> = Implementation::resolve(DEFAULT, None)
-        .map(|target| target.starts().collect())
+        .map(|reference| reference.starts().collect())
         .unwrap_or_default();
-    let (matrix_cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes);
-    let mut text: String =
-        matrix_cases.iter().map(|matrix_case| format!("{matrix_case}\n")).collect();
-    let _ = writeln!(text, "\n{} matrix cases; left out:", matrix_cases.len());
+    let (cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes);
+    let mut text: String = cases.iter().map(|case| format!("{case}\n")).collect();
+    let _ = writeln!(text, "\n{} matrix cases; excluded:", cases.len());
     for excluded in excluded {
         let _ = writeln!(
             text,
@@ -97,15 +91,16 @@ fn all_cells() -> String {
     text
 }
 
-fn implementations() -> String {
+fn all_implementations() -> String {
     let mut text = String::from(
-        "builtin:reference        this project's own gateway, in process\nbuiltin:model            a second gateway, small and built differently\n",
+        "builtin:reference        the reference gateway of this project\n\
+         builtin:model            the model gateway, by which the suite tests itself\n",
     );
     for name in implementations::names() {
-        let _ = writeln!(text, "{name:<24} implementations/{name}");
+        let _ = writeln!(text, "{name:<24} conformance/implementations/{name}");
     }
-    for fault in model_gateway::all() {
-        let _ = writeln!(text, "builtin:defect/{:<34} {}", fault.name(), fault.description);
+    for defect in model_gateway::all() {
+        let _ = writeln!(text, "builtin:defect/{:<34} {}", defect.name(), defect.description);
     }
     for variant in model_gateway::variants() {
         let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name(), variant.description);

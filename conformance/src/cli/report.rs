@@ -1,4 +1,5 @@
-//! `report`, and the reports that `run` writes: from a run to text, to files, and to an exit code.
+//! `report`, and what other commands need for reports: reading runs and baselines, writing files,
+//! and the exit code of a run.
 
 use std::{
     fs::File,
@@ -8,8 +9,9 @@ use std::{
 };
 
 use clap::{Args, ValueEnum as _};
+use console::Term;
 
-use super::{Exit, colour, complain, print};
+use super::{Exit, colour, print, report_error};
 use crate::{
     implementations::Implementation,
     judge::{
@@ -18,7 +20,7 @@ use crate::{
         run_file::{ReadError, Run},
         summary::failures_of,
     },
-    report::Format,
+    report::{Format, TerminalOptions, Verbosity, terminal},
 };
 
 const EXAMPLES: &str = "\
@@ -28,37 +30,40 @@ Examples:
   preflight-conformance report run.jsonl --format markdown >> \"$GITHUB_STEP_SUMMARY\"
   preflight-conformance report run.jsonl --format canonical | sha256sum
 
-The exit code is that of the run: 0 all as expected, 1 an unexpected failure, 5 a stale baseline.";
+The exit codes are those of `run`: 0 as expected, 1 unexpected failure, 5 stale baseline.";
 
-/// What `report` is told.
+/// The arguments of `report`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ReportArgs {
-    /// A file that `run --output` wrote.
+    /// A run file that `run --output` wrote
     file: PathBuf,
-    /// In which form.
+    /// The format of the report
     #[arg(long, value_enum, default_value = "terminal")]
     format: Format,
-    /// Write it to this file instead of standard output.
+    /// Write the report to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     baseline: BaselineArgs,
+    /// List every judged requirement in a terminal report, also those that pass
+    #[arg(long, short)]
+    verbose: bool,
 }
 
-/// What a run is held against.
+/// The baseline that a run is compared with.
 #[derive(Debug, Args)]
 pub(super) struct BaselineArgs {
-    /// Ignore the implementation's baseline: every failure is unexpected.
+    /// Ignore the implementation's baseline, so that every failure is unexpected
     #[arg(long)]
-    pub(super) no_baseline: bool,
-    /// Hold it against this baseline instead of the implementation's own.
+    no_baseline: bool,
+    /// Compare with this baseline instead of the implementation's own
     #[arg(long, value_name = "FILE", conflicts_with = "no_baseline")]
-    pub(super) baseline: Option<PathBuf>,
+    baseline: Option<PathBuf>,
 }
 
 impl BaselineArgs {
-    /// The baseline that is meant, if it is not the implementation's own.
+    /// The baseline that the arguments name, or else the implementation's own.
     pub(super) fn or_else(
         &self,
         own: impl FnOnce() -> Result<Baseline, String>,
@@ -71,21 +76,21 @@ impl BaselineArgs {
     }
 }
 
-/// Reads a baseline, and says which file it was where that fails.
+/// Reads a baseline. An error names the file.
 pub(super) fn read_baseline(path: &Path) -> Result<Baseline, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Baseline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// A report and the file that it is written to: `html=report.html`.
+/// A report that is written to a file: `html=report.html`.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct RequestedReport {
     format: Format,
     file: PathBuf,
 }
 
-impl FromStr for Wanted {
+impl FromStr for RequestedReport {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -93,74 +98,116 @@ impl FromStr for Wanted {
             return Err("expected FORMAT=FILE, for example  html=report.html".to_owned());
         };
         let format = Format::from_str(format, false).map_err(|_| {
-            let known: Vec<String> = Format::value_variants()
+            let names: Vec<String> = Format::value_variants()
                 .iter()
                 .filter_map(|known| Some(known.to_possible_value()?.get_name().to_owned()))
                 .collect();
-            format!("unknown format `{format}`, expected one of {}", known.join(", "))
+            format!("unknown format `{format}`, expected one of {}", names.join(", "))
         })?;
         Ok(Self { format, file: file.into() })
     }
 }
 
-/// Reads a whole run file, and says which one it was where that fails.
-pub(super) fn read(path: &Path) -> Result<Run, String> {
-    let read = File::open(path)
+/// Reads a run file. An error names the file.
+pub(super) fn read_run(path: &Path) -> Result<Run, String> {
+    let run = File::open(path)
         .map_err(ReadError::Io)
         .and_then(|file| Run::read(BufReader::new(file)));
-    read.map_err(|error| format!("{}: {error}", path.display()))
+    run.map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The baseline of the implementation that a run is about. A run of something that this build does not know is held against nothing.
-pub(super) fn own_baseline(run: &Run) -> Result<Baseline, String> {
+/// The baseline of the implementation that a run is about; empty if this build cannot find the
+/// implementation.
+pub(super) fn baseline_of_implementation(run: &Run) -> Result<Baseline, String> {
     match Implementation::resolve(&run.header.implementation, None) {
-        Ok(target) => Baseline::of(&target).map_err(|error| error.to_string()),
+        Ok(implementation) => Baseline::of(&implementation).map_err(|error| error.to_string()),
         Err(_) => Ok(Baseline::default()),
     }
 }
 
-/// Reports on a run file again.
+/// The verbosity that `--verbose` selects.
+pub(super) const fn verbosity(verbose: bool) -> Verbosity {
+    if verbose { Verbosity::AllRequirements } else { Verbosity::Problems }
+}
+
+/// Reports on a run file.
 pub(super) fn report(arguments: &ReportArgs) -> Exit {
-    let run = match read(&arguments.file) {
+    let run = match read_run(&arguments.file) {
         Ok(run) => run,
-        Err(error) => return complain(Exit::Usage, &error),
+        Err(error) => return report_error(Exit::Usage, &error),
     };
-    let baseline = match arguments.baseline.or_else(|| own_baseline(&run)) {
+    let baseline = match arguments.baseline.or_else(|| baseline_of_implementation(&run)) {
         Ok(baseline) => baseline,
-        Err(error) => return complain(Exit::Usage, &error),
+        Err(error) => return report_error(Exit::Usage, &error),
     };
-    match &arguments.output {
-        Some(file) => {
-            write(&run, &baseline, &[Wanted { format: arguments.format, file: file.clone() }])
-        }
-        None => tell(&run, &baseline, arguments.format),
+    let assessment = assess(&run, &baseline);
+    let verbosity = verbosity(arguments.verbose);
+    let format = arguments.format;
+    let Some(file) = &arguments.output else {
+        print(&printed_report(&run, &assessment, format, verbosity));
+        return exit_of_run(&run, &assessment);
+    };
+    let text = rendered(&run, &assessment, format, TerminalOptions { verbosity, width: None });
+    match std::fs::write(file, text) {
+        Ok(()) => exit_of_run(&run, &assessment),
+        Err(error) => report_error(Exit::Usage, &format!("{}: {error}", file.display())),
     }
 }
 
-/// Prints a report and says what the run comes to.
-pub(super) fn tell(run: &Run, baseline: &Baseline, format: Format) -> Exit {
+/// Prints the terminal report, writes the requested ones, and returns the exit code of the run.
+pub(super) fn print_and_write_reports(
+    run: &Run,
+    baseline: &Baseline,
+    requested: &[RequestedReport],
+    verbosity: Verbosity,
+) -> Exit {
     let assessment = assess(run, baseline);
-    let text = format.render(run, &assessment);
-    print(&if format == Format::Terminal {
-        colour::verdicts(&text)
+    print(&printed_report(run, &assessment, Format::Terminal, verbosity));
+    for RequestedReport { format, file } in requested {
+        let text = rendered(run, &assessment, *format, TerminalOptions { verbosity, width: None });
+        if let Err(error) = std::fs::write(file, text) {
+            return report_error(Exit::Usage, &format!("{}: {error}", file.display()));
+        }
+    }
+    exit_of_run(run, &assessment)
+}
+
+fn rendered(
+    run: &Run,
+    assessment: &Assessment<'_>,
+    format: Format,
+    options: TerminalOptions,
+) -> String {
+    match format {
+        Format::Terminal => terminal(run, assessment, options),
+        format => format.render(run, assessment),
+    }
+}
+
+/// The report for standard output: a terminal report has colours and fits the terminal, if standard
+/// output is one.
+fn printed_report(
+    run: &Run,
+    assessment: &Assessment<'_>,
+    format: Format,
+    verbosity: Verbosity,
+) -> String {
+    let options = TerminalOptions { verbosity, width: terminal_width() };
+    let text = rendered(run, assessment, format, options);
+    if format == Format::Terminal {
+        colour::coloured(&text)
     } else {
         text
-    });
-    exit_after(run, &assessment)
-}
-
-/// Writes reports and says what the run comes to.
-pub(super) fn write(run: &Run, baseline: &Baseline, wanted: &[Wanted]) -> Exit {
-    let assessment = assess(run, baseline);
-    for Wanted { format, file } in wanted {
-        if let Err(error) = std::fs::write(file, format.render(run, &assessment)) {
-            return complain(Exit::Usage, &format!("{}: {error}", file.display()));
-        }
     }
-    exit_after(run, &assessment)
 }
 
-/// Holds a run against a baseline. A part of a run cannot show that a baseline is stale.
+/// The number of columns; `None` if standard output is not a terminal.
+fn terminal_width() -> Option<usize> {
+    let (_, columns) = Term::stdout().size_checked()?;
+    Some(usize::from(columns))
+}
+
+/// Compares a run with a baseline. A partial run does not show that an entry is stale.
 fn assess<'a>(run: &'a Run, baseline: &'a Baseline) -> Assessment<'a> {
     let mut assessment = baseline.assess(run, failures_of(run));
     if !run.header.filters.is_empty() || run.interrupted {
@@ -169,15 +216,15 @@ fn assess<'a>(run: &'a Run, baseline: &'a Baseline) -> Assessment<'a> {
     assessment
 }
 
-fn exit_after(run: &Run, assessment: &Assessment<'_>) -> Exit {
+fn exit_of_run(run: &Run, assessment: &Assessment<'_>) -> Exit {
     if run.interrupted {
         Exit::Interrupted
     } else if run.findings().any(|(_, finding)| finding.verdict == Verdict::Error) {
-        Exit::Harness
+        Exit::SuiteFailure
     } else if !assessment.unexpected.is_empty() || !run.damages.is_empty() {
         Exit::Unexpected
     } else if !assessment.stale.is_empty() {
-        Exit::Stale
+        Exit::StaleBaseline
     } else {
         Exit::Expected
     }

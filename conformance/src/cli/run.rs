@@ -1,233 +1,204 @@
-//! `run`: choose, drive, report, and turn what came of it into an exit code.
+//! `run`: selects cases, runs them against an implementation, and reports.
 
 use std::{
+    error::Error,
     fs::File,
-    io::{self, IsTerminal as _, stderr},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::{
-    Exit, RunArgs, complain, interruption, print,
-    report::{tell, write},
+    Exit,
+    arguments::RunArgs,
+    interruption, print,
+    progress::ProgressDisplay,
+    report::{print_and_write_reports, verbosity},
+    report_error,
 };
 use crate::{
     cases::selection::Selection,
     implementations::{Implementation, RunningImplementation, cache_folder},
-    judge::{baseline::Baseline, run_file::Header, summary},
-    report::Format,
+    judge::{
+        Finding,
+        baseline::Baseline,
+        run_file::{Header, Run},
+        summary,
+    },
     runner::{Options, Part, Progress, Recorder, RunError, Runner, plan},
     upstreams::MockUpstreams,
 };
 
-/// Drives an implementation and reports.
+/// The number of matrix cases that run at the same time against a built-in gateway, whose cases
+/// mostly wait.
+const JOBS_BUILT_IN: usize = 32;
+/// The same for a gateway in its own process. More could overload it, and it would fail for that.
+const JOBS_PROCESS: usize = 8;
+
+/// Runs the suite against an implementation.
 pub(super) async fn run(arguments: RunArgs) -> Exit {
-    let prepared = match Prepared::from(&arguments) {
+    let prepared = match PreparedRun::new(&arguments) {
         Ok(prepared) => prepared,
-        Err(error) => return complain(Exit::Usage, &error),
+        Err(error) => return report_error(Exit::Usage, &error),
     };
-    if prepared
-        .parts
-        .iter()
-        .all(|part| part.matrix_cases.is_empty() && part.scenarios.is_empty())
-    {
-        return complain(
-            Exit::Nothing,
-            &"nothing was selected: `preflight-conformance list` shows the ids of requirements, `list matrix cases` those of matrix cases",
+    if prepared.parts.iter().all(is_empty) {
+        return report_error(
+            Exit::NothingSelected,
+            &"the filters select nothing\n\
+              expected ids that `preflight-conformance list` or `list matrix-cases` shows",
         );
     }
     if arguments.dry_run {
-        print(&what_would_run(&prepared));
+        print(&selected_cases(&prepared));
         return Exit::Expected;
     }
-    let interrupted = interruption();
-    let upstreams = match MockUpstreams::start(prepared.header.random_seed).await {
-        Ok(upstreams) => Arc::new(upstreams),
-        Err(error) => {
-            return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
+    match execute(&arguments, &prepared).await {
+        Ok((run, held)) => {
+            let reports = &arguments.reports;
+            let verbosity = verbosity(arguments.verbose);
+            let exit = print_and_write_reports(&run, &prepared.baseline, reports, verbosity);
+            if arguments.hold && !run.interrupted {
+                wait_for_interruption(&held).await;
+            }
+            for running in held {
+                running.stop().await;
+            }
+            exit
         }
-    };
-    let file = match arguments.output.as_deref().map(File::create).transpose() {
-        Ok(file) => file,
-        Err(error) => {
-            return complain(Exit::Usage, &format!("the run file could not be created: {error}"));
-        }
-    };
-    let mut recorder = match Recorder::start(prepared.header.clone(), file) {
-        Ok(recorder) => recorder,
-        Err(error) => return complain(Exit::Harness, &unwritten(&arguments, &error)),
-    };
-    let bar = Bar::new();
-    let say = |progress: Progress<'_>| bar.hear(progress);
-    let ours = prepared.target.ours;
-    let counts = |finding: &crate::judge::Finding| summary::counts(finding, ours);
-    let runner = Runner::new(
-        &prepared.target,
-        upstreams,
-        prepared.header.random_seed,
-        &prepared.options,
-        &say,
-        &counts,
-    );
-    // Dropping the run takes the implementation down with it.
-    let ended = tokio::select! {
-        ended = Box::pin(runner.run(&prepared.parts, &mut recorder)) => Some(ended),
-        () = interrupted => None,
-    };
-    bar.clear();
-    let run = match recorder.finish(ended.is_none()) {
-        Ok(run) => run,
-        Err(error) => return complain(Exit::Harness, &unwritten(&arguments, &error)),
-    };
-    let held = match ended {
-        Some(Ok(held)) => held,
-        Some(Err(error)) => return complain(exit_of(&error), &error),
-        None => Vec::new(),
-    };
-    let told = tell(&run, &prepared.baseline, Format::Terminal);
-    let exit = match write(&run, &prepared.baseline, &arguments.reports) {
-        Exit::Usage => Exit::Usage,
-        _ => told,
-    };
-    if arguments.hold && !run.interrupted {
-        let at: Vec<&str> = held.iter().map(RunningImplementation::base_url).collect();
-        let interrupted = interruption();
-        eprintln!("held at {} until Ctrl-C", at.join(" and "));
-        interrupted.await;
+        Err((exit, error)) => report_error(exit, &error),
     }
-    for running in held {
-        running.stop().await;
-    }
-    exit
 }
 
-/// A full disk, most likely: a file that could not be created is an error of usage.
-fn unwritten(arguments: &RunArgs, error: &io::Error) -> String {
-    let place = arguments
-        .output
-        .as_deref()
-        .unwrap_or_else(|| Path::new("the run file"))
-        .display();
+/// Runs the selected cases. Returns the run and the implementations that still run.
+async fn execute(
+    arguments: &RunArgs,
+    prepared: &PreparedRun,
+) -> Result<(Run, Vec<RunningImplementation>), (Exit, Box<dyn Error>)> {
+    let PreparedRun { implementation, parts, options, header, .. } = prepared;
+    let interrupted = interruption();
+    let upstreams = MockUpstreams::start(header.random_seed).await.map_err(|error| {
+        (Exit::SuiteFailure, format!("the mock upstreams did not start: {error}").into())
+    })?;
+    let file = arguments.output.as_deref().map(File::create).transpose().map_err(|error| {
+        (Exit::Usage, format!("the run file could not be created: {error}").into())
+    })?;
+    let write_error =
+        |error: io::Error| (Exit::SuiteFailure, write_error_text(arguments, &error).into());
+    let mut recorder = Recorder::start(header.clone(), file).map_err(write_error)?;
+    let display = ProgressDisplay::new();
+    let update = |progress: Progress<'_>| display.update(progress);
+    let counts = |finding: &Finding| summary::counts(finding, implementation.ours);
+    let runner = Runner::new(
+        implementation,
+        Arc::new(upstreams),
+        header.random_seed,
+        options,
+        &update,
+        &counts,
+    );
+    // An interruption drops the run, which stops the implementation.
+    let ended = tokio::select! {
+        ended = Box::pin(runner.run(parts, &mut recorder)) => Some(ended),
+        () = interrupted => None,
+    };
+    display.clear();
+    let run = recorder.finish(ended.is_none()).map_err(write_error)?;
+    let held = match ended {
+        Some(Ok(held)) => held,
+        Some(Err(error)) => return Err((exit_of_error(&error), error.into())),
+        None => Vec::new(),
+    };
+    Ok((run, held))
+}
+
+async fn wait_for_interruption(held: &[RunningImplementation]) {
+    let urls: Vec<&str> = held.iter().map(RunningImplementation::base_url).collect();
+    let interrupted = interruption();
+    eprintln!("running at {} until Ctrl-C", urls.join(" and "));
+    interrupted.await;
+}
+
+fn is_empty(part: &Part) -> bool {
+    part.matrix_cases.is_empty() && part.scenarios.is_empty()
+}
+
+/// The error text if the run file cannot be written, most likely because the disk is full.
+fn write_error_text(arguments: &RunArgs, error: &io::Error) -> String {
+    let file = arguments.output.as_deref().unwrap_or_else(|| Path::new("the run file"));
     format!(
-        "{place} could not be written: {error}\nmake room there, or name another place with --output; what it holds so far is no whole run"
+        "{} could not be written: {error}\n\
+         the file is incomplete; free some space, or name another file with --output",
+        file.display()
     )
 }
 
-/// The cases of a run, one on each line, and how many they are.
-fn what_would_run(prepared: &Prepared) -> String {
+/// The ids of the selected cases, one on each line, and their number.
+fn selected_cases(prepared: &PreparedRun) -> String {
     let mut text = String::new();
     let (mut matrix_cases, mut scenarios) = (0, 0);
     for part in &prepared.parts {
         matrix_cases += part.matrix_cases.len();
         scenarios += part.scenarios.len();
-        text.extend(part.matrix_cases.iter().map(|matrix_case| format!("{matrix_case}\n")));
-        text.extend(
-            part.scenarios
-                .iter()
-                .map(|scenario| format!("scenario {} / {}\n", scenario.id, part.start)),
-        );
+        text.extend(part.matrix_cases.iter().map(|case| format!("{case}\n")));
+        let ids = part.scenarios.iter().map(|scenario| &scenario.id);
+        text.extend(ids.map(|id| format!("scenario {id} / {}\n", part.start)));
     }
-    let starts = prepared
-        .parts
-        .iter()
-        .filter(|part| !part.matrix_cases.is_empty() || !part.scenarios.is_empty())
-        .count();
+    let starts = prepared.parts.iter().filter(|part| !is_empty(part)).count();
+    let name = &prepared.implementation.name;
     text + &format!(
-        "\n{matrix_cases} matrix cases and {scenarios} scenarios over {starts} starts of {}\n",
-        prepared.target.name
+        "\n{matrix_cases} matrix cases and {scenarios} scenarios in {starts} starts of {name}\n"
     )
 }
 
-/// What a run that could not go on comes to.
-pub(super) fn exit_of(error: &RunError) -> Exit {
+/// The exit code of a run that could not be completed.
+pub(super) fn exit_of_error(error: &RunError) -> Exit {
     match error {
         RunError::Implementation(error) if error.is_start() => Exit::NotStarted,
         RunError::Implementation(_) | RunError::Client(_) => Exit::Usage,
-        RunError::File(_) => Exit::Harness,
+        RunError::File(_) => Exit::SuiteFailure,
     }
 }
 
-/// Everything that is known before anything is started.
-struct Prepared {
-    target: Implementation,
+/// The folder for installed implementations; a folder in the working directory if the environment
+/// names no other.
+pub(super) fn cache() -> PathBuf {
+    cache_folder(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| PathBuf::from(".preflight-conformance"))
+}
+
+/// A run that is decided but not started.
+struct PreparedRun {
+    implementation: Implementation,
     baseline: Baseline,
     parts: Vec<Part>,
     options: Options,
     header: Header,
 }
 
-impl Prepared {
-    fn from(arguments: &RunArgs) -> Result<Self, Box<dyn std::error::Error>> {
-        let mut target =
+impl PreparedRun {
+    fn new(arguments: &RunArgs) -> Result<Self, Box<dyn Error>> {
+        let mut implementation =
             Implementation::resolve(&arguments.implementation, arguments.like.as_deref())?;
         if let Some(strategy) = arguments.strategy {
-            target = target.with_strategy(strategy)?;
+            implementation = implementation.with_strategy(strategy)?;
         }
         if let Some(profile) = arguments.profile {
-            target = target.with_profile(profile)?;
+            implementation = implementation.with_profile(profile)?;
         }
         let selection = Selection::parse(&arguments.only, &arguments.axes, &arguments.levels)?;
         let baseline = arguments
             .baseline
-            .or_else(|| Baseline::of(&target).map_err(|error| error.to_string()))?;
-        let parts = plan(&target, &selection);
-        let cache = cache_folder(|name| std::env::var(name).ok())
-            .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
+            .or_else(|| Baseline::of(&implementation).map_err(|error| error.to_string()))?;
+        let parts = plan(&implementation, &selection);
+        let default_jobs = if implementation.ours { JOBS_BUILT_IN } else { JOBS_PROCESS };
+        let random_seed = arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
+        let header = Header::new(&implementation, random_seed, selection.in_words());
         let options = Options {
-            jobs: arguments.jobs.map_or(if target.ours { 32 } else { 8 }, usize::from),
+            jobs: arguments.jobs.map_or(default_jobs, usize::from),
             fail_fast: arguments.fail_fast,
-            cache,
-            selection: selection.clone(),
+            cache: cache(),
+            selection,
         };
-        let header = Header::new(
-            &target,
-            arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
-            selection.in_words(),
-        );
-        Ok(Self { target, baseline, parts, options, header })
-    }
-}
-
-/// Progress: a bar on a terminal, sentences alone elsewhere.
-struct Bar(Option<ProgressBar>);
-
-impl Bar {
-    fn new() -> Self {
-        if !stderr().is_terminal() {
-            return Self(None);
-        }
-        let style =
-            ProgressStyle::with_template("{prefix:>22} {bar:40} {pos}/{len} {elapsed} {msg}");
-        Self(Some(
-            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
-        ))
-    }
-
-    fn hear(&self, progress: Progress<'_>) {
-        match (&self.0, progress) {
-            (Some(bar), Progress::Message(text)) => bar.println(text),
-            (None, Progress::Message(text)) => eprintln!("{text}"),
-            (Some(bar), Progress::PartBegins(start, ahead)) => {
-                bar.set_length(u64::try_from(ahead).unwrap_or(u64::MAX));
-                bar.set_position(0);
-                bar.set_prefix(start.to_string());
-            }
-            (None, Progress::PartBegins(start, ahead)) => {
-                eprintln!(
-                    "strategy {}, profile {}: {ahead} matrix cases and scenarios",
-                    start.strategy, start.profile
-                );
-            }
-            (Some(bar), Progress::CaseJudged) => bar.inc(1),
-            (None, Progress::CaseJudged) => {}
-        }
-    }
-
-    fn clear(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+        Ok(Self { implementation, baseline, parts, options, header })
     }
 }

@@ -1,6 +1,7 @@
-//! `schema`: the published formats as JSON Schemas (draft 2020-12): descriptions of implementations, baselines, and the lines of run files.
+//! `schema`: the JSON Schemas (draft 2020-12) of the published formats.
 //!
-//! What is a closed list in the code is filled in from there, so that a schema cannot fall behind. The tests hold real files to them.
+//! Enumerations, such as the features, are filled in from the code, so that a schema cannot differ
+//! from it. The tests validate real files.
 
 use serde_json::{Value, json};
 
@@ -11,19 +12,19 @@ use crate::{
     judge::Verdict,
 };
 
-/// A format that others read or write.
+/// A format with a published schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Published {
-    /// `implementation.toml`.
+    /// The file `implementation.toml`, which describes a gateway
     Implementation,
-    /// `baseline.toml`.
+    /// The file `baseline.toml`, which lists expected failures
     Baseline,
-    /// One line of a run file.
+    /// One line of a run file
     RunFile,
 }
 
 impl Published {
-    /// Its schema.
+    /// The schema of this format.
     #[must_use]
     pub fn schema(self) -> Value {
         let text = match self {
@@ -32,10 +33,10 @@ impl Published {
             Self::RunFile => include_str!("../../schemas/run-file.schema.json"),
         };
         let mut schema: Value = serde_json::from_str(text)
-            .expect("the schemas are JSON, as a test of this module shows");
-        if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
-            for (name, definition) in closed() {
-                definitions.insert(name.to_owned(), definition);
+            .expect("the schemas are JSON, as a test of this module checks");
+        if let Some(target) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
+            for (name, definition) in definitions() {
+                target.insert(name.to_owned(), definition);
             }
         }
         schema
@@ -48,18 +49,18 @@ pub(super) fn schema(published: Published) -> Exit {
     Exit::Expected
 }
 
-/// The lists that the code closes.
-fn closed() -> [(&'static str, Value); 6] {
-    let words = |all: Vec<String>| json!({ "enum": all });
+/// The definitions that are made from the code.
+fn definitions() -> [(&'static str, Value); 6] {
+    let enumeration = |names: Vec<String>| json!({ "enum": names });
     let axes: serde_json::Map<String, Value> = AXES
         .iter()
         .map(|axis| ((*axis).to_owned(), json!({ "type": "string" })))
         .collect();
     [
-        ("feature", words(Feature::ALL.iter().map(ToString::to_string).collect())),
-        ("strategy", words(Strategy::ALL.iter().map(ToString::to_string).collect())),
-        ("profile", words(Profile::ALL.iter().map(ToString::to_string).collect())),
-        ("verdict", words(Verdict::ALL.iter().map(ToString::to_string).collect())),
+        ("feature", enumeration(Feature::ALL.iter().map(ToString::to_string).collect())),
+        ("strategy", enumeration(Strategy::ALL.iter().map(ToString::to_string).collect())),
+        ("profile", enumeration(Profile::ALL.iter().map(ToString::to_string).collect())),
+        ("verdict", enumeration(Verdict::ALL.iter().map(ToString::to_string).collect())),
         ("requirement", json!({ "type": "string", "pattern": "^[A-Z]+-[0-9]{2}$" })),
         (
             "axes",
@@ -76,18 +77,18 @@ mod tests {
     use crate::{implementations::Description, judge::baseline::Baseline};
 
     fn validator(published: Published) -> jsonschema::Validator {
-        jsonschema::validator_for(&published.schema()).expect("it is a schema")
+        jsonschema::validator_for(&published.schema()).expect("the schema is valid")
     }
 
-    fn complaints(published: Published, toml: &str) -> Vec<String> {
-        let document: Value = toml::from_str(toml).expect("it is TOML");
+    fn violations(published: Published, toml: &str) -> Vec<String> {
+        let document: Value = toml::from_str(toml).expect("the document is TOML");
         validator(published)
             .iter_errors(&document)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect()
     }
 
-    /// The description in the documentation, which shows every section once.
+    /// The description in the documentation, which contains every section.
     fn documented() -> &'static str {
         let text = include_str!("../../implementations/README.md");
         text.split("```toml\n")
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_schema_is_one() {
+    fn every_schema_is_valid() {
         for published in Published::value_variants() {
             assert!(jsonschema::meta::is_valid(&published.schema()), "{published:?}");
             validator(*published);
@@ -105,35 +106,34 @@ mod tests {
     }
 
     #[test]
-    fn real_descriptions_fit() {
+    fn real_descriptions_match_the_schema() {
         for text in
             [documented(), include_str!("../../implementations/litellm/implementation.toml")]
         {
-            Description::parse("a", text).expect("the parser takes it");
-            assert_eq!(complaints(Published::Implementation, text), Vec::<String>::new());
+            Description::parse("a", text).expect("the parser accepts it");
+            assert_eq!(violations(Published::Implementation, text), Vec::<String>::new());
         }
     }
 
     #[test]
-    fn no_surface_is_forgotten() {
+    fn the_schema_contains_every_surface() {
         let keys = |value: &Value| {
             value
                 .as_object()
-                .expect("it is an object")
+                .expect("the value is an object")
                 .keys()
                 .cloned()
                 .collect::<std::collections::BTreeSet<_>>()
         };
         let parsed = serde_json::to_value(crate::implementations::Surfaces::default())
-            .expect("it is plain data");
+            .expect("surfaces can be serialised");
         let schema = Published::Implementation.schema();
         assert_eq!(keys(&schema["properties"]["surfaces"]["properties"]), keys(&parsed));
     }
 
-    /// What the parser refuses, the schema refuses too.
     #[test]
-    fn a_wrong_description_fits_neither() {
-        for (right, wrong) in [
+    fn parser_and_schema_reject_the_same_descriptions() {
+        for (valid, wrong) in [
             ("name = \"my-gateway\"", "name = \"a b\""),
             ("name = \"my-gateway\"", "name = \"my-gateway\"\ncolour = \"red\""),
             ("routes = [\"/mcp/{server}\"]", "routes = [\"/mcp\"]"),
@@ -143,20 +143,20 @@ mod tests {
             ("[ready]\npath = \"/health\"", "[ready]\npath = \"health\""),
             ("within-s = 60\n", "within-s = \"a minute\"\n"),
         ] {
-            let text = documented().replacen(right, wrong, 1);
-            assert_ne!(text, documented(), "{right}");
-            assert!(Description::parse("a", &text).is_err(), "the parser takes {wrong}");
+            let text = documented().replacen(valid, wrong, 1);
+            assert_ne!(text, documented(), "{valid}");
+            assert!(Description::parse("a", &text).is_err(), "the parser accepts {wrong}");
             assert!(
-                !complaints(Published::Implementation, &text).is_empty(),
-                "the schema takes {wrong}"
+                !violations(Published::Implementation, &text).is_empty(),
+                "the schema accepts {wrong}"
             );
         }
     }
 
     #[test]
-    fn real_baselines_fit_and_wrong_ones_do_not() {
+    fn parser_and_schema_accept_and_reject_the_same_baselines() {
         let real = include_str!("../../implementations/litellm/baseline.toml");
-        assert_eq!(complaints(Published::Baseline, real), Vec::<String>::new());
+        assert_eq!(violations(Published::Baseline, real), Vec::<String>::new());
         for wrong in [
             "[[expected-failure]]\nrequirement = \"STA-01\"\nverdict = \"fail\"\n",
             "[[expected-failure]]\nrequirement = \"STA-01\"\nverdict = \"fail\"\nreason = \" \"\n",
@@ -165,7 +165,7 @@ mod tests {
         ] {
             assert!(
                 Baseline::parse(wrong).is_err()
-                    && !complaints(Published::Baseline, wrong).is_empty(),
+                    && !violations(Published::Baseline, wrong).is_empty(),
                 "{wrong}"
             );
         }

@@ -1,14 +1,14 @@
-//! `self-test`: whether the suite notices what it says that it notices.
+//! `self-test`: runs the suite against gateways with known defects.
 
 use std::{fmt::Write as _, io::IsTerminal as _, io::stderr};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::{Exit, complain, print};
+use super::{Exit, print, progress, report_error};
 use crate::{
     cases::selection::glob,
-    runner::self_test::{GATEWAYS, Outcome, claims, drive_all, kill_matrix},
+    runner::self_test::{Claim, GATEWAYS, Outcome, claims, drive_all, kill_matrix},
 };
 
 const EXAMPLES: &str = "\
@@ -16,18 +16,20 @@ Examples:
   preflight-conformance self-test
   preflight-conformance self-test --only '*leaks*'
 
-Prints the kill matrix, each requirement with the defects that fail it, and ends 0 where every defect fails exactly what defects.toml
-says and neither the gateway without a defect nor any of variants.toml fails anything that binds it; 1 where one does not.";
+Prints each requirement with the defects that fail it. The exit code is 0 if every defect fails exactly the requirements that
+defects.toml lists, and the model gateway without a defect and its permitted variants fail no binding requirement; otherwise 1.";
 
-/// What `self-test` is told.
+const DEFECT: &str = "builtin:defect/";
+
+/// The arguments of `self-test`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SelfTestArgs {
-    /// Drive the gateways whose names match this glob.
+    /// Test only the gateways whose names match this glob
     #[arg(long, value_name = "GLOB", default_value = "*")]
     only: String,
-    /// How many gateways at once.
-    #[arg(long, default_value_t = GATEWAYS, value_parser = at_least_one)]
+    /// The number of gateways that are tested at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = GATEWAYS, value_parser = at_least_one)]
     jobs: usize,
 }
 
@@ -38,30 +40,24 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
-/// Drives the defects and prints what fails what.
+/// Runs the suite against the selected gateways and prints which defects fail each requirement.
 pub(super) fn self_test(arguments: &SelfTestArgs) -> Exit {
-    let wanted = match glob(&arguments.only) {
-        Ok(wanted) => wanted,
-        Err(error) => return complain(Exit::Usage, &error),
+    let glob = match glob(&arguments.only) {
+        Ok(glob) => glob,
+        Err(error) => return report_error(Exit::Usage, &error),
     };
-    let claims: Vec<_> = claims()
+    let claims: Vec<Claim> = claims()
         .into_iter()
-        .filter(|claim| wanted.is_match(&claim.implementation))
+        .filter(|claim| glob.is_match(&claim.implementation))
         .collect();
     if claims.is_empty() {
-        return complain(
-            Exit::Nothing,
-            &"no gateway is called so: `preflight-conformance list implementations` shows their names",
+        return report_error(
+            Exit::NothingSelected,
+            &"no gateway has such a name\n\
+              expected a glob over the names that `preflight-conformance list implementations` shows",
         );
     }
-    let bar = if stderr().is_terminal() {
-        ProgressBar::new(u64::try_from(claims.len()).unwrap_or(u64::MAX))
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress_bar(claims.len());
     let outcomes = drive_all(claims, arguments.jobs, |outcome| {
         bar.inc(1);
         if let Ok(outcome) = outcome {
@@ -71,40 +67,48 @@ pub(super) fn self_test(arguments: &SelfTestArgs) -> Exit {
     bar.finish_and_clear();
     let outcomes: Result<Vec<Outcome>, _> = outcomes.into_iter().collect();
     match outcomes {
-        Ok(outcomes) => tell(&outcomes),
-        Err(error) => complain(Exit::Harness, &error),
+        Ok(outcomes) => print_outcomes(outcomes),
+        Err(error) => report_error(Exit::SuiteFailure, &error),
     }
 }
 
-fn tell(outcomes: &[Outcome]) -> Exit {
-    let name = |outcome: &'_ Outcome| {
-        outcome.claim.implementation.trim_start_matches("builtin:defect/").to_owned()
-    };
-    let is_defect = |outcome: &Outcome| outcome.claim.implementation.starts_with("builtin:defect/");
-    let mut sorted: Vec<(String, &Outcome)> =
-        outcomes.iter().map(|outcome| (name(outcome), outcome)).collect();
-    sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let fails = |id: &str| {
-        let failing = sorted
+fn progress_bar(gateways: usize) -> ProgressBar {
+    if stderr().is_terminal() {
+        let length = u64::try_from(gateways).unwrap_or(u64::MAX);
+        progress::bar(length, "{bar:40} {pos}/{len} {elapsed} {msg}")
+    } else {
+        ProgressBar::hidden()
+    }
+}
+
+fn print_outcomes(mut outcomes: Vec<Outcome>) -> Exit {
+    outcomes.sort_by(|one, other| short_name(one).cmp(short_name(other)));
+    let mut text = kill_matrix(|requirement| {
+        outcomes
             .iter()
-            .filter(|(_, outcome)| is_defect(outcome) && outcome.failed.contains_key(id));
-        failing.map(|(name, _)| name.as_str()).collect()
-    };
-    let mut text = kill_matrix(fails);
-    let differing: Vec<String> = sorted
+            .filter(|outcome| outcome.claim.implementation.starts_with(DEFECT))
+            .filter(|outcome| outcome.failed.contains_key(requirement))
+            .map(short_name)
+            .collect()
+    });
+    let differences: Vec<String> = outcomes
         .iter()
-        .map(|(_, outcome)| outcome.differences())
+        .map(Outcome::differences)
         .filter(|differences| !differences.is_empty())
         .collect();
     let _ = writeln!(
         text,
-        "\ngateways driven: {}, as claimed: {}",
+        "\ngateways tested: {}, as expected: {}",
         outcomes.len(),
-        outcomes.len() - differing.len()
+        outcomes.len() - differences.len()
     );
-    for differences in &differing {
-        let _ = write!(text, "\n{differences}");
+    for difference in &differences {
+        let _ = write!(text, "\n{difference}");
     }
     print(&text);
-    if differing.is_empty() { Exit::Expected } else { Exit::Unexpected }
+    if differences.is_empty() { Exit::Expected } else { Exit::Unexpected }
+}
+
+fn short_name(outcome: &Outcome) -> &str {
+    outcome.claim.implementation.trim_start_matches(DEFECT)
 }

@@ -1,17 +1,21 @@
-//! `smoke`: whether an implementation is described rightly, before anything is judged.
+//! `smoke`: checks the description of an implementation before anything is judged.
 
-use std::{fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use clap::Args;
 
-use super::{Exit, colour, complain, interruption, print, run::exit_of};
+use super::{
+    Exit, colour, interruption, print, report_error,
+    run::{cache, exit_of_error},
+};
 use crate::{
-    cases::selection::Selection,
-    implementations::{self, Implementation, cache_folder},
+    cases::{axis::Start, matrix_case::MatrixCase, selection::Selection},
+    implementations::{self, Implementation},
     runner::{
         Options, Progress, Runner,
         smoke::{calls, diagnose, expectation},
     },
+    trace::Trace,
     upstreams::MockUpstreams,
 };
 
@@ -20,112 +24,136 @@ Examples:
   preflight-conformance smoke ./my-gateway
   preflight-conformance smoke url:http://127.0.0.1:4000 --like ./my-gateway
 
-Ends 0 where every call goes as the description says, 1 where one does not, 3 where the implementation does not start.";
+The exit code is 0 if every request succeeds, 1 if one fails, and 3 if the implementation does not start.";
 
-/// What `smoke` is told.
+/// The arguments of `smoke`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SmokeArgs {
-    /// As for `run`.
+    /// The implementation, as for `run`
     #[arg(default_value = implementations::DEFAULT)]
     implementation: String,
-    /// The implementation whose layout and routes the one behind a url: has.
+    /// For url: take credential layout, routes and features from this implementation
     #[arg(long, value_name = "IMPLEMENTATION")]
     like: Option<String>,
-    /// The random seed from which keys, tokens and canary values are derived.
+    /// The random seed from which keys, tokens and canary values are derived
     #[arg(long, alias = "seed", value_name = "NUMBER", default_value_t = 1)]
     random_seed: u64,
 }
 
-/// Tries the positive controls and says what is wrong with each that fails.
+/// Sends the positive controls and diagnoses each one that fails.
 pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
-    let target = match Implementation::resolve(&arguments.implementation, arguments.like.as_deref())
-    {
-        Ok(target) => target,
-        Err(error) => return complain(Exit::Usage, &error),
+    let like = arguments.like.as_deref();
+    let implementation = match Implementation::resolve(&arguments.implementation, like) {
+        Ok(implementation) => implementation,
+        Err(error) => return report_error(Exit::Usage, &error),
     };
     let interrupted = interruption();
     let upstreams = match MockUpstreams::start(arguments.random_seed).await {
         Ok(upstreams) => Arc::new(upstreams),
         Err(error) => {
-            return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
+            let error = format!("the mock upstreams did not start: {error}");
+            return report_error(Exit::SuiteFailure, &error);
         }
     };
-    let cache = cache_folder(|name| std::env::var(name).ok())
-        .unwrap_or_else(|| PathBuf::from(".preflight-conformance"));
     let options = Options {
         jobs: 1,
         fail_fast: false,
-        cache,
+        cache: cache(),
         selection: Selection::default(),
     };
-    let say = |progress: Progress<'_>| {
+    let print_text = |progress: Progress<'_>| {
         if let Progress::Message(text) = progress {
             eprintln!("{text}");
         }
     };
     let counts = |_: &_| false;
     let runner = Runner::new(
-        &target,
+        &implementation,
         Arc::clone(&upstreams),
         arguments.random_seed,
         &options,
-        &say,
+        &print_text,
         &counts,
     );
     tokio::select! {
-        exit = Box::pin(all(&runner, &target, &upstreams)) => exit,
+        exit = Box::pin(check_all_starts(&runner, &implementation, &upstreams)) => exit,
         () = interrupted => Exit::Interrupted,
     }
 }
 
-async fn all(runner: &Runner<'_>, target: &Implementation, upstreams: &MockUpstreams) -> Exit {
-    let (mut tried, mut failed) = (0, 0);
-    for (nth, start) in target.starts().enumerate() {
-        let (seen, running) = match runner.drive_without_judging(start, &calls(target, start)).await
-        {
-            Ok(seen) => seen,
-            Err(error) => return complain(exit_of(&error), &error),
+/// Checks the implementation with each strategy and profile.
+async fn check_all_starts(
+    runner: &Runner<'_>,
+    implementation: &Implementation,
+    upstreams: &MockUpstreams,
+) -> Exit {
+    let (mut sent, mut failed) = (0, 0);
+    for (index, start) in implementation.starts().enumerate() {
+        let (driven, running) = match runner.drive_without_judging(start, &calls(implementation, start)).await {
+            Ok(driven) => driven,
+            Err(error) => return report_error(exit_of_error(&error), &error),
         };
-        let mut text = String::new();
-        for (matrix_case, trace) in &seen {
-            tried += 1;
-            match diagnose(matrix_case, trace, upstreams.deployment(), &target.credential_layout) {
-                None if nth > 0 => {}
-                None => _ = writeln!(text, "PASS  {}", expectation(matrix_case)),
+        let check = Check::new(&driven, implementation, upstreams, index == 0);
+        sent += driven.len();
+        failed += check.failed;
+        print_check(implementation, start, &check, driven.len());
+        running.stop().await;
+    }
+    if failed == 0 {
+        print(&format!("all {sent} requests succeeded: the description is ready for `run`\n"));
+        Exit::Expected
+    } else {
+        print(&format!(
+            "{failed} of {sent} requests failed: correct the description before you use `run`\n"
+        ));
+        Exit::Unexpected
+    }
+}
+
+fn print_check(implementation: &Implementation, start: Start, check: &Check, sent: usize) {
+    let Implementation { name, version, .. } = implementation;
+    let lines = if check.text.is_empty() {
+        format!("all {sent} requests succeeded\n")
+    } else {
+        colour::coloured(&check.text)
+    };
+    print(&format!("{name} {version}, {start}\n\n{lines}\n"));
+}
+
+/// The check of one start.
+struct Check {
+    /// A line for each request; after the first start only for those that fail.
+    text: String,
+    /// The number of requests that failed.
+    failed: usize,
+}
+
+impl Check {
+    fn new(
+        driven: &[(MatrixCase, Trace)],
+        implementation: &Implementation,
+        upstreams: &MockUpstreams,
+        list_successes: bool,
+    ) -> Self {
+        let mut check = Self { text: String::new(), failed: 0 };
+        let layout = &implementation.credential_layout;
+        for (matrix_case, trace) in driven {
+            let request = expectation(matrix_case);
+            let text = &mut check.text;
+            match diagnose(matrix_case, trace, upstreams.deployment(), layout) {
+                None if list_successes => _ = writeln!(text, "PASS  {request}"),
+                None => {}
                 Some(diagnosis) => {
-                    failed += 1;
+                    check.failed += 1;
                     let _ = writeln!(
                         text,
-                        "FAIL  {}\n      actual {}\n      hint   {}",
-                        expectation(matrix_case),
-                        diagnosis.actual,
-                        diagnosis.hint
+                        "FAIL  {request}\n      actual   {}\n      hint     {}",
+                        diagnosis.actual, diagnosis.hint
                     );
                 }
             }
         }
-        let calls = if text.is_empty() {
-            format!("all {} calls had the same result\n", seen.len())
-        } else {
-            text
-        };
-        print(&format!(
-            "{} {}, {start}\n\n{}\n",
-            target.name,
-            target.version,
-            colour::verdicts(&calls)
-        ));
-        running.stop().await;
+        check
     }
-    print(&if failed == 0 {
-        format!(
-            "all {tried} calls had the expected result; the verdicts of `run` will be meaningful\n"
-        )
-    } else {
-        format!(
-            "{failed} of {tried} calls failed; correct the description before you rely on a verdict\n"
-        )
-    });
-    if failed == 0 { Exit::Expected } else { Exit::Unexpected }
 }

@@ -1,8 +1,8 @@
-//! `upstreams`: the mock upstreams alone, for an implementation that somebody configures by hand.
+//! `upstreams`: runs only the mock upstreams, for an implementation that is configured by hand.
 
 use std::fmt::Write as _;
 
-use super::{Exit, complain, interruption, print};
+use super::{Exit, interruption, print, report_error};
 use crate::{
     cases::{
         axis::ServerKind,
@@ -11,84 +11,93 @@ use crate::{
     upstreams::MockUpstreams,
 };
 
-/// Prints the plan and serves until it is interrupted.
+/// Prints the configuration that an implementation needs and serves until it is interrupted.
 pub(super) async fn upstreams(random_seed: u64, json: bool) -> Exit {
     let interrupted = interruption();
     let upstreams = match MockUpstreams::start(random_seed).await {
         Ok(upstreams) => upstreams,
         Err(error) => {
-            return complain(Exit::Harness, &format!("the mock upstreams did not start: {error}"));
+            let error = format!("the mock upstreams did not start: {error}");
+            return report_error(Exit::SuiteFailure, &error);
         }
     };
     if json {
         match serde_json::to_string_pretty(upstreams.deployment()) {
             Ok(text) => print(&format!("{text}\n")),
-            Err(error) => return complain(Exit::Harness, &error),
+            Err(error) => return report_error(Exit::SuiteFailure, &error),
         }
     } else {
-        print(&in_words(upstreams.deployment()));
+        print(&instructions(upstreams.deployment()));
     }
     interrupted.await;
     Exit::Expected
 }
 
-fn in_words(deployment: &Deployment) -> String {
+fn instructions(deployment: &Deployment) -> String {
     let mut text = String::from("Configure the implementation with these servers:\n\n");
     for server in &deployment.servers {
-        let set_aside = if server.disabled {
-            "; set aside, where that can be said"
-        } else {
-            ""
-        };
-        let space = server
-            .space
-            .as_ref()
-            .map(|space| format!("; of protection space `{space}`"))
-            .unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "  {:<12} {:<34} {}{space}{set_aside}",
-            server.name,
-            server.url,
-            credential(server, deployment)
-        );
+        let _ = writeln!(text, "  {}", server_line(server, deployment));
     }
-    text.push_str("\nand, where it serves several at once, with these toolsets:\n\n");
+    text.push_str("\nIf it has aggregate endpoints, configure these toolsets:\n\n");
     for toolset in &deployment.toolsets {
         let _ = writeln!(text, "  {:<12} {}", toolset.name, toolset.servers.join(", "));
     }
+    let Deployment { full_key, limited_key, admission_bearer, page, .. } = deployment;
+    let restricted = names::RESTRICTED;
     let _ = write!(
         text,
-        "\nand with two gateway keys:\n\n  {}  may use every server\n  {}  may use every server but `{}`; the one that clients present\n\n\
-         A bearer in Authorization that admits like the second key, where an implementation admits by bearers:\n\n  {}\n\n\
-         An origin whose pages may use it, where it answers browsers:  {}\n\n\
-         Then, while this runs:  curl the implementation by hand; a bearer token\n\
-         \n  CANARY.pf1.CASE.BEHAVIOUR\n\n\
-         tells the upstreams what to answer (preflight-conformance list behaviours). Ctrl-C ends it.\n",
-        deployment.full_key,
-        deployment.limited_key,
-        names::RESTRICTED,
-        deployment.admission_bearer,
-        deployment.page
+        "
+Configure two gateway keys:
+
+  {full_key}  may use every server
+  {limited_key}  may use every server except `{restricted}`; clients send this key
+
+If it admits clients by a bearer token in Authorization, this one has the rights of the second key:
+
+  {admission_bearer}
+
+If it answers browsers, this origin is allowed:  {page}
+
+While this command runs, send requests to the implementation. The bearer token
+
+  CANARY.pf1.CASE.BEHAVIOUR
+
+tells the mock upstreams how to answer (`preflight-conformance list behaviours`). Press Ctrl-C to stop.
+"
     );
     text
 }
 
+fn server_line(server: &ConfiguredServer, deployment: &Deployment) -> String {
+    let ConfiguredServer { name, url, .. } = server;
+    let mut line = format!("{name:<12} {url:<34} {}", credential(server, deployment));
+    if let Some(space) = &server.space {
+        let _ = write!(line, "; in the protection space `{space}`");
+    }
+    if server.disabled {
+        line.push_str("; disabled, if the implementation can disable a server");
+    }
+    line
+}
+
+/// The credential that the implementation must send to a server.
 fn credential(server: &ConfiguredServer, deployment: &Deployment) -> String {
     match server.kind {
         ServerKind::Forwarding | ServerKind::NotPermitted => {
-            "gets the caller's Authorization".to_owned()
+            "receives the caller's Authorization".to_owned()
         }
-        ServerKind::Static => format!("gets `Authorization: Bearer {}`", deployment.static_token),
+        ServerKind::Static => {
+            format!("receives `Authorization: Bearer {}`", deployment.static_token)
+        }
         ServerKind::ClientCredentials => {
-            let (token_url, Deployment { client_id, client_secret, .. }) =
-                (server.token_url.as_deref().unwrap_or_default(), deployment);
+            let token_url = server.token_url.as_deref().unwrap_or_default();
+            let Deployment { client_id, client_secret, .. } = deployment;
             format!(
-                "gets a token minted at {token_url} for client `{client_id}` with secret `{client_secret}`"
+                "receives a token from {token_url} (client `{client_id}`, secret `{client_secret}`)"
             )
         }
         ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => {
-            "gets no credential".to_owned()
+            "receives no credential".to_owned()
         }
     }
 }

@@ -91,15 +91,19 @@ pub(super) fn totals(run: &Run, rows: &[RequirementRow<'_>]) -> String {
     }
     let judged = rows.iter().filter(|row| row.is_judged()).count();
     let unjudged = rows.len() - judged;
-    let judged = format!(
-        "{judged} requirements, in {} matrix cases and {} scenarios",
-        run.matrix_cases.len(),
-        run.scenarios.len()
+    let cases = (run.matrix_cases.len(), run.scenarios.len());
+    let noun = if judged == 1 { "requirement" } else { "requirements" };
+    line(
+        "judged",
+        &format!("{judged} {noun}, in {} matrix cases and {} scenarios", cases.0, cases.1),
     );
-    line("judged", &judged);
     if unjudged > 0 {
-        let reasons = "`preflight-conformance list` gives the reasons";
-        line("not judged", &format!("{unjudged} requirements; {reasons}"));
+        let reason = if run.header.filters.is_empty() {
+            "`preflight-conformance list` gives the reasons"
+        } else {
+            "this was a partial run"
+        };
+        line("not judged", &format!("{unjudged}: {reason}"));
     }
     if run.interrupted {
         line("interrupted", "the run was stopped before its end; the rest was not judged");

@@ -1,0 +1,107 @@
+//! `diff`: compares the verdicts of two run files.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use clap::Args;
+
+use super::{Exit, colour, print, report::read_run, report_error};
+use crate::judge::{
+    compare::{Change, Comparison, compare},
+    run_file::Run,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  preflight-conformance diff before.jsonl after.jsonl
+  preflight-conformance diff main.jsonl branch.jsonl --all
+
+The exit code is 1 if a verdict is worse in the second run, and 0 otherwise.";
+
+/// The number of cases that are listed for each requirement without `--all`.
+const LISTED_CASES: usize = 3;
+
+/// The arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DiffArgs {
+    /// The first run file
+    before: PathBuf,
+    /// The second run file
+    after: PathBuf,
+    /// List every case that changed, instead of the first three of each requirement
+    #[arg(long)]
+    all: bool,
+}
+
+/// Compares two run files.
+pub(super) fn diff(arguments: &DiffArgs) -> Exit {
+    let (before, after) = match (read_run(&arguments.before), read_run(&arguments.after)) {
+        (Ok(before), Ok(after)) => (before, after),
+        (Err(error), _) | (_, Err(error)) => return report_error(Exit::Usage, &error),
+    };
+    let comparison = compare(&before, &after);
+    let mut text = format!("{}  ->  {}\n", name(&before), name(&after));
+    if before.header.catalogue != after.header.catalogue {
+        text.push_str(
+            "the runs were judged with different catalogues; `judge` judges both with this one\n",
+        );
+    }
+    text.push('\n');
+    text.push_str(&in_words(&comparison, arguments.all));
+    print(&colour::coloured(&text));
+    if comparison.is_worse() { Exit::Unexpected } else { Exit::Expected }
+}
+
+fn name(run: &Run) -> String {
+    format!("{} {}", run.header.implementation, run.header.version)
+}
+
+fn in_words(comparison: &Comparison, all: bool) -> String {
+    let mut text = String::new();
+    let listed = if all { usize::MAX } else { LISTED_CASES };
+    for change in &comparison.changes {
+        text += &change_in_words(change, listed);
+    }
+    for damage in &comparison.damage {
+        let _ = writeln!(text, "DAMAGE   {damage}");
+    }
+    for (run, cases) in [("first", &comparison.only_first), ("second", &comparison.only_second)] {
+        if cases.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "only in the {run} run: {}", count(cases.len(), "case"));
+        for case in cases.iter().filter(|_| all) {
+            let _ = writeln!(text, "         {case}");
+        }
+    }
+    let changed = count(comparison.changes.len(), "requirement");
+    let _ = writeln!(text, "{changed} changed, {} unchanged", comparison.alike);
+    text
+}
+
+fn change_in_words(change: &Change, listed: usize) -> String {
+    let Change { requirement, verdict: (before, after), cases } = change;
+    let label = if change.is_worse() { "WORSE" } else { "BETTER" };
+    let verdict = if before == after {
+        before.to_string()
+    } else {
+        format!("{before} -> {after}")
+    };
+    let mut text =
+        format!("{label:<7}  {requirement}  {verdict}  {}\n", count(cases.len(), "case"));
+    for (case_id, before, after) in cases.iter().take(listed) {
+        let _ = writeln!(text, "         {before} -> {after}  {case_id}");
+    }
+    if cases.len() > listed {
+        let _ = writeln!(text, "         and {} more", cases.len() - listed);
+    }
+    text
+}
+
+/// A number with a noun in the right number.
+fn count(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
