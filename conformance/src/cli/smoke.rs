@@ -90,10 +90,11 @@ async fn check_all_starts(
 ) -> Exit {
     let (mut sent, mut failed) = (0, 0);
     for (index, start) in implementation.starts().enumerate() {
-        let (driven, running) = match runner.drive_without_judging(start, &calls(implementation, start)).await {
-            Ok(driven) => driven,
-            Err(error) => return report_error(exit_of_error(&error), &error),
-        };
+        let (driven, running) =
+            match runner.drive_without_judging(start, &calls(implementation, start)).await {
+                Ok(driven) => driven,
+                Err(error) => return report_error(exit_of_error(&error), &error),
+            };
         let check = Check::new(&driven, implementation, upstreams, index == 0);
         sent += driven.len();
         failed += check.failed;
