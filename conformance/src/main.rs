@@ -1,4 +1,4 @@
-//! The `preflight-conformance` command. Everything it does is in the library, so that the tests do the same.
+//! The `preflight-conformance` command. Its code is in the library, so that tests can use it.
 
 use std::process::ExitCode;
 

@@ -49,9 +49,9 @@ named_values! {
         Metrics = "metrics",
         /// Writes a line about each request, as `surfaces.audit` says.
         Audit = "audit",
-        /// Serves several servers in one request; declared by `[several]`.
+        /// Serves several servers in one request; declared by `[aggregate]`.
         AggregateEndpoints = "aggregate-endpoints",
-        /// Knows toolsets; declared by a route of `[several]`.
+        /// Knows toolsets; declared by a route of `[aggregate]`.
         Toolsets = "toolsets",
     }
 }

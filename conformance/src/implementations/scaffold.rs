@@ -164,7 +164,7 @@ const CONFIG: &str = r#"{# The configuration of your gateway; rewrite it in the 
     {
       "name": {{ server.name | tojson }},
       "url": {{ server.url | tojson }},
-      {# forwarding: forward Authorization of the caller. static: send static_token. client-credentials: obtain a token and send it. none: send no credential. #}
+      {# forwarding, not-permitted: forward Authorization of the caller. static: send static_token. client-credentials: obtain a token and send it. none: send no credential. #}
       "credential": {{ server.kind | tojson }}{% if server.kind == "static" %},
       "token": {{ static_token | tojson }}{% endif %}{% if server.kind == "client-credentials" %},
       "client": {"id": {{ client_id | tojson }}, "secret": {{ client_secret | tojson }}, "token_url": {{ token_url | tojson }}}{% endif %}

@@ -1,31 +1,31 @@
-//! The mock authorization server: its metadata, and a token endpoint for client credentials.
+//! The mock authorization server: its metadata, and a token endpoint for client credentials (RFC 6749 §4.4).
 //!
-//! It mints the one token of the plan for the one client of the plan, and decides nothing else.
+//! It issues the one minted token of the deployment to the one client of the deployment.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{answer::Answer, request::Request};
+use super::{request::Request, response::Response};
 use crate::{cases::deployment::Deployment, trace::header};
 
-const METADATA: [&str; 2] =
+const METADATA_PATHS: [&str; 2] =
     ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
 
-/// What the authorization server answers.
-pub(super) fn answer(deployment: &Deployment, request: &Request) -> Answer {
+/// The response of the authorization server.
+pub(super) fn respond(deployment: &Deployment, request: &Request) -> Response {
     let path = request.path();
     match request.method.as_str() {
-        "GET" | "HEAD" if METADATA.iter().any(|known| path.starts_with(known)) => {
-            Answer::json(200, &metadata(deployment))
+        "GET" | "HEAD" if METADATA_PATHS.iter().any(|known| path.starts_with(known)) => {
+            Response::json(200, &metadata(deployment))
         }
-        "GET" | "HEAD" if path == "/jwks" => Answer::json(200, &json!({ "keys": [] })),
-        "POST" if path == "/token" => token(deployment, request),
-        _ => Answer::empty(404),
+        "GET" | "HEAD" if path == "/jwks" => Response::json(200, &json!({ "keys": [] })),
+        "POST" if path == "/token" => issue_token(deployment, request),
+        _ => Response::empty(404),
     }
 }
 
-fn metadata(deployment: &Deployment) -> serde_json::Value {
+fn metadata(deployment: &Deployment) -> Value {
     let issuer = &deployment.issuer;
     json!({
         "issuer": issuer,
@@ -42,34 +42,41 @@ fn metadata(deployment: &Deployment) -> serde_json::Value {
     })
 }
 
-fn token(deployment: &Deployment, request: &Request) -> Answer {
+fn issue_token(deployment: &Deployment, request: &Request) -> Response {
     let form: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
     let field =
         |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
     if field("grant_type").as_deref() != Some("client_credentials") {
-        return Answer::json(400, &json!({ "error": "unsupported_grant_type" }));
+        return Response::json(400, &json!({ "error": "unsupported_grant_type" }));
     }
-    let client = basic(request).or_else(|| Some((field("client_id")?, field("client_secret")?)));
+    let client =
+        basic_credentials(request).or_else(|| Some((field("client_id")?, field("client_secret")?)));
     if client != Some((deployment.client_id.clone(), deployment.client_secret.clone())) {
-        return Answer::json(401, &json!({ "error": "invalid_client" }))
+        return Response::json(401, &json!({ "error": "invalid_client" }))
             .with("WWW-Authenticate", r#"Basic realm="mock upstreams issuer""#);
     }
-    let minted = json!({ "access_token": deployment.minted_token, "token_type": "Bearer", "expires_in": 3600, "scope": "mcp:read mcp:write" });
-    Answer::json(200, &minted).with("Cache-Control", "no-store")
+    let token = json!({
+        "access_token": deployment.minted_token,
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "scope": "mcp:read mcp:write",
+    });
+    Response::json(200, &token).with("Cache-Control", "no-store")
 }
 
-/// Id and secret of HTTP Basic; each is form-encoded first (RFC 6749 §2.3.1), by some clients more eagerly than by others.
-fn basic(request: &Request) -> Option<(String, String)> {
+/// The client id and the secret of HTTP Basic. Both are form-encoded (RFC 6749 §2.3.1).
+fn basic_credentials(request: &Request) -> Option<(String, String)> {
     let (scheme, encoded) = header(&request.headers, "authorization")?.split_once(' ')?;
-    let decoded = BASE64_STANDARD
-        .decode(encoded.trim())
-        .ok()
-        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    let plain = |encoded: &str| {
-        form_urlencoded::parse(format!("={encoded}").as_bytes())
-            .next()
-            .map(|(_, value)| value.into_owned())
-    };
-    Some((plain(id)?, plain(secret)?))
+    Some((form_decoded(id)?, form_decoded(secret)?))
+}
+
+fn form_decoded(encoded: &str) -> Option<String> {
+    form_urlencoded::parse(format!("={encoded}").as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
 }

@@ -1,4 +1,4 @@
-//! Binds the ports and makes the plan: which servers there are, of which kind, and the secrets of each.
+//! Binds the ports of the mock upstreams and creates the deployment: the servers, their kinds, and all secrets.
 
 use std::{
     io,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::{
     TlsAcceptor,
@@ -16,7 +17,7 @@ use tokio_rustls::{
 use super::{
     ELSEWHERE, ISSUER,
     host::{Host, Role},
-    state::{Site, random},
+    state::{State, random_secret},
 };
 use crate::{
     cases::{
@@ -26,101 +27,114 @@ use crate::{
     catalogue::ProtocolVersion,
 };
 
-/// A mock upstreams that is bound and not yet running.
-pub(super) struct Ground {
-    pub(super) site: Site,
+/// The mock upstreams with bound ports, before they accept connections.
+pub(super) struct BoundMocks {
+    pub(super) state: State,
     pub(super) hosts: Vec<(Host, TcpListener)>,
+    /// The port that refuses connections.
     pub(super) closed: TcpSocket,
 }
 
-/// Binds everything; the secrets follow from the seed.
-pub(super) async fn lay(seed: u64) -> io::Result<Ground> {
-    let mut ground = Laying::default();
+/// Binds every port. The random seed determines the secrets.
+pub(super) async fn bind(random_seed: u64) -> io::Result<BoundMocks> {
+    let mut builder = Builder::default();
     for name in names::FORWARDING {
-        ground.server(name, ServerKind::Forwarding).await?;
+        builder.mock_server(name, ServerKind::Forwarding).await?;
     }
-    ground.server(names::STATIC, ServerKind::Static).await?;
-    ground.server(names::MINTED, ServerKind::ClientCredentials).await?;
-    ground.server(names::OPEN, ServerKind::Open).await?;
-    ground.server(names::RESTRICTED, ServerKind::NotPermitted).await?;
+    builder.mock_server(names::STATIC, ServerKind::Static).await?;
+    builder.mock_server(names::MINTED, ServerKind::ClientCredentials).await?;
+    builder.mock_server(names::OPEN, ServerKind::Open).await?;
+    builder.mock_server(names::RESTRICTED, ServerKind::NotPermitted).await?;
     let closed = TcpSocket::new_v4()?;
     closed.bind(loopback())?;
-    ground.plan_server(
-        names::CLOSED,
-        ServerKind::Forwarding,
-        &format!("http://{}", closed.local_addr()?),
-    );
-    let origin = ground.host(names::UNTRUSTED, Role::Upstream, Some(untrusted()?)).await?;
-    ground.plan_server(names::UNTRUSTED, ServerKind::Forwarding, &origin);
-    ground.servers.push(ConfiguredServer::new(
-        names::UNRESOLVABLE,
-        ServerKind::Forwarding,
-        "https://mcp.preflight.invalid/mcp",
-    ));
-    ground.server(names::UNMINTABLE, ServerKind::ClientCredentials).await?;
-    ground.server(names::RETIRED, ServerKind::Forwarding).await?;
+    let closed_origin = format!("http://{}", closed.local_addr()?);
+    builder.configure(names::CLOSED, ServerKind::Forwarding, &closed_origin);
+    let tls = Some(untrusted_certificate()?);
+    let untrusted_origin = builder.host(names::UNTRUSTED, Role::Upstream, tls).await?;
+    builder.configure(names::UNTRUSTED, ServerKind::Forwarding, &untrusted_origin);
+    let unresolvable_origin = "https://mcp.preflight.invalid";
+    builder.configure(names::UNRESOLVABLE, ServerKind::Forwarding, unresolvable_origin);
+    builder.mock_server(names::UNMINTABLE, ServerKind::ClientCredentials).await?;
+    builder.mock_server(names::RETIRED, ServerKind::Forwarding).await?;
     for name in [names::STATELESS, names::MOVED, names::ENDLESS] {
-        ground.server(name, ServerKind::Forwarding).await?;
+        builder.mock_server(name, ServerKind::Forwarding).await?;
     }
-    let elsewhere = ground.host(ELSEWHERE, Role::Elsewhere, None).await?;
-    let issuer = ground.host(ISSUER, Role::Issuer, None).await?;
-
-    for server in &mut ground.servers {
-        if server.name == names::STATELESS {
-            server.protocol_version = ProtocolVersion::V2026_07_28;
-        }
-        server.disabled = server.name == names::RETIRED;
-        server.space = names::ONE_SPACE.contains(&server.name.as_str()).then(|| "corp".to_owned());
-        server.token_url = match server.name.as_str() {
-            names::MINTED => Some(format!("{issuer}/token")),
-            names::UNMINTABLE => Some(format!("{issuer}/nothing-here")),
-            _ => None,
-        };
+    let elsewhere = builder.host(ELSEWHERE, Role::Elsewhere, None).await?;
+    let issuer = builder.host(ISSUER, Role::AuthorizationServer, None).await?;
+    for server in &mut builder.servers {
+        complete(server, &issuer);
     }
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let owned = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect();
-    let deployment = Deployment {
-        servers: ground.servers,
-        toolsets: names::TOOLSETS
-            .iter()
-            .map(|(name, servers)| Toolset { name: (*name).to_owned(), servers: owned(servers) })
-            .collect(),
-        full_key: random("sk-", &mut rng),
-        limited_key: random("sk-", &mut rng),
-        static_token: random("", &mut rng),
-        client_id: random("client-", &mut rng),
-        client_secret: random("", &mut rng),
-        token_url: format!("{issuer}/token"),
-        minted_token: random("", &mut rng),
-        issuer,
-        admission_bearer: json_web_token(&mut rng),
-        commits_at_once: false,
-        page: "https://page.preflight.example".to_owned(),
-    };
-    Ok(Ground {
-        site: Site::new(deployment, elsewhere, rng),
-        hosts: ground.hosts,
+    let mut rng = fastrand::Rng::with_seed(random_seed);
+    let deployment = deployment(builder.servers, issuer, &mut rng);
+    Ok(BoundMocks {
+        state: State::new(deployment, elsewhere, rng),
+        hosts: builder.hosts,
         closed,
     })
 }
 
+/// Sets what is special about some servers.
+fn complete(server: &mut ConfiguredServer, issuer: &str) {
+    if server.name == names::STATELESS {
+        server.protocol_version = ProtocolVersion::V2026_07_28;
+    }
+    server.disabled = server.name == names::RETIRED;
+    if names::ONE_SPACE.contains(&server.name.as_str()) {
+        server.space = Some("corp".to_owned());
+    }
+    server.token_url = match server.name.as_str() {
+        names::MINTED => Some(format!("{issuer}/token")),
+        names::UNMINTABLE => Some(format!("{issuer}/nothing-here")),
+        _ => None,
+    };
+}
+
+fn deployment(
+    servers: Vec<ConfiguredServer>,
+    issuer: String,
+    rng: &mut fastrand::Rng,
+) -> Deployment {
+    let toolsets = names::TOOLSETS.iter().map(|(name, servers)| Toolset {
+        name: (*name).to_owned(),
+        servers: servers.iter().map(|server| (*server).to_owned()).collect(),
+    });
+    Deployment {
+        servers,
+        toolsets: toolsets.collect(),
+        full_key: random_secret("sk-", rng),
+        limited_key: random_secret("sk-", rng),
+        static_token: random_secret("", rng),
+        client_id: random_secret("client-", rng),
+        client_secret: random_secret("", rng),
+        token_url: format!("{issuer}/token"),
+        minted_token: random_secret("", rng),
+        issuer,
+        admission_bearer: json_web_token(rng),
+        commits_at_once: false,
+        page: "https://page.preflight.example".to_owned(),
+    }
+}
+
 #[derive(Default)]
-struct Laying {
+struct Builder {
     servers: Vec<ConfiguredServer>,
     hosts: Vec<(Host, TcpListener)>,
 }
 
-impl Laying {
-    async fn server(&mut self, name: &str, kind: ServerKind) -> io::Result<()> {
+impl Builder {
+    /// Binds a mock MCP server and adds it to the configuration.
+    async fn mock_server(&mut self, name: &str, kind: ServerKind) -> io::Result<()> {
         let origin = self.host(name, Role::Upstream, None).await?;
-        self.plan_server(name, kind, &origin);
+        self.configure(name, kind, &origin);
         Ok(())
     }
 
-    fn plan_server(&mut self, name: &str, kind: ServerKind, origin: &str) {
+    /// Adds a server to the configuration.
+    fn configure(&mut self, name: &str, kind: ServerKind, origin: &str) {
         self.servers.push(ConfiguredServer::new(name, kind, format!("{origin}/mcp")));
     }
 
+    /// Binds a host and returns its origin.
     async fn host(
         &mut self,
         name: &str,
@@ -130,35 +144,37 @@ impl Laying {
         let listener = TcpListener::bind(loopback()).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let origin = format!("{scheme}://{}", listener.local_addr()?);
-        self.hosts
-            .push((Host { name: name.to_owned(), origin: origin.clone(), role, tls }, listener));
+        let host = Host { name: name.to_owned(), origin: origin.clone(), role, tls };
+        self.hosts.push((host, listener));
         Ok(origin)
     }
 }
 
-/// What looks like a JSON Web Token (RFC 7519 §3) and is signed by nobody.
+/// A bearer in the form of a JSON Web Token (RFC 7519 §3) whose signature is random.
 fn json_web_token(rng: &mut fastrand::Rng) -> String {
-    let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = part(serde_json::json!({ "alg": "RS256", "typ": "JWT" }));
-    let claims = part(serde_json::json!({ "sub": "upstreams", "jti": random("jwt-", rng) }));
-    format!("{header}.{claims}.{}", random("", rng))
+    let encode = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = encode(json!({ "alg": "RS256", "typ": "JWT" }));
+    let claims = encode(json!({ "sub": "upstreams", "jti": random_secret("jwt-", rng) }));
+    format!("{header}.{claims}.{}", random_secret("", rng))
 }
 
 fn loopback() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-/// A certificate that is right in everything but who signed it.
-fn untrusted() -> io::Result<TlsAcceptor> {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
-        .map_err(io::Error::other)?;
-    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).map_err(io::Error::other)?;
+/// A valid certificate that is signed by itself, so clients must not trust it.
+fn untrusted_certificate() -> io::Result<TlsAcceptor> {
+    let certified =
+        rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+            .map_err(io::Error::other)?;
+    let key =
+        PrivateKeyDer::try_from(certified.signing_key.serialize_der()).map_err(io::Error::other)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .and_then(|builder| {
             builder
                 .with_no_client_auth()
-                .with_single_cert(vec![own.cert.der().clone()], key)
+                .with_single_cert(vec![certified.cert.der().clone()], key)
         })
         .map_err(io::Error::other)?;
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -1,4 +1,4 @@
-//! One accepted connection: bytes in, bytes out, and the ways in which it can end. Knows nothing of HTTP.
+//! One accepted connection, as bytes, and the ways in which it can end. It knows nothing about HTTP.
 
 use std::{future::pending, io};
 
@@ -9,9 +9,9 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// A connection that can be ended by a TCP reset.
+/// A stream whose TCP connection can be reset.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
-    /// The TCP connection underneath.
+    /// The TCP connection of the stream.
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -27,16 +27,16 @@ impl Stream for TlsStream<TcpStream> {
     }
 }
 
-/// How much a peer may send ahead while an answer waits.
-const AHEAD: usize = 1 << 20;
+/// How many bytes a peer may send while it waits for a response.
+const READ_AHEAD: usize = 1 << 20;
 
-/// A connection and what has been read from it but not yet used.
-pub(super) struct Wire {
+/// A connection, and the bytes that have been read from it but not yet used.
+pub(super) struct Connection {
     stream: Box<dyn Stream>,
     pub(super) buffer: BytesMut,
 }
 
-impl Wire {
+impl Connection {
     pub(super) fn new(stream: impl Stream + 'static) -> Self {
         Self {
             stream: Box::new(stream),
@@ -44,8 +44,8 @@ impl Wire {
         }
     }
 
-    /// Reads some more. False at the end of what the peer sends.
-    pub(super) async fn fill(&mut self) -> io::Result<bool> {
+    /// Reads more bytes into the buffer. Returns false if the peer has closed its side.
+    pub(super) async fn fill_buffer(&mut self) -> io::Result<bool> {
         Ok(self.stream.read_buf(&mut self.buffer).await? > 0)
     }
 
@@ -55,24 +55,24 @@ impl Wire {
     }
 
     /// Waits until the peer has closed its side.
-    pub(super) async fn gone(&mut self) {
-        while self.buffer.len() < AHEAD {
-            if !self.fill().await.unwrap_or(false) {
+    pub(super) async fn peer_closed(&mut self) {
+        while self.buffer.len() < READ_AHEAD {
+            if !self.fill_buffer().await.unwrap_or(false) {
                 return;
             }
         }
         pending::<()>().await;
     }
 
-    /// Ends the connection in order.
+    /// Closes the connection gracefully.
     pub(super) async fn close(mut self) {
-        // A peer that has gone already is no loss.
+        // The peer may have closed the connection already.
         let _ = self.stream.shutdown().await;
     }
 
-    /// Ends the connection with a TCP reset.
+    /// Closes the connection with a TCP reset.
     pub(super) fn reset(self) {
-        // Where the option cannot be set, the peer sees an orderly end; the record still says what was meant.
+        // If the option cannot be set, the peer sees a graceful close. The record names the fault.
         let _ = self.stream.tcp().set_zero_linger();
     }
 }

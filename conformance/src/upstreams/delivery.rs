@@ -1,189 +1,212 @@
-//! Puts an answer on the wire, plainly or with a fault, byte by byte. Does not know why it is asked to.
+//! Sends a response, complete or with a fault. It does not know why.
 
 use std::{io, time::Duration};
 
-use tokio::{sync::Semaphore, time::interval};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::interval,
+};
 
 use super::{
-    answer::{Answer, Body, reason},
-    connection::Wire,
+    connection::Connection,
+    response::{Body, Response, reason_phrase},
 };
 use crate::cases::behaviour::Fault;
 
-/// What becomes of the connection.
+/// What happens to the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// The next request may come.
+pub(super) enum NextStep {
+    /// It can carry the next request.
     KeepOpen,
-    /// It ends in order.
+    /// It is closed gracefully.
     Close,
-    /// It ends with a TCP reset.
+    /// It is closed with a TCP reset.
     Reset,
 }
 
-/// How an answer is delivered.
+/// How a response is sent.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Manner<'a> {
+pub(super) struct Delivery<'a> {
     pub(super) fault: Option<Fault>,
-    /// The answer is to HEAD, and has no body.
+    /// Whether the request was HEAD, so the response has no body.
     pub(super) head_only: bool,
-    /// This is the connection's last answer.
-    pub(super) last: bool,
-    /// Each event of a stream waits for a permit.
-    pub(super) pace: Option<&'a Semaphore>,
+    /// Whether the connection is closed after the response.
+    pub(super) closes: bool,
+    /// Each event of a stream needs one of these permits; `None` if events need no permit.
+    pub(super) released_events: Option<&'a Semaphore>,
 }
 
-/// How much of an endless body is sent at once, and how often: the first 4 MiB fast enough to fill any buffer, the rest slow enough for
-/// the memory of a gateway that reads it all.
+/// The size of one chunk of an endless body.
 const ENDLESS_CHUNK: usize = 16 << 10;
+/// How many chunks of an endless body are sent fast: 4 MiB, which fill any buffer.
 const ENDLESS_FAST: usize = 256;
+/// The pause between fast chunks.
 const ENDLESS_PAUSE: Duration = Duration::from_millis(2);
+/// The pause between later chunks. It limits the memory of a gateway that reads the whole body.
 const ENDLESS_LONG_PAUSE: Duration = Duration::from_millis(200);
 
-/// Delivers the answer. An error means that the peer went away first.
+/// Sends the response.
+///
+/// # Errors
+///
+/// The peer closed the connection first.
 pub(super) async fn deliver(
-    wire: &mut Wire,
-    answer: &Answer,
-    manner: Manner<'_>,
-) -> io::Result<After> {
-    let body = if manner.head_only { Vec::new() } else { flat(&answer.body) };
-    let half = &body[..body.len() / 2];
-    match manner.fault {
-        Some(Fault::Never) => {
-            wire.gone().await;
-            Ok(After::Close)
+    connection: &mut Connection,
+    response: &Response,
+    delivery: Delivery<'_>,
+) -> io::Result<NextStep> {
+    let Some(fault) = delivery.fault else {
+        return deliver_completely(connection, response, delivery).await;
+    };
+    let head = head(response, delivery);
+    let body = if delivery.head_only {
+        Vec::new()
+    } else {
+        body_bytes(&response.body)
+    };
+    let half_head = &head[..head.len() / 2];
+    let half_body = &body[..body.len() / 2];
+    match fault {
+        Fault::Never => stall_after(connection, b"").await,
+        Fault::StallHead => stall_after(connection, half_head).await,
+        Fault::StallBody => stall_after(connection, &[&head, half_body].concat()).await,
+        Fault::HeldOpen => {
+            stall_after(connection, &[head.as_slice(), &chunk(&body)].concat()).await
         }
-        Some(Fault::CloseBeforeHead) => Ok(After::Close),
-        Some(Fault::ResetBeforeHead) => Ok(After::Reset),
-        Some(Fault::Garbage) => {
-            wire.write(b"\x00\x01\x02 this is not HTTP \xff\xfe\r\n\r\nnor is this\r\n")
-                .await?;
-            Ok(After::Close)
+        Fault::CloseBeforeHead => Ok(NextStep::Close),
+        Fault::Garbage => {
+            let garbage = b"\x00\x01\x02 this is not HTTP \xff\xfe\r\n\r\nnor is this\r\n";
+            connection.write(garbage).await?;
+            Ok(NextStep::Close)
         }
-        Some(Fault::StallHead) => {
-            let head = head(answer, manner);
-            wire.write(&head[..head.len() / 2]).await?;
-            wire.gone().await;
-            Ok(After::Close)
+        Fault::Truncated => {
+            connection.write(&[&head, half_body].concat()).await?;
+            Ok(NextStep::Close)
         }
-        Some(Fault::StallBody) => {
-            wire.write(&[&head(answer, manner), half].concat()).await?;
-            wire.gone().await;
-            Ok(After::Close)
+        Fault::BadChunk => {
+            let invalid_chunk_size = b"not-a-size\r\n";
+            let bytes = [head.as_slice(), &chunk(half_body), invalid_chunk_size].concat();
+            connection.write(&bytes).await?;
+            Ok(NextStep::Close)
         }
-        Some(Fault::HeldOpen) => {
-            wire.write(&[head(answer, manner), chunk(&body)].concat()).await?;
-            wire.gone().await;
-            Ok(After::Close)
-        }
-        Some(Fault::ResetAfterHead) => {
-            wire.write(&head(answer, manner)).await?;
-            Ok(After::Reset)
-        }
-        Some(Fault::ResetMidBody) => {
-            wire.write(&[&head(answer, manner), half].concat()).await?;
-            Ok(After::Reset)
-        }
-        Some(Fault::Truncated) => {
-            wire.write(&[&head(answer, manner), half].concat()).await?;
-            Ok(After::Close)
-        }
-        Some(Fault::BadChunk) => {
-            wire.write(
-                &[&head(answer, manner), chunk(half).as_slice(), b"not-a-size\r\n"].concat(),
-            )
-            .await?;
-            Ok(After::Close)
-        }
-        Some(Fault::EndlessBody) => {
-            wire.write(&head(answer, manner)).await?;
-            if !manner.head_only {
-                endless(wire, &body).await?;
+        Fault::EndlessBody => {
+            connection.write(&head).await?;
+            if !delivery.head_only {
+                send_endlessly(connection, &body).await?;
             }
-            Ok(After::Close)
+            Ok(NextStep::Close)
         }
-        Some(Fault::Http10) => {
-            wire.write(&[head(answer, manner), body].concat()).await?;
-            Ok(After::Close)
+        Fault::Http10 => {
+            connection.write(&[head, body].concat()).await?;
+            Ok(NextStep::Close)
         }
-        Some(Fault::EarlyHints) => {
-            wire.write(b"HTTP/1.1 103 Early Hints\r\nLink: </mcp>; rel=preload\r\n\r\n")
-                .await?;
-            plainly(wire, answer, manner).await
+        Fault::ResetBeforeHead => Ok(NextStep::Reset),
+        Fault::ResetAfterHead => {
+            connection.write(&head).await?;
+            Ok(NextStep::Reset)
         }
-        Some(Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress) | None => {
-            plainly(wire, answer, manner).await
+        Fault::ResetMidBody => {
+            connection.write(&[&head, half_body].concat()).await?;
+            Ok(NextStep::Reset)
+        }
+        Fault::EarlyHints => {
+            let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </mcp>; rel=preload\r\n\r\n";
+            connection.write(hints).await?;
+            deliver_completely(connection, response, delivery).await
+        }
+        Fault::LowerCase | Fault::NoReason | Fault::Barrier | Fault::Progress => {
+            deliver_completely(connection, response, delivery).await
         }
     }
 }
 
-async fn plainly(wire: &mut Wire, answer: &Answer, manner: Manner<'_>) -> io::Result<After> {
-    let head = head(answer, manner);
-    match &answer.body {
-        Body::Events(events) if !manner.head_only => {
-            wire.write(&head).await?;
+/// Sends bytes and then nothing until the peer closes the connection.
+async fn stall_after(connection: &mut Connection, bytes: &[u8]) -> io::Result<NextStep> {
+    connection.write(bytes).await?;
+    connection.peer_closed().await;
+    Ok(NextStep::Close)
+}
+
+async fn deliver_completely(
+    connection: &mut Connection,
+    response: &Response,
+    delivery: Delivery<'_>,
+) -> io::Result<NextStep> {
+    let head = head(response, delivery);
+    match &response.body {
+        Body::Events(events) if !delivery.head_only => {
+            connection.write(&head).await?;
             for event in events {
-                if !let_go(wire, manner.pace).await {
+                if !may_send_event(connection, delivery.released_events).await {
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
-                wire.write(&chunk(event.as_bytes())).await?;
+                connection.write(&chunk(event.as_bytes())).await?;
             }
-            wire.write(b"0\r\n\r\n").await?;
+            connection.write(b"0\r\n\r\n").await?;
         }
-        Body::Sized(body) if !manner.head_only => {
-            wire.write(&[&head, body.as_slice()].concat()).await?
+        Body::Sized(body) if !delivery.head_only => {
+            connection.write(&[&head, body.as_slice()].concat()).await?;
         }
-        Body::Absent | Body::Sized(_) | Body::Events(_) => wire.write(&head).await?,
+        Body::Absent | Body::Sized(_) | Body::Events(_) => connection.write(&head).await?,
     }
-    Ok(if manner.last { After::Close } else { After::KeepOpen })
+    Ok(if delivery.closes { NextStep::Close } else { NextStep::KeepOpen })
 }
 
-/// Waits for the permit for one event. False when the peer goes away first.
-async fn let_go(wire: &mut Wire, pace: Option<&Semaphore>) -> bool {
-    let Some(pace) = pace else { return true };
+/// Waits for the permit of one event. Returns false if the peer closes the connection first.
+async fn may_send_event(connection: &mut Connection, permits: Option<&Semaphore>) -> bool {
+    let Some(permits) = permits else {
+        return true;
+    };
     tokio::select! {
-        permit = pace.acquire() => permit.map(tokio::sync::SemaphorePermit::forget).is_ok(),
-        () = wire.gone() => false,
+        permit = permits.acquire() => permit.map(SemaphorePermit::forget).is_ok(),
+        () = connection.peer_closed() => false,
     }
 }
 
-/// Sends the text again and again. Ends only by the error that says that the peer has gone.
-async fn endless(wire: &mut Wire, text: &[u8]) -> io::Result<()> {
+/// Repeats the text until the peer closes the connection, which is the only end: an error.
+async fn send_endlessly(connection: &mut Connection, text: &[u8]) -> io::Result<()> {
     let piece = chunk(&text.repeat(ENDLESS_CHUNK.div_ceil(text.len().max(1))));
     let mut pause = interval(ENDLESS_PAUSE);
     for _ in 0..ENDLESS_FAST {
         pause.tick().await;
-        wire.write(&piece).await?;
+        connection.write(&piece).await?;
     }
     let mut pause = interval(ENDLESS_LONG_PAUSE);
     loop {
         pause.tick().await;
-        wire.write(&piece).await?;
+        connection.write(&piece).await?;
     }
 }
 
-fn head(answer: &Answer, manner: Manner<'_>) -> Vec<u8> {
-    let version = if manner.fault == Some(Fault::Http10) {
+/// The head of the response, with the framing that the fault requires.
+fn head(response: &Response, delivery: Delivery<'_>) -> Vec<u8> {
+    let version = if delivery.fault == Some(Fault::Http10) {
         "HTTP/1.0"
     } else {
         "HTTP/1.1"
     };
-    let reason = if manner.fault == Some(Fault::NoReason) {
+    let reason = if delivery.fault == Some(Fault::NoReason) {
         ""
     } else {
-        reason(answer.status)
+        reason_phrase(response.status)
     };
-    let mut head = format!("{version} {} {reason}\r\n", answer.status);
-    let framing = match (manner.fault, &answer.body) {
-        (Some(Fault::Http10), _) | (_, Body::Absent) => None,
+    let mut fields: Vec<(&str, String)> = response
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
+    match (delivery.fault, &response.body) {
+        (Some(Fault::Http10), _) | (_, Body::Absent) => {}
         (Some(Fault::BadChunk | Fault::EndlessBody | Fault::HeldOpen), _)
-        | (_, Body::Events(_)) => Some(("Transfer-Encoding", "chunked".to_owned())),
-        (_, Body::Sized(body)) => Some(("Content-Length", body.len().to_string())),
-    };
-    let connection = manner.last.then(|| ("Connection", "close".to_owned()));
-    let own = answer.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    for (name, value) in own.chain(framing).chain(connection) {
-        let name = if manner.fault == Some(Fault::LowerCase) {
+        | (_, Body::Events(_)) => fields.push(("Transfer-Encoding", "chunked".to_owned())),
+        (_, Body::Sized(body)) => fields.push(("Content-Length", body.len().to_string())),
+    }
+    if delivery.closes {
+        fields.push(("Connection", "close".to_owned()));
+    }
+    let mut head = format!("{version} {} {reason}\r\n", response.status);
+    for (name, value) in fields {
+        let name = if delivery.fault == Some(Fault::LowerCase) {
             name.to_ascii_lowercase()
         } else {
             name.to_owned()
@@ -194,7 +217,7 @@ fn head(answer: &Answer, manner: Manner<'_>) -> Vec<u8> {
     head.into_bytes()
 }
 
-fn flat(body: &Body) -> Vec<u8> {
+fn body_bytes(body: &Body) -> Vec<u8> {
     match body {
         Body::Absent => Vec::new(),
         Body::Sized(bytes) => bytes.clone(),

@@ -1,4 +1,4 @@
-//! One host of the mock upstreams: takes its connections, has every request recorded, and answers as its role asks.
+//! One listening host of the mock upstreams: accepts connections, records requests and responds by its role.
 
 use std::sync::Arc;
 
@@ -9,30 +9,29 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    MARK,
-    answer::Answer,
-    authorization_server as issuer,
-    connection::Wire,
-    delivery::{After, Manner, deliver},
-    mcp_server as healthy,
+    MARK, authorization_server,
+    connection::Connection,
+    delivery::{Delivery, NextStep, deliver},
+    mcp_server,
     request::{Flaw, Request, read_body, read_head, rpc_method},
-    state::Site,
-    upstream::{self, Decision},
+    response::Response,
+    state::State,
+    upstream::{self, Decision, Upstream},
 };
 use crate::{cases::behaviour::Flavour, trace::Arrival};
 
-/// How much of a request body the record keeps.
+/// How many bytes of a request body are recorded.
 const RECORDED_BODY: usize = 64 << 10;
 
-/// What a host is there for.
+/// What a host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A mock MCP server, which does as it is told.
+    /// A mock MCP server, which behaves as scripts and assignments say.
     Upstream,
-    /// The origin that redirects point at: always healthy.
+    /// The origin that redirects to another origin point at. It is always healthy.
     Elsewhere,
-    /// The authorization server.
-    Issuer,
+    /// The mock authorization server.
+    AuthorizationServer,
 }
 
 /// One listening host.
@@ -43,101 +42,114 @@ pub(super) struct Host {
     pub(super) tls: Option<TlsAcceptor>,
 }
 
+/// When, and on which connection, the head of a request was read.
+struct HeadRead {
+    connection: u64,
+    /// The number of the request among all requests of the mock upstreams.
+    number: u64,
+    at_ms: f64,
+}
+
 impl Host {
-    /// Accepts connections until it is dropped, and all of them with it.
-    pub(super) async fn listen(self, listener: TcpListener, site: Arc<Site>) {
+    /// Accepts connections. If the future is dropped, all of them are closed.
+    pub(super) async fn listen(self, listener: TcpListener, state: Arc<State>) {
         let host = Arc::new(self);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    // An error is about one connection, gone before it was accepted.
+                    // An error concerns one connection that ended before it was accepted.
                     let Ok((stream, _)) = accepted else { continue };
-                    site.record.connected(&host.name);
-                    connections.spawn(Arc::clone(&host).connection(stream, Arc::clone(&site)));
+                    state.record.connected(&host.name);
+                    connections.spawn(Arc::clone(&host).serve_connection(stream, Arc::clone(&state)));
                 }
                 Some(_) = connections.join_next() => {}
             }
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, site: Arc<Site>) {
-        let number = site.new_connection();
-        // Without it small answers wait for the peer's acknowledgement; where it can not be set they do.
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream, state: Arc<State>) {
+        let number = state.new_connection();
+        // Small responses are then sent at once. If the option cannot be set, they are sent later.
         let _ = stream.set_nodelay(true);
-        let mut wire = match &self.tls {
-            None => Wire::new(stream),
+        let mut connection = match &self.tls {
+            None => Connection::new(stream),
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => Wire::new(stream),
+                Ok(stream) => Connection::new(stream),
                 Err(_) => return,
             },
         };
-        while let Some(mut request) = read_head(&mut wire).await {
-            let arrival = Head {
+        while let Some(mut request) = read_head(&mut connection).await {
+            let head = HeadRead {
                 connection: number,
-                number: site.record.number(),
-                at_ms: site.elapsed_ms(),
+                number: state.record.next_number(),
+                at_ms: state.elapsed_ms(),
             };
-            read_body(&mut wire, &mut request).await;
-            match self.serve(&site, &mut wire, &request, arrival).await {
-                After::KeepOpen => {}
-                After::Close => return wire.close().await,
-                After::Reset => return wire.reset(),
+            read_body(&mut connection, &mut request).await;
+            match self.serve_request(&state, &mut connection, &request, head).await {
+                NextStep::KeepOpen => {}
+                NextStep::Close => return connection.close().await,
+                NextStep::Reset => return connection.reset(),
             }
         }
     }
 
-    async fn serve(&self, site: &Site, wire: &mut Wire, request: &Request, head: Head) -> After {
-        let claim = site.orders.claim(&self.name, request, &site.record);
+    async fn serve_request(
+        &self,
+        state: &State,
+        connection: &mut Connection,
+        request: &Request,
+        head: HeadRead,
+    ) -> NextStep {
+        let attribution = state.assignments.attribute(&self.name, request, &state.record);
         let ticket =
-            site.record.open(claim.case.clone(), head.number, self.arrival(request, &head));
-        let decided = async {
+            state
+                .record
+                .open(attribution.case.clone(), head.number, self.arrival(request, &head));
+        let decision = async {
             if let Some(flaw) = request.flaw {
-                return refusal(flaw).into();
+                return rejection(flaw).into();
             }
             match self.role {
-                Role::Issuer => issuer::answer(&site.deployment, request).into(),
-                Role::Elsewhere => {
-                    healthy::answer(site, &self.name, Flavour::Json, request, &ticket).into()
+                Role::AuthorizationServer => {
+                    authorization_server::respond(&state.deployment, request).into()
                 }
-                Role::Upstream => upstream::decide(site, self, request, &claim, &ticket).await,
+                Role::Elsewhere => {
+                    mcp_server::respond(state, &self.name, Flavour::Json, request, &ticket).into()
+                }
+                Role::Upstream => {
+                    let upstream = Upstream { name: &self.name, origin: &self.origin, state };
+                    upstream::decide(upstream, request, &attribution, &ticket).await
+                }
             }
         };
         let decision: Decision = tokio::select! {
             biased;
-            () = wire.gone() => {
-                ticket.answered("nobody left to answer");
-                return After::Close;
+            () = connection.peer_closed() => {
+                ticket.responded("connection closed by the gateway");
+                return NextStep::Close;
             }
-            decision = decided => decision,
+            decision = decision => decision,
         };
-        let mark = format!(
-            "{}/{}/{}",
-            self.name,
-            claim.case.as_ref().map_or("-", |case| case.0.as_str()),
-            ticket.nth
-        );
-        let answer = decision.answer.with(MARK, &mark);
-        ticket.answered(&decision.word.unwrap_or_else(|| answer.status.to_string()));
-        let last = request.flaw.is_some() || !request.keep_alive;
-        let manner = Manner {
+        let case = attribution.case.as_ref().map_or("-", |case| case.0.as_str());
+        let mark = format!("{}/{case}/{}", self.name, ticket.nth);
+        let response = decision.response.with(MARK, &mark);
+        ticket.responded(&decision.recorded_as.unwrap_or_else(|| response.status.to_string()));
+        let delivery = Delivery {
             fault: decision.fault,
             head_only: request.is_head(),
-            last,
-            pace: decision.pace.as_deref(),
+            closes: request.flaw.is_some() || !request.keep_alive,
+            released_events: decision.released_events.as_deref(),
         };
-        let delivered = deliver(wire, &answer, manner).await;
+        let delivered = deliver(connection, &response, delivery).await;
         drop(decision.turn);
-        match delivered {
-            Ok(after) => after,
-            Err(_) => {
-                ticket.undelivered();
-                After::Close
-            }
-        }
+        delivered.unwrap_or_else(|_| {
+            ticket.undelivered();
+            NextStep::Close
+        })
     }
 
-    fn arrival(&self, request: &Request, head: &Head) -> Arrival {
+    fn arrival(&self, request: &Request, head: &HeadRead) -> Arrival {
         let mut body = request.body_text();
         body.truncate(body.floor_char_boundary(RECORDED_BODY));
         Arrival {
@@ -149,23 +161,17 @@ impl Host {
             headers: request.headers.clone(),
             body,
             rpc_method: request.json().as_ref().and_then(rpc_method).map(str::to_owned),
-            answered: "not yet".to_owned(),
+            answered: "no response yet".to_owned(),
             session_issued: None,
             session_ended: None,
         }
     }
 }
 
-/// When and where a request's head was read.
-struct Head {
-    connection: u64,
-    number: u64,
-    at_ms: f64,
-}
-
-fn refusal(flaw: Flaw) -> Answer {
-    Answer::empty(match flaw {
-        // Nobody is left to read it, but the record says what the request was worth.
+/// The response to a request that could not be read.
+fn rejection(flaw: Flaw) -> Response {
+    Response::empty(match flaw {
+        // After `Cut` the peer is gone, but the record still names the status.
         Flaw::Malformed | Flaw::Cut => 400,
         Flaw::HeadTooLarge => 431,
         Flaw::BodyTooLarge => 413,

@@ -1,19 +1,27 @@
-//! The mock upstreams: a fixed set of servers that record everything and answer as each request's token tells them.
+//! The mock upstreams: a fixed set of mock MCP servers and a mock authorization server, which record every request.
 //!
-//! A request belongs to the case whose script it carries, or else to its server's standing order, or else to nobody; without an
-//! order a server is healthy. What any of it means is for the judge.
+//! A mock server behaves as the script of the request's token says. A request without a script gets
+//! the behaviour that is assigned to the server. Without either, the server is healthy. The mock
+//! upstreams judge nothing.
 //!
-//! | module | decides |
+//! | module | contents |
 //! | --- | --- |
-//! | `site`, `planning` | what all hosts share; the plan and its secrets |
-//! | `host`, `wire`, `request` | connections; bytes; where a request ends |
-//! | `orders` | whose a request is, and what it is owed |
-//! | `upstream`, `healthy`, `issuer` | what is answered |
-//! | `answer`, `delivery`, `gates` | how an answer is made up, put on the wire, held back |
-//! | `record` | what was seen |
+//! | `bind` | binds the ports and creates the deployment with its secrets |
+//! | `state` | the state that all hosts share |
+//! | `host` | one listening host: accepts connections, records and answers requests |
+//! | `connection`, `request` | a connection as bytes; reading requests from it |
+//! | `attribution` | which case a request belongs to, and which behaviour it gets |
+//! | `assigned_behaviour` | behaviours for requests without a script |
+//! | `upstream` | the response of a mock MCP server, by its behaviour |
+//! | `mcp_server` | the responses of a healthy MCP server |
+//! | `authorization_server` | the responses of the mock authorization server |
+//! | `stated_response` | responses that `upstreams.toml` states, with placeholders |
+//! | `response`, `delivery` | a response, and how it is sent, with or without a fault |
+//! | `synchronisation` | barriers, the order of responses, and the release of events |
+//! | `record` | [`Record`]: everything that the mock upstreams have seen |
 
-mod answer;
 mod assigned_behaviour;
+mod attribution;
 mod authorization_server;
 mod bind;
 mod connection;
@@ -22,7 +30,9 @@ mod host;
 mod mcp_server;
 mod record;
 mod request;
+mod response;
 mod state;
+mod stated_response;
 mod synchronisation;
 mod upstream;
 
@@ -31,84 +41,89 @@ use std::{fmt, io, sync::Arc};
 use tokio::{net::TcpSocket, task::JoinSet};
 
 pub use self::{assigned_behaviour::AssignedBehaviour, record::Record};
-use self::{bind::Ground, state::Site};
+use self::{bind::BoundMocks, state::State};
 use crate::cases::{deployment::Deployment, token_script::CaseId};
 
-/// The name that arrivals at the origin of redirects carry.
+/// The recorded name of the host that redirects to another origin point at.
 pub const ELSEWHERE: &str = "elsewhere";
-/// The name that arrivals at the authorization server carry.
+/// The recorded name of the mock authorization server.
 pub const ISSUER: &str = "issuer";
-/// The header that marks every answer as the mock upstreams's own: `server/case/n`, the case's n-th arrival, with `-` for no case.
+/// The header field that marks a response of the mock upstreams.
+///
+/// Its value is `SERVER/CASE/N` for the N-th request of the case; CASE is `-` for a request of no case.
 pub const MARK: &str = "x-mock-answer";
 
-/// The running mock upstreams. Dropping it ends them and every connection to them.
+/// The running mock upstreams. Dropping them closes every connection.
 pub struct MockUpstreams {
-    site: Arc<Site>,
+    state: Arc<State>,
     _hosts: JoinSet<()>,
-    /// Bound, so that nobody else takes the port, and not listening, so that it refuses.
+    /// Bound but not listening, so that no other process takes the port and connections are refused.
     _closed: TcpSocket,
 }
 
 impl fmt::Debug for MockUpstreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The plan holds secrets.
-        f.debug_struct("Fleet").finish_non_exhaustive()
+        // The deployment contains secrets.
+        f.debug_struct("MockUpstreams").finish_non_exhaustive()
     }
 }
 
 impl MockUpstreams {
-    /// Starts every server of the plan on a free port of loopback; all are usable on return. Secrets follow from the seed.
+    /// Starts every mock server on a free port of the loopback interface.
+    ///
+    /// The random seed determines the secrets of the deployment.
     ///
     /// # Errors
     ///
-    /// When a port can not be bound.
-    pub async fn start(seed: u64) -> io::Result<Self> {
-        let Ground { site, hosts, closed } = bind::lay(seed).await?;
-        let site = Arc::new(site);
+    /// A port could not be bound.
+    pub async fn start(random_seed: u64) -> io::Result<Self> {
+        let BoundMocks { state, hosts, closed } = bind::bind(random_seed).await?;
+        let state = Arc::new(state);
         let mut running = JoinSet::new();
         for (host, listener) in hosts {
-            running.spawn(host.listen(listener, Arc::clone(&site)));
+            running.spawn(host.listen(listener, Arc::clone(&state)));
         }
-        Ok(Self { site, _hosts: running, _closed: closed })
+        Ok(Self { state, _hosts: running, _closed: closed })
     }
 
-    /// What an implementation is to be configured with.
+    /// The servers and secrets with which an implementation is configured.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
-        &self.site.deployment
+        &self.state.deployment
     }
 
-    /// What the servers have seen.
+    /// Everything that the mock upstreams have seen.
     #[must_use]
     pub fn record(&self) -> &Record {
-        &self.site.record
+        &self.state.record
     }
 
-    /// The host and port of an origin that no configuration names.
+    /// The host and port of an origin that no configuration contains.
     #[must_use]
     pub fn elsewhere(&self) -> &str {
-        self.site.elsewhere.trim_start_matches("http://")
+        self.state.elsewhere.trim_start_matches("http://")
     }
 
-    /// Until the guard drops, requests to the server that carry no script belong to the case and get the behaviour.
+    /// Assigns a behaviour to a server until the returned guard is dropped.
     ///
-    /// For cases whose token can not carry a script. There is at most one for a server: the next one waits for the earlier one to end.
+    /// Requests to the server without a script then belong to the case and get the behaviour. A
+    /// server has at most one assignment; this waits until an earlier one has ended.
     pub async fn assign_behaviour(
         &self,
         server: &str,
         case: CaseId,
         behaviour: &str,
     ) -> AssignedBehaviour {
-        self.site.orders.stand(server, case, behaviour).await
+        self.state.assignments.assign(server, case, behaviour).await
     }
 
-    /// Has the servers answer the next requests of the case in this order, each once.
+    /// Makes the servers send the next responses of the case in this order, one from each server.
     pub fn respond_in_order(&self, case: &CaseId, order: Vec<String>) {
-        self.site.gates.take_turns(case, order);
+        self.state.synchronisation.respond_in_order(case, order);
     }
 
-    /// Lets the next event of the case's `stream-progress` answer go.
+    /// Releases the next event of the case's `stream-progress` response.
     pub fn release_event(&self, case: &CaseId) {
-        self.site.gates.release(case);
+        self.state.synchronisation.release_event(case);
     }
 }

@@ -1,42 +1,43 @@
-//! Reads one request off the wire by hand, so that header order and case are recorded as they were sent.
+//! Reads requests from a connection, with the order and the case of their header fields.
 //!
-//! Decides what a request is and where it ends. It is lenient: whatever can be recorded is, and a flaw is noted beside it.
+//! The reader is lenient: it records everything that it can read, and notes a flaw beside it.
 
 use bytes::Buf;
 use serde_json::Value;
 
-use super::connection::Wire;
+use super::connection::Connection;
 use crate::trace::{Headers, all_headers, header};
 
-/// Larger heads are answered 431; generous, since a gateway's own limit is what is tested.
-const HEAD_CAP: usize = 1 << 20;
-/// Larger bodies are answered 413.
-const BODY_CAP: usize = 16 << 20;
-/// More header lines than anybody sends in earnest.
-const LINES_CAP: usize = 16 << 10;
+/// The response to a larger head is 431. The limit is high, because the limits of gateways are tested.
+const HEAD_LIMIT: usize = 1 << 20;
+/// The response to a larger body is 413.
+const BODY_LIMIT: usize = 16 << 20;
+/// The largest number of header fields that is parsed.
+const FIELDS_LIMIT: usize = 16 << 10;
 
-/// What keeps a request from being answered as it deserves.
+/// Why a request is rejected without a look at its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// Not HTTP/1, or not by its grammar.
+    /// The request is not valid HTTP/1.
     Malformed,
-    /// The head is larger than the cap.
+    /// The head is larger than [`HEAD_LIMIT`].
     HeadTooLarge,
-    /// The body is larger than the cap.
+    /// The body is larger than [`BODY_LIMIT`].
     BodyTooLarge,
-    /// The peer went away in the middle of it.
+    /// The peer closed the connection before the end of the request.
     Cut,
 }
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: Headers,
-    /// Of a malformed request, all that was read of it.
+    /// The body; for a malformed request, everything that was read.
     pub(super) body: Vec<u8>,
     pub(super) flaw: Option<Flaw>,
+    /// Whether the peer permits another request on the connection.
     pub(super) keep_alive: bool,
 }
 
@@ -50,10 +51,12 @@ impl Request {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The body, if it is JSON.
     pub(super) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// The session id.
     pub(super) fn session(&self) -> Option<&str> {
         header(&self.headers, "mcp-session-id")
     }
@@ -63,21 +66,21 @@ impl Request {
     }
 }
 
-/// The head of the next request, its body still on the wire. `None` where the peer has no more.
-pub(super) async fn read_head(wire: &mut Wire) -> Option<Request> {
+/// Reads the head of the next request and leaves its body unread. `None` if there is no next request.
+pub(super) async fn read_head(connection: &mut Connection) -> Option<Request> {
     loop {
-        if let Some(request) = parse_head(wire) {
+        if let Some(request) = parse_head(connection) {
             return Some(request);
         }
-        if wire.buffer.len() > HEAD_CAP {
+        if connection.buffer.len() > HEAD_LIMIT {
             return Some(Request {
                 flaw: Some(Flaw::HeadTooLarge),
-                body: wire.buffer.split().to_vec(),
+                body: connection.buffer.split().to_vec(),
                 ..Request::default()
             });
         }
-        if !wire.fill().await.unwrap_or(false) {
-            let cut = wire.buffer.split().to_vec();
+        if !connection.fill_buffer().await.unwrap_or(false) {
+            let cut = connection.buffer.split().to_vec();
             return (!cut.is_empty()).then(|| Request {
                 flaw: Some(Flaw::Cut),
                 body: cut,
@@ -87,21 +90,21 @@ pub(super) async fn read_head(wire: &mut Wire) -> Option<Request> {
     }
 }
 
-fn parse_head(wire: &mut Wire) -> Option<Request> {
-    let mut lines = vec![httparse::EMPTY_HEADER; 128];
+fn parse_head(connection: &mut Connection) -> Option<Request> {
+    let mut fields = vec![httparse::EMPTY_HEADER; 128];
     loop {
-        let mut head = httparse::Request::new(&mut lines);
-        let length = match head.parse(&wire.buffer) {
+        let mut head = httparse::Request::new(&mut fields);
+        let length = match head.parse(&connection.buffer) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return None,
-            Err(httparse::Error::TooManyHeaders) if lines.len() < LINES_CAP => {
-                lines = vec![httparse::EMPTY_HEADER; lines.len() * 4];
+            Err(httparse::Error::TooManyHeaders) if fields.len() < FIELDS_LIMIT => {
+                fields = vec![httparse::EMPTY_HEADER; fields.len() * 4];
                 continue;
             }
             Err(_) => {
                 return Some(Request {
                     flaw: Some(Flaw::Malformed),
-                    body: wire.buffer.split().to_vec(),
+                    body: connection.buffer.split().to_vec(),
                     ..Request::default()
                 });
             }
@@ -109,37 +112,36 @@ fn parse_head(wire: &mut Wire) -> Option<Request> {
         let headers: Headers = head
             .headers
             .iter()
-            .map(|line| (line.name.to_owned(), String::from_utf8_lossy(line.value).into_owned()))
+            .map(|field| (field.name.to_owned(), String::from_utf8_lossy(field.value).into_owned()))
             .collect();
-        let says = |word: &str| {
+        let has_option = |option: &str| {
             all_headers(&headers, "connection")
-                .any(|value| value.to_ascii_lowercase().contains(word))
+                .any(|value| value.to_ascii_lowercase().contains(option))
         };
+        // HTTP/1.1 connections are persistent unless `close` is sent (RFC 9112 §9.3).
         let keep_alive = if head.version == Some(1) {
-            !says("close")
+            !has_option("close")
         } else {
-            says("keep-alive")
+            has_option("keep-alive")
         };
-        let (method, target) = (
-            head.method.unwrap_or_default().to_owned(),
-            head.path.unwrap_or_default().to_owned(),
-        );
-        wire.buffer.advance(length);
+        let method = head.method.unwrap_or_default().to_owned();
+        let target = head.path.unwrap_or_default().to_owned();
+        connection.buffer.advance(length);
         return Some(Request { method, target, headers, keep_alive, ..Request::default() });
     }
 }
 
-/// Reads the body that the head announces; what goes wrong is noted as the request's flaw.
-pub(super) async fn read_body(wire: &mut Wire, request: &mut Request) {
+/// Reads the body that the head announces. A failure is noted as the flaw of the request.
+pub(super) async fn read_body(connection: &mut Connection, request: &mut Request) {
     if request.flaw.is_some() {
         return;
     }
-    if let Err(flaw) = read_framed(wire, request).await {
+    if let Err(flaw) = read_framed_body(connection, request).await {
         request.flaw = Some(flaw);
     }
 }
 
-async fn read_framed(wire: &mut Wire, request: &mut Request) -> Result<(), Flaw> {
+async fn read_framed_body(connection: &mut Connection, request: &mut Request) -> Result<(), Flaw> {
     let chunked = all_headers(&request.headers, "transfer-encoding")
         .any(|value| value.to_ascii_lowercase().ends_with("chunked"));
     let length = match header(&request.headers, "content-length") {
@@ -150,61 +152,68 @@ async fn read_framed(wire: &mut Wire, request: &mut Request) -> Result<(), Flaw>
         && header(&request.headers, "expect")
             .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     {
-        wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await.map_err(|_| Flaw::Cut)?;
+        connection
+            .write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            .await
+            .map_err(|_| Flaw::Cut)?;
     }
     if !chunked {
-        return take(wire, length, &mut request.body).await;
+        return read_exactly(connection, length, &mut request.body).await;
     }
     loop {
-        let line = read_line(wire).await?;
+        let line = read_line(connection).await?;
         let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
         let size = std::str::from_utf8(size)
             .ok()
             .and_then(|size| usize::from_str_radix(size.trim(), 16).ok())
             .ok_or(Flaw::Malformed)?;
         if size == 0 {
-            while !read_line(wire).await?.is_empty() {}
+            while !read_line(connection).await?.is_empty() {}
             return Ok(());
         }
-        take(wire, size, &mut request.body).await?;
-        if !read_line(wire).await?.is_empty() {
+        read_exactly(connection, size, &mut request.body).await?;
+        if !read_line(connection).await?.is_empty() {
             return Err(Flaw::Malformed);
         }
     }
 }
 
-/// Moves that many bytes from the wire to the body.
-async fn take(wire: &mut Wire, mut length: usize, body: &mut Vec<u8>) -> Result<(), Flaw> {
-    if body.len().saturating_add(length) > BODY_CAP {
+/// Reads this number of bytes into the body, which a failed read also keeps.
+async fn read_exactly(
+    connection: &mut Connection,
+    mut length: usize,
+    body: &mut Vec<u8>,
+) -> Result<(), Flaw> {
+    if body.len().saturating_add(length) > BODY_LIMIT {
         return Err(Flaw::BodyTooLarge);
     }
     loop {
-        let ready = length.min(wire.buffer.len());
-        body.extend_from_slice(&wire.buffer.split_to(ready));
+        let ready = length.min(connection.buffer.len());
+        body.extend_from_slice(&connection.buffer.split_to(ready));
         length -= ready;
         if length == 0 {
             return Ok(());
         }
-        more(wire).await?;
+        read_more(connection).await?;
     }
 }
 
-async fn read_line(wire: &mut Wire) -> Result<Vec<u8>, Flaw> {
+async fn read_line(connection: &mut Connection) -> Result<Vec<u8>, Flaw> {
     loop {
-        if let Some(end) = wire.buffer.windows(2).position(|pair| pair == b"\r\n") {
-            let line = wire.buffer.split_to(end).to_vec();
-            wire.buffer.advance(2);
+        if let Some(end) = connection.buffer.windows(2).position(|pair| pair == b"\r\n") {
+            let line = connection.buffer.split_to(end).to_vec();
+            connection.buffer.advance(2);
             return Ok(line);
         }
-        if wire.buffer.len() > HEAD_CAP {
+        if connection.buffer.len() > HEAD_LIMIT {
             return Err(Flaw::Malformed);
         }
-        more(wire).await?;
+        read_more(connection).await?;
     }
 }
 
-async fn more(wire: &mut Wire) -> Result<(), Flaw> {
-    match wire.fill().await {
+async fn read_more(connection: &mut Connection) -> Result<(), Flaw> {
+    match connection.fill_buffer().await {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(Flaw::Cut),
     }

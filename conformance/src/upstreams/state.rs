@@ -1,4 +1,4 @@
-//! What all hosts of one mock upstreams share: the plan, the record, the orders, and where each host is.
+//! The state that all hosts of the mock upstreams share.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -7,55 +7,56 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::{assigned_behaviour::Orders, record::Record, synchronisation::Gates};
+use super::{assigned_behaviour::Assignments, record::Record, synchronisation::Synchronisation};
 use crate::cases::deployment::Deployment;
 
-/// Shared by every connection of a mock upstreams.
+/// The shared state of the mock upstreams.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct State {
     pub(super) deployment: Deployment,
     pub(super) record: Record,
-    pub(super) orders: Orders,
-    pub(super) gates: Gates,
-    /// The origin that redirects point at.
+    pub(super) assignments: Assignments,
+    pub(super) synchronisation: Synchronisation,
+    /// The origin that redirects to another origin point at.
     pub(super) elsewhere: String,
     started: Instant,
-    connections: AtomicU64,
-    secrets: Mutex<fastrand::Rng>,
+    next_connection: AtomicU64,
+    rng: Mutex<fastrand::Rng>,
 }
 
-impl Site {
-    pub(super) fn new(deployment: Deployment, elsewhere: String, secrets: fastrand::Rng) -> Self {
-        let orders = Orders::new(deployment.servers.iter().map(|server| server.name.as_str()));
-        let (record, gates) = (Record::default(), Gates::default());
-        let connections = AtomicU64::new(1);
+impl State {
+    pub(super) fn new(deployment: Deployment, elsewhere: String, rng: fastrand::Rng) -> Self {
+        let servers = deployment.servers.iter().map(|server| server.name.as_str());
         Self {
+            assignments: Assignments::new(servers),
             deployment,
-            record,
-            orders,
-            gates,
+            record: Record::default(),
+            synchronisation: Synchronisation::default(),
             elsewhere,
             started: Instant::now(),
-            connections,
-            secrets: Mutex::new(secrets),
+            next_connection: AtomicU64::new(1),
+            rng: Mutex::new(rng),
         }
     }
 
+    /// The number of a new connection.
     pub(super) fn new_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Ordering::Relaxed)
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The id of a new session.
     pub(super) fn new_session(&self) -> String {
-        random("", &mut self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
+        random_secret("", &mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The time since the start of the mock upstreams, in milliseconds.
     pub(super) fn elapsed_ms(&self) -> f64 {
         self.started.elapsed().as_secs_f64() * 1000.0
     }
 }
 
-/// A secret that occurs nowhere else, behind what has to stand in front of it.
-pub(super) fn random(prefix: &str, rng: &mut fastrand::Rng) -> String {
+/// A secret: a prefix and 32 random letters and digits.
+pub(super) fn random_secret(prefix: &str, rng: &mut fastrand::Rng) -> String {
     let tail: String = (0..32).map(|_| rng.alphanumeric()).collect();
     format!("{prefix}{tail}")
 }

@@ -1,4 +1,4 @@
-//! What answers can wait for: enough requests of their case at once, or a word from the suite.
+//! What responses wait for: other requests of their case, the turn of their server, or the release of an event.
 
 use std::{
     collections::HashMap,
@@ -14,37 +14,45 @@ use tokio::{
 use crate::cases::token_script::CaseId;
 
 /// How long a barrier waits for the last request.
-const BARRIER_PATIENCE: Duration = Duration::from_secs(2);
+const BARRIER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an answer waits for its turn. Shorter than anyone waits for an upstream: order that nobody keeps to must not cost an answer.
-const TURN_PATIENCE: Duration = Duration::from_millis(100);
+/// How long a response waits for the turn of its server.
+///
+/// It is shorter than every deadline of a gateway: if the servers are asked one after another, the
+/// requested order is impossible and must not cause a timeout.
+const TURN_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Barriers and releases, by case.
+/// Barriers, turns and released events, by case.
 #[derive(Debug, Default)]
-pub(super) struct Gates {
+pub(super) struct Synchronisation {
     barriers: Mutex<HashMap<CaseId, watch::Sender<Barrier>>>,
-    releases: Mutex<HashMap<CaseId, Arc<Semaphore>>>,
+    /// The servers that have not responded yet, in the requested order.
     turns: Mutex<HashMap<CaseId, watch::Sender<Vec<String>>>>,
+    released_events: Mutex<HashMap<CaseId, Arc<Semaphore>>>,
 }
 
-/// A server's turn to answer. The next one's begins when it is dropped.
+/// The turn of a server to respond. When it is dropped, the turn of the next server begins.
 #[derive(Debug)]
-pub(super) struct Turn(watch::Sender<Vec<String>>, String);
+pub(super) struct Turn {
+    remaining: watch::Sender<Vec<String>>,
+    server: String,
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.send_modify(|left| left.retain(|server| *server != self.1));
+        self.remaining
+            .send_modify(|servers| servers.retain(|server| *server != self.server));
     }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Barrier {
     waiting: usize,
-    /// Once decided it stays so: what comes later neither waits nor is judged otherwise.
+    /// Whether enough requests met. The first decision is final; later requests do not wait.
     opened: Option<bool>,
 }
 
-/// Takes one off the number of those who wait, also when the request is given up.
+/// One request that waits at a barrier. It is counted until it is dropped.
 struct Waiting(watch::Sender<Barrier>);
 
 impl Drop for Waiting {
@@ -54,8 +62,8 @@ impl Drop for Waiting {
     }
 }
 
-impl Gates {
-    /// Waits until `n` requests of the case wait here at once. False when they did not come together in time.
+impl Synchronisation {
+    /// Waits until `n` requests of the case wait at once. Returns false if that took too long.
     pub(super) async fn meet(&self, case: &CaseId, n: usize) -> bool {
         let barrier = self
             .barriers
@@ -72,49 +80,48 @@ impl Gates {
         });
         let _waiting = Waiting(barrier.clone());
         let mut changes = barrier.subscribe();
-        if timeout(BARRIER_PATIENCE, changes.wait_for(|barrier| barrier.opened.is_some()))
-            .await
-            .is_err()
-        {
+        let opened = changes.wait_for(|barrier| barrier.opened.is_some());
+        if timeout(BARRIER_TIMEOUT, opened).await.is_err() {
             barrier.send_modify(|barrier| barrier.opened = barrier.opened.or(Some(false)));
         }
         barrier.borrow().opened == Some(true)
     }
 
-    /// From now on the servers answer the case in this order, each once.
-    pub(super) fn take_turns(&self, case: &CaseId, order: Vec<String>) {
+    /// Makes the servers send the next responses of the case in this order, one from each server.
+    pub(super) fn respond_in_order(&self, case: &CaseId, order: Vec<String>) {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever still waits for a turn of an earlier order gets it: the old sender has nobody left in it once it is replaced.
-        if let Some(old) = turns.insert(case.clone(), watch::Sender::new(order)) {
-            old.send_modify(Vec::clear);
+        // Responses that wait for a turn of the earlier order are released by emptying it.
+        if let Some(earlier) = turns.insert(case.clone(), watch::Sender::new(order)) {
+            earlier.send_modify(Vec::clear);
         }
     }
 
-    /// Waits for a server's turn. Nothing where it has none, or has had it. Where nobody's comes, because one server is asked only after
-    /// another, order is given up.
+    /// Waits for the turn of a server. `None` if the server has no turn, or has had it.
+    ///
+    /// If that takes too long, the order is dropped: a server with an earlier turn gets no request.
     pub(super) async fn turn(&self, case: &CaseId, server: &str) -> Option<Turn> {
         let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner).get(case)?.clone();
         let mut changes = turns.subscribe();
-        let mine = |left: &Vec<String>| {
-            left.first().is_none_or(|first| first == server)
-                || left.iter().all(|other| other != server)
+        let need_not_wait = |remaining: &Vec<String>| {
+            remaining.first().is_none_or(|first| first == server)
+                || remaining.iter().all(|other| other != server)
         };
-        if timeout(TURN_PATIENCE, changes.wait_for(mine)).await.is_err() {
+        if timeout(TURN_TIMEOUT, changes.wait_for(need_not_wait)).await.is_err() {
             turns.send_modify(Vec::clear);
         }
         turns.borrow().first().filter(|first| *first == server)?;
-        Some(Turn(turns, server.to_owned()))
+        Some(Turn { remaining: turns, server: server.to_owned() })
     }
 
-    /// Lets one more event of the case's stream go, now or when it comes to it.
-    pub(super) fn release(&self, case: &CaseId) {
-        self.pace(case).add_permits(1);
+    /// Releases one more event of the case's stream.
+    pub(super) fn release_event(&self, case: &CaseId) {
+        self.released_events(case).add_permits(1);
     }
 
-    /// The permits for the events of the case's stream.
-    pub(super) fn pace(&self, case: &CaseId) -> Arc<Semaphore> {
-        let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(releases.entry(case.clone()).or_insert_with(|| Arc::new(Semaphore::new(0))))
+    /// A permit for each event of the case's stream that may be sent.
+    pub(super) fn released_events(&self, case: &CaseId) -> Arc<Semaphore> {
+        let mut released = self.released_events.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(released.entry(case.clone()).or_insert_with(|| Arc::new(Semaphore::new(0))))
     }
 }
 
@@ -122,46 +129,56 @@ impl Gates {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_barrier_opens_when_all_are_there() {
-        let (gates, case) = (Gates::default(), CaseId("c".to_owned()));
-        let (a, b, c) =
-            tokio::join!(gates.meet(&case, 3), gates.meet(&case, 3), gates.meet(&case, 3));
-        assert!(a && b && c);
-        assert!(gates.meet(&case, 3).await, "what comes later passes");
+    fn case() -> CaseId {
+        CaseId("c".to_owned())
+    }
+
+    fn order(servers: [&str; 2]) -> Vec<String> {
+        servers.map(str::to_owned).to_vec()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_barrier_fails_for_all_when_one_is_missing() {
-        let (gates, case) = (Gates::default(), CaseId("c".to_owned()));
-        let (a, b) = tokio::join!(gates.meet(&case, 3), gates.meet(&case, 3));
+    async fn a_barrier_opens_when_all_requests_have_arrived() {
+        let (synchronisation, case) = (Synchronisation::default(), case());
+        let meet = || synchronisation.meet(&case, 3);
+        let (a, b, c) = tokio::join!(meet(), meet(), meet());
+        assert!(a && b && c);
+        assert!(meet().await, "later requests pass");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_barrier_fails_for_all_if_one_request_is_missing() {
+        let (synchronisation, case) = (Synchronisation::default(), case());
+        let meet = || synchronisation.meet(&case, 3);
+        let (a, b) = tokio::join!(meet(), meet());
         assert!(!a && !b);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_are_taken_in_the_order_given() {
-        let (gates, case) = (Gates::default(), CaseId("c".to_owned()));
-        gates.take_turns(&case, ["b", "a"].map(str::to_owned).to_vec());
-        let answered = Mutex::new(Vec::new());
-        let answer = async |server| {
-            let turn = gates.turn(&case, server).await;
-            answered.lock().unwrap().push((server, turn.is_some()));
-        };
-        tokio::join!(answer("a"), answer("b"), answer("c"));
-        answer("a").await;
-        assert_eq!(
-            *answered.lock().unwrap(),
-            [("b", true), ("c", false), ("a", true), ("a", false)]
-        );
-        gates.take_turns(&case, ["b", "a"].map(str::to_owned).to_vec());
-        assert!(gates.turn(&case, "a").await.is_none(), "b is never asked: order is given up");
+    async fn requests_one_after_another_do_not_open_a_barrier() {
+        let (synchronisation, case) = (Synchronisation::default(), case());
+        for _ in 0..3 {
+            assert!(!synchronisation.meet(&case, 2).await);
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_after_another_never_meets() {
-        let (gates, case) = (Gates::default(), CaseId("c".to_owned()));
-        for _ in 0..3 {
-            assert!(!gates.meet(&case, 2).await);
-        }
+    async fn servers_respond_in_the_requested_order() {
+        let (synchronisation, case) = (Synchronisation::default(), case());
+        synchronisation.respond_in_order(&case, order(["b", "a"]));
+        let responses = Mutex::new(Vec::new());
+        let respond = async |server| {
+            let turn = synchronisation.turn(&case, server).await;
+            responses.lock().unwrap().push((server, turn.is_some()));
+        };
+        tokio::join!(respond("a"), respond("b"), respond("c"));
+        respond("a").await;
+        assert_eq!(
+            *responses.lock().unwrap(),
+            [("b", true), ("c", false), ("a", true), ("a", false)]
+        );
+        synchronisation.respond_in_order(&case, order(["b", "a"]));
+        let turn = synchronisation.turn(&case, "a").await;
+        assert!(turn.is_none(), "b gets no request, so the order is dropped");
     }
 }

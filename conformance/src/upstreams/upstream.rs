@@ -1,6 +1,6 @@
-//! Decides what one mock MCP server answers to one request: what it was told to, or else what a healthy server would.
+//! Decides the response of a mock MCP server: the response of the request's behaviour, or else a healthy one.
 //!
-//! Besides its endpoint it has the few places that its own answers point at. Those are the same whatever the script says.
+//! An upstream also serves the URLs that its own responses name, independent of the behaviour.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,146 +8,200 @@ use serde_json::json;
 use tokio::{sync::Semaphore, time::sleep};
 
 use super::{
-    answer::{Answer, Places, stated},
-    assigned_behaviour::Claim,
-    host::Host,
-    mcp_server as healthy,
+    attribution::Attribution,
+    mcp_server,
     record::Ticket,
     request::{Request, rpc_method},
-    state::Site,
+    response::Response,
+    state::State,
+    stated_response::{Placeholders, stated},
     synchronisation::Turn,
 };
 use crate::cases::behaviour::{Behaviour, Behaviours, BodyText, Fault, Flavour, Source};
 
-/// What a request gets, before its delivery.
+/// The upstream that responds.
+#[derive(Clone, Copy)]
+pub(super) struct Upstream<'a> {
+    pub(super) name: &'a str,
+    pub(super) origin: &'a str,
+    pub(super) state: &'a State,
+}
+
+/// The response to a request, and how it is delivered.
 pub(super) struct Decision {
-    pub(super) answer: Answer,
+    pub(super) response: Response,
     pub(super) fault: Option<Fault>,
-    /// The permits that the events of a stream wait for.
-    pub(super) pace: Option<Arc<Semaphore>>,
-    /// What the record says was answered, where that is more than the status.
-    pub(super) word: Option<String>,
-    /// The server's turn, which ends with the answer.
+    /// A permit for each event of a stream that may be sent; `None` if events need no permit.
+    pub(super) released_events: Option<Arc<Semaphore>>,
+    /// The recorded description of the response; `None` if its status is enough.
+    pub(super) recorded_as: Option<String>,
+    /// The turn of the server, which ends when the response has been sent.
     pub(super) turn: Option<Turn>,
 }
 
-impl From<Answer> for Decision {
-    fn from(answer: Answer) -> Self {
-        Self { answer, fault: None, pace: None, word: None, turn: None }
+impl From<Response> for Decision {
+    fn from(response: Response) -> Self {
+        Self {
+            response,
+            fault: None,
+            released_events: None,
+            recorded_as: None,
+            turn: None,
+        }
     }
 }
 
-/// What the upstream answers, after whatever waiting is part of it.
+impl Decision {
+    /// A response that is delivered with the fault of its behaviour.
+    fn with_fault(response: Response, fault: Option<Fault>) -> Self {
+        Self {
+            recorded_as: fault.and_then(|fault| recorded_fault(fault, response.status)),
+            fault,
+            ..response.into()
+        }
+    }
+}
+
+/// Decides the response, after the delay and the synchronisation of the behaviour.
 pub(super) async fn decide(
-    site: &Site,
-    host: &Host,
+    upstream: Upstream<'_>,
     request: &Request,
-    claim: &Claim,
+    attribution: &Attribution,
     ticket: &Ticket,
 ) -> Decision {
-    if request.path().starts_with("/.well-known/oauth-protected-resource")
-        && let Some((behaviour, body)) = Behaviours::embedded().metadata_of(&host.name)
-        && let Source::Stated { status, headers, .. } = &behaviour.source
-    {
-        let answer = stated(*status, headers, body, request, &Places::of(site, host, ticket));
-        let word = behaviour.fault.and_then(|fault| word(fault, answer.status));
-        return Decision { answer, fault: behaviour.fault, pace: None, word, turn: None };
+    let Upstream { name, state, .. } = upstream;
+    if let Some(decision) = special_metadata(upstream, request, ticket) {
+        return decision;
     }
-    if let Some(answer) = beside_the_endpoint(site, host, request, ticket) {
-        return answer.into();
+    if let Some(response) = outside_the_endpoint(upstream, request, ticket) {
+        return response.into();
     }
-    let Some(spelling) = &claim.behaviour else {
-        return healthy::answer(site, &host.name, Flavour::Json, request, ticket).into();
+    let Some(spelling) = &attribution.behaviour else {
+        return mcp_server::respond(state, name, Flavour::Json, request, ticket).into();
     };
-    let Some((behaviour, body)) = choose(site, spelling, &host.name, request, ticket) else {
-        return misordered(spelling);
+    let Some((behaviour, body)) = choose(upstream, spelling, request, ticket) else {
+        return unknown_behaviour(spelling);
     };
     if behaviour.after_ms > 0 {
         sleep(Duration::from_millis(behaviour.after_ms)).await;
     }
     let turn = match ticket.case() {
-        Some(case) => site.gates.turn(case, &host.name).await,
+        Some(case) => state.synchronisation.turn(case, name).await,
         None => None,
     };
     if behaviour.fault == Some(Fault::Barrier)
         && let Some(case) = ticket.case()
-        && !site.gates.meet(case, behaviour.n).await
+        && !state.synchronisation.meet(case, behaviour.n).await
     {
-        return Answer::empty(500).into();
+        return Response::empty(500).into();
     }
-    let answer = match &behaviour.source {
-        Source::Healthy(flavour) => healthy::answer(site, &host.name, *flavour, request, ticket),
+    let response = match &behaviour.source {
+        Source::Healthy(flavour) => mcp_server::respond(state, name, *flavour, request, ticket),
         Source::Stated { status, headers, .. } => {
-            stated(*status, headers, body, request, &Places::of(site, host, ticket))
+            stated(*status, headers, body, request, &placeholders(upstream, ticket))
         }
-        // Never delivered: the fault sends nothing of it.
-        Source::Nothing => Answer::empty(200),
-        // Whoever gets as far as this server has overlooked what is wrong with it, and is served.
-        Source::Planned(server) if *server == host.name => {
-            healthy::answer(site, &host.name, Flavour::Json, request, ticket)
+        // The fault of the behaviour sends no part of this response.
+        Source::Nothing => Response::empty(200),
+        // The gateway should not have reached this server. Its request is served and recorded.
+        Source::Planned(server) if *server == name => {
+            mcp_server::respond(state, name, Flavour::Json, request, ticket)
         }
-        Source::Planned(_) => return misordered(spelling),
+        Source::Planned(_) => return unknown_behaviour(spelling),
     };
     if behaviour.fault == Some(Fault::Progress) {
-        return in_steps(site, answer, request, ticket);
+        return with_released_events(upstream, response, request, ticket);
     }
-    let word = behaviour.fault.and_then(|fault| word(fault, answer.status));
-    Decision { answer, fault: behaviour.fault, pace: None, word, turn }
+    Decision { turn, ..Decision::with_fault(response, behaviour.fault) }
 }
 
-/// The order is not one that an upstream can follow: a mistake of the suite's, not of the implementation's.
-fn misordered(spelling: &str) -> Decision {
-    let word = Some(format!("no such behaviour: {spelling}"));
+fn placeholders<'a>(upstream: Upstream<'a>, ticket: &'a Ticket) -> Placeholders<'a> {
+    Placeholders {
+        origin: upstream.origin,
+        elsewhere: &upstream.state.elsewhere,
+        case: ticket.case(),
+    }
+}
+
+/// The protected resource metadata of a server for which `upstreams.toml` states it.
+fn special_metadata(
+    upstream: Upstream<'_>,
+    request: &Request,
+    ticket: &Ticket,
+) -> Option<Decision> {
+    if !request.path().starts_with("/.well-known/oauth-protected-resource") {
+        return None;
+    }
+    let (behaviour, body) = Behaviours::embedded().metadata_of(upstream.name)?;
+    let Source::Stated { status, headers, .. } = &behaviour.source else {
+        return None;
+    };
+    let response = stated(*status, headers, body, request, &placeholders(upstream, ticket));
+    Some(Decision::with_fault(response, behaviour.fault))
+}
+
+/// A behaviour that an upstream cannot have. This is an error of the suite, not of the implementation.
+fn unknown_behaviour(spelling: &str) -> Decision {
     Decision {
-        word,
-        ..Answer::text(500, "text/plain", "the suite ordered what nobody knows\n").into()
+        recorded_as: Some(format!("unknown behaviour: {spelling}")),
+        ..Response::text(500, "text/plain", "the suite requested an unknown behaviour\n").into()
     }
 }
 
+/// The behaviour for this request: exceptions by method and later responses of the case included.
 fn choose(
-    site: &Site,
+    upstream: Upstream<'_>,
     spelling: &str,
-    server: &str,
     request: &Request,
     ticket: &Ticket,
 ) -> Option<(&'static Behaviour, Option<&'static BodyText>)> {
-    let known = Behaviours::embedded();
-    let (ordered, body) = known.resolve(spelling)?;
+    let behaviours = Behaviours::embedded();
+    let (behaviour, body) = behaviours.resolve(spelling)?;
     let message = request.json();
-    let by_message = || {
-        message
-            .as_ref()
-            .and_then(rpc_method)
-            .and_then(|method| ordered.except.get(method))
-    };
-    if let Some(exception) = ordered.except.get(&request.method).or_else(by_message) {
-        return known.resolve(exception);
+    let exception = behaviour.except.get(&request.method).or_else(|| {
+        let method = message.as_ref().and_then(rpc_method)?;
+        behaviour.except.get(method)
+    });
+    if let Some(exception) = exception {
+        return behaviours.resolve(exception);
     }
-    if let Some(then) = &ordered.then {
-        // Whoever cleans up a session that this case was given is not asking again.
-        let cleans_up = request.method == "DELETE"
-            && request.session().and_then(|session| site.record.lives(session)) == Some(true);
-        let refuses = !matches!(ordered.source, Source::Healthy(_));
-        if (cleans_up && refuses) || (!cleans_up && ticket.turn(server) > 1) {
-            return known.resolve(then);
+    if let Some(then) = &behaviour.then {
+        // The DELETE of a session of this case is not another request for the same resource.
+        let ends_session = request.method == "DELETE"
+            && request.session().and_then(|session| upstream.state.record.is_live(session))
+                == Some(true);
+        let refuses = !matches!(behaviour.source, Source::Healthy(_));
+        let is_later = if ends_session {
+            refuses
+        } else {
+            ticket.count_request(upstream.name) > 1
+        };
+        if is_later {
+            return behaviours.resolve(then);
         }
     }
-    Some((ordered, body))
+    Some((behaviour, body))
 }
 
-fn in_steps(site: &Site, answer: Answer, request: &Request, ticket: &Ticket) -> Decision {
-    let called = request.json().as_ref().and_then(rpc_method) == Some("tools/call");
-    match ticket.case().filter(|_| called) {
-        Some(case) => Decision {
-            pace: Some(site.gates.pace(case)),
-            ..healthy::with_progress(answer, request).into()
+/// A response to `tools/call` with progress events, each of which waits for its release.
+fn with_released_events(
+    upstream: Upstream<'_>,
+    response: Response,
+    request: &Request,
+    ticket: &Ticket,
+) -> Decision {
+    let is_call = request.json().as_ref().and_then(rpc_method) == Some("tools/call");
+    match ticket.case() {
+        Some(case) if is_call => Decision {
+            released_events: Some(upstream.state.synchronisation.released_events(case)),
+            ..mcp_server::with_progress(response, request).into()
         },
-        None => answer.into(),
+        _ => response.into(),
     }
 }
 
-/// What the record calls an answer with a fault: the fault's name, behind the status where a whole head is sent.
-fn word(fault: Fault, status: u16) -> Option<String> {
+/// The recorded description of a response with a fault. It starts with the status if a complete head
+/// is sent; `None` if the status alone describes the response.
+fn recorded_fault(fault: Fault, status: u16) -> Option<String> {
     match fault {
         Fault::Never
         | Fault::StallHead
@@ -170,30 +224,30 @@ fn word(fault: Fault, status: u16) -> Option<String> {
     }
 }
 
-/// The answer of every place of an upstream but its endpoint.
-fn beside_the_endpoint(
-    site: &Site,
-    host: &Host,
+/// The response to a request outside the MCP endpoint; `None` for the endpoint.
+fn outside_the_endpoint(
+    upstream: Upstream<'_>,
     request: &Request,
     ticket: &Ticket,
-) -> Option<Answer> {
+) -> Option<Response> {
+    let Upstream { name, origin, state } = upstream;
     match request.path() {
         "/mcp" | "/mcp/" => None,
-        "/moved" => Some(healthy::answer(site, &host.name, Flavour::Json, request, ticket)),
-        "/login" => Some(Answer::text(
+        "/moved" => Some(mcp_server::respond(state, name, Flavour::Json, request, ticket)),
+        "/login" => Some(Response::text(
             200,
             "text/html; charset=utf-8",
             "<!doctype html><title>Sign in</title>\n",
         )),
         "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp" => {
-            let resource = json!({
-                "resource": format!("{}/mcp", host.origin),
-                "authorization_servers": [site.deployment.issuer],
+            let metadata = json!({
+                "resource": format!("{origin}/mcp"),
+                "authorization_servers": [state.deployment.issuer],
                 "scopes_supported": ["mcp:read", "mcp:write", "offline_access"],
                 "bearer_methods_supported": ["header"],
             });
-            Some(Answer::json(200, &resource).with("Cache-Control", "max-age=60"))
+            Some(Response::json(200, &metadata).with("Cache-Control", "max-age=60"))
         }
-        _ => Some(Answer::empty(404)),
+        _ => Some(Response::empty(404)),
     }
 }

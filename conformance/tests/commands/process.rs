@@ -61,12 +61,15 @@ fn a_description_that_is_right_smokes_well() {
     let output = called(&["smoke", &gateway("smokes", "")]);
     let text = said(&output);
     assert!(
-        text.contains("PASS  tools/list at /mcp/alpha arrives with the caller's token"),
+        text.contains(
+            "PASS  tools/list at /mcp/alpha reaches the upstream with the caller's token"
+        ),
         "{text}{}",
         complained(&output)
     );
-    // It forwards to every server alike, and says nothing of that.
-    assert!(text.contains("open must be sent nothing: forward `Authorization` only to servers of the kind `forwarding`"), "{text}");
+    // This gateway forwards the token to every server, and its description does not say so.
+    let hint = "the gateway must send no credential to open; forward `Authorization` only to servers of the kind `forwarding`";
+    assert!(text.contains(hint), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -1,4 +1,4 @@
-//! Whose a request is: by script, by standing order, by session, or nobody's.
+//! Which case a request belongs to: by script, by assigned behaviour, by session, or none.
 
 use mcp_preflight_conformance::{cases::token_script::TokenScript, upstreams::MockUpstreams};
 
@@ -32,7 +32,7 @@ async fn a_request_is_recorded_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn without_a_script_a_request_is_nobodys_and_the_server_is_healthy() {
+async fn a_request_without_a_script_belongs_to_no_case_and_gets_a_healthy_response() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let answer = Client::connect(&upstreams, "beta").await.send(&Call::rpc("ping")).await;
     assert_eq!(answer.status(), Some(200));
@@ -41,7 +41,7 @@ async fn without_a_script_a_request_is_nobodys_and_the_server_is_healthy() {
 }
 
 #[tokio::test]
-async fn a_leaked_token_is_attributed_wherever_it_lands() {
+async fn a_token_anywhere_in_a_request_attributes_it() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let leaked = token("leak", "403-bare");
     let mut open = Client::connect(&upstreams, "open").await;
@@ -67,7 +67,7 @@ async fn a_leaked_token_is_attributed_wherever_it_lands() {
 }
 
 #[tokio::test]
-async fn servers_of_one_script_differ_and_the_unnamed_are_healthy() {
+async fn a_script_sets_a_behaviour_per_server_and_other_servers_are_healthy() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let orders = vec![
         ("alpha".to_owned(), "401-bare".to_owned()),
@@ -90,23 +90,27 @@ async fn servers_of_one_script_differ_and_the_unnamed_are_healthy() {
 }
 
 #[tokio::test]
-async fn a_standing_order_is_for_one_server_and_ends_with_its_guard() {
+async fn an_assigned_behaviour_is_for_one_server_and_ends_with_its_guard() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
-    let order = upstreams.assign_behaviour("static", case("so"), "401-bare").await;
+    let assigned = upstreams.assign_behaviour("static", case("so"), "401-bare").await;
     let own = Call::rpc("ping").bearer(&upstreams.deployment().static_token.clone());
     let mut there = Client::connect(&upstreams, "static").await;
     assert_eq!(there.send(&own).await.status(), Some(401));
     assert_eq!(Client::connect(&upstreams, "open").await.send(&own).await.status(), Some(200));
     let scripted = Call::rpc("ping").bearer(&token("other", "503"));
-    assert_eq!(there.send(&scripted).await.status(), Some(503), "a script speaks first");
-    drop(order);
+    assert_eq!(
+        there.send(&scripted).await.status(),
+        Some(503),
+        "a script overrides the assigned behaviour"
+    );
+    drop(assigned);
     assert_eq!(there.send(&own).await.status(), Some(200));
     assert_eq!(upstreams.record().arrivals(&case("so")).len(), 1);
     assert_eq!(upstreams.record().unattributed().len(), 2);
 }
 
 #[tokio::test]
-async fn a_forgotten_case_leaves_nothing() {
+async fn a_forgotten_case_has_no_requests_and_no_sessions() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     Client::connect(&upstreams, "alpha")
         .await
@@ -118,12 +122,12 @@ async fn a_forgotten_case_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_knows_is_the_suites_mistake_and_says_so() {
+async fn an_unknown_behaviour_is_recorded_as_an_error_of_the_suite() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let answer = Client::connect(&upstreams, "alpha")
         .await
         .send(&Call::rpc("ping").bearer(&token("u", "418")))
         .await;
     assert_eq!(answer.status(), Some(500));
-    assert_eq!(upstreams.record().arrivals(&case("u"))[0].answered, "no such behaviour: 418");
+    assert_eq!(upstreams.record().arrivals(&case("u"))[0].answered, "unknown behaviour: 418");
 }

@@ -1,4 +1,4 @@
-//! Every behaviour of `upstreams.toml`, driven once; what it puts on the wire is a snapshot that is read in review.
+//! The bytes that every behaviour of `upstreams.toml` sends, as a snapshot for review.
 
 use std::fmt::Write;
 
@@ -29,12 +29,12 @@ async fn every_behaviour_sends_what_it_describes() {
                 &mut client,
             )
             .await;
-            fits(behaviour, &answer);
+            assert_class(behaviour, &answer);
             let end = answer.end;
-            let word = &upstreams.record().arrivals(&case(&name))[0].answered;
+            let recorded = &upstreams.record().arrivals(&case(&name))[0].answered;
             write!(
                 table,
-                "=== {spelling}: {}\n{}\n--- {end:?}, recorded as {word}\n\n",
+                "=== {spelling}: {}\n{}\n--- {end:?}, recorded as {recorded}\n\n",
                 behaviour.description,
                 shown(&upstreams, &answer)
             )
@@ -44,7 +44,7 @@ async fn every_behaviour_sends_what_it_describes() {
     insta::assert_snapshot!(table);
 }
 
-/// Sends the call and reads what there is to read, without waiting on a clock: a silent server is told that nothing more comes, and then closes.
+/// Sends the call and reads the response. No clock is involved: a silent server closes when the client has closed its sending half.
 async fn drive(
     upstreams: &MockUpstreams,
     behaviour: &Behaviour,
@@ -87,8 +87,8 @@ async fn drive(
     }
 }
 
-/// The class promises no more than the status line says.
-fn fits(behaviour: &Behaviour, answer: &Answer) {
+/// Checks that the class of the behaviour agrees with its status line.
+fn assert_class(behaviour: &Behaviour, answer: &Answer) {
     let name = &behaviour.name;
     let status = answer.status();
     match behaviour.class {
@@ -100,7 +100,7 @@ fn fits(behaviour: &Behaviour, answer: &Answer) {
     }
 }
 
-/// The bytes as text that is the same in every run: ports named, carriage returns and other controls visible, long repetitions counted.
+/// The bytes as a text that is the same in every run: ports are named, control characters are visible, repetitions are counted.
 fn shown(upstreams: &MockUpstreams, answer: &Answer) -> String {
     let mut text = answer.text();
     for server in &upstreams.deployment().servers {
@@ -119,7 +119,7 @@ fn shown(upstreams: &MockUpstreams, answer: &Answer) -> String {
         text.truncate(
             ["Unauthorized\n", "OK\n"].iter().find_map(|reason| text.find(reason)).unwrap(),
         );
-        text.push_str("(the text, again and again)");
+        text.push_str("(the text is repeated endlessly)");
     }
     text = text
         .replace(&"x".repeat(64 << 10), "(x 65536 times)")

@@ -1,4 +1,4 @@
-//! Where a request ends, and what becomes of connections.
+//! The framing of requests, and the end of connections.
 
 use mcp_preflight_conformance::upstreams::MockUpstreams;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn one_connection_carries_many_requests() {
+async fn a_connection_can_carry_several_requests() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let mut client = Client::connect(&upstreams, "gamma").await;
     for behaviour in ["200-json", "401-full", "204-is-unknown", "200-sse", "307-other-origin"] {
@@ -24,7 +24,7 @@ async fn one_connection_carries_many_requests() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_put_together() {
+async fn a_chunked_body_is_decoded() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     let token = token("ch", "200-json");
@@ -45,7 +45,7 @@ async fn a_chunked_body_is_put_together() {
 }
 
 #[tokio::test]
-async fn whoever_expects_100_gets_it_before_the_body() {
+async fn expect_100_continue_is_answered_before_the_body() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client
@@ -53,15 +53,15 @@ async fn whoever_expects_100_gets_it_before_the_body() {
             b"POST /mcp HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
         )
         .await;
-    let go_on = client.read(1 << 10, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
-    assert_eq!(go_on.text(), "HTTP/1.1 100 Continue\r\n\r\n");
+    let interim = client.read(1 << 10, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
+    assert_eq!(interim.text(), "HTTP/1.1 100 Continue\r\n\r\n");
     client.write(b"{}").await;
     let answer = client.read(1 << 10, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
     assert_eq!(answer.status(), Some(202));
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_recorded_and_refused() {
+async fn a_malformed_request_is_recorded_and_rejected() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client
@@ -73,7 +73,7 @@ async fn what_is_not_http_is_recorded_and_refused() {
 }
 
 #[tokio::test]
-async fn heads_have_a_generous_limit() {
+async fn a_head_with_a_thousand_fields_is_accepted() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let many: String = (0..1000).map(|n| format!("X-{n}: {}\r\n", "v".repeat(500))).collect();
     let mut client = Client::connect(&upstreams, "alpha").await;
@@ -86,7 +86,7 @@ async fn heads_have_a_generous_limit() {
 }
 
 #[tokio::test]
-async fn a_request_cut_short_is_recorded_with_what_came_of_it() {
+async fn a_truncated_request_is_recorded_with_the_received_part_of_its_body() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     let head = format!(
@@ -95,12 +95,12 @@ async fn a_request_cut_short_is_recorded_with_what_came_of_it() {
     );
     client.write(head.as_bytes()).await;
     drop(client);
-    let arrivals = crate::answered(&upstreams, "cut", "nobody left to answer").await;
+    let arrivals = crate::answered(&upstreams, "cut", "connection closed by the gateway").await;
     assert_eq!(arrivals[0].body, "half");
 }
 
 #[tokio::test]
-async fn a_dropped_fleet_ends_what_hangs() {
+async fn dropping_the_mock_upstreams_closes_every_connection() {
     let upstreams = MockUpstreams::start(5).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::rpc("ping").bearer(&token("d", "never"))).await;

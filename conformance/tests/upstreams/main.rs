@@ -1,12 +1,12 @@
-//! Drives the mock upstreams over raw sockets, as no gateway would, and checks what arrives on the wire and in the record.
+//! Tests the mock upstreams over raw sockets: their responses, byte by byte, and their record.
 
-#![expect(clippy::unwrap_used, reason = "what a test can not unwrap has failed it")]
+#![expect(clippy::unwrap_used, reason = "a test fails if it cannot unwrap")]
 
 mod attribution;
 mod behaviours;
 mod framing;
+mod other_hosts;
 mod pacing;
-mod places;
 mod raw;
 mod sessions;
 
@@ -18,30 +18,33 @@ use mcp_preflight_conformance::{
     upstreams::MockUpstreams,
 };
 
-/// Longer than anything here takes, so that passing it is a failure.
+/// Longer than every wait here, so that reaching it is a failure.
 const PROMPT: Duration = Duration::from_secs(10);
 
 fn case(name: &str) -> CaseId {
     CaseId(name.to_owned())
 }
 
-/// A token that orders the behaviour of every server.
+/// A token whose script sets the behaviour of every server.
 fn token(name: &str, behaviour: &str) -> String {
     TokenScript::everywhere(case(name), behaviour, "canary".to_owned()).token()
 }
 
-/// Waits until the case's last arrival is answered so.
-async fn answered(upstreams: &MockUpstreams, name: &str, word: &str) -> Vec<Arrival> {
+/// Waits until the recorded response to the last request of the case is this one.
+async fn answered(upstreams: &MockUpstreams, name: &str, response: &str) -> Vec<Arrival> {
     let seen = async {
         loop {
             let arrivals = upstreams.record().arrivals(&case(name));
-            if arrivals.last().is_some_and(|arrival| arrival.answered == word) {
+            if arrivals.last().is_some_and(|arrival| arrival.answered == response) {
                 return arrivals;
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PROMPT, seen)
-        .await
-        .unwrap_or_else(|_| panic!("never {word}: {:?}", upstreams.record().arrivals(&case(name))))
+    tokio::time::timeout(PROMPT, seen).await.unwrap_or_else(|_| {
+        panic!(
+            "the response was never {response}: {:?}",
+            upstreams.record().arrivals(&case(name))
+        )
+    })
 }

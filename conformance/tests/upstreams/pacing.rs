@@ -1,4 +1,4 @@
-//! Answers that wait: for each other, for the suite, for a while.
+//! Responses that wait: for other requests, for a release by the suite, for a delay.
 
 use mcp_preflight_conformance::upstreams::MockUpstreams;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn five_servers_asked_at_once_meet_at_the_barrier() {
+async fn concurrent_requests_to_five_servers_open_the_barrier() {
     let upstreams = MockUpstreams::start(9).await.unwrap();
     let mut clients = Vec::new();
     for server in ["alpha", "beta", "gamma", "delta", "epsilon"] {
@@ -24,7 +24,7 @@ async fn five_servers_asked_at_once_meet_at_the_barrier() {
 }
 
 #[tokio::test]
-async fn one_alone_at_the_barrier_gets_500() {
+async fn a_single_request_at_the_barrier_gets_500() {
     let upstreams = MockUpstreams::start(9).await.unwrap();
     let answer = Client::connect(&upstreams, "alpha")
         .await
@@ -35,13 +35,13 @@ async fn one_alone_at_the_barrier_gets_500() {
 }
 
 #[tokio::test]
-async fn progress_comes_event_by_event_as_the_suite_lets_it_go() {
+async fn each_progress_event_waits_for_its_release() {
     let upstreams = MockUpstreams::start(9).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::echo().bearer(&token("p", "stream-progress"))).await;
     let head = client.read(1 << 10, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
-    assert!(head.body().is_empty(), "nothing was let go yet");
+    assert!(head.body().is_empty(), "no event was released yet");
     for step in 1..=3 {
         upstreams.release_event(&case("p"));
         let event = client.read(1 << 10, |bytes| bytes.ends_with(b"\n\n\r\n")).await.text();
@@ -57,13 +57,13 @@ async fn progress_comes_event_by_event_as_the_suite_lets_it_go() {
 }
 
 #[tokio::test]
-async fn a_peer_that_leaves_while_its_answer_waits_gets_no_session() {
+async fn a_peer_that_closes_before_its_response_gets_no_session() {
     let upstreams = MockUpstreams::start(9).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::rpc("initialize").bearer(&token("w", "slow-100"))).await;
-    answered(&upstreams, "w", "not yet").await;
+    answered(&upstreams, "w", "no response yet").await;
     drop(client);
-    let arrivals = answered(&upstreams, "w", "nobody left to answer").await;
+    let arrivals = answered(&upstreams, "w", "connection closed by the gateway").await;
     assert_eq!(arrivals[0].session_issued, None);
     assert_eq!(upstreams.record().live_sessions(&case("w")), 0);
 }

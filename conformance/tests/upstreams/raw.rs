@@ -1,4 +1,4 @@
-//! A client that writes bytes and reads bytes, and says how the connection ended.
+//! A client that writes and reads bytes and reports how the connection ended.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than any answer takes, so that passing it is a failure of the test.
+/// Longer than every response takes, so that reaching it is a failure.
 const HUNG: Duration = Duration::from_secs(20);
 
 /// One request, not yet written.
@@ -32,7 +32,7 @@ impl Call {
         Self::body("/mcp", body).header("content-TYPE", "application/json")
     }
 
-    /// POST of any body to anywhere.
+    /// POST of a body to a target.
     pub(crate) fn body(target: &str, body: &str) -> Self {
         Self { body: body.to_owned(), ..Self::bare("POST", target) }
     }
@@ -76,20 +76,20 @@ impl Call {
     }
 }
 
-/// How the bytes ended.
+/// How the response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// By their own framing; the connection stays open.
+    /// By its framing; the connection stays open.
     Framed,
     /// With the connection.
     Closed,
     /// With a TCP reset.
     Reset,
-    /// Not at all: there were too many.
+    /// It exceeded the limit of the test.
     Endless,
 }
 
-/// What came back.
+/// The bytes that were read.
 pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
     pub(crate) end: End,
@@ -162,21 +162,21 @@ impl Client {
         self.write(&call.bytes()).await;
     }
 
-    /// Sends a request and reads its answer to the end that its framing gives it.
+    /// Sends a request and reads the response to the end of its framing.
     pub(crate) async fn send(&mut self, call: &Call) -> Answer {
         self.start(call).await;
         let head_only = call.method == "HEAD";
-        timeout(HUNG, self.read(usize::MAX, |bytes| is_whole(bytes, head_only)))
+        timeout(HUNG, self.read(usize::MAX, |bytes| is_complete(bytes, head_only)))
             .await
             .expect("the answer ends")
     }
 
-    /// Says that no more requests come; the other half of the connection stays open.
+    /// Closes the sending half of the connection.
     pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
-    /// Reads until the bytes are enough, too many, or at an end.
+    /// Reads until `enough` is true, the limit is exceeded, or the connection ends.
     pub(crate) async fn read(&mut self, limit: usize, enough: impl Fn(&[u8]) -> bool) -> Answer {
         let mut bytes = Vec::new();
         let end = loop {
@@ -196,14 +196,14 @@ impl Client {
     }
 }
 
-/// Whether the bytes are one whole response.
-fn is_whole(bytes: &[u8], head_only: bool) -> bool {
+/// Whether the bytes are a complete response.
+fn is_complete(bytes: &[u8], head_only: bool) -> bool {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return false;
     };
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
     if head.starts_with("http/1.1 1") {
-        return is_whole(&bytes[end + 4..], head_only);
+        return is_complete(&bytes[end + 4..], head_only);
     }
     let body = &bytes[end + 4..];
     if head_only || head.starts_with("http/1.1 204") {

@@ -1,4 +1,4 @@
-//! Sessions belong to the case that issued them, and a case settles when they have ended.
+//! A session belongs to the case that opened it, and a case settles when its sessions have ended.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn opened(client: &mut Client, name: &str, behaviour: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_session_is_issued_once_and_ended_once() {
+async fn a_session_is_recorded_when_it_is_issued_and_ended() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     let session = opened(&mut client, "s", "200-json").await;
@@ -25,7 +25,7 @@ async fn a_session_is_issued_once_and_ended_once() {
         .bearer(&token("s", "200-json"))
         .header("Mcp-Session-Id", &session);
     assert_eq!(client.send(&end).await.status(), Some(204));
-    assert_eq!(client.send(&end).await.status(), Some(404), "it has ended");
+    assert_eq!(client.send(&end).await.status(), Some(404), "the session has ended");
     let arrivals = upstreams.record().arrivals(&case("s"));
     assert_eq!(arrivals[0].session_issued.as_ref(), Some(&session));
     let ended: Vec<Option<String>> =
@@ -44,20 +44,20 @@ async fn a_case_settles_when_its_last_session_ends() {
             .record()
             .wait_until_settled(&case("s"), 0, Duration::from_millis(20))
             .await,
-        "the session lives"
+        "the session is open"
     );
     assert!(
         upstreams.record().wait_until_settled(&case("s"), 1, PROMPT).await,
-        "one was allowed for"
+        "one open session is permitted"
     );
     let (name, end) = (case("s"), Call::bare("DELETE", "/mcp").header("Mcp-Session-Id", &session));
     let (settled, _) =
         tokio::join!(upstreams.record().wait_until_settled(&name, 0, PROMPT), client.send(&end));
-    assert!(settled, "the DELETE bore no token, and its session said whose it was");
+    assert!(settled, "the DELETE without a token is attributed by its session");
 }
 
 #[tokio::test]
-async fn a_late_clean_up_is_not_the_next_cases_doing() {
+async fn a_late_delete_is_attributed_to_the_case_of_its_session() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "static").await;
     let first = upstreams.assign_behaviour("static", case("1"), "200-json").await;
@@ -76,7 +76,7 @@ async fn a_late_clean_up_is_not_the_next_cases_doing() {
 }
 
 #[tokio::test]
-async fn good_then_401_takes_the_token_once_and_still_ends_its_session() {
+async fn good_then_401_accepts_one_request_and_the_end_of_its_session() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     let session = opened(&mut client, "g", "200-then-401").await;
@@ -94,7 +94,7 @@ async fn good_then_401_takes_the_token_once_and_still_ends_its_session() {
 }
 
 #[tokio::test]
-async fn a_case_is_in_flight_until_its_peer_leaves() {
+async fn a_request_without_a_response_is_in_flight_until_its_peer_closes() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::rpc("ping").bearer(&token("n", "never"))).await;
@@ -110,7 +110,7 @@ async fn a_case_is_in_flight_until_its_peer_leaves() {
 }
 
 #[tokio::test]
-async fn an_endless_body_ends_with_its_reader() {
+async fn an_endless_body_ends_when_the_peer_closes() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client.start(&Call::rpc("ping").bearer(&token("e", "401-body-endless"))).await;
@@ -120,7 +120,7 @@ async fn an_endless_body_ends_with_its_reader() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_a_case_that_is_over_is_late() {
+async fn a_request_of_a_forgotten_case_is_late() {
     let upstreams = MockUpstreams::start(3).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     client.send(&Call::rpc("ping").bearer(&token("s", "200-json"))).await;
@@ -135,5 +135,5 @@ async fn what_is_asked_for_a_case_that_is_over_is_late() {
         .map(|arrival| arrival.rpc_method)
         .collect();
     assert_eq!(late, [Some("tools/list".to_owned())]);
-    assert_eq!(upstreams.record().take_late_arrivals(), [], "it was taken");
+    assert_eq!(upstreams.record().take_late_arrivals(), [], "the late requests were taken");
 }

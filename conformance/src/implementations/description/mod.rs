@@ -46,7 +46,6 @@ pub struct Description {
     #[serde(deserialize_with = "validation::routes")]
     pub routes: Vec<String>,
     /// The aggregate endpoints, if there are any.
-    #[serde(rename = "several")]
     pub aggregate: Option<AggregateEndpoints>,
     /// The characters that server names may contain.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! The places beside the endpoints: metadata, the authorization server, where redirects lead, the closed port, the untrusted server.
+//! The hosts and URLs besides the MCP endpoints: metadata, authorization server, redirects, closed port, untrusted certificate.
 
 use std::{io::ErrorKind, sync::Arc};
 
@@ -29,7 +29,7 @@ fn json(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn the_plan_follows_from_the_seed_and_names_every_server() {
+async fn the_random_seed_determines_the_secrets_of_the_deployment() {
     let (one, same, other) = (
         MockUpstreams::start(1).await.unwrap(),
         MockUpstreams::start(1).await.unwrap(),
@@ -61,7 +61,7 @@ async fn the_plan_follows_from_the_seed_and_names_every_server() {
 }
 
 #[tokio::test]
-async fn an_upstream_names_its_authorization_server() {
+async fn protected_resource_metadata_names_the_authorization_server() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     for path in [
@@ -82,7 +82,7 @@ async fn an_upstream_names_its_authorization_server() {
 }
 
 #[tokio::test]
-async fn the_issuer_describes_itself_and_mints_for_its_client_only() {
+async fn the_authorization_server_issues_a_token_to_its_client_only() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let deployment = upstreams.deployment();
     let mut issuer = Client::connect(&upstreams, "issuer").await;
@@ -124,7 +124,7 @@ async fn the_issuer_describes_itself_and_mints_for_its_client_only() {
 }
 
 #[tokio::test]
-async fn a_followed_redirect_is_seen_where_it_leads() {
+async fn a_followed_redirect_is_recorded_at_its_target() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     for (behaviour, server) in [
         ("307-other-origin", "elsewhere"),
@@ -146,7 +146,7 @@ async fn a_followed_redirect_is_seen_where_it_leads() {
 }
 
 #[tokio::test]
-async fn methods_that_are_exceptions_get_another_answer() {
+async fn a_behaviour_can_have_exceptions_by_method() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let mut client = Client::connect(&upstreams, "alpha").await;
     for (behaviour, call, status) in [
@@ -166,7 +166,7 @@ async fn methods_that_are_exceptions_get_another_answer() {
 }
 
 #[tokio::test]
-async fn nothing_listens_at_the_closed_port() {
+async fn the_closed_port_refuses_connections() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let error = TcpStream::connect(address(upstreams.deployment(), names::CLOSED))
         .await
@@ -175,7 +175,7 @@ async fn nothing_listens_at_the_closed_port() {
 }
 
 #[tokio::test]
-async fn the_untrusted_server_is_seen_through_by_whoever_verifies() {
+async fn a_client_that_verifies_rejects_the_untrusted_certificate() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -188,14 +188,14 @@ async fn the_untrusted_server_is_seen_through_by_whoever_verifies() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_verify_is_recorded_at_the_untrusted_server() {
+async fn a_client_that_does_not_verify_is_recorded_at_the_untrusted_server() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap();
     let careless = builder
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(careless::TakesAnything))
+        .with_custom_certificate_verifier(Arc::new(careless::AcceptsEveryCertificate))
         .with_no_client_auth();
     let mut stream = tls(&upstreams, careless).await.unwrap();
     let request = format!(
@@ -221,7 +221,7 @@ async fn tls(
         .await
 }
 
-/// What a gateway with verification switched off does.
+/// A verifier like that of a gateway which does not verify certificates.
 mod careless {
     use tokio_rustls::rustls::{
         DigitallySignedStruct, Error, SignatureScheme,
@@ -231,9 +231,9 @@ mod careless {
     };
 
     #[derive(Debug)]
-    pub(super) struct TakesAnything;
+    pub(super) struct AcceptsEveryCertificate;
 
-    impl ServerCertVerifier for TakesAnything {
+    impl ServerCertVerifier for AcceptsEveryCertificate {
         fn verify_server_cert(
             &self,
             _end_entity: &CertificateDer<'_>,
