@@ -14,51 +14,8 @@ use crate::{
     },
     catalogue::{Catalogue, Requirement, Status},
     implementations::builtin,
-    judge::disclosure::table::Table,
+    judge::{disclosure::table::Table, effective_verdict::EffectiveVerdict},
 };
-
-/// The verdicts of findings and reports, and what each means.
-const VERDICTS: [(&str, &str); 12] = [
-    ("pass", "every case that shows whether the requirement is met shows that it is."),
-    (
-        "non-strict",
-        "the value is not the expected one, but the rule accepts it with this lower verdict.",
-    ),
-    (
-        "fail",
-        "a MUST is not met. If the requirement is core and the baseline does not expect the failure, the run fails.",
-    ),
-    (
-        "expected-failure",
-        "the requirement is not met, and an entry of the baseline expects that. It does not change the exit code.",
-    ),
-    (
-        "advisory",
-        "a requirement that is only recommended to this implementation is not met. It does not change the exit code.",
-    ),
-    (
-        "warn",
-        "a SHOULD is not met. Only a run of the reference gateway fails because of it.",
-    ),
-    ("info", "the implementation does not use a permission (MAY)."),
-    (
-        "not-applicable",
-        "the requirement belongs to another profile or to no case of the run, or nothing can judge it.",
-    ),
-    (
-        "skip",
-        "the case needs an optional feature that the implementation does not declare.",
-    ),
-    (
-        "inconclusive",
-        "the case shows nothing, because the gateway sent no request to the upstream server. If all cases are inconclusive, the requirement is untestable.",
-    ),
-    (
-        "untestable",
-        "no case shows whether the requirement is met: the positive control failed, or the evidence is missing. It counts as a failure.",
-    ),
-    ("error", "the suite itself failed; the exit code is 4."),
-];
 
 /// Explains a requirement, a verdict, a scenario, a mock behaviour or a matrix case.
 pub(super) fn explain(id: &str) -> Exit {
@@ -82,8 +39,8 @@ fn explanation(id: &str) -> Option<String> {
     if let Some(requirement) = Catalogue::embedded().get(&id.to_ascii_uppercase()) {
         return Some(explain_requirement(requirement));
     }
-    if let Some((verdict, meaning)) = VERDICTS.iter().find(|(verdict, _)| *verdict == id) {
-        return Some(format!("{verdict}: {meaning}\n"));
+    if let Some(verdict) = EffectiveVerdict::ALL.iter().find(|verdict| verdict.as_str() == id) {
+        return Some(format!("{verdict}: {}\n", verdict.description()));
     }
     if let Some(scenario) = Scenario::find(id) {
         return Some(explain_scenario(scenario));

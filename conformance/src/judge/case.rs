@@ -1,42 +1,49 @@
-//! Judges one case: observations and findings from a trace. The only entry to judging, for a live run and for a recorded one.
+//! Judges one case: observations and findings from a trace.
+//!
+//! This is the only entry to judging, for a live run and for a recorded run.
 
 use std::collections::BTreeMap;
 
 use super::{
-    Finding, disclosure,
+    Finding, Verdict,
     expectation::{judge_expectation, skip},
-    finding::distrust,
-    observables::{self, Context, Observable, Subject},
+    finding::make_untestable,
+    observables::{self, Observable},
+    subject::{Context, Subject},
 };
 use crate::{
     cases::{matrix::Axes, matrix_case::MatrixCase, rule::RuleBook, scenario::Scenario},
+    catalogue::Catalogue,
     trace::Trace,
 };
 
-/// What judging one case results in.
+/// The rule of a finding about a disclosed secret.
+const DISCLOSURE_RULE: &str = "secret-disclosure";
+
+/// The result of judging one case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// What was observed, by the observables' names.
+    /// The observations, by the name of the observable.
     pub observations: BTreeMap<String, String>,
-    /// What rules and expectations say about it.
+    /// The findings of the rules or expectations, and of the disclosure table.
     pub findings: Vec<Finding>,
 }
 
-/// Judges the trace of a matrix case by every rule that selects the case, and by the disclosure table.
+/// Judges a matrix case by every rule that selects it, and by the disclosure table.
 ///
 /// If the positive control failed, every finding is `untestable`.
 #[must_use]
 pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::of_matrix_case(matrix_case, context, trace);
-    let mut findings = findings_of(RuleBook::embedded(), matrix_case, &subject);
+    let mut findings = findings_by_rules(RuleBook::embedded(), matrix_case, &subject);
     if !context.control {
-        distrust(&mut findings);
+        make_untestable(&mut findings);
     }
-    Judgement { observations: observables::all(&subject), findings }
+    Judgement { observations: observables::observations(&subject), findings }
 }
 
-/// The findings of a matrix case by these rules, before the positive control counts for the case as a whole.
-pub(super) fn findings_of(
+/// The findings of a matrix case by these rules, before the positive control of the case is considered.
+pub(super) fn findings_by_rules(
     rules: &RuleBook,
     matrix_case: &MatrixCase,
     subject: &Subject<'_>,
@@ -50,40 +57,61 @@ pub(super) fn findings_of(
         })
         .collect();
     if missing.is_none() {
-        findings.extend(disclosure::judge(subject));
+        findings.extend(disclosure_findings(subject));
     }
     findings
 }
 
-/// Judges the trace of a scenario by its own expectations, and by the disclosure table.
+/// Judges a scenario by its own expectations, and by the disclosure table.
 ///
-/// If the implementation lacks a feature that the scenario needs, every finding is `skip`. If the positive control failed, every
-/// other finding is `untestable`.
+/// If the implementation lacks a feature that the scenario needs, every finding is `skip`. If the
+/// positive control failed, every other finding is `untestable`.
 #[must_use]
 pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::new(scenario.server(), scenario.protocol_version, context, trace);
+    let expectations = scenario.expectations.iter();
     let mut findings: Vec<Finding> = match scenario.missing(&context.features) {
-        Some(feature) => scenario
-            .expectations
-            .iter()
+        Some(feature) => expectations
             .flat_map(|expectation| skip(&scenario.id, expectation, &feature))
             .collect(),
-        None => scenario
-            .expectations
-            .iter()
+        None => expectations
             .flat_map(|expectation| judge_expectation(&scenario.id, expectation, &subject))
-            .chain(disclosure::judge(&subject))
+            .chain(disclosure_findings(&subject))
             .collect(),
     };
     if !context.control {
-        distrust(&mut findings);
+        make_untestable(&mut findings);
     }
     let observations = scenario
         .observables()
         .filter_map(|name| {
-            let observable = Observable::find(name)?;
-            Some((name.to_owned(), observable.look(&subject).to_string()))
+            let observation = Observable::find(name)?.observe(&subject);
+            Some((name.to_owned(), observation.to_string()))
         })
         .collect();
     Judgement { observations, findings }
+}
+
+/// One finding for each requirement that a disclosure violates.
+fn disclosure_findings(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for disclosure in subject.disclosures() {
+        for id in &disclosure.violates {
+            let Some(requirement) = Catalogue::embedded().get(id) else {
+                continue;
+            };
+            let finding = Finding::expecting_none(
+                id,
+                DISCLOSURE_RULE,
+                Verdict::of_violation(requirement.level),
+                "disclosed-secret",
+                disclosure.to_string(),
+            );
+            findings.extend(finding.map(|mut finding| {
+                finding.limit_to_applicable(subject.context.profile, subject.protocol_version);
+                finding
+            }));
+        }
+    }
+    findings
 }

@@ -80,6 +80,31 @@ impl EffectiveVerdict {
         }
     }
 
+    /// What the verdict means, for `explain` and for reports.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::NotApplicable => Verdict::NotApplicable.description(),
+            Self::Skip => Verdict::Skip.description(),
+            Self::Inconclusive => Verdict::Inconclusive.description(),
+            Self::Pass => Verdict::Pass.description(),
+            Self::Info => Verdict::Info.description(),
+            Self::NonStrict => Verdict::NonStrict.description(),
+            Self::Warn => Verdict::Warn.description(),
+            Self::Advisory => {
+                "A requirement that is only recommended to this implementation is not met. It does \
+                 not change the exit code."
+            }
+            Self::ExpectedFailure => {
+                "The requirement is not met, and an entry of the baseline expects that. It does not \
+                 change the exit code."
+            }
+            Self::Untestable => Verdict::Untestable.description(),
+            Self::Fail => Verdict::Fail.description(),
+            Self::Error => Verdict::Error.description(),
+        }
+    }
+
     const fn without_baseline(verdict: Verdict) -> Self {
         match verdict {
             Verdict::NotApplicable => Self::NotApplicable,

@@ -1,131 +1,169 @@
-//! Compares the observations of a case with one expectation, of a rule or of a scenario.
+//! Judges a case by one expectation of a rule or scenario.
 
 use super::{
-    Finding, Verdict,
-    observables::{Observable, Observation, Subject},
+    Finding, Verdict, observables::Observable, observation::Observation, subject::Subject,
 };
 use crate::{
     cases::rule::{Expectation, Need},
     catalogue::{Catalogue, Level, Requirement},
 };
 
-/// The findings for an expectation that needs a feature which the implementation does not declare.
+/// The findings of an expectation that needs a feature which the implementation does not declare.
 #[must_use]
 pub(super) fn skip(id: &str, expectation: &Expectation, feature: &str) -> Vec<Finding> {
     let reason = format!("feature `{feature}` is not declared");
-    of_requirements(id, expectation, |_| {
-        (Verdict::Skip, String::new(), String::new(), reason.clone())
-    })
+    findings_without_observation(id, expectation, Verdict::Skip, &reason)
 }
 
-/// Judges a trace by one expectation, of a rule or of a scenario.
+/// The findings of an expectation in a case. Empty if a `given` condition of the expectation does not hold.
 #[must_use]
 pub(super) fn judge_expectation(
     id: &str,
     expectation: &Expectation,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
-    // How a start went is seen without a request.
+    // The start of an implementation is observed without a request.
     if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start-outcome") {
         let reason = if subject.context.refused {
-            "it did not start as the case has it configured"
+            "the implementation did not start with the configuration of the case"
         } else {
             "no request was sent"
         };
-        return of_requirements(id, expectation, |_| {
-            (Verdict::Error, String::new(), String::new(), reason.to_owned())
-        });
+        return findings_without_observation(id, expectation, Verdict::Error, reason);
     }
     for (name, pattern) in &expectation.given {
-        match look(name, subject) {
-            Observation::Seen(seen) if pattern.matches(&seen) => {}
-            Observation::Seen(_) | Observation::NotApplicable => return Vec::new(),
+        match observe(name, subject) {
+            Observation::Value(value) if pattern.matches(&value) => {}
+            Observation::Value(_) | Observation::NotApplicable => return Vec::new(),
             Observation::Unknown(reason) => {
-                return of_requirements(id, expectation, |_| {
-                    (Verdict::Untestable, name.clone(), pattern.to_string(), reason.to_owned())
+                return findings_for_each_requirement(id, expectation, |_| Conclusion {
+                    verdict: Verdict::Untestable,
+                    observable: name.clone(),
+                    expected: pattern.to_string(),
+                    actual: reason.to_owned(),
                 });
             }
         }
     }
-    let without_upstream = expectation.needs.contains(&Need::Upstream)
-        && look("upstream-credential", subject) == Observation::Seen("no-request".to_owned());
     let mut findings = Vec::new();
     for (name, pattern) in &expectation.expect {
-        let graded = expectation.non_strict.get(name);
-        let observation = look(name, subject);
-        let (outcome, seen) = match &observation {
-            Observation::NotApplicable => continue,
-            Observation::Unknown(_) => (Outcome::Unknown, observation.to_string()),
-            Observation::Seen(seen) if without_upstream => {
-                (Outcome::Mute, format!("{seen}, and the upstream was never asked"))
-            }
-            Observation::Seen(seen) if pattern.matches(seen) => {
-                let absence = Observable::find(name).and_then(|observable| observable.absence);
-                if absence == Some(seen.as_str()) && !subject.context.control {
-                    (Outcome::Unknown, format!("{seen}, and the positive control failed"))
-                } else {
-                    (Outcome::Met, seen.clone())
-                }
-            }
-            Observation::Seen(seen) if graded.is_some_and(|graded| graded.matches(seen)) => {
-                (Outcome::Nearly, seen.clone())
-            }
-            Observation::Seen(seen) => (Outcome::Missed, seen.clone()),
+        let Some((comparison, actual)) = compare(name, expectation, subject) else {
+            continue;
         };
-        findings.extend(of_requirements(id, expectation, |requirement| {
-            (
-                outcome.verdict(requirement.level),
-                name.clone(),
-                pattern.to_string(),
-                seen.clone(),
-            )
+        findings.extend(findings_for_each_requirement(id, expectation, |requirement| Conclusion {
+            verdict: comparison.verdict(requirement.level),
+            observable: name.clone(),
+            expected: pattern.to_string(),
+            actual: actual.clone(),
         }));
     }
     for finding in &mut findings {
-        let applies = Catalogue::embedded().get(&finding.requirement).is_none_or(|found| {
-            found.applies_to(subject.context.profile, subject.protocol_version)
-        });
-        if !applies {
-            finding.verdict = Verdict::NotApplicable;
-        }
+        finding.limit_to_applicable(subject.context.profile, subject.protocol_version);
     }
     findings
 }
 
+/// How an observation compares with an expectation.
 #[derive(Clone, Copy)]
-enum Outcome {
-    Met,
-    Nearly,
-    Missed,
-    Mute,
-    Unknown,
+enum Comparison {
+    /// It has an expected value.
+    Expected,
+    /// It has a value that the expectation tolerates.
+    Tolerated,
+    /// It has another value.
+    Unexpected,
+    /// The expectation needs a request to the upstream, and there was none.
+    NoUpstreamRequest,
+    /// The evidence is missing.
+    NoEvidence,
 }
 
-impl Outcome {
+impl Comparison {
     const fn verdict(self, level: Level) -> Verdict {
         match self {
-            Self::Met => Verdict::Pass,
-            Self::Nearly => Verdict::NonStrict,
-            Self::Missed => Verdict::of_miss(level),
-            Self::Mute => Verdict::Inconclusive,
-            Self::Unknown => Verdict::Untestable,
+            Self::Expected => Verdict::Pass,
+            Self::Tolerated => Verdict::NonStrict,
+            Self::Unexpected => Verdict::of_violation(level),
+            Self::NoUpstreamRequest => Verdict::Inconclusive,
+            Self::NoEvidence => Verdict::Untestable,
         }
     }
 }
 
-fn look(name: &str, subject: &Subject<'_>) -> Observation {
-    Observable::find(name).map_or(Observation::Unknown("no such observable"), |observable| {
-        observable.look(subject)
+/// Compares one observation with an expectation, and describes it. `None` if the observable does not apply.
+fn compare(
+    name: &str,
+    expectation: &Expectation,
+    subject: &Subject<'_>,
+) -> Option<(Comparison, String)> {
+    let value = match observe(name, subject) {
+        Observation::NotApplicable => return None,
+        unknown @ Observation::Unknown(_) => {
+            return Some((Comparison::NoEvidence, unknown.to_string()));
+        }
+        Observation::Value(value) => value,
+    };
+    if lacks_upstream_request(expectation, subject) {
+        let actual = format!("{value}, and the upstream received no request");
+        return Some((Comparison::NoUpstreamRequest, actual));
+    }
+    let is_tolerated =
+        || expectation.non_strict.get(name).is_some_and(|pattern| pattern.matches(&value));
+    if expectation.expect.get(name).is_some_and(|pattern| pattern.matches(&value)) {
+        let absence = Observable::find(name).and_then(|observable| observable.absence);
+        if absence == Some(value.as_str()) && !subject.context.control {
+            let actual = format!("{value}, and the positive control failed");
+            return Some((Comparison::NoEvidence, actual));
+        }
+        Some((Comparison::Expected, value))
+    } else if is_tolerated() {
+        Some((Comparison::Tolerated, value))
+    } else {
+        Some((Comparison::Unexpected, value))
+    }
+}
+
+fn lacks_upstream_request(expectation: &Expectation, subject: &Subject<'_>) -> bool {
+    expectation.needs.contains(&Need::Upstream)
+        && observe("upstream-credential", subject) == Observation::Value("no-request".to_owned())
+}
+
+fn observe(name: &str, subject: &Subject<'_>) -> Observation {
+    match Observable::find(name) {
+        Some(observable) => observable.observe(subject),
+        None => Observation::Unknown("no such observable"),
+    }
+}
+
+/// The parts of a finding that depend on the observation.
+struct Conclusion {
+    verdict: Verdict,
+    observable: String,
+    expected: String,
+    actual: String,
+}
+
+fn findings_without_observation(
+    id: &str,
+    expectation: &Expectation,
+    verdict: Verdict,
+    reason: &str,
+) -> Vec<Finding> {
+    findings_for_each_requirement(id, expectation, |_| Conclusion {
+        verdict,
+        observable: String::new(),
+        expected: String::new(),
+        actual: reason.to_owned(),
     })
 }
 
-fn of_requirements(
+fn findings_for_each_requirement(
     id: &str,
     expectation: &Expectation,
-    say: impl Fn(&Requirement) -> (Verdict, String, String, String),
+    conclusion: impl Fn(&Requirement) -> Conclusion,
 ) -> Vec<Finding> {
     let finding = |requirement: &Requirement| {
-        let (verdict, observable, expected, actual) = say(requirement);
+        let Conclusion { verdict, observable, expected, actual } = conclusion(requirement);
         Finding {
             requirement: requirement.id.clone(),
             rule: id.to_owned(),

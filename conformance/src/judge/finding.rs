@@ -1,58 +1,66 @@
-//! Findings: what one rule says about one requirement and one observable of a case.
+//! Findings: the verdict of one rule on one requirement and one observable of a case.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Verdict, observables::Subject};
-use crate::catalogue::Catalogue;
+use super::Verdict;
+use crate::catalogue::{Catalogue, Profile, ProtocolVersion};
 
-/// What one rule says about one requirement and one observable of a case.
+/// The verdict of one rule on one requirement and one observable of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The requirement.
+    /// The id of the requirement.
     pub requirement: String,
-    /// The rule or scenario.
+    /// The id of the rule or scenario.
     pub rule: String,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was looked at.
+    /// The name of the observable.
     pub observable: String,
-    /// The accepted values.
+    /// The value that was expected.
     pub expected: String,
-    /// The observed value, or the reason why it is unknown.
+    /// The value that was observed, or why there is none.
     pub actual: String,
 }
 
-/// The finding that nothing was expected to be seen, and something was.
-#[must_use]
-pub fn missed(
-    requirement: &str,
-    rule: &str,
-    observable: &str,
-    actual: &str,
-    subject: &Subject<'_>,
-) -> Option<Finding> {
-    let found = Catalogue::embedded().get(requirement)?;
-    let applies = found.applies_to(subject.context.profile, subject.protocol_version);
-    Some(Finding {
-        requirement: requirement.to_owned(),
-        rule: rule.to_owned(),
-        verdict: if applies {
-            Verdict::of_miss(found.level)
-        } else {
-            Verdict::NotApplicable
-        },
-        observable: observable.to_owned(),
-        expected: "none".to_owned(),
-        actual: actual.to_owned(),
-    })
+impl Finding {
+    /// A finding about an observable whose expected value is `none`. `None` if the requirement does not exist.
+    pub(super) fn expecting_none(
+        requirement: &str,
+        rule: &str,
+        verdict: Verdict,
+        observable: &str,
+        actual: String,
+    ) -> Option<Self> {
+        Catalogue::embedded().get(requirement)?;
+        Some(Self {
+            requirement: requirement.to_owned(),
+            rule: rule.to_owned(),
+            verdict,
+            observable: observable.to_owned(),
+            expected: "none".to_owned(),
+            actual,
+        })
+    }
+
+    /// Makes the verdict `not-applicable` if the requirement does not concern this profile and protocol version.
+    pub(super) fn limit_to_applicable(
+        &mut self,
+        profile: Profile,
+        protocol_version: ProtocolVersion,
+    ) {
+        let requirement = Catalogue::embedded().get(&self.requirement);
+        if requirement.is_some_and(|found| !found.applies_to(profile, protocol_version)) {
+            self.verdict = Verdict::NotApplicable;
+        }
+    }
 }
 
 /// Makes every verdict `untestable` because the positive control of the case failed.
-pub(super) fn distrust(findings: &mut [Finding]) {
+pub(super) fn make_untestable(findings: &mut [Finding]) {
     for finding in findings {
         if !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip) {
             finding.verdict = Verdict::Untestable;
-            finding.actual = format!("{}, and the call behind it failed", finding.actual);
+            finding.actual = format!("{}, and the positive control failed", finding.actual);
         }
     }
 }

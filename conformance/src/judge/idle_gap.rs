@@ -1,42 +1,31 @@
-//! Judges what upstreams were asked with a caller's token when no case of that caller's was running any more (GATE-12).
+//! Judges requests that upstreams received with a caller's token after the last case of that caller had ended (GATE-12).
 //!
-//! An implementation that looks after its upstreams by itself has to do so without what callers gave it.
+//! A gateway that monitors its upstreams must do so without the callers' credentials.
 
-use crate::{
-    catalogue::Catalogue,
-    judge::{Finding, Verdict},
-    trace::Arrival,
-};
+use super::{Finding, Verdict};
+use crate::trace::Arrival;
 
-/// The id of what is found, beside the scenarios.
+/// The id of the finding; it is listed with the scenarios.
 pub const ID: &str = "the-idle-gap";
-/// What it judges.
+/// The requirement that is judged.
 pub const REQUIREMENT: &str = "GATE-12";
 
-/// What late arrivals say about GATE-12. The end of a session may come late: it is the caller's own business.
+/// The finding about GATE-12. A request that ends a session may be late, because it belongs to the caller's session.
+#[must_use]
 pub fn judge(late: &[Arrival], control: bool) -> Option<Finding> {
-    Catalogue::embedded().get(REQUIREMENT)?;
-    let asked = late.iter().find(|arrival| arrival.method != "DELETE");
-    let (verdict, actual) = match asked {
-        Some(arrival) => {
-            let message = arrival.rpc_method.as_deref().unwrap_or_default();
-            (
-                Verdict::Warn,
-                format!(
-                    "{} {message} to {}, with the token of a caller who had been answered",
-                    arrival.method, arrival.server
-                ),
-            )
+    let late_request = late.iter().find(|arrival| arrival.method != "DELETE");
+    let (verdict, actual) = match late_request {
+        Some(arrival) => (Verdict::Warn, description(arrival)),
+        None if !control => {
+            (Verdict::Untestable, "none, and the positive control failed".to_owned())
         }
-        None if !control => (Verdict::Untestable, "none, and the call behind it failed".to_owned()),
         None => (Verdict::Pass, "none".to_owned()),
     };
-    Some(Finding {
-        requirement: REQUIREMENT.to_owned(),
-        rule: ID.to_owned(),
-        verdict,
-        observable: "asked-in-the-background".to_owned(),
-        expected: "none".to_owned(),
-        actual,
-    })
+    Finding::expecting_none(REQUIREMENT, ID, verdict, "background-requests", actual)
+}
+
+fn description(arrival: &Arrival) -> String {
+    let Arrival { method, server, rpc_method, .. } = arrival;
+    let message = rpc_method.as_deref().unwrap_or_default();
+    format!("{method} {message} to {server} with the token of a caller, after the response to it")
 }

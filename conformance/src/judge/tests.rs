@@ -16,7 +16,7 @@ use crate::{
         token_script::CaseId,
     },
     catalogue::{Catalogue, Profile, ProtocolVersion},
-    judge::observables::{Context, Deadlines},
+    judge::subject::{Context, Deadlines, Subject},
     trace::{Arrival, Ending, Exchange, Trace},
 };
 
@@ -94,10 +94,10 @@ fn judge_trace(
     context: &Context,
     trace: &Trace,
 ) -> Vec<Finding> {
-    case::findings_of(
+    case::findings_by_rules(
         rules,
         matrix_case,
-        &observables::Subject::of_matrix_case(matrix_case, context, trace),
+        &Subject::of_matrix_case(matrix_case, context, trace),
     )
 }
 

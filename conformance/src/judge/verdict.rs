@@ -1,37 +1,37 @@
-//! Verdicts: the result of one expectation, from harmless to severe.
+//! Verdicts: the result of judging one requirement in one case.
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Level;
 
-/// What became of one expectation. Ordered from harmless to grave.
+/// The result of judging one requirement in one case, from harmless to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The requirement belongs to another profile, or says nothing of this case.
+    /// The requirement belongs to another profile, or it does not concern any case of the run.
     NotApplicable,
-    /// It needs an optional feature that the implementation does not declare.
+    /// The case needs an optional feature that the implementation does not declare.
     Skip,
-    /// This case says nothing, because the upstream was never asked; another may.
+    /// The case proves nothing, because the upstream received no request.
     Inconclusive,
-    /// Met.
+    /// The requirement is met.
     Pass,
-    /// A permission that was not made use of.
+    /// A requirement of the level MAY: the implementation does not use the permission.
     Info,
-    /// Not wrong, and not what was asked for.
+    /// The response is not the expected one, but the rule tolerates it.
     NonStrict,
-    /// A SHOULD that is not met.
+    /// A requirement of the level SHOULD is not met.
     Warn,
-    /// There is no telling: evidence is missing.
+    /// The evidence is missing.
     Untestable,
-    /// A MUST that is not met.
+    /// A requirement of the level MUST is not met.
     Fail,
     /// The suite itself failed.
     Error,
 }
 
 impl Verdict {
-    /// Every verdict, the gravest last.
+    /// Every verdict, from harmless to severe.
     pub const ALL: [Self; 10] = [
         Self::NotApplicable,
         Self::Skip,
@@ -62,13 +62,50 @@ impl Verdict {
         }
     }
 
-    /// Whether it turns a run red where the requirement is a core one.
+    /// What the verdict means, for `explain` and for reports.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::NotApplicable => {
+                "The requirement belongs to another profile, or it does not concern any case of \
+                 the run."
+            }
+            Self::Skip => {
+                "The case needs an optional feature that the implementation does not declare."
+            }
+            Self::Inconclusive => {
+                "The case proves nothing, because the upstream received no request. If every case \
+                 of a requirement is inconclusive, the requirement is untestable."
+            }
+            Self::Pass => "The requirement is met.",
+            Self::Info => {
+                "A requirement of the level MAY: the implementation does not use the permission."
+            }
+            Self::NonStrict => "The response is not the expected one, but the rule tolerates it.",
+            Self::Warn => {
+                "A requirement of the level SHOULD is not met. A warning fails the run of the \
+                 reference gateway only."
+            }
+            Self::Untestable => {
+                "The evidence is missing: the positive control failed, or the event that would \
+                 prove the requirement was not observed. It counts as a failure."
+            }
+            Self::Fail => {
+                "A requirement of the level MUST is not met. The run fails if it is a core \
+                 requirement, unless the baseline expects the failure."
+            }
+            Self::Error => "The suite itself failed; the exit code is 4.",
+        }
+    }
+
+    /// Whether the verdict fails the run if the requirement is a core requirement.
     #[must_use]
     pub const fn is_red(self) -> bool {
         matches!(self, Self::Fail | Self::Untestable | Self::Error)
     }
 
-    pub(super) const fn of_miss(level: Level) -> Self {
+    /// The verdict for a requirement of this level that is not met.
+    pub(super) const fn of_violation(level: Level) -> Self {
         match level {
             Level::Must | Level::MustNot => Self::Fail,
             Level::Should | Level::ShouldNot => Self::Warn,

@@ -1,31 +1,32 @@
-//! Checks that rules and scenarios name only observables and values that exist, so that a typing error cannot make a rule pass.
+//! Checks that rules and scenarios name only existing observables and possible values.
+//!
+//! Without the check, a typing error could make a rule pass.
 
 use super::observables::Observable;
 use crate::cases::{pattern::wild, rule::Expectation};
 
-/// Whether every observable that an expectation names exists and can have the value that is expected of it.
+/// Checks every observable and value of an expectation.
 ///
 /// # Errors
 ///
-/// The first mistake, in words that follow the name of the rule or scenario.
+/// The first mistake, as a predicate whose subject is the rule or scenario.
 pub fn check(expectation: &Expectation) -> Result<(), String> {
     let Expectation { given, expect, non_strict, .. } = expectation;
     for (name, pattern) in given.iter().chain(expect).chain(non_strict) {
         let Some(observable) = Observable::find(name) else {
-            return Err(format!("knows no observable `{name}`"));
+            return Err(format!("names the unknown observable `{name}`"));
         };
-        if let Some(value) = pattern
-            .written()
-            .find(|written| !observable.values.iter().any(|value| may_say(value, written)))
-        {
-            return Err(format!("`{name}` never says `{value}`"));
+        let is_possible =
+            |written: &str| observable.values.iter().any(|value| can_match(value, written));
+        if let Some(value) = pattern.written().find(|written| !is_possible(written)) {
+            return Err(format!("expects `{value}`, which is not a value of `{name}`"));
         }
     }
     Ok(())
 }
 
-/// Whether something that an observable says can fit what a rule writes.
-fn may_say(value: &str, written: &str) -> bool {
+/// Whether a value of an observable can match what a rule writes.
+fn can_match(value: &str, written: &str) -> bool {
     match value {
         "100..599" => written.len() <= 3 && written.chars().all(|c| c.is_ascii_digit() || c == '*'),
         _ => {
@@ -42,7 +43,7 @@ mod tests {
     use crate::cases::{rule::RuleBook, scenario::Scenario};
 
     #[test]
-    fn rules_and_scenarios_name_only_observables_and_values_that_exist() {
+    fn rules_and_scenarios_name_existing_observables_and_possible_values() {
         for rule in RuleBook::embedded().iter() {
             check(&rule.expectation).unwrap_or_else(|why| panic!("rule `{}` {why}", rule.id));
         }
@@ -56,9 +57,12 @@ mod tests {
     #[test]
     fn a_typing_error_is_reported() {
         for (expect, why) in [
-            ("stature = 401", "knows no observable `stature`"),
-            ("challenge = 'wellformed'", "`challenge` never says `wellformed`"),
-            ("status = 'teapot'", "`status` never says `teapot`"),
+            ("stature = 401", "names the unknown observable `stature`"),
+            (
+                "challenge = 'wellformed'",
+                "expects `wellformed`, which is not a value of `challenge`",
+            ),
+            ("status = 'teapot'", "expects `teapot`, which is not a value of `status`"),
         ] {
             let expectation: Expectation =
                 toml::from_str(&format!("requires = ['STA-01']\nexpect = {{ {expect} }}")).unwrap();

@@ -1,49 +1,36 @@
-//! Judges what was captured of a run as a whole: looks for all of its secrets in everything that the implementation wrote and counted.
-//!
-//! What counts as a trace of a secret, and who may see one, is decided by [`crate::judge::disclosure`].
+//! Judges the outputs and metrics of a whole run: they must not contain a secret of any case (OBS-01).
 
-use crate::{
-    catalogue::Catalogue,
-    judge::{
-        Finding, Verdict,
-        disclosure::{Secrets, table::Sink},
-    },
+use super::{
+    Finding, Verdict,
+    disclosure::{Secrets, table::Location},
 };
 
-/// The id of what is found, beside the scenarios.
+/// The id of the finding; it is listed with the scenarios.
 pub const ID: &str = "the-whole-output";
-/// What it judges.
+/// The requirement that is judged.
 pub const REQUIREMENT: &str = "OBS-01";
 
-/// What outputs and metrics say about OBS-01. No output at all says nothing: either nobody listens, or somebody else does.
+/// The finding about OBS-01.
+///
+/// Empty output makes the verdict `untestable`, because the output may not have been captured.
+#[must_use]
 pub fn judge(output: &str, metrics: &str, secrets: &Secrets) -> Option<Finding> {
-    Catalogue::embedded().get(REQUIREMENT)?;
-    let leaks = || {
-        [(Sink::Log, output), (Sink::Metrics, metrics)]
-            .into_iter()
-            .flat_map(|(sink, text)| find(secrets, sink, text))
-    };
-    let (verdict, actual) = match leaks().next() {
-        Some(leak) => (Verdict::Fail, leak),
-        None if output.trim().is_empty() => (Verdict::Untestable, "no output at all".to_owned()),
+    let first_disclosure = first_disclosure(secrets, Location::Log, output)
+        .or_else(|| first_disclosure(secrets, Location::Metrics, metrics));
+    let (verdict, actual) = match first_disclosure {
+        Some(disclosure) => (Verdict::Fail, disclosure),
+        None if output.trim().is_empty() => (Verdict::Untestable, "no output".to_owned()),
         None => (Verdict::Pass, "none".to_owned()),
     };
-    Some(Finding {
-        requirement: REQUIREMENT.to_owned(),
-        rule: ID.to_owned(),
-        verdict,
-        observable: "secret-in-output".to_owned(),
-        expected: "none".to_owned(),
-        actual,
-    })
+    Finding::expecting_none(REQUIREMENT, ID, verdict, "secret-in-output", actual)
 }
 
-/// Each secret of a text with the line that holds it. Looked for line by line, so that the line is known.
-fn find<'a>(secrets: &'a Secrets, sink: Sink, text: &'a str) -> impl Iterator<Item = String> + 'a {
-    let of_line = move |line: &'a str| {
-        secrets.shown(sink, line).into_iter().map(move |leak| format!("{leak}: {line}"))
-    };
-    text.lines().flat_map(of_line)
+/// The first disclosure in a text, with the line that contains it.
+fn first_disclosure(secrets: &Secrets, location: Location, text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let disclosures = secrets.disclosed_to_operator(location, line);
+        disclosures.first().map(|disclosure| format!("{disclosure}: {line}"))
+    })
 }
 
 #[cfg(test)]
@@ -65,24 +52,24 @@ mod tests {
             arrivals: Vec::new(),
             secrets: vec![secret],
         };
-        Secrets::of(&Deployment::default(), [&trace])
+        Secrets::collect(&Deployment::default(), [&trace])
     }
 
     #[test]
-    fn an_output_that_holds_nothing_is_no_evidence() {
+    fn empty_output_is_untestable() {
         let verdict = |output: &str| judge(output, "", &secrets()).map(|finding| finding.verdict);
         assert_eq!(verdict(" \n"), Some(Verdict::Untestable));
         assert_eq!(verdict("serving\n"), Some(Verdict::Pass));
     }
 
     #[test]
-    fn a_secret_is_found_with_its_line_and_its_spelling() {
-        let seen = |output: &str, metrics: &str| {
+    fn a_disclosure_is_reported_with_its_line_and_spelling() {
+        let actual = |output: &str, metrics: &str| {
             judge(output, metrics, &secrets())
                 .map(|finding| finding.actual)
                 .unwrap_or_default()
         };
-        let log = |line: &str| seen(&format!("an innocent line\n{line} and more\n"), "");
+        let log = |line: &str| actual(&format!("an innocent line\n{line} and more\n"), "");
         assert_eq!(
             log("token k3jd92mxq0w8rjty5hfb"),
             "caller's token in the log: token k3jd92mxq0w8rjty5hfb and more"
@@ -95,9 +82,9 @@ mod tests {
             log("b64 azNqZDkybXhxMHc4cmp0eTVoZmI="),
             "caller's token in the log, base64: b64 azNqZDkybXhxMHc4cmp0eTVoZmI= and more"
         );
-        assert_eq!(seen("an innocent line\nk3jd\n", ""), "none");
+        assert_eq!(actual("an innocent line\nk3jd\n", ""), "none");
         assert_eq!(
-            seen("x", "n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"),
+            actual("x", "n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"),
             "caller's token in the metrics: n{t=\"k3jd92mxq0w8rjty5hfb\"} 1"
         );
     }

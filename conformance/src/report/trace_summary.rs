@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 
 use crate::trace::{
-    Arrival, Ending, Exchange, SecretKind, Trace, all_headers, ending_in_words, header,
+    Arrival, Ending, Exchange, SecretKind, Trace, all_headers, header,
 };
 
 /// The largest number of lines for each side, and of requests for each server.
@@ -28,7 +28,7 @@ pub(super) fn client_saw(trace: &Trace) -> Vec<String> {
 
 fn response(exchange: &Exchange) -> String {
     let Some(status) = exchange.status else {
-        return ending_in_words(exchange.ending).to_owned();
+        return exchange.ending.description().to_owned();
     };
     let mut line = status.to_string();
     for name in SHOWN_FIELDS {
@@ -40,7 +40,7 @@ fn response(exchange: &Exchange) -> String {
         line.push_str(&format!("  body: {}", one_line(&exchange.body)));
     }
     if exchange.ending != Ending::Complete {
-        line.push_str(&format!("  ({})", ending_in_words(exchange.ending)));
+        line.push_str(&format!("  ({})", exchange.ending.description()));
     }
     line
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::judge::{
     case::{Judgement, judge_matrix_case},
-    observables::Context,
+    subject::Context,
     run_file::{Damage, Evidence, JudgedMatrixCase},
 };
 

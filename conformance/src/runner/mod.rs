@@ -53,7 +53,7 @@ use crate::{
     implementations::{Implementation, ImplementationError, RunningImplementation},
     judge::{
         Finding,
-        observables::{Context, Deadlines},
+        subject::{Context, Deadlines},
         run_file::{Damage, Evidence, Setup},
     },
     upstreams::MockUpstreams,

@@ -8,7 +8,7 @@ use crate::{
     },
     catalogue::ProtocolVersion,
     client::case_request::{Caller, RequestKind},
-    trace::{Ending, ending_in_words},
+    trace::{Ending},
 };
 
 impl Driver {
@@ -43,7 +43,7 @@ impl Driver {
                 exchange.status.map_or("no status".to_owned(), |status| status.to_string());
             return Err(format!(
                 "the positive control got {status}, {}; {server} saw {} of its requests",
-                ending_in_words(exchange.ending),
+                exchange.ending.description(),
                 arrivals.len()
             ));
         }

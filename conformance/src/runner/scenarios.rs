@@ -9,7 +9,7 @@ use crate::{
     catalogue::Feature,
     judge::{
         case::{Judgement, judge_scenario},
-        observables::{Context, operators::Metrics},
+        subject::{Context, Metrics},
         run_file::{Damage, Evidence, JudgedScenario},
     },
     trace::Trace,

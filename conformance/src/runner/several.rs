@@ -18,7 +18,6 @@ use crate::{
         case_request::{Caller, CaseRequest, RequestKind},
     },
     implementations::AggregateEndpoints,
-    judge::observables::course::named_metadata,
     trace::Exchange,
 };
 
@@ -85,8 +84,10 @@ impl Driver {
                 .client
                 .send(&self.request_of_several(several, step, set, protocol_version, case, &orders))
                 .await;
-            let (refused, named) =
-                (exchange.status == Some(401), named_metadata(&exchange).unwrap_or_default());
+            let (refused, named) = (
+                exchange.status == Some(401),
+                exchange.resource_metadata_url().unwrap_or_default(),
+            );
             exchanges.push(exchange);
             if !refused {
                 break;

@@ -21,7 +21,6 @@ use crate::{
         exchange_without_response,
         raw_connection::{Persistence, RawConnection},
     },
-    judge::observables::course::named_metadata,
     trace::{Exchange, Trace, header},
 };
 
@@ -202,7 +201,7 @@ impl Driver {
         refused: Option<&Exchange>,
     ) -> Option<Exchange> {
         let refused = refused?;
-        let path = match named_metadata(refused) {
+        let path = match refused.resource_metadata_url() {
             Some(named) => named
                 .strip_prefix(self.client.base_url())
                 .filter(|path| path.starts_with('/'))?

@@ -35,7 +35,7 @@ impl Runner<'_> {
         let matrix_traces = run.matrix_cases.iter().map(|judged| &judged.trace);
         let scenario_traces = run.scenarios.iter().map(|judged| &judged.trace);
         let secrets =
-            Secrets::of(self.upstreams.deployment(), matrix_traces.chain(scenario_traces));
+            Secrets::collect(self.upstreams.deployment(), matrix_traces.chain(scenario_traces));
         let finding = whole_output::judge(&output, &metrics, &secrets);
         self.record_check(whole_output::ID, finding, instance, recorder)
     }

@@ -1,52 +1,56 @@
-//! Finds secrets in texts: all spellings of all of them at once, however many there are and however long the text is.
+//! Finds secrets in texts: every spelling of every secret, in one pass over the text.
 //!
-//! Of each secret, its first eight characters are enough. Every spelling of those is known by its first eight bytes: a text is read once,
-//! and hardly any of its places needs a second look. Whether a secret may be where it was found is decided elsewhere.
+//! The first eight characters of a secret identify it. Each spelling of those characters is indexed by
+//! its first eight bytes, so a text is read once, and few positions need a full comparison. Whether a
+//! secret is allowed where it occurs is decided by the table.
 
 use std::collections::HashMap;
 
 use super::spelling::{Spelling, spellings};
 
-/// How many characters of a secret give it away.
-pub const TELLING: usize = 8;
-/// How many of one that somebody else has drawn: what it begins with may be a label.
-const TELLING_OF_OTHERS: usize = 16;
-/// What a gateway key begins with, because there are gateways that ask for it. Nothing else of ours begins with a label.
+/// How many characters of a random secret identify it.
+pub const IDENTIFYING: usize = 8;
+/// How many characters of another secret identify it: its first characters may be a constant label.
+const IDENTIFYING_IF_NOT_RANDOM: usize = 16;
+/// The prefix that some gateways require of a gateway key. No other random secret has a constant prefix.
 const LABEL: &str = "sk-";
 
-/// A secret to look for.
+/// A secret to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted<'a> {
     /// Its text.
     pub value: &'a str,
-    /// Whether the suite has drawn it, so that it is random from its first character on.
-    pub drawn_here: bool,
+    /// Whether the suite generated it, so that it is random from its first character on.
+    pub is_random: bool,
 }
 
 impl<'a> Wanted<'a> {
-    /// The texts of which each starts with what gives the secret away, and how much of it does.
+    /// The texts whose start identifies the secret, and how many characters of each do.
     fn roots(self) -> impl Iterator<Item = (&'a str, usize)> {
-        let telling = if self.drawn_here {
-            TELLING
+        let identifying = if self.is_random {
+            IDENTIFYING
         } else {
-            TELLING_OF_OTHERS.min(self.value.len())
+            IDENTIFYING_IF_NOT_RANDOM.min(self.value.len())
         };
-        let bare = self.value.strip_prefix(LABEL).filter(|_| self.drawn_here);
-        [Some(self.value), bare].into_iter().flatten().map(move |root| (root, telling))
+        let bare = self.value.strip_prefix(LABEL).filter(|_| self.is_random);
+        [Some(self.value), bare]
+            .into_iter()
+            .flatten()
+            .map(move |root| (root, identifying))
     }
 }
 
-/// One secret, found.
+/// An occurrence of a secret in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Which of the wanted it is, counted from zero.
+pub struct Occurrence {
+    /// The index of the secret in the list of wanted secrets.
     pub secret: usize,
-    /// How it is spelled.
+    /// How the secret is spelled.
     pub spelling: Spelling,
-    /// Where its spelling begins.
+    /// The byte offset at which the spelling begins.
     pub at: usize,
-    /// How many of its characters are there, where that is less than all.
-    pub part: Option<usize>,
+    /// How many characters of the secret occur, if not all.
+    pub found_characters: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -54,32 +58,32 @@ struct Needle {
     text: String,
     spelling: Spelling,
     root: usize,
-    /// Whether another secret has the same one, so that it tells neither.
+    /// Whether another secret starts alike, so that the needle identifies neither.
     shared: bool,
 }
 
-/// Secrets, made ready to be looked for.
+/// An index of secrets.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// The text behind each needle, and whose it is.
+    /// The full text of each needle, and the index of its secret.
     roots: Vec<(String, usize)>,
     needles: Vec<Needle>,
-    /// By their first eight bytes.
+    /// The needles by their first eight bytes.
     starts: HashMap<u64, Vec<usize>>,
-    /// A bit for each hash that a start can have: most places of a text are passed over without a look into the table.
+    /// A bit for each hash of a start: most positions of a text are skipped without a table look-up.
     filter: Vec<u64>,
 }
 
 const WORD: usize = size_of::<u64>();
 
 impl Index {
-    /// Of these secrets. What is shorter than eight characters is nobody's secret, and not looked for.
+    /// An index of these secrets. A text shorter than eight characters is not a secret and is ignored.
     #[must_use]
     pub fn new<'a>(wanted: impl IntoIterator<Item = Wanted<'a>>) -> Self {
         let mut index = Self::default();
         for (secret, wanted) in wanted.into_iter().enumerate() {
-            for (root, telling) in wanted.roots() {
-                index.add(secret, root, telling);
+            for (root, identifying) in wanted.roots() {
+                index.add(secret, root, identifying);
             }
         }
         index.filter = vec![0; (index.needles.len() / 4).next_power_of_two().max(64)];
@@ -88,8 +92,8 @@ impl Index {
         index
     }
 
-    fn add(&mut self, secret: usize, text: &str, telling: usize) {
-        let Some(start) = text.get(..telling).filter(|start| start.len() >= TELLING) else {
+    fn add(&mut self, secret: usize, text: &str, identifying: usize) {
+        let Some(start) = text.get(..identifying).filter(|start| start.len() >= IDENTIFYING) else {
             return;
         };
         let root = self.roots.len();
@@ -112,15 +116,15 @@ impl Index {
         }
     }
 
-    /// Which bit of the filter a start has.
+    /// The filter bit of a start.
     fn bit(&self, start: u64) -> usize {
         (start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & (self.filter.len() * 64 - 1)
     }
 
-    /// Every secret in a text, each once, by where it is found first.
+    /// The secrets in a text, each once, in the order of their first occurrence.
     #[must_use]
-    pub fn find(&self, text: &str) -> Vec<Found> {
-        let mut all: Vec<Found> = Vec::new();
+    pub fn find(&self, text: &str) -> Vec<Occurrence> {
+        let mut all: Vec<Occurrence> = Vec::new();
         if self.needles.is_empty() {
             return all;
         }
@@ -142,11 +146,11 @@ impl Index {
                 let secret = self.roots[needle.root].1;
                 let is_new = !needle.shared && all.iter().all(|found| found.secret != secret);
                 if is_new && text.as_bytes()[at..].starts_with(needle.text.as_bytes()) {
-                    all.push(Found {
+                    all.push(Occurrence {
                         secret,
                         spelling: needle.spelling,
                         at,
-                        part: self.part(needle, &text.as_bytes()[at..]),
+                        found_characters: self.found_characters(needle, &text.as_bytes()[at..]),
                     });
                 }
             }
@@ -154,23 +158,23 @@ impl Index {
         all
     }
 
-    /// Whether a text holds any of them.
+    /// Whether a text contains any of the secrets.
     #[must_use]
-    pub fn is_in(&self, text: &str) -> bool {
+    pub fn occurs_in(&self, text: &str) -> bool {
         !self.find(text).is_empty()
     }
 
-    /// How many characters of a secret are there, where that is not all of them.
-    fn part(&self, needle: &Needle, text: &[u8]) -> Option<usize> {
+    /// How many characters of the secret occur, if not all.
+    fn found_characters(&self, needle: &Needle, text: &[u8]) -> Option<usize> {
         let root = &self.roots[needle.root].0;
-        // Spellings that begin alike, such as those in which only the case of digits differs, may part later.
-        let there = |whole: &str| {
-            let there = whole.bytes().zip(text).take_while(|(one, other)| one == *other).count();
-            there * root.len() / whole.len()
+        // Spellings with the same start, such as two that differ in the case of digits, may differ later.
+        let found = |whole: &str| {
+            let found = whole.bytes().zip(text).take_while(|(one, other)| one == *other).count();
+            found * root.len() / whole.len()
         };
         let alike =
             spellings(root).into_iter().filter(|(_, whole)| whole.starts_with(&needle.text));
-        alike.map(|(_, whole)| there(&whole)).max().filter(|there| *there < root.len())
+        alike.map(|(_, whole)| found(&whole)).max().filter(|found| *found < root.len())
     }
 }
 
@@ -181,46 +185,55 @@ mod tests {
 
     use super::*;
 
-    fn ours(value: &str) -> Wanted<'_> {
-        Wanted { value, drawn_here: true }
+    fn random(value: &str) -> Wanted<'_> {
+        Wanted { value, is_random: true }
     }
 
-    fn seen(text: &str, secrets: &[&str]) -> Vec<(usize, Spelling, Option<usize>)> {
-        let index = Index::new(secrets.iter().map(|secret| ours(secret)));
+    fn occurrences(text: &str, secrets: &[&str]) -> Vec<(usize, Spelling, Option<usize>)> {
+        let index = Index::new(secrets.iter().map(|secret| random(secret)));
         index
             .find(text)
             .into_iter()
-            .map(|found| (found.secret, found.spelling, found.part))
+            .map(|found| (found.secret, found.spelling, found.found_characters))
             .collect()
     }
 
     #[test]
-    fn a_secret_is_told_by_eight_characters_and_by_no_label() {
+    fn eight_characters_identify_a_secret_and_its_label_does_not() {
         let (one, other) = ("k3jd92mxq0w8rjty5hfb", "sk-Zq81xWm4Lk07Rr2v");
         let all = [one, other];
-        assert_eq!(seen("token k3jd92mxq0w8rjty5hfb.pf1", &all), [(0, Spelling::Plain, None)]);
-        assert_eq!(seen("token k3jd92mxq0…", &all), [(0, Spelling::Plain, Some(10))]);
-        assert_eq!(seen("token k3jd92m…", &all), []);
-        assert_eq!(seen("key sk-Zq81x****", &all), [(1, Spelling::Plain, Some(8))]);
-        assert_eq!(seen("key sk-**** of Zq81xWm4Lk07Rr2v", &all), [(1, Spelling::Plain, None)]);
-        assert_eq!(seen("key sk-another one", &all), []);
-        assert_eq!(seen(&STANDARD.encode(format!("a:{one}")), &all), [(0, Spelling::Base64, None)]);
         assert_eq!(
-            seen("6b336a6439326d787130 and 6B336A6439326D78", &all),
+            occurrences("token k3jd92mxq0w8rjty5hfb.pf1", &all),
+            [(0, Spelling::Plain, None)]
+        );
+        assert_eq!(occurrences("token k3jd92mxq0…", &all), [(0, Spelling::Plain, Some(10))]);
+        assert_eq!(occurrences("token k3jd92m…", &all), []);
+        assert_eq!(occurrences("key sk-Zq81x****", &all), [(1, Spelling::Plain, Some(8))]);
+        assert_eq!(
+            occurrences("key sk-**** of Zq81xWm4Lk07Rr2v", &all),
+            [(1, Spelling::Plain, None)]
+        );
+        assert_eq!(occurrences("key sk-another one", &all), []);
+        assert_eq!(
+            occurrences(&STANDARD.encode(format!("a:{one}")), &all),
+            [(0, Spelling::Base64, None)]
+        );
+        assert_eq!(
+            occurrences("6b336a6439326d787130 and 6B336A6439326D78", &all),
             [(0, Spelling::Hex, Some(10))]
         );
-        assert_eq!(seen("short", &["short"]), []);
+        assert_eq!(occurrences("short", &["short"]), []);
     }
 
     #[test]
-    fn what_two_secrets_begin_with_tells_neither() {
-        assert_eq!(seen("session-4711", &["session-4711", "session-0815"]), []);
-        let theirs = |value| Wanted { value, drawn_here: false };
-        let index = Index::new([theirs("session-4711-0815-x"), theirs("abcd")]);
+    fn a_common_start_of_two_secrets_identifies_neither() {
+        assert_eq!(occurrences("session-4711", &["session-4711", "session-0815"]), []);
+        let not_random = |value| Wanted { value, is_random: false };
+        let index = Index::new([not_random("session-4711-0815-x"), not_random("abcd")]);
         assert!(
-            !index.is_in("session-4")
-                && !index.is_in("abcd")
-                && index.is_in("at session-4711-0815 …")
+            !index.occurs_in("session-4")
+                && !index.occurs_in("abcd")
+                && index.occurs_in("at session-4711-0815 …")
         );
     }
 
@@ -237,19 +250,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_secret_is_found_in_any_surroundings_and_in_none_without_it(
+        fn a_secret_is_found_in_any_text_that_contains_it_and_in_no_other(
             secrets in prop::collection::vec("[a-z0-9]{20}", 1..6),
             before in "[ -~äö€]{0,60}",
             after in "[ -~äö€]{0,60}",
             spelling in prop::sample::select(vec!["plain", "percent", "hex", "json", "base64"]),
         ) {
-            let index = Index::new(secrets.iter().map(|secret| ours(secret)));
+            let index = Index::new(secrets.iter().map(|secret| random(secret)));
             let without = format!("{before}{after}");
-            prop_assert!(!index.is_in(&without), "{}", without);
+            prop_assert!(!index.occurs_in(&without), "{}", without);
             for (n, secret) in secrets.iter().enumerate() {
                 let text = format!("{before}{}{after}", scattered(spelling, secret));
                 let found = index.find(&text);
-                prop_assert!(matches!(found.as_slice(), [found] if found.secret == n && found.part.is_none()), "{text} {found:?}");
+                prop_assert!(matches!(found.as_slice(), [found] if found.secret == n && found.found_characters.is_none()), "{text} {found:?}");
             }
         }
     }

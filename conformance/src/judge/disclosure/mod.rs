@@ -1,187 +1,190 @@
-//! Finds what leaked: secrets in places where the table of `disclosure.toml` does not have them, in whatever spelling.
+//! Finds disclosed secrets: secrets at a location where `disclosure.toml` does not allow them, in any spelling.
 //!
-//! Every secret is random and belongs to one case or one run, so that finding it anywhere is proof. What is captured of a case is walked
-//! through here; what a run captures beside its cases, the runner hands in.
+//! Every secret is random and belongs to one case or to one run, so an occurrence is proof of a
+//! disclosure. The modules work on recorded data alone; they know neither rules nor findings.
 //!
 //! | module | decides |
 //! | --- | --- |
 //! | `spelling` | how a secret can be spelled |
-//! | `index` | where it is in a text |
-//! | `table` | which sink may see which secret |
-//! | `case` | which sink and which secret something is in one case |
+//! | `index` | where secrets occur in a text |
+//! | `table` | which secret may occur at which location, and in which part of a message |
+//! | `secrets` | which secrets a case has |
+//! | `classify` | which class a secret belongs to, in relation to a request |
+//! | `search` | at which location each recorded text is |
 
-mod case;
+mod classify;
 pub mod index;
+mod search;
+mod secrets;
 pub mod spelling;
 pub mod table;
 
 use std::fmt;
 
-pub use self::case::{Secrets, leaks};
 use self::{
-    index::{Found, Index, Wanted},
+    index::{Index, Occurrence, Wanted},
     spelling::Spelling,
-    table::{Kind, PlaceKind, Sink, Table},
+    table::{Location, PartKind, SecretClass, Table},
 };
-use crate::judge::{self, Finding, observables::Subject};
+pub use self::{
+    search::{Captured, search},
+    secrets::Secrets,
+};
 
-/// The rule of what the table finds, beside those of `rules/`.
-pub const RULE: &str = "taint";
-
-/// A place in a sink.
+/// A part of a message: a header field, the request target or the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// A header name, in any case, or `target`, `body`.
+pub struct Part<'a> {
+    /// The name of a header field, in any case; or `target`, or `body`.
     pub name: &'a str,
-    /// What it is.
-    pub kind: PlaceKind,
+    /// The kind of the part.
+    pub kind: PartKind,
 }
 
-impl Place<'static> {
-    /// The body, or the text of a sink that is all text.
-    pub const BODY: Self = Self { name: "body", kind: PlaceKind::Body };
-    /// The path and query.
-    pub const TARGET: Self = Self { name: "target", kind: PlaceKind::Target };
+impl Part<'static> {
+    /// The body of a message; also the text of a log or of metrics.
+    pub const BODY: Self = Self { name: "body", kind: PartKind::Body };
+    /// The request target: path and query.
+    pub const TARGET: Self = Self { name: "target", kind: PartKind::Target };
 }
 
-/// A secret where it may not be.
+/// A secret at a location where the table does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disclosure {
-    /// Who can read it there.
-    pub sink: Sink,
-    /// The server, where the sink is one.
+    /// Where it was found.
+    pub location: Location,
+    /// The upstream server, if the location is one.
     pub server: Option<String>,
-    /// What it is.
-    pub kind: Kind,
-    /// In which place, in words.
-    pub place: String,
-    /// How it is spelled, and how much of it is there.
+    /// The class of the secret.
+    pub class: SecretClass,
+    /// The part of the message, as reports describe it.
+    pub part: String,
+    /// How the secret was spelled.
     pub spelling: Spelling,
-    /// How many characters of it, where not all.
-    pub part: Option<usize>,
-    /// The requirements that are not met.
-    pub broken: Vec<String>,
+    /// How many of its characters were found, if not all.
+    pub found_characters: Option<usize>,
+    /// The requirements that the disclosure violates.
+    pub violates: Vec<String>,
 }
 
 impl Disclosure {
-    /// The leak that a find is, unless the table has it there.
-    fn of(
-        sink: Sink,
+    /// The disclosure that an occurrence is; `None` if the table allows it.
+    fn of_occurrence(
+        location: Location,
         server: Option<&str>,
-        kind: Kind,
-        place: Place<'_>,
-        found: &Found,
+        class: SecretClass,
+        part: Part<'_>,
+        occurrence: &Occurrence,
     ) -> Option<Self> {
-        let (table, name) = (Table::embedded(), place.name.to_ascii_lowercase());
-        if found.part.is_none() && table.allows(sink, kind, &name, found.spelling) {
+        let (table, name) = (Table::embedded(), part.name.to_ascii_lowercase());
+        let is_whole = occurrence.found_characters.is_none();
+        if is_whole && table.allows(location, class, &name, occurrence.spelling) {
             return None;
         }
-        let broken = table.broken(sink, kind, &name, place.kind).to_vec();
-        let place = match place.kind {
-            PlaceKind::Header => name,
-            PlaceKind::Trailer => format!("the trailer {name}"),
-            PlaceKind::Target => "the target".to_owned(),
-            PlaceKind::Body => "the body".to_owned(),
+        let violates = table.violated(location, class, &name, part.kind).to_vec();
+        let part = match part.kind {
+            PartKind::Header => name,
+            PartKind::Trailer => format!("the trailer {name}"),
+            PartKind::Target => "the target".to_owned(),
+            PartKind::Body => "the body".to_owned(),
         };
         Some(Self {
-            sink,
+            location,
             server: server.map(str::to_owned),
-            kind,
-            place,
-            spelling: found.spelling,
-            part: found.part,
-            broken,
+            class,
+            part,
+            spelling: occurrence.spelling,
+            found_characters: occurrence.found_characters,
+            violates,
         })
     }
 
-    /// Whether it is one of what opens the gateway.
+    /// Whether the secret admits a caller to the gateway.
     #[must_use]
     pub const fn is_key(&self) -> bool {
         matches!(
-            self.kind,
-            Kind::GatewayKey | Kind::KeyAsBearer | Kind::KeyTwice | Kind::AdmissionBearer
+            self.class,
+            SecretClass::GatewayKey
+                | SecretClass::KeyAsBearer
+                | SecretClass::KeyTwice
+                | SecretClass::AdmissionBearer
         )
     }
 
-    /// Whether it is a caller's token.
+    /// Whether the secret is a caller's token.
     #[must_use]
     pub const fn is_token(&self) -> bool {
-        matches!(self.kind, Kind::CallersToken | Kind::AnotherToken)
+        matches!(self.class, SecretClass::CallersToken | SecretClass::AnotherToken)
     }
 
-    /// Whether it is a credential of the gateway's own.
+    /// Whether the secret is a credential that the gateway has or obtains itself.
     #[must_use]
-    pub const fn is_own_credential(&self) -> bool {
-        matches!(self.kind, Kind::StaticToken | Kind::MintedToken | Kind::ClientSecret)
+    pub const fn is_gateway_credential(&self) -> bool {
+        matches!(
+            self.class,
+            SecretClass::StaticToken | SecretClass::MintedToken | SecretClass::ClientSecret
+        )
     }
 
-    /// Whether a party behind the gateway can read it.
+    /// Whether a server behind the gateway can read it.
     #[must_use]
-    pub const fn is_upstream(&self) -> bool {
+    pub const fn is_to_upstream(&self) -> bool {
         self.server.is_some()
     }
 
-    /// Whether a client can.
+    /// Whether a client can read it.
     #[must_use]
-    pub const fn is_told(&self) -> bool {
+    pub const fn is_to_client(&self) -> bool {
         matches!(
-            self.sink,
-            Sink::Head | Sink::ErrorBody | Sink::Body | Sink::RelayedBody | Sink::Discovery
+            self.location,
+            Location::Head
+                | Location::ErrorBody
+                | Location::Body
+                | Location::RelayedBody
+                | Location::Discovery
         )
     }
 
-    /// Whether an operator can.
+    /// Whether an operator can read it.
     #[must_use]
-    pub const fn is_shown(&self) -> bool {
-        matches!(self.sink, Sink::Log | Sink::Metrics)
+    pub const fn is_to_operator(&self) -> bool {
+        matches!(self.location, Location::Log | Location::Metrics)
     }
 }
 
 impl fmt::Display for Disclosure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            Kind::GatewayKey | Kind::KeyAsBearer | Kind::KeyTwice => "gateway key",
-            Kind::AdmissionBearer => "admission bearer",
-            Kind::CallersToken => "caller's token",
-            Kind::AnotherToken => "another caller's token",
-            Kind::StaticToken => "static token",
-            Kind::MintedToken => "minted token",
-            Kind::ClientSecret => "client secret",
-            Kind::Session => "session id",
-            Kind::AnotherSession => "another server's session id",
-            Kind::ClientSession => "client's session id",
+        let secret = match self.class {
+            SecretClass::GatewayKey | SecretClass::KeyAsBearer | SecretClass::KeyTwice => {
+                "gateway key"
+            }
+            SecretClass::AdmissionBearer => "admission bearer",
+            SecretClass::CallersToken => "caller's token",
+            SecretClass::AnotherToken => "another caller's token",
+            SecretClass::StaticToken => "static token",
+            SecretClass::MintedToken => "minted token",
+            SecretClass::ClientSecret => "client secret",
+            SecretClass::Session => "session id",
+            SecretClass::AnotherSession => "another server's session id",
+            SecretClass::ClientSession => "client's session id",
         };
-        match (&self.server, self.sink) {
-            (Some(server), _) => write!(f, "{what} to {server} in {}", self.place)?,
-            (None, Sink::Log) => write!(f, "{what} in the log")?,
-            (None, Sink::Metrics) => write!(f, "{what} in the metrics")?,
-            (None, _) => write!(f, "{what} in {}", self.place)?,
+        match (&self.server, self.location) {
+            (Some(server), _) => write!(f, "{secret} to {server} in {}", self.part)?,
+            (None, Location::Log) => write!(f, "{secret} in the log")?,
+            (None, Location::Metrics) => write!(f, "{secret} in the metrics")?,
+            (None, _) => write!(f, "{secret} in {}", self.part)?,
         }
-        match (self.part, self.spelling) {
-            (None, Spelling::Plain) => Ok(()),
-            (None, spelling) => write!(f, ", {}", spelling.as_str()),
-            (Some(n), Spelling::Plain) => write!(f, ", its first {n} characters"),
-            (Some(n), spelling) => write!(f, ", its first {n} characters, {}", spelling.as_str()),
+        if let Some(n) = self.found_characters {
+            write!(f, ", its first {n} characters")?;
+        }
+        match self.spelling {
+            Spelling::Plain => Ok(()),
+            spelling => write!(f, ", {}", spelling.as_str()),
         }
     }
 }
 
-/// Whether a text holds this secret, or the start of it, in any spelling.
+/// Whether a text contains this secret, or its first characters, in any spelling.
 #[must_use]
-pub fn holds(text: &str, secret: &str) -> bool {
-    Index::new([Wanted { value: secret, drawn_here: true }]).is_in(text)
-}
-
-/// What the table finds in a case, one finding for each requirement that is not met; nothing where nothing leaked.
-#[must_use]
-pub fn judge(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
-    for leak in subject.leaks() {
-        findings.extend(
-            leak.broken
-                .iter()
-                .filter_map(|id| judge::missed(id, RULE, "leaked", &leak.to_string(), subject)),
-        );
-    }
-    findings
+pub fn contains_secret(text: &str, secret: &str) -> bool {
+    Index::new([Wanted { value: secret, is_random: true }]).occurs_in(text)
 }

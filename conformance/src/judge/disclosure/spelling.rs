@@ -1,28 +1,29 @@
-//! Spells a secret in the ways in which programs spell it: as it is, percent-encoded, hexadecimal, base64, escaped in JSON.
+//! Spells a secret in every encoding that programs use: plain, percent-encoded, hexadecimal, base64 and escaped in JSON.
 //!
-//! Pure, and blind to what is looked for where. A secret inside something larger has the same spelling as alone, but in base64, where it
-//! depends on what stands before it: there are three, and their ends, which depend on the neighbours, are cut off.
+//! It does not know where a secret is searched for. A secret inside a longer text is encoded as it is
+//! encoded alone, except in base64, where the encoding depends on the offset modulo three. So there are
+//! three base64 spellings; their first and last characters depend on the neighbours and are cut off.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-/// A way to spell.
+/// An encoding of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spelling {
-    /// As it is.
+    /// Without encoding.
     Plain,
-    /// Percent-encoded (RFC 3986 §2.1): what must be, or every byte.
+    /// Percent-encoded (RFC 3986 §2.1): the bytes that need it, or every byte.
     Percent,
-    /// Two digits for each byte.
+    /// Two hexadecimal digits for each byte.
     Hex,
-    /// Base64 (RFC 4648 §4 and §5), wherever in the encoded text it begins.
+    /// Base64 (RFC 4648 §4 and §5), at any offset in the encoded text.
     Base64,
-    /// As a JSON string has it: what must be escaped, or every character as `\u` and four digits.
+    /// Escaped as in a JSON string: the characters that need it, or every character as `\u` and four digits.
     Json,
 }
 
 impl Spelling {
-    /// Its name in a finding.
+    /// The name of the encoding in a finding.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,8 +36,9 @@ impl Spelling {
     }
 }
 
-/// Every spelling of a text, always as many and in the same order. Each of the start of a text is the start of that of the whole; several
-/// can be alike.
+/// Every spelling of a text. The number and the order of the spellings are constant; some may be equal.
+///
+/// Each spelling of the start of a text is the start of the same spelling of the whole text.
 #[must_use]
 pub fn spellings(text: &str) -> Vec<(Spelling, String)> {
     let bytes = text.as_bytes();
@@ -48,8 +50,8 @@ pub fn spellings(text: &str) -> Vec<(Spelling, String)> {
         (Spelling::Percent, percent(bytes, LOWER, is_unreserved)),
         (Spelling::Percent, percent(bytes, UPPER, |_| false)),
         (Spelling::Percent, percent(bytes, LOWER, |_| false)),
-        (Spelling::Hex, digits(bytes, UPPER, "")),
-        (Spelling::Hex, digits(bytes, LOWER, "")),
+        (Spelling::Hex, hex(bytes, UPPER, "")),
+        (Spelling::Hex, hex(bytes, LOWER, "")),
         (Spelling::Json, minimal.replace('/', "\\/")),
         (Spelling::Json, minimal),
         (Spelling::Json, escaped(text, UPPER)),
@@ -74,8 +76,8 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-/// Two digits for each byte, behind what stands in front of each.
-fn digits(bytes: &[u8], digits: Digits, before: &str) -> String {
+/// Two digits for each byte, each pair after `before`.
+fn hex(bytes: &[u8], digits: Digits, before: &str) -> String {
     let mut spelled = String::with_capacity(bytes.len() * (before.len() + 2));
     for byte in bytes {
         spelled.push_str(before);
@@ -84,20 +86,20 @@ fn digits(bytes: &[u8], digits: Digits, before: &str) -> String {
     spelled
 }
 
-fn percent(bytes: &[u8], of: Digits, stays: impl Fn(u8) -> bool) -> String {
+fn percent(bytes: &[u8], digits: Digits, is_kept: impl Fn(u8) -> bool) -> String {
     let mut spelled = String::with_capacity(bytes.len() * 3);
     for byte in bytes {
-        if stays(*byte) {
+        if is_kept(*byte) {
             spelled.push(char::from(*byte));
         } else {
-            spelled.push_str(&digits(&[*byte], of, "%"));
+            spelled.push_str(&hex(&[*byte], digits, "%"));
         }
     }
     spelled
 }
 
-fn escaped(text: &str, of: Digits) -> String {
-    let unit = |unit: u16| ["\\u", &digits(&unit.to_be_bytes(), of, "")].concat();
+fn escaped(text: &str, digits: Digits) -> String {
+    let unit = |unit: u16| ["\\u", &hex(&unit.to_be_bytes(), digits, "")].concat();
     text.encode_utf16().map(unit).collect()
 }
 
@@ -114,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_spelling_is_one_of_them_whatever_stands_around(
+        fn every_encoding_of_a_secret_is_found_in_any_surrounding_text(
             secret in "[!-~]{8,40}",
             before in "[ -~]{0,9}",
             after in "[ -~]{0,9}",
@@ -130,12 +132,12 @@ mod tests {
             prop_assert!(is_spelled(&unicode, &secret));
             prop_assert!(is_spelled(&serde_json::Value::from(whole.as_str()).to_string(), &secret));
             prop_assert!(is_spelled(&STANDARD.encode(&whole), &secret) && is_spelled(&URL_SAFE.encode(&whole), &secret));
-            // A form also escapes the tilde, and leaves the asterisk.
+            // Form encoding also escapes the tilde, and keeps the asterisk.
             prop_assert!(secret.contains(['~', '*']) || is_spelled(&form, &secret), "{form}");
         }
 
         #[test]
-        fn the_start_of_a_text_is_spelled_as_the_start_of_its_spelling(text in "[!-~]{9,40}") {
+        fn a_spelling_of_a_prefix_is_a_prefix_of_the_spelling(text in "[!-~]{9,40}") {
             let (starts, wholes) = (spellings(&text[..8]), spellings(&text));
             prop_assert_eq!(starts.len(), wholes.len());
             for ((one, start), (other, whole)) in starts.iter().zip(&wholes) {

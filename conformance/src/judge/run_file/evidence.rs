@@ -10,7 +10,7 @@ use crate::{
     cases::deployment::Deployment,
     catalogue::Profile,
     implementations::Surfaces,
-    judge::observables::{Context, Deadlines, operators::Metrics},
+    judge::subject::{Context, Deadlines, Metrics},
 };
 
 /// What every case of a run was judged in the light of.

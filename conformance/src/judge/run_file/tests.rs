@@ -92,7 +92,7 @@ fn setup() -> Setup {
         key_header: "x-key".into(),
         token_header: "authorization".into(),
         name_separator: "-".into(),
-        deadlines: crate::judge::observables::Deadlines { probe: 1, commit: 1, slack: 1 },
+        deadlines: crate::judge::subject::Deadlines { probe: 1, commit: 1, slack: 1 },
         features: ["discovery".to_owned()].into(),
         surfaces: crate::implementations::Surfaces::default(),
     }

@@ -15,7 +15,7 @@ use crate::{
         run_file::{Evidence, JudgedCase, Run},
     },
     report::failure::{curl_command, reproduce_command},
-    trace::{Ending, Exchange, Trace, ending_in_words},
+    trace::{Ending, Exchange, Trace},
 };
 
 #[derive(Serialize)]
@@ -109,7 +109,7 @@ fn findings<'a>(
 }
 
 fn incomplete_ending(exchange: &Exchange) -> Option<&'static str> {
-    (exchange.ending != Ending::Complete).then(|| ending_in_words(exchange.ending))
+    (exchange.ending != Ending::Complete).then(|| exchange.ending.description())
 }
 
 fn requirements(run: &Run) -> BTreeMap<&str, RequirementData> {

@@ -8,7 +8,7 @@ use crate::{
         matrix_case::MatrixCase,
     },
     implementations::CredentialLayout,
-    trace::{Arrival, Ending, Exchange, Trace, ending_in_words, header},
+    trace::{Arrival, Ending, Exchange, Trace, header},
 };
 
 /// Why a call failed.
@@ -52,7 +52,7 @@ fn diagnosis(exchange: &Exchange, hint: impl Into<String>) -> Diagnosis {
 
 fn response_in_words(exchange: &Exchange) -> String {
     let Some(status) = exchange.status else {
-        return ending_in_words(exchange.ending).to_owned();
+        return exchange.ending.description().to_owned();
     };
     let body: String = exchange.body.chars().take(120).collect();
     if body.is_empty() {

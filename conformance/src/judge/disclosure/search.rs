@@ -1,0 +1,214 @@
+//! Searches everything that was captured of a case, and names the location of each text.
+//!
+//! A location is a relation: whether the request names a server decides whether the server may receive
+//! the caller's token. Which secret is allowed where is decided by the table.
+
+use super::{
+    Disclosure, Part,
+    classify::{class_for_client, class_for_upstream},
+    index::Occurrence,
+    secrets::Secrets,
+    table::{Location, PartKind, SecretClass},
+};
+use crate::{
+    cases::{
+        axis::ServerKind,
+        deployment::{Deployment, names},
+    },
+    trace::{Arrival, Exchange, Headers, Trace, all_headers, header},
+    upstreams::{ISSUER, MARK},
+};
+
+/// What was captured of one case, and the configuration that it is compared with.
+#[derive(Clone, Debug)]
+pub struct Captured<'a> {
+    /// What the implementation is configured with.
+    pub deployment: &'a Deployment,
+    /// The header field of the gateway key, in lower case.
+    pub key_header: &'a str,
+    /// The header field of the upstream token, in lower case.
+    pub token_header: &'a str,
+    /// The servers that a matrix case names. `None` for a scenario: its requests name them.
+    pub requested_servers: Option<Vec<&'a str>>,
+    /// The trace of the case.
+    pub trace: &'a Trace,
+    /// What the implementation wrote to its outputs during the case.
+    pub output: &'a str,
+    /// The metrics after the case, if they were read.
+    pub metrics: Option<&'a str>,
+}
+
+/// The disclosures of a case, in the order in which the texts were captured.
+#[must_use]
+pub fn search(captured: &Captured<'_>, secrets: &Secrets) -> Vec<Disclosure> {
+    let mut disclosures = Vec::new();
+    for arrival in &captured.trace.arrivals {
+        disclosures.extend(in_upstream_request(captured, secrets, arrival));
+    }
+    for exchange in captured.trace.exchanges.iter().filter(|exchange| exchange.status.is_some()) {
+        disclosures.extend(in_response(captured, secrets, exchange));
+    }
+    disclosures.extend(secrets.disclosed_to_operator(Location::Log, captured.output));
+    if let Some(metrics) = captured.metrics {
+        disclosures.extend(secrets.disclosed_to_operator(Location::Metrics, metrics));
+    }
+    disclosures
+}
+
+fn in_upstream_request(
+    captured: &Captured<'_>,
+    secrets: &Secrets,
+    arrival: &Arrival,
+) -> Vec<Disclosure> {
+    let location = upstream_location(captured, arrival);
+    let disclosure = |part: Part<'_>, occurrence: &Occurrence| {
+        let value = secrets.value(occurrence);
+        if part.kind == PartKind::Body && is_in_client_body(captured, value) {
+            return None;
+        }
+        let class = class_for_upstream(captured, secrets, arrival, part, occurrence);
+        let disclosure = Disclosure::of_occurrence(
+            location,
+            Some(&arrival.server),
+            class.unwrap_or(SecretClass::GatewayKey),
+            part,
+            occurrence,
+        )?;
+        // Which requirement is violated depends on how the client sent the key. If it sent the key in
+        // several ways, no requirement can be named.
+        Some(match class {
+            Some(_) => disclosure,
+            None => Disclosure { violates: Vec::new(), ..disclosure },
+        })
+    };
+    search_parts(&parts_of_arrival(arrival), secrets, disclosure)
+}
+
+fn in_response(captured: &Captured<'_>, secrets: &Secrets, exchange: &Exchange) -> Vec<Disclosure> {
+    let body = body_location(exchange);
+    let disclosure = |part: Part<'_>, occurrence: &Occurrence| {
+        let location = if part.kind == PartKind::Body { body } else { Location::Head };
+        let class = class_for_client(captured, secrets, exchange, occurrence);
+        Disclosure::of_occurrence(location, None, class, part, occurrence)
+    };
+    search_parts(&parts_of_response(exchange), secrets, disclosure)
+}
+
+fn search_parts(
+    parts: &[(Part<'_>, &str)],
+    secrets: &Secrets,
+    disclosure: impl Fn(Part<'_>, &Occurrence) -> Option<Disclosure>,
+) -> Vec<Disclosure> {
+    let in_part = |(part, text): &(Part<'_>, &str)| -> Vec<Disclosure> {
+        let occurrences = secrets.occurrences(text);
+        occurrences
+            .iter()
+            .filter_map(|occurrence| disclosure(*part, occurrence))
+            .collect()
+    };
+    parts.iter().flat_map(in_part).collect()
+}
+
+/// Whether the client wrote the secret into a message. A gateway that relays the message does not disclose it.
+fn is_in_client_body(captured: &Captured<'_>, value: &str) -> bool {
+    captured.trace.exchanges.iter().any(|sent| sent.sent_body.contains(value))
+}
+
+/// Header fields as parts: the value of each, and its name.
+fn header_parts(headers: &Headers) -> impl Iterator<Item = (Part<'_>, &str)> {
+    headers.iter().flat_map(|(name, value)| {
+        let part = Part { name, kind: PartKind::Header };
+        [(part, value.as_str()), (part, name.as_str())]
+    })
+}
+
+pub(super) fn parts_of_arrival(arrival: &Arrival) -> Vec<(Part<'_>, &str)> {
+    header_parts(&arrival.headers)
+        .chain([(Part::TARGET, arrival.target.as_str()), (Part::BODY, arrival.body.as_str())])
+        .collect()
+}
+
+fn parts_of_response(exchange: &Exchange) -> Vec<(Part<'_>, &str)> {
+    header_parts(&exchange.headers)
+        .chain([(Part::BODY, exchange.body.as_str())])
+        .collect()
+}
+
+fn body_location(exchange: &Exchange) -> Location {
+    if exchange.path.contains("/.well-known/") {
+        Location::Discovery
+    } else if header(&exchange.headers, MARK).is_some() {
+        Location::RelayedBody
+    } else if matches!(exchange.status, Some(400..)) {
+        Location::ErrorBody
+    } else {
+        Location::Body
+    }
+}
+
+fn upstream_location(captured: &Captured<'_>, arrival: &Arrival) -> Location {
+    if arrival.server == ISSUER {
+        return Location::Issuer;
+    }
+    match captured.deployment.server(&arrival.server).map(|server| server.kind) {
+        Some(ServerKind::NotPermitted) if !may_use_every_server(captured) => Location::UngrantedServer,
+        Some(ServerKind::Forwarding | ServerKind::NotPermitted)
+            if is_requested(captured, &arrival.server) =>
+        {
+            Location::RequestedServer
+        }
+        Some(ServerKind::Forwarding | ServerKind::NotPermitted) => Location::ForwardingServer,
+        Some(ServerKind::Static) => Location::StaticServer,
+        Some(ServerKind::ClientCredentials) => Location::MintedServer,
+        Some(ServerKind::Open) => Location::OpenServer,
+        Some(ServerKind::Unknown | ServerKind::Aggregate) | None => Location::Elsewhere,
+    }
+}
+
+/// Whether a client of the case sent the key that grants every server.
+fn may_use_every_server(captured: &Captured<'_>) -> bool {
+    let full_key = &captured.deployment.full_key;
+    let sends_full_key = |sent: &Exchange| {
+        all_headers(&sent.sent_headers, captured.key_header).any(|key| key.ends_with(full_key))
+    };
+    !full_key.is_empty() && captured.trace.exchanges.iter().any(sends_full_key)
+}
+
+/// Whether a request of the case names this server, or names none at an aggregate endpoint.
+fn is_requested(captured: &Captured<'_>, server: &str) -> bool {
+    match &captured.requested_servers {
+        Some(requested) => requested.contains(&server),
+        None => captured
+            .trace
+            .exchanges
+            .iter()
+            .any(|exchange| requests_server(captured.deployment, exchange, server)),
+    }
+}
+
+fn requests_server(deployment: &Deployment, exchange: &Exchange, server: &str) -> bool {
+    // In a request-smuggling scenario, the body contains another request.
+    if exchange.sent_body.contains(&format!("/{server}")) {
+        return true;
+    }
+    let path = exchange.path.split('?').next().unwrap_or_default();
+    let segments: Vec<&str> = words(path).filter(|word| !word.is_empty()).collect();
+    let header_words = exchange.sent_headers.iter().flat_map(|(_, value)| words(value));
+    let mut named_servers = words(path)
+        .chain(header_words)
+        .filter(|word| deployment.server(word).is_some())
+        .peekable();
+    if named_servers.peek().is_some() {
+        return named_servers.any(|named| named == server);
+    }
+    // The route of an aggregate endpoint has one segment; the route of a toolset contains its name.
+    segments.len() < 2 || segments.iter().any(|segment| is_toolset(segment))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['/', '?', '&', '=', ',', ' '])
+}
+
+fn is_toolset(name: &str) -> bool {
+    names::TOOLSETS.iter().any(|(toolset, _)| *toolset == name)
+}

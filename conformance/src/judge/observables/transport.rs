@@ -1,0 +1,228 @@
+//! Observes HTTP itself: framing, hop-by-hop fields, CORS, and the fields of error responses.
+//!
+//! Observables of all exchanges and requests report the most severe value.
+
+use std::collections::BTreeSet;
+
+use super::{Observable, upstream_requests::mcp_requests};
+use crate::{
+    judge::{disclosure::contains_secret, observation::Observation, subject::Subject},
+    trace::{Arrival, Exchange, Headers, all_headers, header},
+};
+
+pub(super) const OBSERVABLES: &[Observable] = &[
+    Observable {
+        name: "upstream-framing",
+        description: "Whether the framing of every upstream request is unambiguous.",
+        values: &["unambiguous", "two-lengths", "malformed"],
+        absence: None,
+        observe: upstream_framing,
+    },
+    Observable {
+        name: "hop-by-hop-fields",
+        description: "Whether the gateway forwarded hop-by-hop fields.",
+        values: &["removed", "forwarded-upstream: *", "forwarded-to-client: *"],
+        absence: None,
+        observe: hop_by_hop_fields,
+    },
+    Observable {
+        name: "cors",
+        description: "Whether a web page of an allowed origin can read the responses, and the fields that it needs.",
+        values: &["readable", "unreadable", "not-exposed: *"],
+        absence: None,
+        observe: cors,
+    },
+    Observable {
+        name: "debug-fields",
+        description: "Whether the response has debug fields, and whether they contain a secret.",
+        values: &["absent", "masked", "secret-in: *"],
+        absence: None,
+        observe: debug_fields,
+    },
+    Observable {
+        name: "problem-details",
+        description: "Whether an error that is not an MCP message is a problem document (RFC 9457).",
+        values: &["problem-json", "other"],
+        absence: None,
+        observe: |subject| of_response_fields(subject, problem_details),
+    },
+    Observable {
+        name: "proxy-status",
+        description: "Whether Proxy-Status (RFC 9209) has parameters other than the error type.",
+        values: &["absent", "name-and-error", "other-parameters: *"],
+        absence: None,
+        observe: |subject| of_response_fields(subject, proxy_status),
+    },
+];
+
+/// Observes the header fields of the last response; not applicable if there is none.
+fn of_response_fields(
+    subject: &Subject<'_>,
+    observe: impl FnOnce(&Headers) -> Observation,
+) -> Observation {
+    match subject.exchange() {
+        Some(exchange) if exchange.status.is_some() => observe(&exchange.headers),
+        _ => Observation::NotApplicable,
+    }
+}
+
+fn upstream_framing(subject: &Subject<'_>) -> Observation {
+    let lengths = |arrival: &Arrival| {
+        let count = |name| all_headers(&arrival.headers, name).count();
+        count("content-length") + count("transfer-encoding")
+    };
+    for arrival in mcp_requests(subject) {
+        if arrival.method.is_empty() {
+            return "malformed".into();
+        }
+        if lengths(arrival) > 1 {
+            return "two-lengths".into();
+        }
+    }
+    "unambiguous".into()
+}
+
+fn hop_by_hop_fields(subject: &Subject<'_>) -> Observation {
+    for exchange in &subject.trace.exchanges {
+        for arrival in mcp_requests(subject) {
+            if let Some(name) = forwarded_hop_by_hop(&exchange.sent_headers, &arrival.headers) {
+                return format!("forwarded-upstream: {name}").into();
+            }
+        }
+        let name = subject
+            .stated_headers()
+            .and_then(|stated| forwarded_hop_by_hop(stated, &exchange.headers));
+        if let Some(name) = name {
+            return format!("forwarded-to-client: {name}").into();
+        }
+    }
+    "removed".into()
+}
+
+/// The first hop-by-hop field that was received on one side and sent with the same value on the other.
+fn forwarded_hop_by_hop(received: &Headers, sent: &Headers) -> Option<String> {
+    let is_sent =
+        |name: &str, value: &str| all_headers(sent, name).any(|sent_value| sent_value == value);
+    hop_by_hop(received)
+        .into_iter()
+        .find(|(name, value)| is_sent(name, value))
+        .map(|(name, _)| name)
+}
+
+/// The hop-by-hop fields of a message (RFC 9110 §7.6.1): those that Connection names, and those known to be hop-by-hop.
+///
+/// Authorization is not one of them, even if Connection names it.
+fn hop_by_hop(headers: &Headers) -> Vec<(String, String)> {
+    const KNOWN: [&str; 6] = [
+        "keep-alive",
+        "te",
+        "upgrade",
+        "proxy-connection",
+        "proxy-authorization",
+        "proxy-authenticate",
+    ];
+    let named: BTreeSet<String> = all_headers(headers, "connection")
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+        .filter(|(name, _)| named.contains(name) || KNOWN.contains(&name.as_str()))
+        .filter(|(name, _)| name != "authorization")
+        .collect()
+}
+
+/// A page can read a response that allows its origin or every origin, because the client sends no browser credentials.
+fn cors(subject: &Subject<'_>) -> Observation {
+    let exchanges = &subject.trace.exchanges;
+    let mut responses = exchanges.iter().filter(|exchange| exchange.status.is_some()).peekable();
+    if responses.peek().is_none() {
+        return Observation::NotApplicable;
+    }
+    for exchange in responses {
+        let origin = header(&exchange.sent_headers, "origin");
+        let allowed = header(&exchange.headers, "access-control-allow-origin");
+        if !allowed.is_some_and(|allowed| allowed == "*" || Some(allowed) == origin) {
+            return "unreadable".into();
+        }
+        if let Some(name) = unexposed_field(exchange) {
+            return format!("not-exposed: {name}").into();
+        }
+    }
+    "readable".into()
+}
+
+/// The first field of a response that a page needs and cannot read.
+fn unexposed_field(exchange: &Exchange) -> Option<&'static str> {
+    let exposed: Vec<String> = all_headers(&exchange.headers, "access-control-expose-headers")
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    ["www-authenticate", "mcp-session-id"].into_iter().find(|name| {
+        let is_exposed = exposed.iter().any(|exposed| exposed == name || exposed == "*");
+        header(&exchange.headers, name).is_some() && !is_exposed
+    })
+}
+
+fn debug_fields(subject: &Subject<'_>) -> Observation {
+    of_response_fields(subject, |headers| {
+        let mut fields = headers
+            .iter()
+            .filter(|(name, _)| name.to_ascii_lowercase().contains("debug"))
+            .peekable();
+        if fields.peek().is_none() {
+            return "absent".into();
+        }
+        let secrets = &subject.trace.secrets;
+        let has_secret =
+            |value: &str| secrets.iter().any(|secret| contains_secret(value, &secret.value));
+        match fields.find(|(_, value)| has_secret(value)) {
+            Some((name, _)) => format!("secret-in: {name}").into(),
+            None => "masked".into(),
+        }
+    })
+}
+
+fn problem_details(headers: &Headers) -> Observation {
+    let content_type = header(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+    if content_type.starts_with("application/problem+json") {
+        "problem-json"
+    } else {
+        "other"
+    }
+    .into()
+}
+
+fn proxy_status(headers: &Headers) -> Observation {
+    let Some(line) = header(headers, "proxy-status") else {
+        return "absent".into();
+    };
+    let others: Vec<&str> = line
+        .split(';')
+        .skip(1)
+        .map(|parameter| parameter.split('=').next().unwrap_or_default().trim())
+        .filter(|name| *name != "error")
+        .collect();
+    if others.is_empty() {
+        "name-and-error".into()
+    } else {
+        format!("other-parameters: {}", others.join(", ")).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxy_status_parameters_other_than_error_are_reported() {
+        let line = |value: &str| vec![("Proxy-Status".to_owned(), value.to_owned())];
+        assert_eq!(proxy_status(&Headers::new()), "absent".into());
+        assert_eq!(proxy_status(&line("gw; error=connection_refused")), "name-and-error".into());
+        assert_eq!(
+            proxy_status(&line("gw; error=x; next-hop=\"10.0.0.1\"")),
+            "other-parameters: next-hop".into()
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! What is known about an implementation and a case beside the trace.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{cases::deployment::Deployment, catalogue::Profile, implementations::Surfaces};
+
+/// What is known about an implementation and a case beside the trace.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The origin of the gateway as clients address it, without a trailing slash.
+    pub base_url: String,
+    /// What the implementation is configured with.
+    pub deployment: Arc<Deployment>,
+    /// The header field of the gateway key, in lower case.
+    pub key_header: String,
+    /// The header field of the upstream token, in lower case.
+    pub token_header: String,
+    /// The text between server and tool name on aggregate endpoints.
+    pub name_separator: String,
+    /// The time limits of the implementation.
+    pub deadlines: Deadlines,
+    /// The features that the implementation declares, by name.
+    pub features: BTreeSet<String>,
+    /// The profile that the implementation was started with.
+    pub profile: Profile,
+    /// Whether the positive control passed: a request to a healthy upstream in the same batch arrived and was recorded.
+    pub control: bool,
+    /// Whether every upstream request had ended shortly after the response; `None` if it was not checked.
+    pub settled: Option<bool>,
+    /// What the implementation wrote to its outputs during the case; empty if the outputs were not read.
+    pub output: String,
+    /// Whether the implementation refused to start with the configuration of the case.
+    pub refused: bool,
+    /// The metrics before and after the case, if they were read.
+    pub metrics: Option<Metrics>,
+    /// Further interfaces of the implementation.
+    pub surfaces: Surfaces,
+}
+
+/// The time limits of the implementation, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// How long the implementation waits for a probe, as its description declares.
+    pub probe: u64,
+    /// How long the implementation delays a response head, as its description declares.
+    pub commit: u64,
+    /// The tolerance that is added to each limit, because the machine is shared.
+    pub slack: u64,
+}
+
+/// The metrics of an implementation in the Prometheus text format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Before the case.
+    pub before: String,
+    /// After the case.
+    pub after: String,
+}
