@@ -4,9 +4,7 @@
 
 use indexmap::IndexMap;
 
-use crate::trace::{
-    Arrival, Ending, Exchange, SecretKind, Trace, all_headers, header,
-};
+use crate::trace::{Arrival, Ending, Exchange, SecretKind, Trace, all_headers, header};
 
 /// The largest number of lines for each side, and of requests for each server.
 const MAX_LINES: usize = 4;
