@@ -8,8 +8,8 @@ use super::{
 };
 use crate::judge::{
     case::{Judgement, judge_matrix_case},
-    subject::Context,
     run_file::{Damage, Evidence, JudgedMatrixCase},
+    subject::Context,
 };
 
 impl Runner<'_> {

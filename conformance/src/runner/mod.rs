@@ -53,8 +53,8 @@ use crate::{
     implementations::{Implementation, ImplementationError, RunningImplementation},
     judge::{
         Finding,
-        subject::{Context, Deadlines},
         run_file::{Damage, Evidence, Setup},
+        subject::{Context, Deadlines},
     },
     upstreams::MockUpstreams,
 };

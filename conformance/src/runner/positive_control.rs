@@ -8,7 +8,7 @@ use crate::{
     },
     catalogue::ProtocolVersion,
     client::case_request::{Caller, RequestKind},
-    trace::{Ending},
+    trace::Ending,
 };
 
 impl Driver {

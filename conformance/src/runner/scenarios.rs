@@ -9,8 +9,8 @@ use crate::{
     catalogue::Feature,
     judge::{
         case::{Judgement, judge_scenario},
-        subject::{Context, Metrics},
         run_file::{Damage, Evidence, JudgedScenario},
+        subject::{Context, Metrics},
     },
     trace::Trace,
 };
