@@ -14,7 +14,7 @@ use crate::{
     catalogue::{Catalogue, Requirement, Status, release},
     implementations::{self, DEFAULT, Implementation, builtin},
     judge::disclosure::table::Table,
-    model_gateway,
+    model_gateway::{Defect, Variant},
 };
 
 /// Prints the list.
@@ -99,11 +99,11 @@ fn all_implementations() -> String {
     for name in implementations::names() {
         let _ = writeln!(text, "{name:<24} conformance/implementations/{name}");
     }
-    for defect in model_gateway::all() {
-        let _ = writeln!(text, "builtin:defect/{:<34} {}", defect.name(), defect.description);
+    for defect in Defect::all() {
+        let _ = writeln!(text, "builtin:defect/{:<34} {}", defect.name, defect.description);
     }
-    for variant in model_gateway::variants() {
-        let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name(), variant.description);
+    for variant in Variant::all() {
+        let _ = writeln!(text, "builtin:variant/{:<33} {}", variant.name, variant.description);
     }
     text
 }

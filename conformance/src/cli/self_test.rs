@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use super::{Exit, print, progress, report_error};
 use crate::{
     cases::selection::glob,
-    runner::self_test::{Claim, GATEWAYS, Outcome, claims, drive_all, kill_matrix},
+    runner::self_test::{Claim, GATEWAYS_AT_ONCE, Outcome, claims, drive_all, kill_matrix},
 };
 
 const EXAMPLES: &str = "\
@@ -16,10 +16,9 @@ Examples:
   preflight-conformance self-test
   preflight-conformance self-test --only '*leaks*'
 
-Prints each requirement with the defects that fail it. The exit code is 0 if every defect fails exactly the requirements that
-defects.toml lists, and the model gateway without a defect and its permitted variants fail no binding requirement; otherwise 1.";
-
-const DEFECT: &str = "builtin:defect/";
+Prints each requirement with the defects that fail it. The exit code is 0 if every defect fails
+exactly the requirements that it names, and the model gateway and its variants fail no binding
+requirement; otherwise 1. A defect that no case reaches is an error.";
 
 /// The arguments of `self-test`.
 #[derive(Debug, Args)]
@@ -29,7 +28,7 @@ pub(super) struct SelfTestArgs {
     #[arg(long, value_name = "GLOB", default_value = "*")]
     only: String,
     /// The number of gateways that are tested at the same time
-    #[arg(long, value_name = "NUMBER", default_value_t = GATEWAYS, value_parser = at_least_one)]
+    #[arg(long, value_name = "NUMBER", default_value_t = GATEWAYS_AT_ONCE, value_parser = at_least_one)]
     jobs: usize,
 }
 
@@ -82,15 +81,8 @@ fn progress_bar(gateways: usize) -> ProgressBar {
 }
 
 fn print_outcomes(mut outcomes: Vec<Outcome>) -> Exit {
-    outcomes.sort_by(|one, other| short_name(one).cmp(short_name(other)));
-    let mut text = kill_matrix(|requirement| {
-        outcomes
-            .iter()
-            .filter(|outcome| outcome.claim.implementation.starts_with(DEFECT))
-            .filter(|outcome| outcome.failed.contains_key(requirement))
-            .map(short_name)
-            .collect()
-    });
+    outcomes.sort_by(|one, other| one.claim.implementation.cmp(&other.claim.implementation));
+    let mut text = kill_matrix(&outcomes);
     let differences: Vec<String> = outcomes
         .iter()
         .map(Outcome::differences)
@@ -107,8 +99,4 @@ fn print_outcomes(mut outcomes: Vec<Outcome>) -> Exit {
     }
     print(&text);
     if differences.is_empty() { Exit::Expected } else { Exit::Unexpected }
-}
-
-fn short_name(outcome: &Outcome) -> &str {
-    outcome.claim.implementation.trim_start_matches(DEFECT)
 }

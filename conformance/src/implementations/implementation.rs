@@ -14,7 +14,7 @@ use crate::{
         deployment::Deployment,
     },
     catalogue::{Feature, Profile},
-    model_gateway::{self, Fault, Places, Switch, Variant},
+    model_gateway::{self, Decisions, Defect, Variant},
 };
 
 /// The implementation that is judged if the command line names none.
@@ -56,7 +56,7 @@ enum Kind {
     /// The reference gateway.
     Reference,
     /// The model gateway, with a defect or a variant or without.
-    Model(Option<Switch>),
+    Model(Decisions),
     /// The program of a description.
     Described(Box<Description>),
     /// Nothing: the implementation already runs at this URL.
@@ -77,22 +77,22 @@ impl Implementation {
             return Self::at_url(name, url, like);
         }
         if let Some(defect) = name.strip_prefix("builtin:defect/") {
-            let fault = Fault::find(defect).ok_or_else(|| {
-                let known = model_gateway::all().iter().map(Fault::name).collect();
+            let found = Defect::find(defect).ok_or_else(|| {
+                let known = Defect::all().iter().map(|defect| defect.name).collect();
                 unknown_model("defect", defect, known)
             })?;
-            return Ok(Self::model(name, Some(fault.switch), &fault.profiles));
+            return Ok(Self::model(name, found.decisions(), found.profiles));
         }
         if let Some(variant) = name.strip_prefix("builtin:variant/") {
             let found = Variant::find(variant).ok_or_else(|| {
-                let known = model_gateway::variants().iter().map(Variant::name).collect();
+                let known = Variant::all().iter().map(|variant| variant.name).collect();
                 unknown_model("variant", variant, known)
             })?;
             return Ok(Self::variant(name, found));
         }
         match name.strip_prefix("builtin:") {
             Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
-            Some("model") => Ok(Self::model(name, None, Profile::ALL)),
+            Some("model") => Ok(Self::model(name, Decisions::correct(), Profile::ALL)),
             Some(_) => Err(ImplementationError::UnknownBuiltin(name.to_owned())),
             None => Ok(Self::described(name, Description::find(name)?)),
         }
@@ -121,9 +121,9 @@ impl Implementation {
 
     /// A variant is judged like a foreign gateway: by the requirements that bind every implementation.
     fn variant(name: &str, variant: &Variant) -> Self {
-        let mut implementation = Self::model(name, Some(variant.switch), &variant.profiles);
+        let mut implementation = Self::model(name, variant.decisions(), variant.profiles);
         implementation.features.retain(|feature| !variant.lacks.contains(feature));
-        implementation.features.extend(&variant.has);
+        implementation.features.extend(variant.has);
         implementation.ours = false;
         if !implementation.features.contains(&Feature::PreflightProbe) {
             implementation.strategies = vec![Strategy::Own];
@@ -133,10 +133,10 @@ impl Implementation {
         implementation
     }
 
-    fn model(name: &str, switch: Option<Switch>, profiles: &[Profile]) -> Self {
+    fn model(name: &str, decisions: Decisions, profiles: &[Profile]) -> Self {
         let answer = 2 * (model_gateway::PROBE_DEADLINE + model_gateway::REQUEST_DEADLINE);
-        let layout = Places::of(switch);
-        let aggregate_route = layout.routes_of_several.map(str::to_owned);
+        let layout = decisions.layout();
+        let aggregate_routes = layout.aggregate_routes.map(str::to_owned);
         let features = Feature::ALL
             .iter()
             .copied()
@@ -153,10 +153,10 @@ impl Implementation {
                 .routes
                 .iter()
                 .map(|route| (*route).to_owned())
-                .chain(aggregate_route.clone())
+                .chain(aggregate_routes.clone())
                 .collect(),
             aggregate: Some(AggregateEndpoints {
-                routes: aggregate_route.to_vec(),
+                routes: aggregate_routes.to_vec(),
                 narrowing_header: layout.narrowing_header.to_owned(),
                 name_separator: layout.name_separator.to_owned(),
             }),
@@ -167,7 +167,7 @@ impl Implementation {
                 answer_ms: millis(answer),
             },
             features: features.collect(),
-            ..Self::builtin(name, Kind::Model(switch))
+            ..Self::builtin(name, Kind::Model(decisions))
         }
     }
 
@@ -289,6 +289,18 @@ impl Implementation {
         )
     }
 
+    /// Whether the model gateway has applied the decision in which it deviates from the correct
+    /// one; `None` if there is no such decision.
+    #[must_use]
+    pub fn deviation_was_reached(&self) -> Option<bool> {
+        match &self.kind {
+            Kind::Model(decisions) if decisions.deviate() => {
+                Some(decisions.deviation_was_reached())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the suite can stop and start it.
     #[must_use]
     pub fn can_restart(&self) -> bool {
@@ -312,7 +324,7 @@ impl Implementation {
                 .await
                 .map(RunningImplementation::Reference)
                 .map_err(|reason| self.builtin_error(reason)),
-            Kind::Model(switch) => model_gateway::start(*switch, deployment, start.profile)
+            Kind::Model(decisions) => model_gateway::start(decisions, deployment, start.profile)
                 .await
                 .map(RunningImplementation::Model)
                 .map_err(|error| self.builtin_error(error.to_string())),

@@ -1,7 +1,7 @@
 //! A running implementation, of any kind.
 
 use super::{builtin::Reference, launch::RunningProcess};
-use crate::model_gateway::RunningDefect;
+use crate::model_gateway::RunningModelGateway;
 
 /// An implementation that has been started and is ready.
 ///
@@ -11,7 +11,7 @@ pub enum RunningImplementation {
     /// The reference gateway, in this process.
     Reference(Reference),
     /// The model gateway, in this process.
-    Model(RunningDefect),
+    Model(RunningModelGateway),
     /// The process of a described implementation.
     Described(Box<RunningProcess>),
     /// An implementation that the suite did not start.

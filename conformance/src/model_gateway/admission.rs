@@ -1,149 +1,146 @@
-//! Decides who is calling and which of the presented credentials is meant for the upstream (CRD-01 to 09, 14, 16).
+//! Decides who is calling and which of the presented credentials is the upstream token (CRD-01 to
+//! CRD-09, CRD-14 to CRD-16).
 //!
-//! Knows nothing of servers: what the caller may use, and whether its token goes anywhere, is decided later.
+//! It does not know which servers the caller may use, or which server receives the token.
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
 
-use super::fault::Switch;
 use super::gateway::Gateway;
+use crate::cases::deployment::ConfiguredServer;
 
-/// Someone who holds a gateway key.
+/// An admitted caller.
+#[derive(Clone)]
 pub(super) struct Caller {
-    /// Whose it is: what sessions are bound to.
-    pub(super) holder: Holder,
-    /// Whether the key opens every server, or all but those that the plan does not grant.
-    pub(super) everything: bool,
-    /// The `Authorization` to hand on, byte for byte.
+    /// The key that admits it, to which its sessions are bound.
+    pub(super) key: GatewayKey,
+    /// The `Authorization` to forward, byte for byte.
     pub(super) token: Option<HeaderValue>,
 }
 
-/// Whom the plan gave a key to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holder {
-    Full,
-    Limited,
-    Bearer,
+impl Caller {
+    /// Whether the key opens every server.
+    pub(super) fn has_full_access(&self) -> bool {
+        self.key == GatewayKey::Full
+    }
+
+    /// Whether the key opens this server.
+    pub(super) fn may_use(&self, server: &ConfiguredServer) -> bool {
+        self.has_full_access() || server.granted
+    }
 }
 
-/// Why a request goes no further.
+/// The configured gateway keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GatewayKey {
+    /// Opens every server.
+    Full,
+    /// Opens the granted servers.
+    Limited,
+    /// A bearer in the form of a JSON Web Token; opens the granted servers.
+    JsonWebToken,
+}
+
+/// Why a request is not admitted.
 #[derive(Clone, Copy)]
-pub(super) enum Refusal {
-    /// Credentials that contradict each other or are no credentials: 400.
+pub(super) enum AdmissionError {
+    /// The credentials are malformed or contradict each other: 400.
     Malformed(&'static str),
-    /// No valid gateway key: 401, the gateway's own.
-    Stranger,
-    /// A valid key beside an `Authorization` that holds no token of a scheme that is forwarded: 401.
-    NoToken,
+    /// There is no valid gateway key: 401.
+    InvalidKey,
+    /// The key is valid, but `Authorization` has no bearer token: 401.
+    NoBearerToken,
 }
 
 impl Gateway {
-    /// Who is calling a server of that name, and with which token for it.
+    /// Identifies the caller and the token for the named server.
     pub(super) fn admit(
         &self,
-        name: &str,
+        server: &str,
         headers: &HeaderMap,
         uri: &Uri,
-    ) -> Result<Caller, Refusal> {
-        let first_wins = self.has(Switch::TwoAuthorizationLinesFirstWins);
-        let authorization =
-            single(headers, AUTHORIZATION.as_str(), first_wins).map_err(Refusal::Malformed)?;
-        let key = single(headers, self.places.key_header, false).map_err(Refusal::Malformed)?;
-        let bearer = authorization.and_then(bearer);
-
-        let Some(key) = key else {
-            // Without the key's own header, `Authorization` can only be the key, and then it is nothing else.
-            let holder = bearer.and_then(|bearer| self.opens(bearer)).ok_or(Refusal::Stranger)?;
-            let forwarded = if holder == Holder::Bearer {
-                Switch::ForwardsAdmission
-            } else {
-                Switch::KeyInAuthorizationForwarded
-            };
-            let token = authorization.filter(|_| self.has(forwarded)).cloned();
-            return Ok(Caller { holder, everything: holder == Holder::Full, token });
-        };
-        let key = bearer_or_plain(key);
-        let holder = self.opens(key).ok_or(Refusal::Stranger)?;
-        if bearer
-            .and_then(|bearer| self.opens(bearer))
-            .is_some_and(|other| other != holder)
-            && !self.has(Switch::GuessesBetweenKeys)
-        {
-            return Err(Refusal::Malformed("conflicting credentials: two different keys"));
+    ) -> Result<Caller, AdmissionError> {
+        let mut lines = headers.get_all(AUTHORIZATION).iter();
+        let authorization = lines.next();
+        if lines.next().is_some() && !self.decisions.accepts_repeated_authorization() {
+            return Err(AdmissionError::Malformed("a credential is given twice"));
         }
-        let for_server = self.for_server(name, headers);
-        let bearer = for_server.map_or(bearer, self::bearer);
-        let token = match for_server.or(authorization) {
-            None if self.has(Switch::TakesTokenFromQuery) => token_in_query(uri),
-            None => None,
-            Some(_)
-                if bearer.is_some_and(|bearer| self.opens(bearer).is_some())
-                    && !self.has(Switch::SameKeyForwarded) =>
-            {
-                None
-            }
-            Some(whole) if self.has(Switch::ForwardsMalformedToken) => Some(whole.clone()),
-            Some(whole)
-                if whole.as_bytes().starts_with(b"Basic ") && self.has(Switch::ForwardsBasic) =>
-            {
-                Some(whole.clone())
-            }
-            Some(whole) => match bearer {
-                None | Some("") => return Err(Refusal::NoToken),
-                Some(token) if !is_b64token(token) => {
-                    return Err(Refusal::Malformed("the bearer token is malformed"));
-                }
-                Some(_) => Some(whole.clone()),
-            },
+        let mut lines = headers.get_all(self.layout.key_header).iter();
+        let key_field = lines.next();
+        if lines.next().is_some() {
+            return Err(AdmissionError::Malformed("a credential is given twice"));
+        }
+        let bearer = authorization.and_then(bearer_token);
+        let Some(key_field) = key_field else {
+            // Without the key's own field, `Authorization` can only hold the gateway key.
+            let key = bearer.and_then(|bearer| self.key(bearer));
+            let key = key.ok_or(AdmissionError::InvalidKey)?;
+            let forwarded = self.decisions.forwards_admitting_credential()(key);
+            return Ok(Caller { key, token: authorization.filter(|_| forwarded).cloned() });
         };
-        Ok(Caller { holder, everything: holder == Holder::Full, token })
+        let key = self.key(bearer_or_plain(key_field)).ok_or(AdmissionError::InvalidKey)?;
+        let other = bearer.and_then(|bearer| self.key(bearer)).filter(|other| *other != key);
+        if other.is_some() && self.decisions.rejects_conflicting_keys() {
+            return Err(AdmissionError::Malformed("conflicting credentials: two different keys"));
+        }
+        let presented = self.token_for(server, headers).or(authorization);
+        let token = match presented {
+            Some(presented) => self.upstream_token(presented)?,
+            None => self.decisions.token_from_uri()(uri),
+        };
+        Ok(Caller { key, token })
     }
 
-    /// The credential for that server alone, which wins over the one for every server (CRD-11).
-    fn for_server<'a>(&self, name: &str, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        let (before, behind) =
-            self.places.server_token_header.split_once("{server}").unwrap_or_default();
-        let is_one = |header: &HeaderName| {
-            header.as_str().starts_with(before) && header.as_str().ends_with(behind)
-        };
-        let crossed = headers
-            .iter()
-            .find(|(header, _)| is_one(header))
-            .filter(|_| self.has(Switch::CrossesTokens));
-        crossed
-            .map(|(_, value)| value)
-            .or_else(|| headers.get(format!("{before}{name}{behind}")))
+    /// The presented credential, if it is an upstream token.
+    fn upstream_token(
+        &self,
+        presented: &HeaderValue,
+    ) -> Result<Option<HeaderValue>, AdmissionError> {
+        let bearer = bearer_token(presented);
+        let is_key = bearer.is_some_and(|bearer| self.key(bearer).is_some());
+        if is_key && !self.decisions.forwards_repeated_key() {
+            return Ok(None);
+        }
+        if self.decisions.forwards_unchecked()(presented) {
+            return Ok(Some(presented.clone()));
+        }
+        match bearer {
+            None | Some("") => Err(AdmissionError::NoBearerToken),
+            Some(token) if !is_b64token(token) => {
+                Err(AdmissionError::Malformed("the bearer token is malformed"))
+            }
+            Some(_) => Ok(Some(presented.clone())),
+        }
     }
 
-    /// Whose key it is; `None` where it opens nothing.
-    fn opens(&self, key: &str) -> Option<Holder> {
+    /// The token for this server alone, which precedes the token for every server (CRD-11).
+    fn token_for<'a>(&self, server: &str, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let (prefix, suffix) =
+            self.layout.server_token_header.split_once("{server}").unwrap_or_default();
+        let is_token = |name: &HeaderName| {
+            name.as_str().starts_with(prefix) && name.as_str().ends_with(suffix)
+        };
+        let (_, any) = headers.iter().find(|(name, _)| is_token(name))?;
+        if self.decisions.forwards_token_of_other_server() {
+            return Some(any);
+        }
+        headers.get(format!("{prefix}{server}{suffix}"))
+    }
+
+    /// The gateway key with this text.
+    fn key(&self, text: &str) -> Option<GatewayKey> {
+        let deployment = &self.deployment;
         let keys = [
-            (&self.deployment.full_key, Holder::Full),
-            (&self.deployment.limited_key, Holder::Limited),
+            (&deployment.full_key, GatewayKey::Full),
+            (&deployment.limited_key, GatewayKey::Limited),
+            (&deployment.admission_bearer, GatewayKey::JsonWebToken),
         ];
-        keys.into_iter()
-            .chain([(&self.deployment.admission_bearer, Holder::Bearer)])
-            .find(|(known, _)| *known == key)
-            .map(|(_, holder)| holder)
+        keys.into_iter().find(|(known, _)| *known == text).map(|(_, key)| key)
     }
 }
 
-/// The value of a field that may be there once: neither RFC 9110 §11.6.2 nor a key header is a list.
-fn single<'a>(
-    headers: &'a HeaderMap,
-    name: &str,
-    first_wins: bool,
-) -> Result<Option<&'a HeaderValue>, &'static str> {
-    let mut lines = headers.get_all(name).iter();
-    let first = lines.next();
-    if lines.next().is_some() && !first_wins {
-        return Err("a credential is given twice");
-    }
-    Ok(first)
-}
-
-/// What follows the scheme, where the scheme is `Bearer` in any case. Bytes that are not visible ASCII make no bearer, but no other scheme either.
-fn bearer(value: &HeaderValue) -> Option<&str> {
+/// The token after the scheme `Bearer` in any case. A token of bytes that are not visible ASCII is
+/// an invalid token, not another scheme.
+fn bearer_token(value: &HeaderValue) -> Option<&str> {
     let bytes = value.as_bytes();
     if bytes.len() < 6
         || !bytes[..6].eq_ignore_ascii_case(b"bearer")
@@ -155,7 +152,7 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 fn bearer_or_plain(value: &HeaderValue) -> &str {
-    bearer(value).or_else(|| value.to_str().ok()).unwrap_or_default()
+    bearer_token(value).or_else(|| value.to_str().ok()).unwrap_or_default()
 }
 
 /// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
@@ -167,18 +164,14 @@ fn is_b64token(token: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
-fn token_in_query(uri: &Uri) -> Option<HeaderValue> {
-    let token = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("access_token="))?;
-    HeaderValue::try_from(format!("Bearer {token}")).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_is_read_in_any_case_and_only_as_a_word() {
-        let read = |text: &'static str| bearer(&HeaderValue::from_static(text)).map(str::to_owned);
+    fn the_bearer_scheme_is_case_insensitive_and_a_whole_word() {
+        let read =
+            |text: &'static str| bearer_token(&HeaderValue::from_static(text)).map(str::to_owned);
         assert_eq!(read("bEaReR tok").as_deref(), Some("tok"));
         assert_eq!(read("Bearer").as_deref(), Some(""));
         assert_eq!(read("Bearer ").as_deref(), Some(""));
@@ -187,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn two_tokens_in_one_line_are_no_token() {
+    fn two_tokens_in_one_field_are_not_a_token() {
         assert!(!is_b64token("a, Bearer b"));
         assert!(!is_b64token("Bearer a"));
         assert!(!is_b64token("=="));

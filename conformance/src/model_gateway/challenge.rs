@@ -1,219 +1,129 @@
-//! Words the model's challenges as its profile asks: its own, with what the upstream's said carried over, or the upstream's as they are.
+//! Builds the challenges of refusals as the profile requires: the gateway's own challenge, with
+//! parameters of the upstream's, or the upstream's challenges.
 //!
-//! Decides neither who is refused nor with which status.
+//! It decides neither whether a request is refused nor the status.
 
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
-use super::discovery::{AUTHORIZATION_SERVER, ELSEWHERE, RESOURCE};
-use super::fault::Switch;
-use super::gateway::{Ask, Gateway};
-use crate::catalogue::Profile;
-use crate::trace::challenge::{Challenge, Content, parse, parse_leniently};
+use super::{
+    client_request::ClientRequest, discovery::AUTHORIZATION_SERVER_METADATA, gateway::Gateway,
+};
+use crate::{
+    catalogue::Profile,
+    trace::challenge::{Challenge, parse_leniently},
+};
 
-/// What all challenges together may weigh (CHL-19).
-const LIMIT: usize = 4096;
+/// The size limit of a challenge, in bytes (CHL-19).
+const SIZE_LIMIT: usize = 4096;
 
-/// Where a fault puts challenges instead.
-const REMAPPED: HeaderName = HeaderName::from_static("x-amzn-remapped-www-authenticate");
+/// The parameters of a challenge, in order.
+pub(super) type Parameters = Vec<(&'static str, String)>;
+
+/// How an upstream refused a request.
+pub(super) struct UpstreamRefusal<'a> {
+    /// The upstream's URL.
+    pub(super) url: &'a str,
+    /// Whether the refused request had a token.
+    pub(super) token_sent: bool,
+    /// The fields of the upstream's response.
+    pub(super) head: &'a HeaderMap,
+}
+
+impl UpstreamRefusal<'_> {
+    /// The upstream's challenge field lines.
+    pub(super) fn challenges(&self) -> Vec<HeaderValue> {
+        self.head.get_all(WWW_AUTHENTICATE).iter().cloned().collect()
+    }
+
+    /// The upstream's first Bearer challenge.
+    fn bearer(&self) -> Option<Challenge> {
+        self.head
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+            .flat_map(|line| parse_leniently(&line).unwrap_or_default())
+            .find(|challenge| challenge.is("Bearer"))
+    }
+}
 
 impl Gateway {
-    /// Gives a 401 that the upstream caused its challenges (STA-01, CHL-01 to CHL-19).
-    pub(super) fn challenge_401(
+    /// The challenges of a 401 that an upstream caused (STA-01, CHL-01 to CHL-19).
+    pub(super) fn challenges_of_401(
         &self,
-        answer: &mut HeaderMap,
-        ask: &Ask,
-        upstream: &str,
-        token_sent: bool,
-        said: &HeaderMap,
-    ) {
-        let mut lines: Vec<HeaderValue> = Vec::new();
-        if self.profile == Profile::Transparent || self.has(Switch::RelaysUpstreamChallenge) {
-            lines.extend(said.get_all(WWW_AUTHENTICATE).iter().cloned());
+        request: &ClientRequest,
+        refusal: &UpstreamRefusal<'_>,
+    ) -> Vec<HeaderValue> {
+        let mut challenges = refusal.challenges();
+        if self.profile != Profile::Transparent || challenges.is_empty() {
+            challenges = vec![self.challenge(request, refusal)];
         }
-        if lines.is_empty() || self.profile != Profile::Transparent {
-            lines.insert(0, self.challenge(ask, upstream, token_sent, said));
-        } else if self.has(Switch::AddsAChallenge) {
-            lines.push(self.challenge(ask, upstream, token_sent, said));
-        }
-        if self.has(Switch::ReordersChallenges) {
-            lines.reverse();
-        }
-        let dpop = |line: &&HeaderValue| line.as_bytes().starts_with(b"DPoP");
-        lines.extend(
-            said.get_all(WWW_AUTHENTICATE)
-                .iter()
-                .filter(dpop)
-                .filter(|_| self.has(Switch::KeepsDpop))
-                .cloned(),
-        );
-        let name = if self.has(Switch::RenamesChallenge) {
-            REMAPPED
+        self.decisions.challenges_of_401()(challenges, refusal)
+    }
+
+    /// The challenges of a 403: none, unless the upstream asks for more scope and the profile
+    /// passes that on (STA-06 to STA-08).
+    pub(super) fn challenges_of_403(
+        &self,
+        request: &ClientRequest,
+        refusal: &UpstreamRefusal<'_>,
+    ) -> Vec<HeaderValue> {
+        let asks = refusal.bearer().is_some_and(|bearer| {
+            bearer.parameter("error") == Some("insufficient_scope")
+                && bearer.parameter("scope").is_some_and(|scope| !scope.trim().is_empty())
+        });
+        if self.decisions.challenges_403()(self.profile, asks) {
+            vec![self.challenge(request, refusal)]
+        } else if self.profile == Profile::Transparent {
+            refusal.challenges()
         } else {
-            WWW_AUTHENTICATE
-        };
-        for line in lines.into_iter().filter(|_| !self.has(Switch::NoChallengeOn401)) {
-            answer.append(name.clone(), line);
+            Vec::new()
         }
     }
 
-    /// Gives a 403 what it may say: nothing, unless the upstream asked for more scope and the profile lets it (STA-06 to STA-08).
-    pub(super) fn challenge_403(
-        &self,
-        answer: &mut HeaderMap,
-        ask: &Ask,
-        upstream: &str,
-        token_sent: bool,
-        said: &HeaderMap,
-    ) {
-        if self.has(Switch::Challenges403) {
-            answer.insert(WWW_AUTHENTICATE, self.challenge(ask, upstream, token_sent, said));
-            return;
-        }
-        match self.profile {
-            Profile::Seed => {}
-            Profile::Mcp => {
-                let asks = |bearer: &Challenge| {
-                    bearer.parameter("error") == Some("insufficient_scope")
-                        && bearer.parameter("scope").is_some_and(|scope| !scope.trim().is_empty())
-                };
-                let steps_up = bearer(said).is_some_and(|bearer| asks(&bearer))
-                    && !self.has(Switch::LosesStepUp);
-                if steps_up || self.has(Switch::StepsUpAnyway) {
-                    answer
-                        .insert(WWW_AUTHENTICATE, self.challenge(ask, upstream, token_sent, said));
-                }
-            }
-            Profile::Transparent => {
-                for line in said.get_all(WWW_AUTHENTICATE) {
-                    answer.append(WWW_AUTHENTICATE, line.clone());
-                }
-            }
-        }
-    }
-
-    /// The model's own challenge; in profile `mcp` with what the upstream's Bearer challenge said.
+    /// The gateway's own challenge; in profile `mcp` with parameters of the upstream's Bearer
+    /// challenge.
     pub(super) fn challenge(
         &self,
-        ask: &Ask,
-        upstream: &str,
-        token_sent: bool,
-        said: &HeaderMap,
+        request: &ClientRequest,
+        refusal: &UpstreamRefusal<'_>,
     ) -> HeaderValue {
-        if self.has(Switch::BareBearer) {
-            return HeaderValue::from_static("Bearer");
-        }
-        let (base, path) = (self.named_base(&ask.headers), ask.refused_at());
-        let theirs = bearer(said).filter(|_| self.profile == Profile::Mcp);
-        let carried = |name: &str| {
-            theirs.as_ref().and_then(|theirs| theirs.parameter(name)).map(str::to_owned)
+        let base = self.decisions.public_url()(&self.base_url, &request.headers);
+        let path = request.metadata_target();
+        let upstream = refusal.bearer().filter(|_| self.profile == Profile::Mcp);
+        let adopted = |name: &str| {
+            upstream.as_ref().and_then(|bearer| bearer.parameter(name)).map(str::to_owned)
         };
-        let mut line = Line {
-            text: "Bearer".to_owned(),
-            quote: if self.has(Switch::UnquotedChallenge) { "" } else { "\"" },
-        };
-        if self.profile != Profile::Mcp && !self.has(Switch::NoAuthorizationUri) {
-            line.add("authorization_uri", &format!("{base}{AUTHORIZATION_SERVER}{path}"));
+        let mut parameters = Parameters::new();
+        if self.profile != Profile::Mcp {
+            let url = format!("{base}{AUTHORIZATION_SERVER_METADATA}{path}");
+            parameters.push(("authorization_uri", url));
         }
-        if self.has(Switch::ForeignResourceMetadata) {
-            line.add("resource_metadata", &upstream.replace("/mcp", &format!("{RESOURCE}/mcp")));
-        } else if !self.has(Switch::NoResourceMetadata) {
-            let place = if self.has(Switch::DocumentsOtherwise) {
-                ELSEWHERE
-            } else {
-                RESOURCE
-            };
-            line.add("resource_metadata", &format!("{base}{place}{path}"));
+        let metadata_path = self.decisions.metadata_path();
+        parameters.push(("resource_metadata", format!("{base}{metadata_path}{path}")));
+        if refusal.token_sent {
+            let error = adopted("error").unwrap_or_else(|| "invalid_token".to_owned());
+            parameters.push(("error", error));
         }
-        if (token_sent && !self.has(Switch::NoInvalidToken)) || self.has(Switch::ErrorWithoutToken)
-        {
-            line.add("error", &carried("error").unwrap_or_else(|| "invalid_token".to_owned()));
+        for name in ["scope", "error_description", "error_uri", "realm"] {
+            parameters.extend(adopted(name).map(|value| (name, value)));
         }
-        if let Some(scope) = carried("scope").filter(|_| !self.has(Switch::DropsScope)) {
-            line.add(
-                "scope",
-                &if self.has(Switch::AddsOfflineAccess) {
-                    format!("{scope} offline_access")
-                } else {
-                    scope
-                },
-            );
-        }
-        for name in ["error_description", "error_uri", "realm"] {
-            if let Some(value) = carried(name).filter(|_| !self.has(Switch::DropsDescription)) {
-                line.add(name, &value);
-            }
-        }
-        if self.has(Switch::ChallengeLeaksUpstreamUrl) {
-            line.add("error_description", &format!("refused by {upstream}"));
-        }
-        HeaderValue::try_from(line.text)
-            .expect("a served path names a server of the plan, and only visible ASCII is added")
-    }
-
-    /// The URL that clients know the model by; a fault believes the request instead (CHL-07).
-    fn named_base(&self, headers: &HeaderMap) -> String {
-        let said = |name: HeaderName| {
-            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        let host = said(HeaderName::from_static("x-forwarded-host")).or_else(|| said(HOST));
-        host.filter(|_| self.has(Switch::HostDerivedMetadata))
-            .map_or_else(|| self.base_url.clone(), |host| format!("http://{host}"))
+        let parameters = self.decisions.challenge_parameters()(parameters, refusal);
+        challenge_value(&parameters, self.decisions.challenge_quote())
     }
 }
 
-/// A challenge that says the same in another order, another case and without the quotes that it does not need.
-pub(super) fn respelled(line: &HeaderValue) -> Option<HeaderValue> {
-    let mut challenges = parse(line.to_str().ok()?).ok()?;
-    for challenge in &mut challenges {
-        challenge.scheme.make_ascii_lowercase();
-        let Content::Parameters(parameters) = &mut challenge.content else {
-            continue;
-        };
-        parameters.reverse();
-        for (at, parameter) in parameters.iter_mut().enumerate() {
-            // RFC 6750 §3 wants the scope quoted.
-            let is_token = parameter
-                .value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-            parameter.quoted = !is_token || parameter.value.is_empty() || parameter.name == "scope";
-            if at % 2 == 0 {
-                parameter.name.make_ascii_uppercase();
-            }
-        }
-    }
-    let lines: Vec<String> = challenges.iter().map(ToString::to_string).collect();
-    HeaderValue::try_from(lines.join(",").replacen(' ', "   ", 1)).ok()
-}
-
-/// The upstream's first Bearer challenge.
-fn bearer(said: &HeaderMap) -> Option<Challenge> {
-    let lines = said
-        .get_all(WWW_AUTHENTICATE)
-        .iter()
-        .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
-    lines
-        .flat_map(|line| parse_leniently(&line).unwrap_or_default())
-        .find(|challenge| challenge.is("Bearer"))
-}
-
-/// A challenge in the making.
-struct Line {
-    text: String,
-    quote: &'static str,
-}
-
-impl Line {
-    /// Adds a parameter, unless it cannot be written or is too much (CHL-13, CHL-19).
-    fn add(&mut self, name: &str, value: &str) {
-        let quote = self.quote;
+/// A Bearer challenge with these parameters, except those that cannot be written or that exceed the
+/// size limit (CHL-13, CHL-19).
+fn challenge_value(parameters: &Parameters, quote: &str) -> HeaderValue {
+    let mut text = "Bearer".to_owned();
+    for (name, value) in parameters {
         let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-        let comma = if self.text.contains('=') { "," } else { "" };
+        let comma = if text.contains('=') { "," } else { "" };
         let parameter = format!("{comma} {name}={quote}{value}{quote}");
-        if value.bytes().all(|byte| matches!(byte, 0x20..0x7f))
-            && self.text.len() + parameter.len() <= LIMIT
-        {
-            self.text.push_str(&parameter);
+        let is_visible = value.bytes().all(|byte| matches!(byte, 0x20..0x7f));
+        if is_visible && text.len() + parameter.len() <= SIZE_LIMIT {
+            text.push_str(&parameter);
         }
     }
+    HeaderValue::try_from(text).expect("only visible ASCII is added")
 }

@@ -1,124 +1,97 @@
-//! Serves the documents that a challenge leads to (RFC 9728 §3, RFC 8414 §3), and says whether the gateway is alive.
+//! Serves the metadata to which challenges refer (RFC 9728 §3, RFC 8414 §3), and health checks.
 //!
-//! Asks nobody, unless a fault does: which authorization server issues tokens for an upstream is configuration here.
+//! The authorization server of an upstream is configured; no upstream is asked for it.
 
-use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::Full;
-use serde_json::json;
+use http::{
+    Response, StatusCode, Uri,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use serde_json::{Value, json};
 
-use super::REQUEST_DEADLINE;
-use super::fault::Switch;
-use super::gateway::Gateway;
-use super::relay::{Body, full};
-use super::upstream::addressed;
+use super::{
+    gateway::Gateway,
+    relay::{Body, full},
+};
+use crate::cases::deployment::ConfiguredServer;
 
-/// Where protected-resource metadata is found, before the path of the endpoint.
-pub(super) const RESOURCE: &str = "/.well-known/oauth-protected-resource";
-/// Where a variant's challenges find the same documents.
-pub(super) const ELSEWHERE: &str = "/oauth/resources";
-/// Where the authorization server's metadata is found, before the path of the endpoint.
-pub(super) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+/// The path of protected resource metadata, before the path of the endpoint.
+pub(super) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// The path of authorization server metadata, before the path of the endpoint.
+pub(super) const AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 
 impl Gateway {
-    /// The document at that path; `None` where the path is none of a document.
-    pub(super) async fn document(
+    /// The document at that path; `None` if the path is not that of a document.
+    pub(super) async fn metadata(
         &self,
-        uri: &http::Uri,
+        uri: &Uri,
         has_credentials: bool,
     ) -> Option<Response<Body>> {
         let path = uri.path();
         if matches!(path, "/healthz" | "/readyz") {
             return Some(Response::new(full("ok")));
         }
-        let elsewhere =
-            path.strip_prefix(ELSEWHERE).filter(|_| self.has(Switch::DocumentsOtherwise));
-        let resource = path.strip_prefix(RESOURCE).or(elsewhere);
-        let endpoint = resource.or_else(|| path.strip_prefix(AUTHORIZATION_SERVER))?;
-        if self.has(Switch::DiscoveryNeedsKey) && !has_credentials {
-            return Some(json_answer(
-                StatusCode::UNAUTHORIZED,
-                &json!({ "error": "unauthorized" }),
-            ));
+        let resource = path
+            .strip_prefix(RESOURCE_METADATA)
+            .or_else(|| path.strip_prefix(self.decisions.metadata_path()));
+        let endpoint = resource.or_else(|| path.strip_prefix(AUTHORIZATION_SERVER_METADATA))?;
+        if !has_credentials && self.decisions.metadata_needs_credentials() {
+            let document = json!({ "error": "unauthorized" });
+            return Some(json_response(StatusCode::UNAUTHORIZED, &document));
         }
-        let known = self.places.server_of(endpoint).and_then(|name| self.deployment.server(name));
-        if let Some(server) = known.filter(|_| self.has(Switch::FollowsMetadata)) {
-            self.fetch_carelessly(&server.url).await;
-        }
-        let known = known
-            .filter(|_| resource.is_none() || !self.has(Switch::MetadataAtTheRoot))
-            .map(|server| server.url.as_str());
-        // Of several servers the resource is their route, whichever of them has refused (RFC 9728 §3.3).
-        let of_several = uri
-            .query()
-            .and_then(|query| query.strip_prefix("resource="))
-            .filter(|_| known.is_some());
+        let server = self.layout.server_in(endpoint).and_then(|name| self.deployment.server(name));
+        let Some(server) = server else { return Some(no_metadata()) };
+        self.decisions.before_metadata()(self, server).await;
+        Some(match resource {
+            None => json_response(StatusCode::OK, &self.authorization_server_metadata()),
+            Some(_) if !self.decisions.serves_metadata_of_paths() => no_metadata(),
+            Some(_) => self.resource_metadata(uri, endpoint, server),
+        })
+    }
+
+    fn resource_metadata(
+        &self,
+        uri: &Uri,
+        endpoint: &str,
+        server: &ConfiguredServer,
+    ) -> Response<Body> {
+        // On an aggregate endpoint the resource is the endpoint itself, whichever server refused
+        // (RFC 9728 §3.3).
+        let aggregate = uri.query().and_then(|query| query.strip_prefix("resource="));
+        let document = json!({
+            "resource": format!("{}{}", self.base_url, aggregate.unwrap_or(endpoint)),
+            "scopes_supported": ["mcp:read"],
+            "authorization_servers": [self.deployment.issuer],
+            "bearer_methods_supported": ["header"],
+        });
+        let document = self.decisions.resource_metadata()(document, server, &self.base_url);
+        let mut response = json_response(StatusCode::OK, &document);
+        let media_type = HeaderValue::from_static(self.decisions.metadata_media_type());
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+        response
+    }
+
+    fn authorization_server_metadata(&self) -> Value {
         let issuer = &self.deployment.issuer;
-        Some(if known.is_none() {
-            json_answer(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
-        } else if resource.is_some() {
-            let servers = if self.has(Switch::NoAuthorizationServers) {
-                vec![]
-            } else {
-                vec![issuer]
-            };
-            let mut document = json!({
-                "resource": known.filter(|_| self.has(Switch::MetadataNamesUpstream)).map_or(format!("{}{}", self.base_url, of_several.unwrap_or(endpoint)), str::to_owned),
-                "scopes_supported": if self.has(Switch::OffersOfflineAccess) { vec!["mcp:read", "offline_access"] } else { vec!["mcp:read"] },
-                "authorization_servers": servers,
-                "bearer_methods_supported": ["header"],
-            });
-            if self.has(Switch::DocumentsOtherwise) {
-                document["resource_name"] = json!("Übergang");
-                document["resource_documentation"] = json!(format!("{}/help", self.base_url));
-                document["x-gateway"] = json!({ "resource": "none", "authorization_servers": [] });
-            }
-            let mut answer = json_answer(StatusCode::OK, &document);
-            if self.has(Switch::DocumentsOtherwise) {
-                answer.headers_mut().insert(
-                    CONTENT_TYPE,
-                    HeaderValue::from_static("Application/JSON; charset=\"utf-8\""),
-                );
-            }
-            answer
-        } else {
-            let document = json!({
-                "issuer": issuer,
-                "authorization_endpoint": format!("{issuer}/authorize"),
-                "token_endpoint": self.deployment.token_url,
-                "response_types_supported": ["code"],
-                "code_challenge_methods_supported": ["S256"],
-            });
-            json_answer(StatusCode::OK, &document)
+        json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": self.deployment.token_url,
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
         })
     }
 }
 
-impl Gateway {
-    /// The fault that goes wherever an upstream's own document is said to be, as often as it is asked.
-    async fn fetch_carelessly(&self, url: &str) {
-        let place = url.replace("/mcp", &format!("{RESOURCE}/mcp"));
-        let asking = |url: &str| addressed(url, Method::GET, HeaderMap::new(), Full::default());
-        let Ok(answer) = self.send(asking(&place), REQUEST_DEADLINE).await else {
-            return;
-        };
-        let moved = answer
-            .headers()
-            .get(LOCATION)
-            .and_then(|place| place.to_str().ok())
-            .map(str::to_owned);
-        // Only that it asks is looked at.
-        if let Some(moved) = moved {
-            let _ = self.send(asking(&moved), REQUEST_DEADLINE).await;
-        }
-    }
+fn no_metadata() -> Response<Body> {
+    json_response(StatusCode::NOT_FOUND, &json!({ "error": "not_found" }))
 }
 
-fn json_answer(status: StatusCode, document: &serde_json::Value) -> Response<Body> {
-    let mut answer = Response::new(full(document.to_string()));
-    *answer.status_mut() = status;
-    answer
+fn json_response(status: StatusCode, document: &Value) -> Response<Body> {
+    let mut response = Response::new(full(document.to_string()));
+    *response.status_mut() = status;
+    response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
+    response
 }

@@ -1,132 +1,117 @@
-//! Hands an upstream's answer on: which header lines, and how its body ends.
+//! Relays the fields and the body of an upstream's response.
 //!
-//! Event by event, without collecting. Decides nothing about the status.
+//! A body is relayed frame by frame, and a body that breaks off breaks off for the client.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::response::Parts;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http::header::{self, HeaderMap, HeaderName};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::REQUEST_DEADLINE;
+use super::{REQUEST_DEADLINE, decisions::Pending};
 
-/// What the model answers with.
-pub(super) type Body = UnsyncBoxBody<Bytes, Broken>;
+/// The body of a response.
+pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;
 
-/// Why a body ended early. The client learns it from the missing end, never from a text.
-pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
+/// Why a body broke off. The client sees only that the end is missing.
+pub(super) type BodyError = Box<dyn Error + Send + Sync>;
 
-/// A body that is all there.
+/// A body of known content.
 pub(super) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// The header lines of an upstream's answer that concern the client.
-///
-/// Those that concern one connection do not (RFC 9110 §7.6.1), nor do challenges: they name the upstream, not the gateway.
-pub(super) fn relayed_headers(
-    upstream: &HeaderMap,
-    drops: Option<&HeaderName>,
-    hops: bool,
-) -> HeaderMap {
-    const OWN: [HeaderName; 11] = [
-        header::CONNECTION,
-        HeaderName::from_static("keep-alive"),
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::CONTENT_LENGTH,
-        header::WWW_AUTHENTICATE,
-        header::SET_COOKIE,
-    ];
-    let named: Vec<String> = upstream
+/// The fields of an upstream's response that are not relayed: those of the connection (RFC 9110
+/// §7.6.1), and challenges and cookies, which belong to the upstream and not to the gateway.
+const NOT_RELAYED: [HeaderName; 11] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::CONTENT_LENGTH,
+    header::WWW_AUTHENTICATE,
+    header::SET_COOKIE,
+];
+
+/// Whether a field of an upstream's response is relayed, from whether `Connection` lists it.
+pub(super) fn is_relayed(name: &HeaderName, listed: bool) -> bool {
+    !listed && !NOT_RELAYED.contains(name)
+}
+
+/// The field names that `Connection` lists, in lower case.
+pub(super) fn connection_fields(upstream: &HeaderMap) -> Vec<String> {
+    upstream
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
-    upstream
-        .iter()
-        .filter(|(name, _)| {
-            !OWN.contains(name)
-                && drops != Some(*name)
-                && (hops || !named.iter().any(|named| named == name.as_str()))
-        })
-        .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-/// Whether the head announces an event stream.
-pub(super) fn is_stream(head: &Parts) -> bool {
-    media_type(&head.headers).is_some_and(|media| media.eq_ignore_ascii_case("text/event-stream"))
+/// Whether the body is an event stream.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|media| media.eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// The media type without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value: &HeaderValue| value.to_str().ok())?
-        .split(';')
-        .next()
-        .map(str::trim)
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim)
 }
 
-/// An upstream's body on its way to the client.
+/// The body of an upstream's response.
 pub(super) struct Relayed {
     inner: Incoming,
-    /// Streams may be silent for as long as they like; anything else is due.
-    due: Option<Pin<Box<Sleep>>>,
-    /// The fault that makes a cut body look whole.
+    /// The time limit of a body that is not an event stream.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Whether a body that breaks off ends as if it were complete.
     completes: bool,
-    /// An end that came too early, held back for one turn so that the head is on its way first.
-    broken: Option<Broken>,
+    /// An error that is reported in the next poll, so that the head is sent first.
+    error: Option<BodyError>,
 }
 
 impl Relayed {
-    pub(super) fn new(inner: Incoming, stream: bool, completes: bool) -> Self {
-        Self {
-            inner,
-            due: (!stream).then(|| Box::pin(sleep(REQUEST_DEADLINE))),
-            completes,
-            broken: None,
-        }
+    pub(super) fn new(inner: Incoming, is_stream: bool, completes: bool) -> Self {
+        let deadline = (!is_stream).then(|| Box::pin(sleep(REQUEST_DEADLINE)));
+        Self { inner, deadline, completes, error: None }
     }
 }
 
 impl hyper::body::Body for Relayed {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Some(broken) = this.broken.take() {
-            return Poll::Ready(Some(Err(broken)));
+        if let Some(error) = this.error.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        let frame = match (Pin::new(&mut this.inner).poll_frame(context), &mut this.due) {
-            (Poll::Ready(frame), _) => frame.map(|frame| frame.map_err(Broken::from)),
-            (Poll::Pending, Some(due)) => {
-                ready!(due.as_mut().poll(context));
-                Some(Err("the upstream's body is overdue".into()))
+        let frame = match (Pin::new(&mut this.inner).poll_frame(context), &mut this.deadline) {
+            (Poll::Ready(frame), _) => frame.map(|frame| frame.map_err(BodyError::from)),
+            (Poll::Pending, Some(deadline)) => {
+                ready!(deadline.as_mut().poll(context));
+                Some(Err("the upstream's body took too long".into()))
             }
             (Poll::Pending, None) => return Poll::Pending,
         };
         match frame {
             Some(Err(_)) if this.completes => Poll::Ready(None),
-            Some(Err(broken)) => {
-                this.broken = Some(broken);
+            Some(Err(error)) => {
+                this.error = Some(error);
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -143,45 +128,48 @@ impl hyper::body::Body for Relayed {
     }
 }
 
-type Coming = dyn Future<Output = Result<Bytes, Broken>> + Send;
-
-/// A body that does not exist yet, behind a head that may be gone already, and whose length nobody knows: some of the faults need it, and
-/// some of the variants.
-pub(super) struct Later {
-    coming: Option<Pin<Box<Coming>>>,
-    broken: Option<Broken>,
-    ended: bool,
+/// A body whose content and length are not yet known when the head is sent. Only deviations need
+/// it.
+pub(super) struct DeferredBody {
+    content: Option<Pending<'static, Result<Bytes, BodyError>>>,
+    error: Option<BodyError>,
+    yielded: bool,
 }
 
-impl Later {
-    pub(super) fn body(
-        coming: impl Future<Output = Result<Bytes, Broken>> + Send + 'static,
+impl DeferredBody {
+    pub(super) fn boxed(
+        content: impl Future<Output = Result<Bytes, BodyError>> + Send + 'static,
     ) -> Body {
-        Self { coming: Some(Box::pin(coming)), broken: None, ended: false }.boxed_unsync()
+        Self {
+            content: Some(Box::pin(content)),
+            error: None,
+            yielded: false,
+        }
+        .boxed_unsync()
     }
 }
 
-impl hyper::body::Body for Later {
+impl hyper::body::Body for DeferredBody {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(coming) = &mut self.coming {
-            let came = ready!(coming.as_mut().poll(context));
-            self.coming = None;
-            match came {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(content) = &mut self.content {
+            let result = ready!(content.as_mut().poll(context));
+            self.content = None;
+            match result {
                 Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Err(broken) => self.broken = Some(broken),
+                Err(error) => self.error = Some(error),
             }
         }
-        // What there is goes out before the end, which may come too early.
-        if !std::mem::replace(&mut self.ended, true) {
+        // Yield once, so that the content is sent before an error ends the connection.
+        if !std::mem::replace(&mut self.yielded, true) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(self.broken.take().map(Err))
+        Poll::Ready(self.error.take().map(Err))
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         run_file::Run,
         summary::{RequirementVerdict, verdicts},
     },
-    model_gateway::{self, Fault},
+    model_gateway::Defect,
 };
 
 /// Each rule or scenario that judged a requirement, with the ids of the cases.
@@ -102,7 +102,7 @@ fn table_line(
     let rules: Vec<String> =
         judged_by().map(|(rule, cases)| format!("`{rule}` ({})", cases.len())).collect();
     let cases: IndexSet<&String> = judged_by().flat_map(|(_, cases)| cases).collect();
-    let defects: Vec<&str> = defects_that_fail(&requirement.id).map(Fault::name).collect();
+    let defects: Vec<&str> = defects_that_fail(&requirement.id).collect();
     let defects = match defects.as_slice() {
         [] if !requirement.level.binds() => "not a MUST".to_owned(),
         [] => "**none**".to_owned(),
@@ -137,11 +137,10 @@ fn excluded_table(excluded: &[(&Requirement, String)]) -> String {
     text
 }
 
-/// The defects of the model gateway that fail a requirement; the suite's tests show that they do.
-pub(super) fn defects_that_fail(id: &str) -> impl Iterator<Item = &'static Fault> {
-    model_gateway::all()
-        .iter()
-        .filter(move |fault| fault.fails.iter().any(|failed| failed == id))
+/// The names of the defects that fail a requirement; the suite's tests show that they do.
+pub(super) fn defects_that_fail(id: &str) -> impl Iterator<Item = &'static str> {
+    let fails = move |defect: &&Defect| defect.fails.contains(&id);
+    Defect::all().iter().filter(fails).map(|defect| defect.name)
 }
 
 /// The gaps of a run: requirements that no case judged, and MUSTs that no defect fails.

@@ -270,7 +270,7 @@ fn the_suite_tests_itself() {
             .any(|line| line.starts_with("STA-05") && line.ends_with(" 403-as-401")),
         "{text}"
     );
-    assert!(text.contains("gateways driven: 1, as claimed: 1"), "{text}");
+    assert!(text.contains("gateways tested: 1, as expected: 1"), "{text}");
     assert_eq!(code(&["self-test", "--only", "nothing"]), 6);
     assert_eq!(code(&["self-test", "--jobs", "0"]), 2);
 }

@@ -12,7 +12,6 @@ use crate::{
         effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
         run_file::Run,
     },
-    model_gateway::Fault,
     report::{
         deciding_findings, is_unmet,
         traceability::{defects_that_fail, judged_by},
@@ -116,7 +115,7 @@ fn details(
     row: &RequirementRow<'_>,
     judged_by: Option<&IndexMap<&str, IndexSet<String>>>,
 ) -> Markup {
-    let defects: Vec<&str> = defects_that_fail(&requirement.id).map(Fault::name).collect();
+    let defects: Vec<&str> = defects_that_fail(&requirement.id).collect();
     html! {
         dt { "source" } dd { (requirement.sources.join(" · ")) }
         @if let Some(impact) = &requirement.impact { dt { "impact" } dd { (with_code(impact)) } }

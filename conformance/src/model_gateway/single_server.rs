@@ -1,0 +1,195 @@
+//! Serves a request with one server: credential, probe, and the forwarded request.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use std::sync::Arc;
+
+use super::{
+    REQUEST_DEADLINE,
+    admission::Caller,
+    challenge::UpstreamRefusal,
+    client_request::ClientRequest,
+    gateway::{Gateway, forwards_token},
+    probe::{ProbeOutcome, ProbeResult},
+    relay::Body,
+    rpc_response::{error, method_not_allowed},
+    upstream_client::{PRODUCT, SESSION, UpstreamError, upstream_request},
+};
+use crate::cases::{
+    axis::ServerKind,
+    deployment::{ConfiguredServer, Deployment},
+};
+
+/// The fields of a client's request that are forwarded (CRD-10).
+const FORWARDED_FIELDS: [HeaderName; 7] = [
+    ACCEPT,
+    CONTENT_TYPE,
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("mcp-method"),
+    HeaderName::from_static("mcp-name"),
+    HeaderName::from_static("mcp-protocol-version"),
+    SESSION,
+];
+
+/// Whether a field of the client's request is forwarded (CRD-10).
+pub(super) fn is_forwarded(name: &HeaderName) -> bool {
+    FORWARDED_FIELDS.contains(name)
+}
+
+/// The credential that a server receives.
+#[derive(Clone)]
+pub(super) enum Credential {
+    /// The caller's token, byte for byte.
+    Forwarded(HeaderValue),
+    /// The gateway's own: static, or from the token endpoint.
+    Own(HeaderValue),
+    None,
+}
+
+/// Whose credential a server receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CredentialSource {
+    Caller,
+    Gateway,
+    None,
+}
+
+/// Whose credential a server of this kind receives (CRD-01, CRD-12, CRD-13).
+pub(super) fn credential_source(kind: ServerKind) -> CredentialSource {
+    match kind {
+        ServerKind::Forwarding | ServerKind::NotPermitted => CredentialSource::Caller,
+        ServerKind::Static | ServerKind::ClientCredentials => CredentialSource::Gateway,
+        ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => CredentialSource::None,
+    }
+}
+
+/// What a forwarded request is made from.
+pub(super) struct Forwarding<'a> {
+    pub(super) client: &'a ClientRequest,
+    pub(super) server: &'a ConfiguredServer,
+    pub(super) credential: &'a Credential,
+    pub(super) deployment: &'a Deployment,
+}
+
+impl Gateway {
+    /// Serves an admitted request with a server that the caller may use.
+    pub(super) async fn serve_server(
+        self: Arc<Self>,
+        request: ClientRequest,
+        server: ConfiguredServer,
+        caller: Caller,
+    ) -> Response<Body> {
+        if forwards_token(&server) && caller.token.is_none() && self.decisions.requires_token() {
+            let head = HeaderMap::new();
+            let refusal = UpstreamRefusal { url: &server.url, token_sent: false, head: &head };
+            return self.unauthorized(&request, &server, &refusal).await;
+        }
+        let Some(credential) = self.credential(&request, &server, &caller).await else {
+            let message = format!(
+                "502 Bad Gateway: the gateway has no credential for server `{}`",
+                server.name
+            );
+            return error(&request, StatusCode::BAD_GATEWAY, &message);
+        };
+        let probed = match &caller.token {
+            Some(token) => self.probe_for_request(&server, token).await,
+            None => ProbeResult::default(),
+        };
+        let refusal = UpstreamRefusal { url: &server.url, token_sent: true, head: &probed.head };
+        match probed.outcome {
+            ProbeOutcome::Unauthorized => {
+                return self.unauthorized(&request, &server, &refusal).await;
+            }
+            ProbeOutcome::Forbidden => return self.forbidden(&request, &server, &refusal).await,
+            ProbeOutcome::TimedOut if self.decisions.rejects_after_probe_timeout() => {
+                return self.unauthorized(&request, &server, &refusal).await;
+            }
+            ProbeOutcome::Proceed | ProbeOutcome::TimedOut => {}
+        }
+        let forwarded = self.forward(&request, &server, &credential).await;
+        let mut response = self.response_of(&request, &server, &credential, forwarded).await;
+        if request.method == Method::GET
+            && response.status().is_success()
+            && !self.decisions.offers_get_stream()
+        {
+            return method_not_allowed("POST, DELETE");
+        }
+        self.bind_session(response.headers(), caller.key);
+        if let Some(session) = probed.head.get(SESSION)
+            && self.decisions.returns_probe_session()
+        {
+            response.headers_mut().entry(SESSION).or_insert(session.clone());
+        }
+        response
+    }
+
+    async fn probe_for_request(
+        self: &Arc<Self>,
+        server: &ConfiguredServer,
+        token: &HeaderValue,
+    ) -> ProbeResult {
+        let mut result = ProbeResult::default();
+        if self.decisions.probes_servers_of()(server.kind) {
+            for _ in 0..self.decisions.probes_per_request() {
+                result = self.probe(server, token).await;
+            }
+        }
+        result
+    }
+
+    /// The credential for a server; `None` if the gateway needs one and cannot obtain it (OPN-16).
+    pub(super) async fn credential(
+        &self,
+        request: &ClientRequest,
+        server: &ConfiguredServer,
+        caller: &Caller,
+    ) -> Option<Credential> {
+        let has_token = caller.token.is_some();
+        Some(match self.decisions.credential_source()(server, request, has_token) {
+            CredentialSource::Caller => {
+                caller.token.clone().map_or(Credential::None, Credential::Forwarded)
+            }
+            CredentialSource::Gateway if server.kind == ServerKind::ClientCredentials => {
+                Credential::Own(self.client_credentials_token(server).await?)
+            }
+            CredentialSource::Gateway => {
+                let bearer = format!("Bearer {}", self.deployment.static_token);
+                Credential::Own(HeaderValue::try_from(bearer).ok()?)
+            }
+            CredentialSource::None => Credential::None,
+        })
+    }
+
+    /// Forwards the client's request, once.
+    pub(super) async fn forward(
+        &self,
+        client: &ClientRequest,
+        server: &ConfiguredServer,
+        credential: &Credential,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let forwards = self.decisions.forwards_field();
+        let mut headers: HeaderMap = client
+            .headers
+            .iter()
+            .filter(|(name, _)| forwards(name, self.layout.key_header))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        if let Credential::Forwarded(token) | Credential::Own(token) = credential {
+            headers.insert(AUTHORIZATION, self.decisions.authorization_value()(token));
+        }
+        let body: Full<Bytes> = Full::new(client.body.clone());
+        let request = upstream_request(&server.url, client.method.clone(), headers, body);
+        let forwarding = Forwarding { client, server, credential, deployment: &self.deployment };
+        let request: Request<_> = self.decisions.forwarded_request()(request, &forwarding);
+        let response = self.send(request, REQUEST_DEADLINE).await?;
+        self.count_upstream_response(server, response.status());
+        Ok(response)
+    }
+}
