@@ -7,10 +7,11 @@ use std::sync::LazyLock;
 use mcp_preflight_conformance::{
     cases::{
         axis::{Credentials, Method, ServerKind, Start, Strategy},
+        expectation::Accepted,
         matrix::{self, Axes},
         matrix_case::MatrixCase,
         pattern::Pattern,
-        rule::{Accepted, Rule, RuleBook},
+        rule::{Rule, RuleBook},
     },
     catalogue::{Catalogue, Profile, Status},
     judge::observables::Observable,

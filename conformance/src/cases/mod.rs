@@ -6,9 +6,11 @@
 pub mod axis;
 pub mod behaviour;
 pub mod deployment;
+pub mod expectation;
 pub mod matrix;
 pub mod matrix_case;
 pub mod pattern;
+pub mod placeholder;
 pub mod rule;
 pub mod scenario;
 pub mod selection;

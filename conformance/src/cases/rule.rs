@@ -1,55 +1,21 @@
-//! Reads the rules: which matrix cases they speak of, what they expect to be observed, and which requirements that shows to be met.
+//! Reads `rules/*.toml`: what is expected of which matrix cases.
 //!
-//! Checks that every name in them exists, so that a slip of the pen cannot make a rule pass. Judges nothing.
+//! Checks that every name in a rule exists, so that a typing error cannot make a rule pass. Judges nothing.
 
 use std::sync::LazyLock;
 
-use indexmap::IndexMap;
 use serde::Deserialize;
 
-use crate::{
-    cases::{matrix_case::MatrixCase, pattern::Pattern, selector::Selector},
-    catalogue::{Catalogue, Requirement, Status},
-};
-
-/// Observables and the values they may have.
-pub type Accepted = IndexMap<String, Pattern>;
-
-/// What is expected, and which requirements that shows to be met. Rules and scenarios share it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Expectation {
-    /// The requirements that are met if this is observed, and not met if it is not.
-    pub requires: Vec<String>,
-    /// Where any of this is not observed, nothing is expected.
-    #[serde(default)]
-    pub given: Accepted,
-    /// What must be observed.
-    pub expect: Accepted,
-    /// What may be observed instead: not wrong, and not what was asked for.
-    #[serde(default)]
-    pub non_strict: Accepted,
-    /// What else must be there for a verdict; without it, there is none.
-    #[serde(default)]
-    pub needs: Vec<Need>,
-}
-
-/// Evidence without which an observation says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Need {
-    /// The server asked for saw a request of this case. A gateway that answers from its own catalogue shows nothing.
-    Upstream,
-}
+use crate::cases::{expectation::Expectation, matrix_case::MatrixCase, selector::Selector};
 
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Its name in reports.
+    /// The name in reports.
     pub id: String,
-    /// Which matrix cases it speaks of.
+    /// The matrix cases that it is about.
     pub when: Selector,
-    /// What it expects of them.
+    /// What is expected of them.
     pub expectation: Expectation,
 }
 
@@ -94,16 +60,13 @@ impl RuleBook {
         for (file, text) in files {
             let parsed: File = toml::from_str(text)
                 .map_err(|error| RuleError::Toml { file: (*file).to_owned(), error })?;
-            for written in parsed.rule {
-                let rule = written.into_rule();
+            for WrittenRule { id, when, expectation } in parsed.rule {
+                let rule = Rule { id, when: when.or(&parsed.defaults.when), expectation };
                 let wrong = |why: String| Err(RuleError::Rule { id: rule.id.clone(), why });
                 if rules.iter().any(|other| other.id == rule.id) {
                     return wrong("exists already".to_owned());
                 }
-                if let Some((axis, value)) = rule.when.slip() {
-                    return wrong(format!("no matrix case has {axis} = `{value}`"));
-                }
-                if let Err(why) = rule.expectation.check() {
+                if let Err(why) = rule.when.check().and_then(|()| rule.expectation.check()) {
                     return wrong(why);
                 }
                 rules.push(rule);
@@ -117,7 +80,7 @@ impl RuleBook {
         self.rules.iter()
     }
 
-    /// The rules that speak of this matrix case.
+    /// The rules that are about this matrix case.
     pub fn of<'a>(&'a self, matrix_case: &'a MatrixCase) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(|rule| rule.when.matches(matrix_case))
     }
@@ -130,61 +93,46 @@ impl RuleBook {
     }
 }
 
-impl Expectation {
-    /// Whether everything that it names exists and is judged.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, in words that follow the name of the rule or scenario.
-    pub fn check(&self) -> Result<(), String> {
-        if self.requires.is_empty() || self.expect.is_empty() {
-            return Err("requires nothing or expects nothing".to_owned());
-        }
-        for id in &self.requires {
-            match Catalogue::embedded().get(id).map(Requirement::status) {
-                Some(Status::Covered) => {}
-                Some(_) => {
-                    return Err(format!("cites {id}, which the catalogue says is not judged"));
-                }
-                None => return Err(format!("cites {id}, which the catalogue does not have")),
-            }
-        }
-        match self.non_strict.keys().find(|name| !self.expect.contains_key(*name)) {
-            Some(name) => Err(format!("grades `{name}`, of which it expects nothing")),
-            None => Ok(()),
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    rule: Vec<Written>,
+    /// Parts that the rules of this file share.
+    #[serde(default)]
+    defaults: Defaults,
+    /// The rules.
+    rule: Vec<WrittenRule>,
 }
 
+/// Parts that the rules of a file share.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Defaults {
+    /// Patterns for the axes that a rule's own `when` does not name.
+    when: Selector,
+}
+
+/// A rule as a file writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Written {
+struct WrittenRule {
+    /// The name in reports.
     id: String,
+    /// The matrix cases that it is about; all, unless given.
+    #[serde(default)]
     when: Selector,
-    requires: Vec<String>,
-    #[serde(default)]
-    given: Accepted,
-    expect: Accepted,
-    #[serde(default)]
-    non_strict: Accepted,
-    #[serde(default)]
-    needs: Vec<Need>,
+    #[serde(flatten)]
+    expectation: Expectation,
 }
 
-impl Written {
-    fn into_rule(self) -> Rule {
-        let Self { id, when, requires, given, expect, non_strict, needs } = self;
-        Rule {
-            id,
-            when,
-            expectation: Expectation { requires, given, expect, non_strict, needs },
-        }
+/// The keys of a rule, for errors about unknown ones: they come from two types, so that serde does not list them.
+const RULE_KEYS: &str = "`id`, `when`, `requires`, `given`, `expect`, `non-strict`, `needs`";
+
+fn accepted_keys(error: &toml::de::Error) -> String {
+    let message = error.message();
+    if message.starts_with("unknown field") && !message.contains("expected") {
+        format!("expected one of {RULE_KEYS}\n")
+    } else {
+        String::new()
     }
 }
 
@@ -192,7 +140,7 @@ impl Written {
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
     /// A file is not TOML, or has keys or values that nobody knows.
-    #[error("rules/{file}.toml: {error}")]
+    #[error("rules/{file}.toml: {error}{}", accepted_keys(error))]
     Toml {
         /// The file.
         file: String,
@@ -200,7 +148,7 @@ pub enum RuleError {
         error: toml::de::Error,
     },
     /// A rule names what does not exist.
-    #[error("rule `{id}` {why}")]
+    #[error("rule `{id}`: {why}")]
     Rule {
         /// The rule.
         id: String,
@@ -214,6 +162,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_rule_overrides_the_defaults_of_its_file_axis_by_axis() {
+        let rule = |when: &str| {
+            let text = format!(
+                "defaults.when = {{ server = 'static', method = 'get' }}\n[[rule]]\nid = 'r'\nrequires = ['STA-01']\nwhen = {{ {when} }}\nexpect = {{ status = 401 }}"
+            );
+            RuleBook::parse(&[("test", &text)]).unwrap().rules.remove(0)
+        };
+        let fits = |when: &str, axis: &str, value: &str| rule(when).when.fits(axis, value);
+        assert!(fits("", "method", "get") && !fits("", "method", "delete"));
+        assert!(fits("method = '*'", "method", "delete"));
+        assert!(!fits("method = '*'", "server", "forwarding"));
+    }
+
+    #[test]
     fn the_embedded_rules_name_nothing_that_does_not_exist() {
         if let Err(error) = RuleBook::parse(FILES) {
             panic!("{error}");
@@ -221,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_is_told() {
+    fn a_typing_error_is_reported() {
         let refusal = |rule: &str| {
             let text = format!("[[rule]]\nid = 'r'\nrequires = ['STA-01']\n{rule}");
             RuleBook::parse(&[("test", &text)]).unwrap_err().to_string()
@@ -229,15 +191,23 @@ mod tests {
         for (rule, why) in [
             (
                 "when = { upstream = '418' }\nexpect = { status = 401 }",
-                "rule `r` no matrix case has upstream = `418`",
+                "rule `r`: no matrix case has upstream = `418`, expected one of 200-json, 200-sse",
             ),
             (
                 "when = {}\nexpect = { status = 401 }\nnon-strict = { challenge = 'absent' }",
-                "rule `r` grades `challenge`, of which it expects nothing",
+                "rule `r`: has `challenge` in `non-strict`, but not in `expect`",
             ),
         ] {
-            assert_eq!(refusal(rule), why);
+            assert!(refusal(rule).starts_with(why), "{}", refusal(rule));
         }
+        assert!(
+            refusal("whenever = {}\nexpect = { status = 401 }")
+                .contains("unknown field `whenever`")
+        );
+        assert!(
+            refusal("whenever = {}\nexpect = { status = 401 }")
+                .contains("expected one of `id`, `when`")
+        );
         let cites = |id: &str| {
             RuleBook::parse(&[(
                 "t",
@@ -247,11 +217,11 @@ mod tests {
         assert!(cites("STA-01").is_ok());
         assert_eq!(
             cites("STA-99").unwrap_err().to_string(),
-            "rule `r` cites STA-99, which the catalogue does not have"
+            "rule `r`: cites STA-99, which the catalogue does not have"
         );
         assert_eq!(
             cites("SEC-14").unwrap_err().to_string(),
-            "rule `r` cites SEC-14, which the catalogue says is not judged"
+            "rule `r`: cites SEC-14, which the catalogue says is not judged"
         );
     }
 }

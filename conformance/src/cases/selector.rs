@@ -34,6 +34,24 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// This selector, with the patterns of another one for the axes that it does not name.
+    #[must_use]
+    pub fn or(self, defaults: &Self) -> Self {
+        let or = |own: Option<Pattern>, default: &Option<Pattern>| own.or_else(|| default.clone());
+        Self {
+            credentials: or(self.credentials, &defaults.credentials),
+            server: or(self.server, &defaults.server),
+            upstream: or(self.upstream, &defaults.upstream),
+            class: or(self.class, &defaults.class),
+            target: or(self.target, &defaults.target),
+            method: or(self.method, &defaults.method),
+            route: or(self.route, &defaults.route),
+            strategy: or(self.strategy, &defaults.strategy),
+            profile: or(self.profile, &defaults.profile),
+            protocol_version: or(self.protocol_version, &defaults.protocol_version),
+        }
+    }
+
     /// Whether this matrix case is meant. A behaviour goes by its name, with and without its body.
     #[must_use]
     pub fn matches(&self, matrix_case: &MatrixCase) -> bool {
@@ -81,9 +99,12 @@ impl Selector {
         }
     }
 
-    /// A value that no matrix case can have, with the name of its axis: a slip of the pen.
-    #[must_use]
-    pub fn slip(&self) -> Option<(&'static str, String)> {
+    /// Checks that every value can occur in a matrix case.
+    ///
+    /// # Errors
+    ///
+    /// Names the first value that cannot, and the accepted ones.
+    pub fn check(&self) -> Result<(), String> {
         const CLASSES: [Class; 4] =
             [Class::Accepted, Class::Forbidden, Class::Inconclusive, Class::Unauthorized];
         let behaviours = Behaviours::embedded();
@@ -142,8 +163,15 @@ impl Selector {
                 &self.protocol_version,
             ),
         ];
-        axes.iter()
-            .find_map(|(axis, values, pattern)| of(values, pattern).map(|value| (*axis, value)))
+        for (axis, values, pattern) in &axes {
+            if let Some(value) = of(values, pattern) {
+                let accepted = values.join(", ");
+                return Err(format!(
+                    "no matrix case has {axis} = `{value}`, expected one of {accepted}"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,10 +7,11 @@ use crate::{
     cases::{
         axis::Start,
         behaviour::{Behaviour, Behaviours},
+        expectation::{Accepted, Expectation},
         matrix::{Axes, matrix_cases, server_of},
         matrix_case::{AXES, MatrixCase},
-        rule::{Accepted, Expectation, RuleBook},
-        scenario::{Message, Scenario, Step},
+        rule::RuleBook,
+        scenario::Scenario,
     },
     catalogue::{Catalogue, Requirement, Status},
     implementations::builtin,
@@ -110,31 +111,13 @@ fn expectation_lines(expectation: &Expectation) -> String {
 fn explain_scenario(scenario: &Scenario) -> String {
     let mut text = format!("{}: {}\n", scenario.id, scenario.description);
     for step in &scenario.steps {
-        let _ = writeln!(text, "\n  {}", step_in_words(step));
+        let _ = writeln!(text, "\n  {}", step);
     }
     for expectation in &scenario.expectations {
         let _ = writeln!(text, "\n  {}", expectation.requires.join(", "));
         text += &expectation_lines(expectation);
     }
     text
-}
-
-fn step_in_words(step: &Step) -> String {
-    let message = match &step.send {
-        _ if step.follow => "a request for the document that the challenge names".to_owned(),
-        Message::Mcp(method) => method.to_string(),
-        Message::Plain(method) => method.clone(),
-    };
-    let times = match step.times {
-        0 | 1 => String::new(),
-        times => format!("{times} times "),
-    };
-    format!(
-        "{times}{message} to {} with {}, upstream {}",
-        step.servers.join(", "),
-        step.credentials,
-        step.behaviour
-    )
 }
 
 fn explain_behaviour(behaviour: &Behaviour) -> String {

@@ -4,7 +4,7 @@ use super::{
     Finding, Verdict, observables::Observable, observation::Observation, subject::Subject,
 };
 use crate::{
-    cases::rule::{Expectation, Need},
+    cases::expectation::{Expectation, Need},
     catalogue::{Catalogue, Level, Requirement},
 };
 

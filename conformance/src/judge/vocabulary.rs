@@ -3,7 +3,7 @@
 //! Without the check, a typing error could make a rule pass.
 
 use super::observables::Observable;
-use crate::cases::{pattern::wild, rule::Expectation};
+use crate::cases::{expectation::Expectation, pattern::wild};
 
 /// Checks every observable and value of an expectation.
 ///
@@ -14,12 +14,19 @@ pub fn check(expectation: &Expectation) -> Result<(), String> {
     let Expectation { given, expect, non_strict, .. } = expectation;
     for (name, pattern) in given.iter().chain(expect).chain(non_strict) {
         let Some(observable) = Observable::find(name) else {
-            return Err(format!("names the unknown observable `{name}`"));
+            let known: Vec<&str> = Observable::all().map(|known| known.name).collect();
+            return Err(format!(
+                "names the unknown observable `{name}`, expected one of {}",
+                known.join(", ")
+            ));
         };
         let is_possible =
             |written: &str| observable.values.iter().any(|value| can_match(value, written));
         if let Some(value) = pattern.written().find(|written| !is_possible(written)) {
-            return Err(format!("expects `{value}`, which is not a value of `{name}`"));
+            let known = observable.values.join(", ");
+            return Err(format!(
+                "expects `{value}`, which is not a value of `{name}`, expected one of {known}"
+            ));
         }
     }
     Ok(())
@@ -66,7 +73,8 @@ mod tests {
         ] {
             let expectation: Expectation =
                 toml::from_str(&format!("requires = ['STA-01']\nexpect = {{ {expect} }}")).unwrap();
-            assert_eq!(check(&expectation).unwrap_err(), why);
+            let error = check(&expectation).unwrap_err();
+            assert!(error.starts_with(why), "{error}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use serde::Serialize;
 
 use crate::{
-    cases::scenario::Scenario,
+    cases::scenario::{Scenario, Step},
     judge::{
         Finding, Verdict,
         run_file::{Header, JudgedCase, Run, Setup},
@@ -106,8 +106,9 @@ fn case_line(setup: Option<&Setup>, case: &JudgedCase<'_>) -> String {
 /// Whether a case sends requests at the same time, so that their order varies.
 fn sends_concurrently(case: &JudgedCase<'_>) -> bool {
     case.matrix_case.is_none()
-        && Scenario::find(&case.only)
-            .is_some_and(|scenario| scenario.steps.iter().any(|step| step.together))
+        && Scenario::find(&case.only).is_some_and(|scenario| {
+            scenario.steps.iter().any(|step| matches!(step, Step::ConcurrentRequests(_)))
+        })
 }
 
 /// Replaces everything in a case's texts that differs from run to run.

@@ -15,7 +15,7 @@
 //! | `batch` | runs the matrix cases of a batch concurrently |
 //! | `damage` | finds the cases after which the implementation no longer works |
 //! | `scenarios` | runs scenarios and judges them |
-//! | `steps`, `several`, `places` | the steps of a scenario, and the placeholders in them |
+//! | `steps`, `aggregate`, `placeholders` | the steps of a scenario, and the placeholders in them |
 //! | `whole_part` | checks of a part as a whole: log, metrics, late upstream requests |
 //! | `metrics` | reads the metrics of the implementation |
 //! | `recorder` | [`Recorder`]: keeps the run and writes the run file |
@@ -23,19 +23,19 @@
 //! | [`smoke`] | healthy calls, and hints for each one that fails |
 //! | [`self_test`] | runs the model gateways, with which the suite tests itself |
 
+mod aggregate;
 mod batch;
 mod damage;
 mod drive_only;
 mod driver;
 mod instance;
 mod metrics;
-mod places;
+mod placeholders;
 mod plan;
 mod positive_control;
 mod recorder;
 mod scenarios;
 pub mod self_test;
-mod several;
 pub mod smoke;
 mod steps;
 mod whole_part;

@@ -1,4 +1,4 @@
-//! Drives a scenario: its steps in order, each over the kind of connection that it asks for.
+//! Drives a scenario: sends its steps in order, each over the kind of connection that it names.
 
 use std::sync::Arc;
 
@@ -6,12 +6,15 @@ use tokio::task::JoinSet;
 
 use super::{
     driver::{Driver, SESSION, needs_assigned_behaviour},
-    places::Places,
+    placeholders::StepValues,
 };
 use crate::{
     cases::{
         deployment::Deployment,
-        scenario::{Leaves, Message, Scenario, Step},
+        scenario::{
+            BehaviourFrom, CallerName, ConnectionKind, FetchMetadataStep, Message, Read,
+            RequestStep, Scenario, Step,
+        },
     },
     catalogue::ProtocolVersion,
     client::{
@@ -28,67 +31,55 @@ use crate::{
 const EVENTS: usize = 4;
 
 impl Driver {
-    /// Drives a scenario to its end, and says whether the upstreams had come to rest then.
+    /// Drives a scenario to its end. The second value says whether the upstreams were at rest then.
     pub(super) async fn run_scenario(self: &Arc<Self>, scenario: &Scenario) -> (Trace, bool) {
         let case = self.case_numbers.next_case();
+        let protocol_version = scenario.protocol_version;
         let mut exchanges: Vec<Exchange> = Vec::new();
-        let mut connection = None;
+        let mut shared_connection = None;
         for step in &scenario.steps {
-            let over_http2 = if step.http2 { self.client.over_http2().ok() } else { None };
-            let client = over_http2.as_ref().unwrap_or(&self.client);
-            if step.follow {
-                exchanges.extend(
-                    self.follow(step, scenario.protocol_version, &case, exchanges.last()).await,
-                );
-                continue;
-            }
-            if let Some(set) = &step.several {
-                exchanges.extend(
-                    self.ask_several(step, set, scenario.protocol_version, &case, &exchanges).await,
-                );
-                continue;
-            }
-            let asked: Vec<&String> = (0..step.times).flat_map(|_| &step.servers).collect();
-            if step.together {
-                let mut running = JoinSet::new();
-                for server in asked {
-                    let (driver, request) = (
-                        Arc::clone(self),
-                        self.request_of(step, server, scenario.protocol_version, &case),
-                    );
-                    running.spawn(async move { driver.client.send(&request).await });
+            match step {
+                Step::Request(step) => {
+                    for server in (0..step.times).flat_map(|_| &step.servers) {
+                        let mut request = self.request_of(step, server, protocol_version, &case);
+                        request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
+                        let assigned = self.assign(step, server, &case).await;
+                        let exchange =
+                            self.send(step, &request, &mut shared_connection, &case).await;
+                        exchanges.push(exchange);
+                        if assigned.is_some() {
+                            self.wait_until_settled(&case, scenario.opens()).await;
+                        }
+                    }
                 }
-                exchanges.extend(running.join_all().await);
-                continue;
-            }
-            for server in asked {
-                let mut request = self.request_of(step, server, scenario.protocol_version, &case);
-                request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
-                let order = if step.ordered || needs_assigned_behaviour(step.credentials, server) {
-                    Some(
-                        self.upstreams
-                            .assign_behaviour(server, case.id.clone(), &step.behaviour)
-                            .await,
-                    )
-                } else {
-                    None
-                };
-                exchanges.push(if !step.raw.is_empty() {
-                    let token = self.token_of(step, &case);
-                    self.client
-                        .send_bytes(&self.places(server, &token).bytes(&step.raw, &request))
-                        .await
-                } else if let Some(leaves) = step.leaves {
-                    self.leaving(client, &request, leaves, &case).await
-                } else if step.wire {
-                    self.on_the_wire(&request, &mut connection).await
-                } else if step.paced {
-                    self.paced(client, &request, &case).await
-                } else {
-                    client.send(&request).await
-                });
-                if order.is_some() {
-                    self.wait_until_settled(&case, scenario.opens()).await;
+                Step::ConcurrentRequests(step) => {
+                    let step = step.request();
+                    let mut running = JoinSet::new();
+                    for server in &step.servers {
+                        let driver = Arc::clone(self);
+                        let request = self.request_of(&step, server, protocol_version, &case);
+                        running.spawn(async move { driver.client.send(&request).await });
+                    }
+                    exchanges.extend(running.join_all().await);
+                }
+                Step::Aggregate(step) => {
+                    let sent =
+                        self.send_to_aggregate(step, protocol_version, &case, &exchanges).await;
+                    exchanges.extend(sent);
+                }
+                Step::Raw(raw) => {
+                    let step = raw.request();
+                    for server in &step.servers {
+                        let request = self.request_of(&step, server, protocol_version, &case);
+                        let token = self.token_of(&step, &case);
+                        let bytes = self.values(server, &token).bytes(&raw.lines, &request);
+                        exchanges.push(self.client.send_bytes(&bytes).await);
+                    }
+                }
+                Step::FetchMetadata(step) => {
+                    let fetched =
+                        self.fetch_metadata(step, protocol_version, &case, exchanges.last()).await;
+                    exchanges.extend(fetched);
                 }
             }
         }
@@ -97,11 +88,11 @@ impl Driver {
             .filter(|exchange| header(&exchange.headers, SESSION).is_some())
             .count()
             .max(scenario.opens());
-        if scenario.steps.iter().all(|step| step.leaves.is_none()) {
+        if !scenario.steps.iter().any(Step::disconnects) {
             let settled = self.wait_until_settled(&case, opened).await;
             return (self.trace(&case, exchanges), settled);
         }
-        // Whoever leaves ends no session. What is still to come of a request that nobody waits for comes before a later one is answered.
+        // A client that disconnects ends no session. The fence makes sure that whatever its request still causes has happened.
         let mut settled = self.wait_until_settled(&case, usize::MAX).await;
         let _ = self.positive_control().await;
         settled &= self.wait_until_settled(&case, usize::MAX).await;
@@ -109,40 +100,88 @@ impl Driver {
         (self.trace(&case, exchanges), settled)
     }
 
+    /// Assigns the behaviour of a step to its server if no token of the step can tell the upstream.
+    async fn assign(
+        &self,
+        step: &RequestStep,
+        server: &str,
+        case: &Case,
+    ) -> Option<impl Sized + use<>> {
+        if step.behaviour_from == BehaviourFrom::Assignment
+            || needs_assigned_behaviour(step.credentials, server)
+        {
+            let assigned =
+                self.upstreams.assign_behaviour(server, case.id.clone(), &step.behaviour).await;
+            return Some(assigned);
+        }
+        None
+    }
+
+    async fn send(
+        &self,
+        step: &RequestStep,
+        request: &Request,
+        shared_connection: &mut Option<RawConnection>,
+        case: &Case,
+    ) -> Exchange {
+        let over_http2 = match step.connection {
+            ConnectionKind::Http2 => self.client.over_http2().ok(),
+            ConnectionKind::Any => None,
+            ConnectionKind::Shared => return self.send_shared(request, shared_connection).await,
+        };
+        let client = over_http2.as_ref().unwrap_or(&self.client);
+        match step.read {
+            Read::ToEnd => client.send(request).await,
+            Read::EventByEvent => self.read_event_by_event(client, request, case).await,
+            Read::UntilUpstreamContacted => tokio::select! {
+                biased;
+                () = self.upstreams.record().wait_for_arrival(&case.id) => exchange_without_response(request),
+                exchange = client.send(request) => exchange,
+            },
+            Read::UntilFirstEvent => {
+                self.upstreams.release_event(&case.id);
+                let mut answer = client.open(request).await;
+                while events(answer.body_so_far()) == 0 && answer.read_part().await {}
+                answer.finish()
+            }
+        }
+    }
+
     fn request_of(
         &self,
-        step: &Step,
+        step: &RequestStep,
         server: &str,
         protocol_version: ProtocolVersion,
         case: &Case,
     ) -> Request {
         let token = self.token_of(step, case);
-        let places = self.places(server, &token);
-        let filled = |text: &str| places.fill(text);
+        let values = self.values(server, &token);
+        let filled = |text: &str| values.fill(text);
         let mut credential_layout = self.credential_layout.clone();
-        if let Some(scheme) = &step.scheme {
+        if let Some(scheme) = &step.token_scheme {
             credential_layout.token_prefix.clone_from(scheme);
         }
         let kind = match &step.send {
             Message::Mcp(method) => RequestKind::Mcp(*method),
             Message::Plain(method) => RequestKind::Plain(method),
         };
+        let caller = Caller { credentials: step.credentials, token: &token };
         let mut request = CaseRequest {
             kind,
             protocol_version,
-            caller: Caller { credentials: step.credentials, token: &token },
+            caller,
             path: &filled(&step.path),
             case,
             credential_layout: &credential_layout,
-            deployment: &self.plan_of(step),
+            deployment: &self.deployment_of(step.caller),
         }
         .build();
-        request.body = step.message.as_deref().map_or(request.body, filled);
-        for (name, value) in &step.replace {
+        request.body = step.body.as_deref().map_or(request.body, filled);
+        for (name, value) in &step.replace_headers {
             request.headers.retain(|(known, _)| known != name);
-            request
-                .headers
-                .extend((!value.is_empty()).then(|| (name.clone(), filled(value))));
+            if !value.is_empty() {
+                request.headers.push((name.clone(), filled(value)));
+            }
         }
         request
             .headers
@@ -150,52 +189,41 @@ impl Driver {
         request
     }
 
-    /// The plan as the caller of a step knows it: the other caller has the other key.
-    pub(super) fn plan_of(&self, step: &Step) -> Deployment {
+    /// The deployment as a caller knows it: the second caller has the other key.
+    pub(super) fn deployment_of(&self, caller: CallerName) -> Deployment {
         let mut deployment = self.upstreams.deployment().clone();
-        if step.other_caller {
+        if caller == CallerName::Second {
             deployment.limited_key.clone_from(&deployment.full_key);
         }
         deployment
     }
 
-    /// The token that a step presents; the other caller has one of its own.
-    fn token_of(&self, step: &Step, case: &Case) -> String {
-        let orders = [(String::new(), step.behaviour.clone())];
-        if step.other_caller {
-            case.second_caller_script(&orders)
-        } else {
-            case.script(&orders)
-        }
-        .token()
+    /// The token that a step presents.
+    fn token_of(&self, step: &RequestStep, case: &Case) -> String {
+        token_of(step.caller, &[(String::new(), step.behaviour.clone())], case)
     }
 
-    fn places<'a>(&'a self, server: &'a str, token: &'a str) -> Places<'a> {
-        let (credential_layout, deployment, host) =
-            (&self.credential_layout, self.upstreams.deployment(), self.client.authority());
-        let (route, elsewhere, message_bytes) =
-            (&self.route, self.upstreams.elsewhere(), self.message_bytes);
-        let narrowing = self
-            .aggregate
-            .as_ref()
-            .map_or("x-mcp-servers", |several| several.narrowing_header.as_str());
-        Places {
-            route,
+    fn values<'a>(&'a self, server: &'a str, token: &'a str) -> StepValues<'a> {
+        StepValues {
+            route: &self.route,
             server,
             token,
-            credential_layout,
-            deployment,
-            host,
-            elsewhere,
-            narrowing,
-            message_bytes,
+            credential_layout: &self.credential_layout,
+            deployment: self.upstreams.deployment(),
+            host: self.client.authority(),
+            elsewhere: self.upstreams.elsewhere(),
+            narrowing_header: self
+                .aggregate
+                .as_ref()
+                .map_or("x-mcp-servers", |endpoints| endpoints.narrowing_header.as_str()),
+            message_bytes: self.message_bytes,
         }
     }
 
-    /// Asks for the document that the challenge names, if it is one of the gateway's own, or else for the well-known one of the endpoint.
-    async fn follow(
+    /// Fetches the metadata that the challenge names if it is at the gateway; without a named URL, that of the endpoint's well-known URL.
+    async fn fetch_metadata(
         &self,
-        step: &Step,
+        step: &FetchMetadataStep,
         protocol_version: ProtocolVersion,
         case: &Case,
         refused: Option<&Exchange>,
@@ -214,8 +242,8 @@ impl Driver {
         Some(self.client.send(&request).await)
     }
 
-    /// Sends on the scenario's connection, or on a new one where the last answer said that it ends the old one.
-    async fn on_the_wire(
+    /// Sends on the scenario's shared connection, or on a new one if the last response closed the old one.
+    async fn send_shared(
         &self,
         request: &Request,
         connection: &mut Option<RawConnection>,
@@ -231,31 +259,13 @@ impl Driver {
         }
     }
 
-    /// Sends, and goes away before the answer has come to its end.
-    async fn leaving(
+    /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
+    async fn read_event_by_event(
         &self,
         client: &Client,
         request: &Request,
-        leaves: Leaves,
         case: &Case,
     ) -> Exchange {
-        match leaves {
-            Leaves::WhenAsked => tokio::select! {
-                biased;
-                () = self.upstreams.record().wait_for_arrival(&case.id) => exchange_without_response(request),
-                exchange = client.send(request) => exchange,
-            },
-            Leaves::AfterAnEvent => {
-                self.upstreams.release_event(&case.id);
-                let mut answer = client.open(request).await;
-                while events(answer.body_so_far()) == 0 && answer.read_part().await {}
-                answer.finish()
-            }
-        }
-    }
-
-    /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
-    async fn paced(&self, client: &Client, request: &Request, case: &Case) -> Exchange {
         self.upstreams.release_event(&case.id);
         let mut answer = client.open(request).await;
         let mut arrived = 0;
@@ -265,19 +275,28 @@ impl Driver {
             arrived = now;
         }
         let exchange = answer.finish();
-        // Nobody waits for these any more but the upstream.
+        // The upstream still waits for permission to send these.
         (arrived..EVENTS).for_each(|_| self.upstreams.release_event(&case.id));
         exchange
     }
 }
 
-/// The line that names the session which was opened last.
+/// The token of a caller of a case; the second caller has one of its own.
+pub(super) fn token_of(caller: CallerName, behaviours: &[(String, String)], case: &Case) -> String {
+    match caller {
+        CallerName::First => case.script(behaviours),
+        CallerName::Second => case.second_caller_script(behaviours),
+    }
+    .token()
+}
+
+/// The header line that names the session which was opened last.
 pub(super) fn opened(exchanges: &[Exchange]) -> Option<(String, String)> {
     let session = exchanges.iter().rev().find_map(|exchange| header(&exchange.headers, SESSION))?;
     Some((SESSION.to_owned(), session.to_owned()))
 }
 
-/// How many events have arrived whole.
+/// The number of complete events in a body.
 fn events(body: &[u8]) -> usize {
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
     text.split_inclusive("\n\n")
@@ -292,7 +311,7 @@ mod tests {
     use super::events;
 
     #[test]
-    fn comments_and_halves_are_no_events() {
+    fn comments_and_incomplete_events_are_not_counted() {
         assert_eq!(
             events(b": keep-alive\n\ndata: 1\n\nevent: message\r\ndata: 2\r\n\r\ndata: 3\n"),
             2

@@ -5,7 +5,8 @@ use super::{
     response::{Body, Response, reason_phrase},
 };
 use crate::cases::{
-    behaviour::{BodyText, fill},
+    behaviour::BodyText,
+    placeholder::fill,
     token_script::{CaseId, TokenScript},
 };
 

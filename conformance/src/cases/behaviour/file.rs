@@ -5,10 +5,8 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{
-    BODY_PLACEHOLDERS, Behaviour, BehaviourError, BodyText, Class, Fault, Flavour,
-    HEADER_PLACEHOLDERS, Source, fill,
-};
+use super::{Behaviour, BehaviourError, BodyText, Class, Fault, Flavour, Source};
+use crate::cases::placeholder::{self, IN_BODIES, IN_HEADERS};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,23 +60,16 @@ impl Entry {
             return wrong("`n` belongs to a barrier, and a barrier needs one");
         }
         for (name, value) in &self.headers {
-            if let Err(unknown) =
-                fill(value, |name| HEADER_PLACEHOLDERS.contains(&name).then(String::new))
-            {
-                return wrong(&format!("header `{name}` has an unknown placeholder {{{unknown}}}"));
+            if let Err(why) = placeholder::check(value, &[IN_HEADERS]) {
+                return wrong(&format!("header `{name}`: {why}"));
             }
         }
         for body in &bodies {
             let Some(body) = known.get(body) else {
                 return wrong(&format!("no body is called `{body}`"));
             };
-            if let Err(unknown) =
-                fill(&body.text, |name| BODY_PLACEHOLDERS.contains(&name).then(String::new))
-            {
-                return wrong(&format!(
-                    "body `{}` has an unknown placeholder {{{unknown}}}",
-                    body.name
-                ));
+            if let Err(why) = placeholder::check(&body.text, &[IN_BODIES]) {
+                return wrong(&format!("body `{}`: {why}", body.name));
             }
         }
         let silent = self.fault.is_some_and(Fault::needs_no_answer);

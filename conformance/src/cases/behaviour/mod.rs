@@ -254,38 +254,6 @@ impl Behaviours {
     }
 }
 
-/// The placeholders that header values may hold.
-pub const HEADER_PLACEHOLDERS: [&str; 4] = ["origin", "elsewhere", "case", "pad"];
-/// The placeholders that bodies may hold.
-pub const BODY_PLACEHOLDERS: [&str; 3] = ["id", "reason", "oauth"];
-
-/// Puts values in the place of `{name}`; what is in braces and not a lower-case word is left alone.
-///
-/// # Errors
-///
-/// The first name that has no value.
-pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        match after.split_once('}') {
-            Some((name, behind))
-                if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()) =>
-            {
-                filled.push_str(&value(name).ok_or_else(|| name.to_owned())?);
-                rest = behind;
-            }
-            _ => {
-                filled.push('{');
-                rest = after;
-            }
-        }
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
 /// What is wrong with a file of behaviours.
 #[derive(Debug, thiserror::Error)]
 pub enum BehaviourError {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Observable, of_last_exchange, response_body::messages};
 use crate::{
-    cases::behaviour::{BODY_PLACEHOLDERS, Behaviours, fill},
+    cases::{behaviour::Behaviours, placeholder::fill},
     catalogue::ProtocolVersion,
     judge::{observation::Observation, subject::Subject},
     trace::{Arrival, Exchange, header},
@@ -45,8 +45,7 @@ fn error_of(exchange: &Exchange) -> Option<Value> {
 /// The JSON-RPC error that the upstream sends in this matrix case.
 fn upstream_error(subject: &Subject<'_>) -> Option<Value> {
     let (_, body) = Behaviours::embedded().resolve(&subject.matrix_case?.upstream)?;
-    let null =
-        |placeholder: &str| BODY_PLACEHOLDERS.contains(&placeholder).then(|| "null".to_owned());
+    let null = |_: &str| Some("null".to_owned());
     let text = fill(&body?.text, null).ok()?;
     let message = serde_json::from_str::<Value>(&text).ok()?;
     message.get("error").cloned()

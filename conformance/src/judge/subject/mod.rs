@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     cases::{
-        behaviour::{Behaviour, Behaviours, Source, fill},
+        behaviour::{Behaviour, Behaviours, Source},
         matrix::{orders_of, server_of},
         matrix_case::MatrixCase,
+        placeholder::fill,
         token_script::TokenScript,
     },
     catalogue::ProtocolVersion,

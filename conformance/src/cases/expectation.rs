@@ -1,0 +1,67 @@
+//! What rules and scenarios expect of a case, and which requirements are met by it.
+//!
+//! Both write expectations with the same keys. Whether an observable and its values exist is checked by the judge.
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::{
+    cases::pattern::Pattern,
+    catalogue::{Catalogue, Requirement, Status},
+};
+
+/// Observables and the values they may have.
+pub type Accepted = IndexMap<String, Pattern>;
+
+/// What is expected of a case, and which requirements are met by it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Expectation {
+    /// The requirements that pass if `expect` is observed and fail otherwise.
+    pub requires: Vec<String>,
+    /// Preconditions: observables and their values. If one differs, nothing is judged.
+    #[serde(default)]
+    pub given: Accepted,
+    /// The expected values of observables.
+    pub expect: Accepted,
+    /// Values that are tolerated: they give the verdict `non-strict` instead of `fail`.
+    #[serde(default)]
+    pub non_strict: Accepted,
+    /// Evidence that must exist; without it the verdict is `untestable`.
+    #[serde(default)]
+    pub needs: Vec<Need>,
+}
+
+/// Evidence without which an observation proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// The requested server received a request of this case. A gateway that answers from its own catalogue proves nothing.
+    Upstream,
+}
+
+impl Expectation {
+    /// Checks that every cited requirement exists and is judged.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake, in words that follow the name of the rule or scenario.
+    pub fn check(&self) -> Result<(), String> {
+        if self.requires.is_empty() || self.expect.is_empty() {
+            return Err("has an empty `requires` or `expect`".to_owned());
+        }
+        for id in &self.requires {
+            match Catalogue::embedded().get(id).map(Requirement::status) {
+                Some(Status::Covered) => {}
+                Some(_) => {
+                    return Err(format!("cites {id}, which the catalogue says is not judged"));
+                }
+                None => return Err(format!("cites {id}, which the catalogue does not have")),
+            }
+        }
+        match self.non_strict.keys().find(|name| !self.expect.contains_key(*name)) {
+            Some(name) => Err(format!("has `{name}` in `non-strict`, but not in `expect`")),
+            None => Ok(()),
+        }
+    }
+}

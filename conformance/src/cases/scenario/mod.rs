@@ -1,0 +1,186 @@
+//! Reads `scenarios/*.toml`: cases of several steps with their expectations.
+//!
+//! Describes what is sent and what is expected; sends nothing and judges nothing.
+
+mod step;
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use serde::Deserialize;
+
+pub use self::step::{
+    AggregateStep, BehaviourFrom, CallerName, ConcurrentStep, ConnectionKind, FetchMetadataStep,
+    Message, RawStep, Read, RequestStep, Step, Vary,
+};
+use crate::{
+    cases::{
+        axis::{Start, Strategy},
+        deployment::Variant,
+        expectation::Expectation,
+    },
+    catalogue::{Feature, Profile, ProtocolVersion},
+};
+
+/// The pseudo-feature of scenarios with a configuration of their own: the suite can start the implementation again. It is never declared.
+pub const SECOND_START: &str = "second-start";
+
+/// One scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scenario {
+    /// The name in reports and filters.
+    pub id: String,
+    /// What the client sends and how the upstream answers, in one sentence.
+    pub description: String,
+    /// The strategies that it runs with; all, unless given.
+    #[serde(default)]
+    pub strategies: Vec<Strategy>,
+    /// The profiles that it runs with; `seed`, unless given.
+    #[serde(default = "seed")]
+    pub profiles: Vec<Profile>,
+    /// The protocol version that its client speaks.
+    #[serde(default)]
+    pub protocol_version: ProtocolVersion,
+    /// The features that an implementation must declare; otherwise the verdict is `skip`.
+    #[serde(default)]
+    pub features: Vec<Feature>,
+    /// The configuration in place of the usual one, in a start of its own.
+    pub configured: Option<Variant>,
+    /// What is sent, in order.
+    #[serde(default, rename = "step")]
+    pub steps: Vec<Step>,
+    /// What must be observed.
+    #[serde(rename = "expect")]
+    pub expectations: Vec<Expectation>,
+}
+
+fn seed() -> Vec<Profile> {
+    vec![Profile::Seed]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    scenario: Vec<Scenario>,
+}
+
+/// Each file's name and text.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    ("credentials.toml", include_str!("../../../cases/scenarios/credentials.toml")),
+    ("callers.toml", include_str!("../../../cases/scenarios/callers.toml")),
+    ("origins.toml", include_str!("../../../cases/scenarios/origins.toml")),
+    ("framing.toml", include_str!("../../../cases/scenarios/framing.toml")),
+    ("http2.toml", include_str!("../../../cases/scenarios/http2.toml")),
+    ("gating.toml", include_str!("../../../cases/scenarios/gating.toml")),
+    ("discovery.toml", include_str!("../../../cases/scenarios/discovery.toml")),
+    ("stateless.toml", include_str!("../../../cases/scenarios/stateless.toml")),
+    (
+        "observability.toml",
+        include_str!("../../../cases/scenarios/observability.toml"),
+    ),
+    ("output.toml", include_str!("../../../cases/scenarios/output.toml")),
+    ("probing.toml", include_str!("../../../cases/scenarios/probing.toml")),
+    ("startup.toml", include_str!("../../../cases/scenarios/startup.toml")),
+    ("aggregate.toml", include_str!("../../../cases/scenarios/aggregate.toml")),
+    ("streaming.toml", include_str!("../../../cases/scenarios/streaming.toml")),
+];
+
+static EMBEDDED: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
+    let read = |(name, text): &(&str, &str)| {
+        toml::from_str::<File>(text).map_err(|error| format!("scenarios/{name}: {error}"))
+    };
+    let files: Result<Vec<File>, String> = FILES.iter().map(read).collect();
+    files
+        .expect("the embedded scenarios parse, as a test of this module shows")
+        .into_iter()
+        .flat_map(|file| file.scenario)
+        .collect()
+});
+
+impl Scenario {
+    /// The ones that this program was built with.
+    #[must_use]
+    pub fn embedded() -> &'static [Self] {
+        &EMBEDDED
+    }
+
+    /// The scenario of that id.
+    #[must_use]
+    pub fn find(id: &str) -> Option<&'static Self> {
+        Self::embedded().iter().find(|scenario| scenario.id == id)
+    }
+
+    /// The ids of the requirements that it judges.
+    pub fn requirements(&self) -> impl Iterator<Item = &str> {
+        self.expectations
+            .iter()
+            .flat_map(|expectation| expectation.requires.iter().map(String::as_str))
+    }
+
+    /// The observables that it looks at.
+    pub fn observables(&self) -> impl Iterator<Item = &str> {
+        self.expectations.iter().flat_map(|expectation| {
+            expectation.given.keys().chain(expectation.expect.keys()).map(String::as_str)
+        })
+    }
+
+    /// The server that observables of one server look at: that of the first step.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.steps.iter().find_map(Step::server).unwrap_or_default()
+    }
+
+    /// How many sessions its clients open and do not end.
+    #[must_use]
+    pub fn opens(&self) -> usize {
+        self.steps.iter().map(Step::sessions_opened).sum()
+    }
+
+    /// Whether it runs with that start.
+    #[must_use]
+    pub fn is_for(&self, start: Start) -> bool {
+        (self.strategies.is_empty() || self.strategies.contains(&start.strategy))
+            && self.profiles.contains(&start.profile)
+    }
+
+    /// The feature that an implementation lacks for it, if it lacks one.
+    #[must_use]
+    pub fn missing(&self, features: &BTreeSet<String>) -> Option<String> {
+        let start = self.configured.map(|_| SECOND_START.to_owned());
+        self.features
+            .iter()
+            .map(ToString::to_string)
+            .chain(start)
+            .find(|feature| !features.contains(feature))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_parses() {
+        for (name, text) in FILES {
+            toml::from_str::<File>(text)
+                .unwrap_or_else(|error| panic!("scenarios/{name}: {error}"));
+        }
+        let ids: BTreeSet<&str> =
+            Scenario::embedded().iter().map(|scenario| scenario.id.as_str()).collect();
+        assert_eq!(ids.len(), Scenario::embedded().len(), "an id occurs twice");
+    }
+
+    #[test]
+    fn every_name_in_a_scenario_is_known() {
+        for scenario in Scenario::embedded() {
+            for expectation in &scenario.expectations {
+                expectation
+                    .check()
+                    .unwrap_or_else(|why| panic!("scenario `{}` {why}", scenario.id));
+            }
+            for step in &scenario.steps {
+                step.check().unwrap_or_else(|why| panic!("scenario `{}`: {why}", scenario.id));
+            }
+        }
+    }
+}
