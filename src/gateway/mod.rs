@@ -18,6 +18,7 @@
 //! | `relay` | relay the response of a server |
 //! | `commit` | hold the response head until the upstream's is known |
 //! | `metadata`, `metadata_cache` | serve OAuth metadata |
+//! | `http2_response` | write the head and the data of a broken response before HTTP/2 resets the stream |
 //! | `response`, `body` | build the responses that the gateway writes itself |
 //! | `audit`, `metrics` | log and count requests |
 //! | `state` | what all requests share |
@@ -31,6 +32,7 @@ mod commit;
 mod connection;
 mod fanout;
 mod forward;
+mod http2_response;
 mod http_client;
 #[cfg(test)]
 mod invariants;

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Response, request::Parts};
+use http::{Method, Request, Response, Version, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     audit::AuditRecord,
     body::Body,
+    http2_response::write_before_reset,
     mcp_request, metadata,
     plan::check_page_access,
     response::{cors_preflight_response, refusal_response, text_response},
@@ -22,6 +23,20 @@ use crate::core::{
 /// Answers a request. What is wrong with its framing or with the web page that sends it comes
 /// before everything else (STA-19).
 pub(super) async fn handle(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    is_framing_ambiguous: bool,
+) -> Response<Body> {
+    let version = request.version();
+    let response = respond(gateway, request, is_framing_ambiguous).await;
+    if version == Version::HTTP_2 {
+        response.map(write_before_reset)
+    } else {
+        response
+    }
+}
+
+async fn respond(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
     is_framing_ambiguous: bool,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broken_responses;
 mod client_credentials;
 mod forwarding;
 mod harness;
