@@ -33,10 +33,25 @@ pub fn authorization_server_metadata_urls(issuer: &str, upstream: &str) -> Vec<S
     let inserted = ["oauth-authorization-server", "openid-configuration"]
         .map(|suffix| well_known_url(suffix, issuer));
     let appended = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let is_local = url::Url::parse(upstream).is_ok_and(|url| is_loopback(&url));
-    let may_fetch =
-        |url: &String| url.starts_with("https://") || is_local && url.starts_with("http://127.");
-    inserted.into_iter().flatten().chain([appended]).filter(may_fetch).collect()
+    let upstream_is_loopback = url::Url::parse(upstream).is_ok_and(|url| is_loopback(&url));
+    inserted
+        .into_iter()
+        .flatten()
+        .chain([appended])
+        // The URL that is fetched is the parsed one, so that no other parser finds another host.
+        .filter_map(|text| url::Url::parse(&text).ok())
+        .filter(|url| match url.scheme() {
+            "https" => true,
+            "http" => upstream_is_loopback && is_ipv4_loopback(url),
+            _ => false,
+        })
+        .map(String::from)
+        .collect()
+}
+
+/// Whether the host of a URL is an address in 127.0.0.0/8.
+fn is_ipv4_loopback(url: &url::Url) -> bool {
+    matches!(url.host(), Some(url::Host::Ipv4(address)) if address.is_loopback())
 }
 
 /// The URLs at which the protected resource metadata of an upstream may be, in the order in which
@@ -100,6 +115,24 @@ mod tests {
         assert_eq!(urls("http://127.0.0.1:9", "http://127.0.0.1:8/mcp").len(), 3);
         assert!(urls("http://127.0.0.1:9", "https://up.test/mcp").is_empty());
         assert!(urls("http://as.test", "http://127.0.0.1:8/mcp").is_empty());
+    }
+
+    #[test]
+    fn the_host_of_the_issuer_decides_whether_it_is_loopback() {
+        let urls = |issuer| authorization_server_metadata_urls(issuer, "http://127.0.0.1:8/mcp");
+        for issuer in [
+            "http://127.evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://127.0.0.1@192.0.2.2",
+            "http://127.0.0.1:9@192.0.2.2",
+        ] {
+            assert_eq!(urls(issuer), [""; 0], "{issuer}");
+        }
+        assert_eq!(
+            urls(r"http://127.0.0.1\@192.0.2.2")[2],
+            "http://127.0.0.1/@192.0.2.2/.well-known/openid-configuration"
+        );
+        assert_eq!(urls("HTTPS://as.test").len(), 3);
     }
 
     #[test]
