@@ -1,17 +1,17 @@
-//! Every command as its users meet it: what it prints, what it writes, and which exit code says what.
+//! Every command from the outside: its output, the files that it writes, and its exit code.
 
 #[path = "../binary/mod.rs"]
 mod binary;
 mod formats;
+mod not_a_gateway;
 mod process;
 mod runs;
-mod trivial;
 
-use self::binary::{called, code, command, complained, file, folder, said};
+use self::binary::{command, exit_code, output_of, stderr, stdout, test_folder, write_file};
 
-/// A file in a test's place, which need not be there.
-fn place(test: &str, name: &str) -> String {
-    folder(test).join(name).display().to_string()
+/// The path of a file in a test's folder. The file need not exist.
+fn test_path(test: &str, name: &str) -> String {
+    test_folder(test).join(name).display().to_string()
 }
 
 fn read(path: &str) -> String {

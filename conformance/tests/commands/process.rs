@@ -1,4 +1,4 @@
-//! A gateway in a process of its own: it comes and goes with the run, whatever ends the run, and dies of an answer without taking it along.
+//! A gateway in its own process: every run stops it, and a run goes on when the gateway crashes.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -9,24 +9,28 @@ use std::{
 use mcp_preflight_conformance::judge::run_file::Run;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::{called, code, command, complained, file, folder, place, read, said};
+use crate::{
+    command, exit_code, output_of, read, stderr, stdout, test_folder, test_path, write_file,
+};
 
-/// A description of the gateway beside this file, with an argument for it.
-fn gateway(test: &str, dies_of: &str) -> String {
+/// Writes a description of the gateway in `gateway.py.jinja`.
+///
+/// `argument` is an additional argument of its command: the behaviour at which it crashes.
+fn gateway(test: &str, argument: &str) -> String {
     let text = format!(
         "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{{server}}\"]\n\
          features = [\"sessionless-requests\"]\n[credentials]\nkey-header = \"x-key\"\n[deadlines]\nprobe-ms = 1000\nanswer-ms = 3000\n\
          [[file]]\ntemplate = \"gateway.py.jinja\"\nto = \"gateway.py\"\n\
-         [start]\ncommand = [\"python3\", \"gateway.py\", \"{{{{ port }}}}\"{dies_of}]\n[ready]\npath = \"/ready\"\nwithin-s = 30\n"
+         [start]\ncommand = [\"python3\", \"gateway.py\", \"{{{{ port }}}}\"{argument}]\n[ready]\npath = \"/ready\"\nwithin-s = 30\n"
     );
-    file(test, "implementation.toml", &text);
-    file(test, "gateway.py.jinja", include_str!("gateway.py.jinja"));
-    folder(test).display().to_string()
+    write_file(test, "implementation.toml", &text);
+    write_file(test, "gateway.py.jinja", include_str!("gateway.py.jinja"));
+    test_folder(test).display().to_string()
 }
 
-/// The ids of the processes that a test's gateway has had, from the newest run's folder.
+/// The ids of all processes that were a test's gateway; each one wrote its id to a file.
 fn processes(test: &str) -> Vec<Pid> {
-    let runs = folder("cache").join("runs").join(test);
+    let runs = test_folder("cache").join("runs").join(test);
     let folders = std::fs::read_dir(runs)
         .into_iter()
         .flatten()
@@ -36,7 +40,7 @@ fn processes(test: &str) -> Vec<Pid> {
     ids.filter_map(Pid::from_raw).collect()
 }
 
-/// Whether a process still runs. One that has ended and waits for its new parent to notice does not.
+/// Whether a process still runs. A zombie does not.
 fn is_alive(id: &Pid) -> bool {
     let state =
         std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
@@ -48,24 +52,24 @@ fn signal(child: &Child, signal: Signal) {
         .ok()
         .and_then(Pid::from_raw)
         .expect("a running process has an id");
-    kill_process(id, signal).expect("it is ours");
+    kill_process(id, signal).expect("the process belongs to the test");
 }
 
-fn clean(test: &str) {
-    let _ = std::fs::remove_dir_all(folder("cache").join("runs").join(test));
+fn remove_run_folders(test: &str) {
+    let _ = std::fs::remove_dir_all(test_folder("cache").join("runs").join(test));
 }
 
 #[test]
-fn a_description_that_is_right_smokes_well() {
-    clean("smokes");
-    let output = called(&["smoke", &gateway("smokes", "")]);
-    let text = said(&output);
+fn smoke_lists_what_works_and_diagnoses_what_does_not() {
+    remove_run_folders("smokes");
+    let output = output_of(&["smoke", &gateway("smokes", "")]);
+    let text = stdout(&output);
     assert!(
         text.contains(
             "PASS  tools/list at /mcp/alpha reaches the upstream with the caller's token"
         ),
         "{text}{}",
-        complained(&output)
+        stderr(&output)
     );
     // This gateway forwards the token to every server, and its description does not say so.
     let hint = "the gateway must send no credential to open; forward `Authorization` only to servers of the kind `forwarding`";
@@ -74,17 +78,17 @@ fn a_description_that_is_right_smokes_well() {
 }
 
 #[test]
-fn a_signal_leaves_a_whole_file_and_no_process() {
+fn a_signal_leaves_a_complete_run_file_and_no_process() {
     for (test, sent) in [("interrupted", Signal::INT), ("terminated", Signal::TERM)] {
-        clean(test);
-        let path = place(test, "run.jsonl");
+        remove_run_folders(test);
+        let path = test_path(test, "run.jsonl");
         let mut run = command(&["run", &gateway(test, ""), "--output", &path]);
         let mut child = run
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
-            .expect("the binary runs");
-        let stderr = child.stderr.take().expect("it is piped");
+            .expect("the command runs");
+        let stderr = child.stderr.take().expect("the stream is piped");
         let begun = BufReader::new(stderr)
             .lines()
             .map_while(Result::ok)
@@ -93,19 +97,19 @@ fn a_signal_leaves_a_whole_file_and_no_process() {
         let processes = processes(test);
         assert!(!processes.is_empty() && processes.iter().all(is_alive));
         signal(&child, sent);
-        assert_eq!(child.wait().expect("it ends").code(), Some(130), "{test}");
-        assert!(!processes.iter().any(is_alive), "{test}: its gateway is still there");
-        assert!(Run::read(read(&path).as_bytes()).expect("it is whole").interrupted);
-        assert_eq!(code(&["report", &path]), 130);
-        assert_eq!(code(&["baseline", "update", &path, "--print"]), 2);
+        assert_eq!(child.wait().expect("the command ends").code(), Some(130), "{test}");
+        assert!(!processes.iter().any(is_alive), "{test}: the gateway still runs");
+        assert!(Run::read(read(&path).as_bytes()).expect("the file is complete").interrupted);
+        assert_eq!(exit_code(&["report", &path]), 130);
+        assert_eq!(exit_code(&["baseline", "update", &path, "--print"]), 2);
     }
 }
 
 #[test]
-fn one_that_dies_of_an_answer_is_named_with_the_answer() {
-    clean("dies");
-    let gateway = gateway("dies", ", \"401-bare\"");
-    let part = [
+fn a_crash_is_reported_with_the_case_that_causes_it() {
+    remove_run_folders("crashes");
+    let gateway = gateway("crashes", ", \"401-bare\"");
+    let filters = [
         "--where",
         "upstream=401-b*",
         "--where",
@@ -115,13 +119,16 @@ fn one_that_dies_of_an_answer_is_named_with_the_answer() {
         "--where",
         "server=forwarding",
     ];
-    let output = called(&[&["run", &gateway][..], &part].concat());
-    assert_eq!(output.status.code(), Some(1), "{}", complained(&output));
-    let text = said(&output);
+    let output = output_of(&[&["run", &gateway][..], &filters].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stdout(&output);
     assert!(
         text.contains("DAMAGE") && text.contains("after  key-and-token / forwarding / 401-bare"),
         "{text}"
     );
     assert!(text.contains("result        failure"), "{text}");
-    assert!(!processes("dies").iter().any(is_alive), "one of its processes is left");
+    assert!(
+        !processes("crashes").iter().any(is_alive),
+        "a process of the gateway still runs"
+    );
 }

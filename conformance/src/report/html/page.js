@@ -130,6 +130,7 @@
   // One case: findings, trace and commands.
   const dialog = $("#case");
   const harmless = ["pass", "info", "not-applicable", "skip", "inconclusive"];
+  const count = (number, one, several) => `${number} ${number === 1 ? one : several}`;
   const readable = (kind) => kind.replace("-", " ");
   const bold = (text, kind) => make("b", kind ? { class: kind } : {}, text);
   const role = (text) => make("span", { class: "role" }, text);
@@ -222,7 +223,7 @@
     const others = one.findings.filter(isHarmless);
     const folded = others.length === 0 ? null : make("details",
       { class: "folded", open: problems.length === 0 },
-      make("summary", {}, `${others.length} findings without a problem`),
+      make("summary", {}, count(others.length, "finding without a problem", "findings without a problem")),
       others.map(findingRow));
     const control = one.evidence.control === false
       ? make("p", {}, "The positive control of this case failed, so the case shows nothing.")
@@ -258,7 +259,7 @@
     const observations = Object.entries(one.observations);
     if (observations.length === 0) return null;
     return make("details", { class: "folded" },
-      make("summary", {}, `${observations.length} observations`),
+      make("summary", {}, count(observations.length, "observation", "observations")),
       make("dl", { class: "evidence" }, observations.flatMap(([name, value]) =>
         [make("dt", {}, name), make("dd", {}, value)])));
   };
