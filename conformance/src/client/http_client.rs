@@ -15,7 +15,8 @@ use crate::trace::{Ending, Exchange};
 
 /// How long the client reads the body of a response to GET.
 ///
-/// A listening stream may stay open without events for any time, so waiting longer shows nothing more.
+/// A listening stream may stay open without events for any time, so waiting longer shows nothing
+/// more.
 const LISTENING: Duration = Duration::from_secs(2);
 
 /// The client of one implementation.
@@ -158,7 +159,8 @@ impl Client {
     }
 }
 
-/// An HTTP library that follows no redirect, uses no proxy, retries nothing and keeps no connection.
+/// An HTTP library that follows no redirect, uses no proxy, retries nothing and keeps no
+/// connection.
 fn library_client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -1,4 +1,5 @@
-//! The client of the suite: sends the requests of a case to the implementation and records every exchange.
+//! The client of the suite: sends the requests of a case to the implementation and records every
+//! exchange.
 //!
 //! The client follows no redirect, uses no proxy, retries nothing and reuses no connection, so that
 //! one exchange is the effect of one request. It has its own timeouts: an implementation that hangs
@@ -49,7 +50,8 @@ pub struct Request {
     pub headers: Headers,
     /// The body; empty for none.
     pub body: String,
-    /// Whether the request is sent over a raw socket, because an HTTP library would refuse to send it.
+    /// Whether the request is sent over a raw socket, because an HTTP library would refuse to send
+    /// it.
     pub raw: bool,
 }
 

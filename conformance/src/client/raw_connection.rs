@@ -1,4 +1,5 @@
-//! HTTP/1.1 on a raw socket: for requests that no HTTP library sends, and for responses with unusual framing.
+//! HTTP/1.1 on a raw socket: for requests that no HTTP library sends, and for responses with
+//! unusual framing.
 //!
 //! A raw connection sends exactly the given header fields, in their order and case. It reads
 //! responses by RFC 9112 §6.3 and records how each of them ended.
@@ -128,7 +129,8 @@ impl RawConnection {
     /// Waits until the server has served everything that was sent on this connection.
     ///
     /// Responses are sent in the order of the requests (RFC 9112 §9.3.2). If the connection is
-    /// reusable, a last request is sent; when the server closes after it, all earlier ones are served.
+    /// reusable, a last request is sent; when the server closes after it, all earlier ones are
+    /// served.
     pub async fn drain(mut self, timeouts: ResponseTimeouts) {
         let last = Request {
             method: "GET".into(),
@@ -150,7 +152,8 @@ impl RawConnection {
                 self.unread.clear();
             }
         };
-        // A server that does not close in time is no error here: the mock upstreams record what it did.
+        // A server that does not close in time is no error here: the mock upstreams record what it
+        // did.
         let _ = timeout_at(deadline, closed).await;
     }
 

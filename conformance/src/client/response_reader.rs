@@ -62,7 +62,8 @@ impl ResponseReader {
         &self.body
     }
 
-    /// The record of the exchange. If the body has not been read to its end, the connection is closed.
+    /// The record of the exchange. If the body has not been read to its end, the connection is
+    /// closed.
     #[must_use]
     pub fn finish(self) -> Exchange {
         Exchange { body: lossy_text(&self.body), ..self.exchange }

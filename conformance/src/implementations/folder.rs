@@ -1,4 +1,5 @@
-//! The folder of a described implementation: embedded in this binary and found by name, or on disk and found by path.
+//! The folder of a described implementation: embedded in this binary and found by name, or on disk
+//! and found by path.
 //!
 //! It reads files, and does not interpret their content.
 
@@ -129,7 +130,8 @@ mod tests {
 
     use super::*;
 
-    /// A file that is missing in [`EMBEDDED`] would be found in a checkout but not in a released binary.
+    /// A file that is missing in [`EMBEDDED`] would be found in a checkout but not in a released
+    /// binary.
     #[test]
     fn every_file_of_every_folder_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("implementations");

@@ -1,11 +1,10 @@
-//! One implementation that was found by its name, and everything the suite must know to send it requests.
-//!
-//! The name is `builtin:…`, `url:…`, the name of an embedded description, or the path of a folder.
+//! One implementation, found but not started: everything that the suite must know to start it and to
+//! send it requests.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use super::{
-    AggregateEndpoints, Audit, CredentialLayout, Deadlines, Description, ImplementationError,
+    AggregateEndpoints, CredentialLayout, Deadlines, Description, ImplementationError,
     RunningImplementation, Surfaces, builtin, launch::launch,
 };
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         deployment::Deployment,
     },
     catalogue::{Feature, Profile},
-    model_gateway::{self, Decisions, Defect, Variant},
+    model_gateway::{self, Decisions},
 };
 
 /// The implementation that is judged if the command line names none.
@@ -47,12 +46,12 @@ pub struct Implementation {
     pub ours: bool,
     /// The text of its `baseline.toml`, if there is one.
     pub baseline: Option<String>,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 /// What is started.
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     /// The reference gateway.
     Reference,
     /// The model gateway, with a defect or a variant or without.
@@ -64,174 +63,6 @@ enum Kind {
 }
 
 impl Implementation {
-    /// Finds the implementation with this name.
-    ///
-    /// For `url:…`, `like` names the implementation whose description applies. Without it, the
-    /// description of the reference gateway applies.
-    ///
-    /// # Errors
-    ///
-    /// There is no such implementation, or its description is invalid.
-    pub fn resolve(name: &str, like: Option<&str>) -> Result<Self, ImplementationError> {
-        if let Some(url) = name.strip_prefix("url:") {
-            return Self::at_url(name, url, like);
-        }
-        if let Some(defect) = name.strip_prefix("builtin:defect/") {
-            let found = Defect::find(defect).ok_or_else(|| {
-                let known = Defect::all().iter().map(|defect| defect.name).collect();
-                unknown_model("defect", defect, known)
-            })?;
-            return Ok(Self::model(name, found.decisions(), found.profiles));
-        }
-        if let Some(variant) = name.strip_prefix("builtin:variant/") {
-            let found = Variant::find(variant).ok_or_else(|| {
-                let known = Variant::all().iter().map(|variant| variant.name).collect();
-                unknown_model("variant", variant, known)
-            })?;
-            return Ok(Self::variant(name, found));
-        }
-        match name.strip_prefix("builtin:") {
-            Some("reference") => Ok(Self::builtin(name, Kind::Reference)),
-            Some("model") => Ok(Self::model(name, Decisions::correct(), Profile::ALL)),
-            Some(_) => Err(ImplementationError::UnknownBuiltin(name.to_owned())),
-            None => Ok(Self::described(name, Description::find(name)?)),
-        }
-    }
-
-    fn at_url(name: &str, url: &str, like: Option<&str>) -> Result<Self, ImplementationError> {
-        let described_by = Self::resolve(like.unwrap_or(DEFAULT), None)?;
-        // The deadlines of the reference gateway are short, because the suite configures them. An
-        // unknown gateway gets the default deadlines.
-        let deadlines = if like.is_some() {
-            described_by.deadlines
-        } else {
-            Deadlines::default()
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            version: "unknown".into(),
-            profiles: vec![Profile::Seed],
-            strategies: vec![Strategy::Own],
-            ours: false,
-            deadlines,
-            kind: Kind::Url(url.to_owned()),
-            ..described_by
-        })
-    }
-
-    /// A variant is judged like a foreign gateway: by the requirements that bind every implementation.
-    fn variant(name: &str, variant: &Variant) -> Self {
-        let mut implementation = Self::model(name, variant.decisions(), variant.profiles);
-        implementation.features.retain(|feature| !variant.lacks.contains(feature));
-        implementation.features.extend(variant.has);
-        implementation.ours = false;
-        if !implementation.features.contains(&Feature::PreflightProbe) {
-            implementation.strategies = vec![Strategy::Own];
-            // Without a probe, only the client's own request tests the token.
-            implementation.deadlines.probe_ms = millis(model_gateway::REQUEST_DEADLINE);
-        }
-        implementation
-    }
-
-    fn model(name: &str, decisions: Decisions, profiles: &[Profile]) -> Self {
-        let answer = 2 * (model_gateway::PROBE_DEADLINE + model_gateway::REQUEST_DEADLINE);
-        let layout = decisions.layout();
-        let aggregate_routes = layout.aggregate_routes.map(str::to_owned);
-        let features = Feature::ALL
-            .iter()
-            .copied()
-            .filter(|feature| !matches!(feature, Feature::CommitDeadline | Feature::Http2));
-        Self {
-            credential_layout: CredentialLayout {
-                key_header: layout.key_header.to_owned(),
-                key_prefix: layout.key_prefix.to_owned(),
-                token_header: "authorization".to_owned(),
-                token_prefix: "Bearer ".to_owned(),
-                server_token_header: Some(layout.server_token_header.to_owned()),
-            },
-            routes: layout
-                .routes
-                .iter()
-                .map(|route| (*route).to_owned())
-                .chain(aggregate_routes.clone())
-                .collect(),
-            aggregate: Some(AggregateEndpoints {
-                routes: aggregate_routes.to_vec(),
-                narrowing_header: layout.narrowing_header.to_owned(),
-                name_separator: layout.name_separator.to_owned(),
-            }),
-            profiles: profiles.to_vec(),
-            strategies: vec![Strategy::Probe],
-            deadlines: Deadlines {
-                probe_ms: millis(model_gateway::PROBE_DEADLINE),
-                answer_ms: millis(answer),
-            },
-            features: features.collect(),
-            ..Self::builtin(name, Kind::Model(decisions))
-        }
-    }
-
-    fn builtin(name: &str, kind: Kind) -> Self {
-        let to_strings =
-            |routes: &[&str]| routes.iter().map(|route| (*route).to_owned()).collect::<Vec<_>>();
-        Self {
-            name: name.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            credential_layout: CredentialLayout {
-                key_header: builtin::KEY_HEADER.to_owned(),
-                key_prefix: String::new(),
-                token_header: "authorization".to_owned(),
-                token_prefix: "Bearer ".to_owned(),
-                server_token_header: Some("x-mcp-{server}-authorization".to_owned()),
-            },
-            routes: to_strings(&[builtin::ROUTES, builtin::AGGREGATE_ROUTES].concat()),
-            aggregate: Some(AggregateEndpoints {
-                routes: to_strings(builtin::AGGREGATE_ROUTES),
-                narrowing_header: builtin::NARROWING_HEADER.to_owned(),
-                name_separator: "-".to_owned(),
-            }),
-            profiles: Profile::ALL.to_vec(),
-            strategies: vec![Strategy::Probe, Strategy::Deferred],
-            features: Feature::ALL.to_vec(),
-            surfaces: Surfaces {
-                message_bytes: Some(4 * 1024 * 1024),
-                metrics: None,
-                audit: Some(Audit {
-                    request_id: "x-request-id".to_owned(),
-                    caller: "limited".to_owned(),
-                    stripped: "credential_stripped=true".to_owned(),
-                }),
-            },
-            deadlines: Deadlines {
-                probe_ms: builtin::PROBE_DEADLINE_MS,
-                answer_ms: builtin::ANSWER_DEADLINE_MS,
-            },
-            ours: true,
-            baseline: None,
-            kind,
-        }
-    }
-
-    fn described(name: &str, description: Description) -> Self {
-        let mut routes = description.routes.clone();
-        routes.extend(description.aggregate.iter().flat_map(|aggregate| aggregate.routes.clone()));
-        Self {
-            name: name.to_owned(),
-            version: description.version.clone(),
-            credential_layout: description.credentials.clone(),
-            routes,
-            aggregate: description.aggregate.clone(),
-            profiles: description.profiles.clone(),
-            strategies: description.strategies.clone(),
-            features: description.features(),
-            surfaces: description.surfaces.clone(),
-            deadlines: description.deadlines.clone(),
-            ours: false,
-            baseline: description.read("baseline.toml"),
-            kind: Kind::Described(Box::new(description)),
-        }
-    }
-
     /// Restricts it to one of its strategies.
     ///
     /// # Errors
@@ -341,41 +172,14 @@ impl Implementation {
     }
 }
 
-fn unknown_model(kind: &'static str, name: &str, known: Vec<&str>) -> ImplementationError {
-    ImplementationError::UnknownModel { kind, name: name.to_owned(), known: known.join(", ") }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_unknown_name_is_answered_with_the_known_names() {
-        let error = Implementation::resolve("builtin:defect/no-such-defect", None).unwrap_err();
-        assert!(error.to_string().contains("swallows-401"), "{error}");
-        let error = Implementation::resolve("builtin:variant/no-such-variant", None).unwrap_err();
-        assert!(error.to_string().contains("title-case"), "{error}");
-        assert!(!error.is_start());
-        assert!(Implementation::resolve("builtin:modal", None).is_err());
-        assert!(Implementation::resolve("nosuchgateway", None).is_err());
-    }
 
     #[test]
     fn a_strategy_that_the_implementation_does_not_offer_is_rejected() {
         let litellm = Implementation::resolve("litellm", None).unwrap();
         let error = litellm.with_strategy(Strategy::Probe).unwrap_err();
         assert_eq!(error.to_string(), "litellm has no strategy `probe`\nexpected one of own");
-    }
-
-    #[test]
-    fn an_implementation_at_a_url_uses_the_description_of_another() {
-        let implementation =
-            Implementation::resolve("url:http://127.0.0.1:1", Some("litellm")).unwrap();
-        assert_eq!(implementation.credential_layout.key_prefix, "Bearer ");
-        assert!(!implementation.can_restart() && !implementation.ours);
     }
 }

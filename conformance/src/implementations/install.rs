@@ -1,7 +1,9 @@
-//! Installs a described implementation into the cache, once for each content of its install section.
+//! Installs a described implementation into the cache, once for each content of its install
+//! section.
 //!
 //! An install counts only when its marker file exists. An install without the marker is removed and
-//! made again. It is never moved, because installers write absolute paths into the files they install.
+//! made again. It is never moved, because installers write absolute paths into the files they
+//! install.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
-//! Starts a described implementation: installs it, renders its files, starts its process and waits until it is ready.
+//! Starts a described implementation: installs it, renders its files, starts its process and waits
+//! until it is ready.
 
 use std::{
     cell::Cell,

@@ -1,4 +1,5 @@
-//! An error with its position in a file: file, line, column, the line itself, and what was expected.
+//! An error with its position in a file: file, line, column, the line itself, and what was
+//! expected.
 
 use std::{fmt, ops::Range};
 

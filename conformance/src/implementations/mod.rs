@@ -6,7 +6,8 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `implementation` | [`Implementation`]: found by name, not started |
+//! | `implementation` | [`Implementation`]: found but not started |
+//! | `resolve` | [`Implementation::resolve`], which finds an implementation by its name |
 //! | `running` | [`RunningImplementation`]: started and ready |
 //! | `error` | why an implementation was not found or did not start |
 //! | [`builtin`] | the reference gateway, in this process |
@@ -30,6 +31,7 @@ mod install;
 mod launch;
 mod located;
 mod process_group;
+mod resolve;
 mod running;
 pub mod scaffold;
 mod template;

@@ -1,6 +1,7 @@
 //! Runs a program as its own process group, so that its children end with it.
 //!
-//! It knows nothing about gateways. A child that leaves the group on purpose (`setsid`) is not ended.
+//! It knows nothing about gateways. A child that leaves the group on purpose (`setsid`) is not
+//! ended.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,8 @@ use tokio::{
 
 /// A running process group.
 ///
-/// Dropping it kills every process of the group at once; [`ProcessGroup::stop`] sends SIGTERM first.
+/// Dropping it kills every process of the group at once; [`ProcessGroup::stop`] sends SIGTERM
+/// first.
 #[derive(Debug)]
 pub(super) struct ProcessGroup {
     leader: Child,

@@ -1,4 +1,5 @@
-//! Writes the folder of a new description: a commented description, a configuration template, an empty baseline and a README.
+//! Writes the folder of a new description: a commented description, a configuration template, an
+//! empty baseline and a README.
 //!
 //! The written description is valid, and its comments say what the author must complete.
 

@@ -1,7 +1,7 @@
 //! Sends the request of a matrix case to a running implementation and collects its trace.
 //!
-//! A driver stands between one running implementation and the mock upstreams. It judges nothing, and
-//! does not know batches or damage.
+//! A driver stands between one running implementation and the mock upstreams. It judges nothing,
+//! and does not know batches or damage.
 
 use std::{
     sync::{
@@ -120,7 +120,8 @@ impl Driver {
         let behaviours = matrix::orders_of(&matrix_case);
         let mut assigned = Vec::new();
         if exclusive {
-            // Servers are always assigned in configuration order, so that two cases cannot deadlock.
+            // Servers are always assigned in configuration order, so that two cases cannot
+            // deadlock.
             for (server, behaviour) in &behaviours {
                 let id = case.id.clone();
                 assigned.push(self.upstreams.assign_behaviour(server, id, behaviour).await);

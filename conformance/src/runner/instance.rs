@@ -24,7 +24,8 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Everything that the implementation has written to its log; empty if the suite cannot read it.
+    /// Everything that the implementation has written to its log; empty if the suite cannot read
+    /// it.
     pub(super) fn output(&self) -> String {
         self.running
             .as_ref()

@@ -1,9 +1,9 @@
 //! Runs the selected cases against one implementation and has every trace judged.
 //!
-//! A run consists of one part for each start of the implementation (profile and strategy). The matrix
-//! cases of a part run concurrently, in batches. After each batch, a positive control checks that the
-//! implementation still works. If it fails, the implementation is restarted and the batch is
-//! bisected, until the case that does the damage is found. The runner does not decide what is
+//! A run consists of one part for each start of the implementation (profile and strategy). The
+//! matrix cases of a part run concurrently, in batches. After each batch, a positive control checks
+//! that the implementation still works. If it fails, the implementation is restarted and the batch
+//! is bisected, until the case that does the damage is found. The runner does not decide what is
 //! correct, and prints nothing.
 //!
 //! | module | contents |
@@ -62,7 +62,8 @@ use crate::{
 /// How many matrix cases are sent between two positive controls.
 const BATCH: usize = 256;
 
-/// How much later than a deadline an event may occur, in milliseconds, because the machine is shared.
+/// How much later than a deadline an event may occur, in milliseconds, because the machine is
+/// shared.
 ///
 /// It is less than the probe deadline of the model gateway (one second), so that two probes one
 /// after another are still recognised as too slow (PRB-02).
@@ -156,7 +157,8 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     ///
-    /// The implementation did not start, its base URL is invalid, or the run file could not be written.
+    /// The implementation did not start, its base URL is invalid, or the run file could not be
+    /// written.
     pub async fn run(
         &self,
         parts: &[Part],

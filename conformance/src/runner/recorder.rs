@@ -9,7 +9,8 @@ use crate::judge::run_file::{
     Damage, Header, JudgedMatrixCase, JudgedScenario, Run, Setup, Writer,
 };
 
-/// The results of a run so far. [`Recorder::finish`] completes the run file, also of an interrupted run.
+/// The results of a run so far. [`Recorder::finish`] completes the run file, also of an interrupted
+/// run.
 pub struct Recorder {
     run: Run,
     file: Option<Writer<Box<dyn Write + Send>>>,

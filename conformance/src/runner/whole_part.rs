@@ -42,7 +42,8 @@ impl Runner<'_> {
 
     /// Searches for upstream requests that were sent for a caller after its case was judged.
     ///
-    /// The positive control comes first: a request that was sent before it has arrived when it returns.
+    /// The positive control comes first: a request that was sent before it has arrived when it
+    /// returns.
     pub(super) async fn check_late_requests(
         &self,
         instance: &Instance,

@@ -1,4 +1,5 @@
-//! The mock authorization server: its metadata, and a token endpoint for client credentials (RFC 6749 §4.4).
+//! The mock authorization server: its metadata, and a token endpoint for client credentials (RFC
+//! 6749 §4.4).
 //!
 //! It issues the one minted token of the deployment to the one client of the deployment.
 

@@ -1,4 +1,5 @@
-//! Binds the ports of the mock upstreams and creates the deployment: the servers, their kinds, and all secrets.
+//! Binds the ports of the mock upstreams and creates the deployment: the servers, their kinds, and
+//! all secrets.
 
 use std::{
     io,

@@ -1,4 +1,5 @@
-//! One accepted connection, as bytes, and the ways in which it can end. It knows nothing about HTTP.
+//! One accepted connection, as bytes, and the ways in which it can end. It knows nothing about
+//! HTTP.
 
 use std::{future::pending, io};
 

@@ -1,4 +1,5 @@
-//! One listening host of the mock upstreams: accepts connections, records requests and responds by its role.
+//! One listening host of the mock upstreams: accepts connections, records requests and responds by
+//! its role.
 
 use std::sync::Arc;
 

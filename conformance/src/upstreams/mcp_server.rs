@@ -107,7 +107,8 @@ fn respond_to_post(
     }
 }
 
-/// Checks a request to a server that speaks only 2026-07-28. Returns the response to an invalid one.
+/// Checks a request to a server that speaks only 2026-07-28. Returns the response to an invalid
+/// one.
 ///
 /// The header fields must repeat values of the message.
 fn check_stateless(request: &Request, message: &Value) -> Option<Response> {

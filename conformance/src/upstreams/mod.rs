@@ -1,4 +1,5 @@
-//! The mock upstreams: a fixed set of mock MCP servers and a mock authorization server, which record every request.
+//! The mock upstreams: a fixed set of mock MCP servers and a mock authorization server, which
+//! record every request.
 //!
 //! A mock server behaves as the script of the request's token says. A request without a script gets
 //! the behaviour that is assigned to the server. Without either, the server is healthy. The mock
@@ -50,14 +51,16 @@ pub const ELSEWHERE: &str = "elsewhere";
 pub const ISSUER: &str = "issuer";
 /// The header field that marks a response of the mock upstreams.
 ///
-/// Its value is `SERVER/CASE/N` for the N-th request of the case; CASE is `-` for a request of no case.
+/// Its value is `SERVER/CASE/N` for the N-th request of the case; CASE is `-` for a request of no
+/// case.
 pub const MARK: &str = "x-mock-answer";
 
 /// The running mock upstreams. Dropping them closes every connection.
 pub struct MockUpstreams {
     state: Arc<State>,
     _hosts: JoinSet<()>,
-    /// Bound but not listening, so that no other process takes the port and connections are refused.
+    /// Bound but not listening, so that no other process takes the port and connections are
+    /// refused.
     _closed: TcpSocket,
 }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::connection::Connection;
 use crate::trace::{Headers, all_headers, header};
 
-/// The response to a larger head is 431. The limit is high, because the limits of gateways are tested.
+/// The response to a larger head is 431. The limit is high, because the limits of gateways are
+/// tested.
 const HEAD_LIMIT: usize = 1 << 20;
 /// The response to a larger body is 413.
 const BODY_LIMIT: usize = 16 << 20;
@@ -66,7 +67,8 @@ impl Request {
     }
 }
 
-/// Reads the head of the next request and leaves its body unread. `None` if there is no next request.
+/// Reads the head of the next request and leaves its body unread. `None` if there is no next
+/// request.
 pub(super) async fn read_head(connection: &mut Connection) -> Option<Request> {
     loop {
         if let Some(request) = parse_head(connection) {

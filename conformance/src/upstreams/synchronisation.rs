@@ -1,4 +1,5 @@
-//! What responses wait for: other requests of their case, the turn of their server, or the release of an event.
+//! What responses wait for: other requests of their case, the turn of their server, or the release
+//! of an event.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! Decides the response of a mock MCP server: the response of the request's behaviour, or else a healthy one.
+//! Decides the response of a mock MCP server: the response of the request's behaviour, or else a
+//! healthy one.
 //!
 //! An upstream also serves the URLs that its own responses name, independent of the behaviour.
 
@@ -139,7 +140,8 @@ fn special_metadata(
     Some(Decision::with_fault(response, behaviour.fault))
 }
 
-/// A behaviour that an upstream cannot have. This is an error of the suite, not of the implementation.
+/// A behaviour that an upstream cannot have. This is an error of the suite, not of the
+/// implementation.
 fn unknown_behaviour(spelling: &str) -> Decision {
     Decision {
         recorded_as: Some(format!("unknown behaviour: {spelling}")),
@@ -199,8 +201,8 @@ fn with_released_events(
     }
 }
 
-/// The recorded description of a response with a fault. It starts with the status if a complete head
-/// is sent; `None` if the status alone describes the response.
+/// The recorded description of a response with a fault. It starts with the status if a complete
+/// head is sent; `None` if the status alone describes the response.
 fn recorded_fault(fault: Fault, status: u16) -> Option<String> {
     match fault {
         Fault::Never

@@ -44,7 +44,8 @@ async fn every_behaviour_sends_what_it_describes() {
     insta::assert_snapshot!(table);
 }
 
-/// Sends the call and reads the response. No clock is involved: a silent server closes when the client has closed its sending half.
+/// Sends the call and reads the response. No clock is involved: a silent server closes when the
+/// client has closed its sending half.
 async fn drive(
     upstreams: &MockUpstreams,
     behaviour: &Behaviour,
@@ -100,7 +101,8 @@ fn assert_class(behaviour: &Behaviour, answer: &Answer) {
     }
 }
 
-/// The bytes as a text that is the same in every run: ports are named, control characters are visible, repetitions are counted.
+/// The bytes as a text that is the same in every run: ports are named, control characters are
+/// visible, repetitions are counted.
 fn shown(upstreams: &MockUpstreams, answer: &Answer) -> String {
     let mut text = answer.text();
     for server in &upstreams.deployment().servers {

@@ -1,4 +1,5 @@
-//! The hosts and URLs besides the MCP endpoints: metadata, authorization server, redirects, closed port, untrusted certificate.
+//! The hosts and URLs besides the MCP endpoints: metadata, authorization server, redirects, closed
+//! port, untrusted certificate.
 
 use std::{io::ErrorKind, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! The reference gateway of this project, started in this process and configured like any other implementation.
+//! The reference gateway of this project, started in this process and configured like any other
+//! implementation.
 //!
 //! This is the only module that uses the gateway crate: its configuration, its start and its stop.
 //! It uses no code of the gateway that decides about requests.
@@ -26,7 +27,8 @@ pub const AGGREGATE_ROUTES: &[&str] = &["/mcp", "/mcp/{servers}", "/toolset/{too
 pub const NARROWING_HEADER: &str = "x-mcp-servers";
 /// How long the gateway waits for a probe, in milliseconds.
 ///
-/// No deadline here is close to the time that a mock upstream takes, so a busy machine changes no verdict.
+/// No deadline here is close to the time that a mock upstream takes, so a busy machine changes no
+/// verdict.
 pub const PROBE_DEADLINE_MS: u64 = 1_000;
 /// How long the gateway waits for the response head of an upstream, in milliseconds.
 const REQUEST_DEADLINE_MS: u64 = 1_000;

@@ -7,7 +7,8 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// The log of the gateway crate. There is one for the process, because a process has one subscriber.
+/// The log of the gateway crate. There is one for the process, because a process has one
+/// subscriber.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Output(Arc<Mutex<Vec<u8>>>);
 

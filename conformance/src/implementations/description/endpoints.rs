@@ -25,14 +25,16 @@ pub struct CredentialLayout {
     /// The text before the token: `"Bearer "` or `""`.
     #[serde(default = "bearer")]
     pub token_prefix: String,
-    /// The header field of a token for one server only, in lower case, with `{server}` for its name.
+    /// The header field of a token for one server only, in lower case, with `{server}` for its
+    /// name.
     #[serde(default, deserialize_with = "validation::server_field_name")]
     pub server_token_header: Option<String>,
 }
 
 /// The characters that server names may contain.
 ///
-/// The names of the suite contain only lower-case letters and digits, which every implementation must accept.
+/// The names of the suite contain only lower-case letters and digits, which every implementation
+/// must accept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ServerNames {

@@ -1,6 +1,8 @@
-//! The content of `implementation.toml`: how a gateway is reached, configured, installed, started and stopped.
+//! The content of `implementation.toml`: how a gateway is reached, configured, installed, started
+//! and stopped.
 //!
-//! It contains data only. `implementations/README.md` explains the same keys for the authors of descriptions.
+//! It contains data only. `implementations/README.md` explains the same keys for the authors of
+//! descriptions.
 //!
 //! | module | contents |
 //! | --- | --- |

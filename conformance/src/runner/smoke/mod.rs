@@ -22,7 +22,8 @@ use crate::{
     implementations::Implementation,
 };
 
-/// The calls of the smoke test for one start: each kind of server, each route, each declared feature.
+/// The calls of the smoke test for one start: each kind of server, each route, each declared
+/// feature.
 #[must_use]
 pub fn calls(implementation: &Implementation, start: Start) -> Vec<MatrixCase> {
     let first_route = implementation.routes.first().cloned().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Everything that the mock upstreams have seen: requests by case, open sessions, and connections.
 //!
 //! A request is in flight until its response has been sent. A case has settled when none of its
-//! requests is in flight and its sessions have ended. Waiting for that uses notifications, not polling.
+//! requests is in flight and its sessions have ended. Waiting for that uses notifications, not
+//! polling.
 //!
 //! | module | contents |
 //! | --- | --- |
@@ -114,7 +115,8 @@ impl Record {
         std::mem::take(&mut self.entries().late)
     }
 
-    /// Waits until no request of the case is in flight and at most `live_sessions` sessions are open.
+    /// Waits until no request of the case is in flight and at most `live_sessions` sessions are
+    /// open.
     ///
     /// Returns false if that takes too long.
     pub async fn wait_until_settled(
