@@ -15,6 +15,7 @@ pub use self::diagnosis::{Diagnosis, diagnose};
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Start},
+        deployment::names,
         matrix::server_of,
         matrix_case::MatrixCase,
     },
@@ -39,8 +40,19 @@ pub fn calls(implementation: &Implementation, start: Start) -> Vec<MatrixCase> {
     };
     let usual = Credentials::KeyAndToken;
     let mut calls = vec![call(usual, ServerKind::Forwarding, Method::Initialize, &first_route)];
+    let aggregate_routes: &[String] = implementation
+        .aggregate
+        .as_ref()
+        .map_or(&[], |aggregate| aggregate.routes.as_slice());
     for route in &implementation.routes {
-        calls.push(call(usual, ServerKind::Forwarding, Method::ToolsList, route));
+        if aggregate_routes.contains(route) {
+            calls.push(MatrixCase {
+                upstream: ["200-json"; names::AGGREGATE.len()].join(","),
+                ..call(usual, ServerKind::Aggregate, Method::ToolsList, route)
+            });
+        } else {
+            calls.push(call(usual, ServerKind::Forwarding, Method::ToolsList, route));
+        }
     }
     for (credentials, server, method) in [
         (usual, ServerKind::Forwarding, Method::ToolsCall),
@@ -89,7 +101,11 @@ pub fn expectation(call: &MatrixCase) -> String {
         Method::ResourcesRead => "resources/read",
         Method::PromptsGet => "prompts/get",
     };
-    let path = call.route.replace("{server}", server_of(call));
+    let path = call
+        .route
+        .replace("{server}", server_of(call))
+        .replace("{servers}", &names::AGGREGATE.join(","))
+        .replace("{toolset}", names::TRIO);
     match (call.credentials, call.server) {
         (Credentials::WrongKeyAndToken, _) => {
             format!("{request} at {path} with an unknown gateway key is rejected")
