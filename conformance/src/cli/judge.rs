@@ -12,7 +12,7 @@ use super::{
     },
     report_error,
 };
-use crate::judge::rejudge::again;
+use crate::judge::rejudge::rejudge;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +43,7 @@ pub(super) fn judge(arguments: &JudgeArgs) -> Exit {
         Ok(run) => run,
         Err(error) => return report_error(Exit::Usage, &error),
     };
-    let (run, not_judged) = match again(&recorded) {
+    let (run, not_judged) = match rejudge(&recorded) {
         Ok(judged) => judged,
         Err(error) => {
             return report_error(Exit::Usage, &format!("{}: {error}", arguments.file.display()));

@@ -87,7 +87,7 @@ async fn execute(
     let mut recorder = Recorder::start(header.clone(), file).map_err(write_error)?;
     let display = ProgressDisplay::new();
     let update = |progress: Progress<'_>| display.update(progress);
-    let counts = |finding: &Finding| summary::counts(finding, implementation.ours);
+    let counts = |finding: &Finding| summary::is_failure(finding, implementation.ours);
     let runner = Runner::new(
         implementation,
         Arc::new(upstreams),

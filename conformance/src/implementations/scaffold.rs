@@ -224,7 +224,7 @@ mod tests {
             ),
             ("", "Bearer ")
         );
-        assert!(crate::judge::baseline::Baseline::parse(&files[2].1).unwrap().known.is_empty());
+        assert!(crate::judge::baseline::Baseline::parse(&files[2].1).unwrap().entries.is_empty());
     }
 
     #[test]

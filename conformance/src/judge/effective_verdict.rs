@@ -184,7 +184,7 @@ impl<'a> EffectiveVerdicts<'a> {
                 .map(|(case_id, finding)| key(case_id, finding))
                 .collect(),
             expected: assessment
-                .known
+                .expected
                 .iter()
                 .map(|(case_id, finding, entry)| (key(case_id, finding), *entry))
                 .collect(),

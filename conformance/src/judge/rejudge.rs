@@ -1,9 +1,9 @@
-//! Judges a recorded run once more, by the catalogue and the rules of this build: no implementation and no mock upstreams are needed.
+//! Rejudges a recorded run by the catalogue and the rules of this build, without the implementation.
 //!
-//! What the run file does not hold cannot be judged again: the whole output of an implementation is not kept, so what was found in it is
-//! carried over as it was.
+//! The outputs of a whole run are not recorded, so the findings about them are kept.
 
 use super::{
+    Finding,
     case::{Judgement, judge_matrix_case, judge_scenario},
     run_file::{Header, Run, fingerprint},
 };
@@ -12,27 +12,32 @@ use crate::cases::{
     selection::{Selection, SelectionError},
 };
 
-/// Why a run cannot be judged again.
+/// Why a run cannot be rejudged.
 #[derive(Debug, thiserror::Error)]
 pub enum RejudgeError {
-    /// Nothing was started, so there is nothing to judge.
-    #[error("the run holds no setup: its implementation was never started")]
+    /// The run has no setup.
+    #[error("the run has no setup: its implementation was not started")]
     NoSetup,
-    /// Its filters do not make sense to this build.
+    /// This build does not support the filters of the run.
     #[error("the filters of the run: {0}")]
     Selection(#[from] SelectionError),
 }
 
-/// The run with new observations and findings, and what could not be judged again, by its id.
-pub fn again(run: &Run) -> Result<(Run, Vec<String>), RejudgeError> {
+/// The rejudged run, and the ids of the cases that this build cannot rejudge.
+///
+/// # Errors
+///
+/// If the run has no setup, or if its filters are invalid.
+pub fn rejudge(run: &Run) -> Result<(Run, Vec<String>), RejudgeError> {
     let setup = run.setup.as_ref().ok_or(RejudgeError::NoSetup)?;
     let selection = Selection::of_words(&run.header.filters)?;
-    let selected = |about: &str, judgement: Judgement| {
-        let Judgement { observations, mut findings } = judgement;
-        findings.retain(|finding| selection.takes_finding(about, &finding.requirement));
-        (observations, findings)
+    let select = |case_id: &str, findings: Vec<Finding>| -> Vec<Finding> {
+        findings
+            .into_iter()
+            .filter(|finding| selection.takes_finding(case_id, &finding.requirement))
+            .collect()
     };
-    let mut judged = Run {
+    let mut rejudged = Run {
         header: Header {
             catalogue: fingerprint(),
             suite: env!("CARGO_PKG_VERSION").to_owned(),
@@ -40,22 +45,24 @@ pub fn again(run: &Run) -> Result<(Run, Vec<String>), RejudgeError> {
         },
         ..run.clone()
     };
-    let mut carried = Vec::new();
-    for matrix_case in &mut judged.matrix_cases {
-        let context = setup.context(&matrix_case.gateway, &matrix_case.evidence);
-        let judgement = judge_matrix_case(&matrix_case.matrix_case, &context, &matrix_case.trace);
-        (matrix_case.observations, matrix_case.findings) =
-            selected(&matrix_case.matrix_case.to_string(), judgement);
+    for judged in &mut rejudged.matrix_cases {
+        let context = setup.context(&judged.gateway, &judged.evidence);
+        let Judgement { observations, findings } =
+            judge_matrix_case(&judged.matrix_case, &context, &judged.trace);
+        judged.observations = observations;
+        judged.findings = select(&judged.matrix_case.to_string(), findings);
     }
-    for played in &mut judged.scenarios {
-        match Scenario::find(&played.scenario) {
-            Some(scenario) => {
-                let context = setup.context(&played.gateway, &played.evidence);
-                let judgement = judge_scenario(scenario, &context, &played.trace);
-                (played.observations, played.findings) = selected(&played.scenario, judgement);
-            }
-            None => carried.push(played.id()),
-        }
+    let mut kept = Vec::new();
+    for judged in &mut rejudged.scenarios {
+        let Some(scenario) = Scenario::find(&judged.scenario) else {
+            kept.push(judged.id());
+            continue;
+        };
+        let context = setup.context(&judged.gateway, &judged.evidence);
+        let Judgement { observations, findings } =
+            judge_scenario(scenario, &context, &judged.trace);
+        judged.observations = observations;
+        judged.findings = select(&judged.scenario, findings);
     }
-    Ok((judged, carried))
+    Ok((rejudged, kept))
 }

@@ -1,4 +1,4 @@
-//! Sums the findings of a run up: one verdict for each requirement, and the result of the run.
+//! Summarises the findings of a run: one verdict for each requirement, and the result of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,124 +7,134 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, Verdict, run_file::Run};
 use crate::catalogue::{Catalogue, Level, Requirement, Status, Strength};
 
-/// What a run says about one requirement.
+/// The verdict of a run on one requirement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequirementVerdict {
-    /// The requirement.
+    /// The id of the requirement.
     pub id: String,
-    /// How binding it is.
+    /// The level of the requirement.
     pub level: Level,
-    /// Where it gets its force from.
+    /// The source of its authority.
     pub strength: Strength,
-    /// Whether it decides the result of an implementation that is not ours.
+    /// Whether it decides the result of every implementation; otherwise only of the reference gateway.
     pub core: bool,
-    /// The gravest verdict of all findings.
+    /// The most severe verdict of all findings.
     pub verdict: Verdict,
-    /// How many findings there are of each verdict.
+    /// The number of findings with each verdict.
     pub counts: BTreeMap<Verdict, usize>,
-    /// The catalogue's reason, where nothing was judged because nothing can be yet.
+    /// Why the requirement is not judged, if the catalogue says so.
     pub note: Option<String>,
 }
 
-/// Sums the findings of a run up: one verdict for every requirement of the catalogue, in its order.
+impl RequirementVerdict {
+    fn new(requirement: &Requirement, counts: BTreeMap<Verdict, usize>) -> Self {
+        let note = match requirement.status() {
+            Status::Covered => None,
+            Status::NotYet(reason) | Status::Excluded(reason) => Some(reason),
+        };
+        let verdict = match counts.keys().next_back() {
+            // If every case is inconclusive, the evidence is missing.
+            Some(Verdict::Inconclusive) => Verdict::Untestable,
+            Some(most_severe) => *most_severe,
+            None if note.is_some() => Verdict::NotApplicable,
+            None => Verdict::Skip,
+        };
+        Self {
+            id: requirement.id.clone(),
+            level: requirement.level,
+            strength: requirement.strength,
+            core: requirement.core(),
+            verdict,
+            counts,
+            note,
+        }
+    }
+}
+
+/// One verdict for every requirement of the catalogue, in its order.
 ///
-/// A requirement without findings is not applicable where the catalogue says that it is not judged, and skipped otherwise.
+/// A requirement without findings is not applicable if the catalogue says that it is not judged; otherwise it is skipped.
 pub fn summarise<'a>(
     catalogue: &Catalogue,
     findings: impl IntoIterator<Item = &'a Finding>,
 ) -> Vec<RequirementVerdict> {
     let mut counts: BTreeMap<&str, BTreeMap<Verdict, usize>> = BTreeMap::new();
-    for finding in findings {
-        *counts
-            .entry(&finding.requirement)
-            .or_default()
-            .entry(finding.verdict)
-            .or_default() += 1;
+    for Finding { requirement, verdict, .. } in findings {
+        *counts.entry(requirement).or_default().entry(*verdict).or_default() += 1;
     }
-    let sum = |requirement: &Requirement| {
-        let counts = counts.remove(requirement.id.as_str()).unwrap_or_default();
-        let note = match requirement.status() {
-            Status::Covered => None,
-            Status::NotYet(reason) | Status::Excluded(reason) => Some(reason),
-        };
-        let unjudged = if note.is_some() { Verdict::NotApplicable } else { Verdict::Skip };
-        RequirementVerdict {
-            id: requirement.id.clone(),
-            level: requirement.level,
-            strength: requirement.strength,
-            core: requirement.core(),
-            verdict: match counts.keys().next_back() {
-                // Where no case says anything, there is no telling.
-                Some(Verdict::Inconclusive) => Verdict::Untestable,
-                Some(gravest) => *gravest,
-                None => unjudged,
-            },
-            counts,
-            note,
-        }
-    };
-    catalogue.iter().map(sum).collect()
+    catalogue
+        .iter()
+        .map(|requirement| {
+            let counts = counts.remove(requirement.id.as_str()).unwrap_or_default();
+            RequirementVerdict::new(requirement, counts)
+        })
+        .collect()
 }
 
-/// What a run says about an implementation.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileResult {
-    /// Everything that binds it is met, to the letter.
+    /// Every binding requirement is met.
     Success,
-    /// Everything that binds it is met, and some of it not to the letter.
+    /// Every binding requirement of the level MUST is met, and another requirement is not.
     Partial,
-    /// Something that binds it is not met, or there is no telling.
+    /// A binding requirement of the level MUST is not met, or its evidence is missing.
     Failure,
 }
 
-/// The result of a run. Recommended requirements bind our own gateway alone.
+/// The result by the verdicts alone. Recommended requirements bind only the reference gateway (`ours`).
 #[must_use]
 pub fn result(verdicts: &[RequirementVerdict], ours: bool) -> ProfileResult {
-    let binds = |verdict: &&RequirementVerdict| ours || verdict.core;
-    let partial = |verdict: &RequirementVerdict| {
+    let is_binding = |verdict: &&RequirementVerdict| ours || verdict.core;
+    let is_unmet = |verdict: &RequirementVerdict| {
         matches!(verdict.verdict, Verdict::Warn | Verdict::NonStrict) || verdict.verdict.is_red()
     };
-    if verdicts.iter().filter(binds).any(|verdict| verdict.verdict.is_red()) {
+    if verdicts.iter().filter(is_binding).any(|verdict| verdict.verdict.is_red()) {
         ProfileResult::Failure
-    } else if verdicts.iter().any(partial) {
+    } else if verdicts.iter().any(is_unmet) {
         ProfileResult::Partial
     } else {
         ProfileResult::Success
     }
 }
 
-/// What a run says about every requirement.
+/// The verdicts of a run on every requirement.
 #[must_use]
 pub fn verdicts(run: &Run) -> Vec<RequirementVerdict> {
     summarise(Catalogue::embedded(), run.findings().map(|(_, finding)| finding))
 }
 
-/// Whether a finding is a failure of this implementation: of its core requirements, or of all of them where it is our own.
+/// Whether a finding is a failure of the implementation.
+///
+/// The reference gateway (`ours`) must meet every requirement; another implementation must meet the core requirements of the level MUST.
 #[must_use]
-pub fn counts(finding: &Finding, ours: bool) -> bool {
+pub fn is_failure(finding: &Finding, ours: bool) -> bool {
     let core = Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
     (finding.verdict.is_red() && (core || ours)) || (ours && finding.verdict == Verdict::Warn)
 }
 
-/// How each finding of a run counts against its implementation, if it does. What no case says anything about counts as untestable.
+/// The verdict with which each finding of a run fails, if it does.
+///
+/// If every case of a requirement is inconclusive, its findings fail as `untestable`.
 pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
     let ours = run.header.ours;
-    let verdicts = verdicts(run)
+    let untestable: BTreeSet<String> = verdicts(run)
         .into_iter()
-        .filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core));
-    let untestable: BTreeSet<String> = verdicts.map(|verdict| verdict.id).collect();
+        .filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core))
+        .map(|verdict| verdict.id)
+        .collect();
     move |finding| match finding.verdict {
         Verdict::Inconclusive if untestable.contains(&finding.requirement) => {
             Some(Verdict::Untestable)
         }
-        verdict => counts(finding, ours).then_some(verdict),
+        verdict => is_failure(finding, ours).then_some(verdict),
     }
 }
 
-/// What a run comes to. Damage is a failure whatever else was found.
+/// The result of a run. A run that damaged the implementation is a failure.
 #[must_use]
-pub fn outcome(run: &Run, verdicts: &[RequirementVerdict]) -> ProfileResult {
+pub fn run_result(run: &Run, verdicts: &[RequirementVerdict]) -> ProfileResult {
     if run.damages.is_empty() {
         result(verdicts, run.header.ours)
     } else {

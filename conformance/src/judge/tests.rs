@@ -54,7 +54,7 @@ fn matrix_case(upstream: &str) -> MatrixCase {
     }
 }
 
-fn trace(status: u16, asked: bool) -> Trace {
+fn trace(status: u16, reaches_upstream: bool) -> Trace {
     let arrival = Arrival {
         server: "alpha".into(),
         connection: 1,
@@ -79,7 +79,7 @@ fn trace(status: u16, asked: bool) -> Trace {
         ending: Ending::Complete,
         head_after_ms: Some(1.0),
     };
-    let arrivals = if asked { vec![arrival] } else { Vec::new() };
+    let arrivals = if reaches_upstream { vec![arrival] } else { Vec::new() };
     Trace {
         case: CaseId("c".into()),
         exchanges: vec![exchange],
@@ -112,7 +112,7 @@ fn verdicts(rule: &str, context: &Context, trace: &Trace) -> Vec<Verdict> {
 }
 
 #[test]
-fn a_miss_weighs_what_the_requirement_does() {
+fn the_level_decides_the_verdict_of_an_unmet_requirement() {
     let of = |id: &str| {
         verdicts(
             &format!("requires = ['{id}']\nexpect = {{ status = 401 }}"),
@@ -133,7 +133,7 @@ fn a_miss_weighs_what_the_requirement_does() {
 }
 
 #[test]
-fn what_is_graded_is_neither_right_nor_wrong() {
+fn a_tolerated_value_is_non_strict() {
     let rule =
         "requires = ['STA-01']\nexpect = { status = 401 }\nnon-strict = { status = [400, 403] }";
     let of = |status| verdicts(rule, &context(), &trace(status, true));
@@ -144,12 +144,12 @@ fn what_is_graded_is_neither_right_nor_wrong() {
 }
 
 #[test]
-fn a_rule_whose_condition_is_not_met_says_nothing() {
+fn a_rule_whose_condition_does_not_hold_has_no_findings() {
     let rule =
         "requires = ['CHL-01']\ngiven = { status = 401 }\nexpect = { challenge = 'well-formed' }";
     assert_eq!(verdicts(rule, &context(), &trace(500, true)), []);
     assert_eq!(verdicts(rule, &context(), &trace(401, true)), [Verdict::Fail]);
-    // Without a challenge there is no error to look for.
+    // Without a challenge, the observable does not apply.
     assert_eq!(
         verdicts(
             "requires = ['CHL-11']\nexpect = { challenge-error = 'absent' }",
@@ -161,7 +161,7 @@ fn a_rule_whose_condition_is_not_met_says_nothing() {
 }
 
 #[test]
-fn an_answer_in_which_no_upstream_had_a_say_proves_nothing() {
+fn a_response_without_an_upstream_request_is_inconclusive() {
     let rule = "requires = ['STA-01']\nexpect = { status = 401 }\nneeds = ['upstream']";
     assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Inconclusive]);
     assert_eq!(verdicts(rule, &context(), &trace(200, false)), [Verdict::Inconclusive]);
@@ -169,23 +169,23 @@ fn an_answer_in_which_no_upstream_had_a_say_proves_nothing() {
 }
 
 #[test]
-fn what_did_not_happen_needs_the_positive_control() {
+fn absence_is_evidence_only_if_the_positive_control_passed() {
     let rule = "requires = ['CRD-16']\nexpect = { upstream-credential = 'no-request' }";
-    let blind = Context { control: false, ..context() };
+    let without_control = Context { control: false, ..context() };
     assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Pass]);
-    assert_eq!(verdicts(rule, &blind, &trace(401, false)), [Verdict::Untestable]);
-    assert_eq!(verdicts(rule, &blind, &trace(401, true)), [Verdict::Fail]);
+    assert_eq!(verdicts(rule, &without_control, &trace(401, false)), [Verdict::Untestable]);
+    assert_eq!(verdicts(rule, &without_control, &trace(401, true)), [Verdict::Fail]);
 }
 
 #[test]
-fn another_profile_s_requirement_is_not_applicable() {
+fn a_requirement_of_another_profile_is_not_applicable() {
     let rule = "requires = ['STA-06', 'STA-08']\nexpect = { challenge = 'absent' }";
     let mcp = Context { profile: Profile::Mcp, ..context() };
     assert_eq!(verdicts(rule, &mcp, &trace(403, true)), [Verdict::NotApplicable, Verdict::Pass]);
 }
 
 #[test]
-fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
+fn an_undeclared_feature_is_skipped_and_a_case_without_a_request_is_an_error() {
     let rules = RuleBook::embedded();
     let get = MatrixCase { method: Method::Get, ..matrix_case("401-full") };
     let all = |findings: &[Finding], verdict| {
@@ -201,15 +201,15 @@ fn an_undeclared_feature_is_skipped_and_a_silent_harness_is_an_error() {
             .iter()
             .any(|finding| finding.requirement == "STR-07" && finding.verdict == Verdict::Fail)
     );
-    let silent = Trace { exchanges: Vec::new(), ..trace(200, false) };
+    let without_request = Trace { exchanges: Vec::new(), ..trace(200, false) };
     assert!(all(
-        &judge_trace(rules, &matrix_case("401-full"), &context(), &silent),
+        &judge_trace(rules, &matrix_case("401-full"), &context(), &without_request),
         Verdict::Error
     ));
 }
 
 #[test]
-fn a_finding_says_what_was_expected_and_seen() {
+fn a_finding_has_the_expected_and_the_actual_value() {
     let findings =
         judge_trace(RuleBook::embedded(), &matrix_case("401-full"), &context(), &trace(403, true));
     let finding = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
@@ -232,7 +232,7 @@ fn finding(requirement: &str, verdict: Verdict) -> Finding {
 }
 
 #[test]
-fn the_gravest_finding_decides_and_every_requirement_is_there() {
+fn the_most_severe_finding_decides_and_every_requirement_is_listed() {
     let findings = [
         finding("STA-01", Verdict::Pass),
         finding("STA-01", Verdict::Fail),
@@ -249,7 +249,7 @@ fn the_gravest_finding_decides_and_every_requirement_is_there() {
 }
 
 #[test]
-fn what_only_we_propose_fails_nobody_but_us() {
+fn a_proposed_requirement_fails_only_the_reference_gateway() {
     let of = |findings: &[Finding], ours| result(&summarise(Catalogue::embedded(), findings), ours);
     let proposed = [finding("CRD-04", Verdict::Fail)];
     assert_eq!(
@@ -262,7 +262,7 @@ fn what_only_we_propose_fails_nobody_but_us() {
 }
 
 #[test]
-fn a_mute_case_decides_nothing_where_another_speaks() {
+fn an_inconclusive_case_decides_only_without_other_cases() {
     let finding = |verdict| Finding {
         requirement: "STA-01".to_owned(),
         rule: String::new(),

@@ -7,7 +7,7 @@ use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts},
     run_file::Run,
-    summary::{ProfileResult, outcome, verdicts},
+    summary::{ProfileResult, run_result, verdicts},
 };
 
 const LABEL: &str = "preflight";
@@ -34,7 +34,7 @@ impl Badge {
                 met += count;
             }
         }
-        let (colour_name, colour) = match outcome(run, &verdicts(run)) {
+        let (colour_name, colour) = match run_result(run, &verdicts(run)) {
             _ if run.interrupted => ("lightgrey", "#6e7781"),
             ProfileResult::Success => ("brightgreen", "#1a7f4b"),
             ProfileResult::Partial => ("yellow", "#9a6700"),

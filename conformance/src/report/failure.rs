@@ -10,7 +10,7 @@ use crate::{
         Finding, Verdict,
         baseline::Assessment,
         run_file::{Header, JudgedCase, Run},
-        summary::counts,
+        summary::is_failure,
     },
 };
 
@@ -120,7 +120,7 @@ impl<'a> UnexpectedFailures<'a> {
 pub fn failures_of_case(run: &Run, case_id: &str) -> String {
     let mut text = String::new();
     for case in run.cases().filter(|case| case.id == case_id) {
-        let failing = case.findings.iter().filter(|finding| counts(finding, run.header.ours));
+        let failing = case.findings.iter().filter(|finding| is_failure(finding, run.header.ours));
         for finding in failing {
             let failure = Failure { case: case.clone(), finding };
             let _ = write!(text, "{}", failure.in_full(&run.header));

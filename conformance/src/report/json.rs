@@ -12,7 +12,7 @@ use crate::{
         baseline::Assessment,
         effective_verdict::{EffectiveVerdicts, RequirementRow},
         run_file::Run,
-        summary::{outcome, verdicts},
+        summary::{run_result, verdicts},
     },
 };
 
@@ -131,7 +131,7 @@ fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
         strategies: header.strategies.iter().map(|strategy| strategy.as_str()).collect(),
         filters: &header.filters,
         interrupted: run.interrupted,
-        result: result_name(outcome(run, &verdicts(run))),
+        result: result_name(run_result(run, &verdicts(run))),
         matrix_cases: run.matrix_cases.len(),
         scenarios: run.scenarios.len(),
         core: named_totals(&rows, true),
@@ -165,7 +165,7 @@ fn baseline<'a>(assessment: &'a Assessment<'a>) -> Baseline<'a> {
         reason: &entry.reason,
     });
     Baseline {
-        expected: assessment.known.len(),
+        expected: assessment.expected.len(),
         unexpected: assessment.unexpected.len(),
         stale: stale.collect(),
     }

@@ -7,7 +7,7 @@ use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
     run_file::Run,
-    summary::{outcome, verdicts},
+    summary::{run_result, verdicts},
 };
 
 /// The report as Markdown.
@@ -52,7 +52,7 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
 
 fn heading(run: &Run) -> String {
     let header = &run.header;
-    let result = result_name(outcome(run, &verdicts(run)));
+    let result = result_name(run_result(run, &verdicts(run)));
     let interrupted = if run.interrupted { ", stopped before its end" } else { "" };
     let mut text = format!(
         "## Preflight: {} {}\n\n**{result}**{interrupted} · {} matrix cases and {} scenarios\n\n",

@@ -1,6 +1,6 @@
-//! What a case was judged in the light of, beside its trace: kept, so that it can be judged again without the implementation.
+//! What was known about a run and about a case beside the traces.
 //!
-//! Plain data; which of it a rule looks at is the observables' business.
+//! It is recorded so that a run can be rejudged without the implementation.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,29 +13,29 @@ use crate::{
     judge::subject::{Context, Deadlines, Metrics},
 };
 
-/// What every case of a run was judged in the light of.
+/// What was known about a whole run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// What the implementation was configured with.
     pub deployment: Deployment,
-    /// The header that carries the gateway key, in lower case.
+    /// The header field of the gateway key, in lower case.
     pub key_header: String,
-    /// The header that carries the upstream token, in lower case.
+    /// The header field of the upstream token, in lower case.
     pub token_header: String,
-    /// What stands between the name of a server and that of its tool, where several servers are served at once.
+    /// The text between server and tool name on aggregate endpoints.
     #[serde(default)]
     pub name_separator: String,
-    /// How long things may take.
+    /// The time limits of the implementation.
     pub deadlines: Deadlines,
-    /// What the implementation declares that it can do, by name.
+    /// The features that the implementation declares, by name.
     pub features: BTreeSet<String>,
-    /// What else of it can be met or read.
+    /// Further interfaces of the implementation.
     #[serde(default)]
     pub surfaces: Surfaces,
 }
 
 impl Setup {
-    /// The context in which a case was judged, made anew.
+    /// The context in which a case was judged.
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
         let Self {
@@ -68,23 +68,23 @@ impl Setup {
     }
 }
 
-/// What was known of one case beside its trace.
+/// What was known about one case beside its trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evidence {
-    /// The set of behaviours that the implementation was started with.
+    /// The profile that the implementation was started with.
     pub profile: Profile,
     /// Whether the positive control passed.
     pub control: bool,
-    /// Whether everything upstream had come to its end shortly after the answer; `None` where nobody looked.
+    /// Whether every upstream request had ended shortly after the response; `None` if it was not checked.
     pub settled: Option<bool>,
-    /// What the implementation wrote to its outputs in the meantime.
+    /// What the implementation wrote to its outputs during the case.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
-    /// Whether the implementation refused to start as the case has it configured.
+    /// Whether the implementation refused to start with the configuration of the case.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
-    /// Its metrics before the case and after it, where they were looked at.
+    /// The metrics before and after the case, if they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
 }
@@ -103,13 +103,13 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    /// Whether it is as it nearly always is; a line does not repeat that.
+    /// Whether it has the usual values. A run file leaves it out then.
     #[must_use]
     pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What a context knows of one case.
+    /// The evidence of one case in a context.
     #[must_use]
     pub fn of(context: &Context) -> Self {
         let Context { profile, control, settled, output, refused, metrics, .. } = context;

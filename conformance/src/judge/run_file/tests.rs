@@ -1,11 +1,15 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind, Strategy},
+        matrix_case::MatrixCase,
         token_script::CaseId,
     },
-    catalogue::ProtocolVersion,
+    catalogue::{Profile, ProtocolVersion},
     judge::Verdict,
+    trace::Trace,
 };
 
 fn run() -> Run {
@@ -112,19 +116,19 @@ fn written(run: &Run) -> String {
 }
 
 #[test]
-fn what_was_written_is_read_again() {
+fn a_written_run_is_read_back_unchanged() {
     let run = run();
     assert_eq!(Run::read(written(&run).as_bytes()).unwrap(), run);
 }
 
 #[test]
-fn an_interrupted_run_says_so_and_is_valid() {
+fn an_interrupted_run_is_valid_and_marked() {
     let run = Run { interrupted: true, ..run() };
     assert!(Run::read(written(&run).as_bytes()).unwrap().interrupted);
 }
 
 #[test]
-fn a_file_cut_anywhere_is_not_taken_for_a_run() {
+fn a_file_that_is_cut_at_any_byte_is_rejected() {
     let whole = written(&run());
     for cut in 0..whole.len() - 1 {
         let error = Run::read(&whole.as_bytes()[..cut]).unwrap_err();
@@ -136,7 +140,7 @@ fn a_file_cut_anywhere_is_not_taken_for_a_run() {
 }
 
 #[test]
-fn a_lost_line_is_noticed() {
+fn a_missing_line_is_an_error() {
     let whole = written(&run());
     let without: String = whole
         .lines()
@@ -147,13 +151,30 @@ fn a_lost_line_is_noticed() {
 }
 
 #[test]
-fn another_format_is_refused() {
-    let other = written(&run()).replacen(&format!(r#""format":{FORMAT}"#), r#""format":99"#, 1);
-    assert!(matches!(Run::read(other.as_bytes()), Err(ReadError::OtherFormat { found: 99 })));
+fn another_format_is_rejected_with_the_suite_version_that_wrote_it() {
+    let format = format!(r#""format":{FORMAT}"#);
+    let other = written(&run()).replacen(&format, r#""format":99"#, 1);
+    let expected = "run file format 99 is not supported by this version, which reads format 3; \
+                    run the suite again, or use suite version 0.1.0";
+    assert_eq!(Run::read(other.as_bytes()).unwrap_err().to_string(), expected);
+    // Another format may have other members.
+    let renamed = other.replacen(r#""random_seed""#, r#""seed""#, 1);
+    assert_eq!(Run::read(renamed.as_bytes()).unwrap_err().to_string(), expected);
 }
 
 #[test]
-fn nonsense_in_the_middle_is_named_by_its_line() {
+fn an_invalid_line_is_reported_by_its_number() {
     let broken = written(&run()).replacen(r#"{"line":"matrix-case""#, r#"{"line":"sell""#, 1);
     assert!(matches!(Run::read(broken.as_bytes()), Err(ReadError::BadLine { line: 3, .. })));
+}
+
+#[test]
+fn control_characters_of_an_invalid_file_are_escaped() {
+    let broken = written(&run()).replacen(
+        r#"{"line":"matrix-case""#,
+        r#"{"line":"\u001b[2Jmatrix-case""#,
+        1,
+    );
+    let error = Run::read(broken.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("line 3") && !error.contains('\u{1b}'), "{error}");
 }

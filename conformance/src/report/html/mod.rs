@@ -19,7 +19,7 @@ use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdicts, RequirementRow},
     run_file::Run,
-    summary::{outcome, verdicts},
+    summary::{run_result, verdicts},
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -29,7 +29,7 @@ const SCRIPT: &str = include_str!("page.js");
 pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
-    let result = result_name(outcome(run, &verdicts(run)));
+    let result = result_name(run_result(run, &verdicts(run)));
     let header = &run.header;
     let page = html! {
         (DOCTYPE)

@@ -9,7 +9,7 @@ use crate::{
     judge::{
         effective_verdict::RequirementRow,
         run_file::Run,
-        summary::{outcome, verdicts},
+        summary::{run_result, verdicts},
     },
     report::{count_verdicts, counts_in_words, result_name, totals as count_totals},
 };
@@ -108,6 +108,6 @@ pub(super) fn totals(run: &Run, rows: &[RequirementRow<'_>]) -> String {
     if run.interrupted {
         line("interrupted", "the run was stopped before its end; the rest was not judged");
     }
-    line("result", result_name(outcome(run, &verdicts(run))));
+    line("result", result_name(run_result(run, &verdicts(run))));
     text
 }

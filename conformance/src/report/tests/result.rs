@@ -6,26 +6,26 @@ use crate::{
     judge::{
         Verdict,
         baseline::Baseline,
-        summary::{ProfileResult, counts, failures_of, outcome, verdicts},
+        summary::{ProfileResult, failures_of, is_failure, run_result, verdicts},
     },
 };
 
 #[test]
 fn a_recommended_requirement_fails_only_the_projects_own_gateway() {
     let recommended = finding("CRD-04", Verdict::Fail);
-    assert!(counts(&recommended, true) && !counts(&recommended, false));
+    assert!(is_failure(&recommended, true) && !is_failure(&recommended, false));
     let should = finding("STR-12", Verdict::Warn);
-    assert!(counts(&should, true) && !counts(&should, false));
+    assert!(is_failure(&should, true) && !is_failure(&should, false));
     let run = run(vec![matrix_case(Method::Get, vec![recommended])]);
-    assert_eq!(outcome(&run, &verdicts(&run)), ProfileResult::Partial);
+    assert_eq!(run_result(&run, &verdicts(&run)), ProfileResult::Partial);
 }
 
 #[test]
 fn damage_fails_a_run_in_which_every_requirement_is_met() {
     let mut run = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
-    assert_eq!(outcome(&run, &verdicts(&run)), ProfileResult::Success);
+    assert_eq!(run_result(&run, &verdicts(&run)), ProfileResult::Success);
     run.damages.push(damage("no answer"));
-    assert_eq!(outcome(&run, &verdicts(&run)), ProfileResult::Failure);
+    assert_eq!(run_result(&run, &verdicts(&run)), ProfileResult::Failure);
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_requirement_with_only_inconclusive_findings_is_an_unexpected_failure() {
         Method::Get,
         vec![finding("STA-05", Verdict::Inconclusive), finding("STA-06", Verdict::Pass)],
     )]);
-    assert_eq!(outcome(&run, &verdicts(&run)), ProfileResult::Failure);
+    assert_eq!(run_result(&run, &verdicts(&run)), ProfileResult::Failure);
     let baseline = Baseline::default();
     assert_eq!(baseline.assess(&run, failures_of(&run)).unexpected.len(), 1);
 }
