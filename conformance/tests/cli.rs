@@ -215,7 +215,7 @@ fn a_server_that_hangs_fails_the_run() {
     let output = output_of(&["run", &server(None), "--like", &like]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stdout(&output).contains("no answer within the suite's deadline"),
+        stdout(&output).contains("no response within the suite's deadline"),
         "{}",
         stdout(&output)
     );

@@ -30,7 +30,8 @@ Examples:
   preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run
   preflight-conformance run builtin:defect/403-as-401 --only STA-05 --fail-fast --hold";
 
-/// Tests an MCP gateway: acts as its client and as its upstream servers, sends every combination of credentials, upstream responses and methods, and judges what both sides saw
+/// Tests an MCP gateway: acts as its client and as its upstream servers, sends every combination of
+/// credentials, upstream responses and methods, and judges what both sides saw
 #[derive(Debug, Parser)]
 #[command(name = "preflight-conformance", version, after_help = EXIT_CODES, max_term_width = 120)]
 pub(super) struct Cli {
@@ -53,7 +54,8 @@ pub(super) enum Command {
     /// Run the suite against an implementation and print a report
     #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
-    /// Check the description of an implementation: send valid requests only, and diagnose each that fails
+    /// Check the description of an implementation: send valid requests only, and diagnose each that
+    /// fails
     Smoke(SmokeArgs),
     /// Print or write a report on a run file
     Report(ReportArgs),
@@ -63,7 +65,8 @@ pub(super) enum Command {
     Diff(DiffArgs),
     /// Update a list of expected failures
     Baseline(BaselineCommand),
-    /// Test the suite: run it against gateways with one defect each, and check that exactly the right requirements fail
+    /// Test the suite: run it against gateways with one defect each, and check that exactly the
+    /// right requirements fail
     SelfTest(SelfTestArgs),
     /// List requirements, cases, behaviours, implementations or disclosure rules
     List {
@@ -76,7 +79,8 @@ pub(super) enum Command {
         /// The id or name, for example STA-05, 401-bare or untestable
         id: String,
     },
-    /// Start only the mock upstreams, print the configuration that an implementation needs, and serve until Ctrl-C
+    /// Start only the mock upstreams, print the configuration that an implementation needs, and
+    /// serve until Ctrl-C
     #[command(visible_alias = "fleet")]
     Upstreams {
         /// The random seed from which keys, tokens and canary values are derived
@@ -86,7 +90,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write the folder that describes a gateway to the suite; asks for what the options do not give
+    /// Write the folder that describes a gateway to the suite; asks for what the options do not
+    /// give
     NewImplementation(NewImplementationArgs),
     /// Print the JSON Schema of a published format
     Schema {
@@ -102,13 +107,15 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// builtin:reference, builtin:model, builtin:defect/NAME, builtin:variant/NAME, url:http://HOST:PORT, a name from `list implementations`, or the path of a folder
+    /// builtin:reference, builtin:model, builtin:defect/NAME, builtin:variant/NAME,
+    /// url:http://HOST:PORT, a name from `list implementations`, or the path of a folder
     #[arg(default_value = implementations::DEFAULT)]
     pub(super) implementation: String,
     /// Select requirements, matrix cases and scenarios whose id matches this glob; repeatable
     #[arg(long, value_name = "GLOB")]
     pub(super) only: Vec<String>,
-    /// Select matrix cases by the value of an axis, which may be a glob: method=tools-list, upstream=401-*; repeatable
+    /// Select matrix cases by the value of an axis, which may be a glob: method=tools-list,
+    /// upstream=401-*; repeatable
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub(super) axes: Vec<String>,
     /// Select the cases that judge requirements of this level: MUST, SHOULD, MAY …; repeatable
@@ -123,10 +130,12 @@ pub(super) struct RunArgs {
     /// Start the implementation with this profile only
     #[arg(long, value_parser = profile, value_name = "PROFILE")]
     pub(super) profile: Option<Profile>,
-    /// The number of matrix cases that run at the same time [default: 32 for a built-in gateway, 8 for a process, because an overloaded gateway answers too late]
+    /// The number of matrix cases that run at the same time [default: 32 for a built-in gateway, 8
+    /// for a process, because an overloaded gateway answers too late]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,
-    /// The random seed from which keys, tokens and canary values are derived; the report shows it [default: chosen at random]
+    /// The random seed from which keys, tokens and canary values are derived; the report shows it
+    /// [default: chosen at random]
     #[arg(long, alias = "seed", value_name = "NUMBER")]
     pub(super) random_seed: Option<u64>,
     /// Write the run to this file as JSON lines
@@ -143,7 +152,8 @@ pub(super) struct RunArgs {
     /// Stop at the first failure
     #[arg(long)]
     pub(super) fail_fast: bool,
-    /// After the report, keep the implementation and the mock upstreams running until Ctrl-C, so that the curl commands of the report work
+    /// After the report, keep the implementation and the mock upstreams running until Ctrl-C, so
+    /// that the curl commands of the report work
     #[arg(long)]
     pub(super) hold: bool,
     /// For url: take credential layout, routes and features from this implementation
@@ -154,7 +164,8 @@ pub(super) struct RunArgs {
 /// What `list` shows.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ListSubject {
-    /// Every requirement, with the number of rules and scenarios that judge it or the reason why none does
+    /// Every requirement, with the number of rules and scenarios that judge it or the reason why
+    /// none does
     Requirements,
     /// The matrix cases of the reference gateway, and the combinations that are excluded
     #[value(alias = "cells")]

@@ -23,7 +23,8 @@ Examples:
   preflight-conformance baseline update run.jsonl             # writes ./my-gateway/baseline.toml
   preflight-conformance baseline update run.jsonl --print     # prints it instead
 
-Stale entries are removed. New failures get a placeholder reason; edit it. Everything else stays unchanged.";
+Stale entries are removed. New failures get a placeholder reason; edit it. Everything else stays
+unchanged.";
 
 /// The arguments of `baseline`.
 #[derive(Debug, Args)]
@@ -37,7 +38,8 @@ enum Subcommands {
     /// Bring a baseline in line with a run
     #[command(after_help = EXAMPLES)]
     Update {
-        /// A run file that `run --output` wrote; a complete run, because a partial one does not show which entries are stale
+        /// A run file that `run --output` wrote; a complete run, because a partial one does not
+        /// show which entries are stale
         run: PathBuf,
         /// The baseline to update [default: baseline.toml in the implementation's folder]
         #[arg(long, value_name = "FILE")]

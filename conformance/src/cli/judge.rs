@@ -19,7 +19,8 @@ Examples:
   preflight-conformance judge run.jsonl
   preflight-conformance judge yesterday.jsonl --report html=today.html
 
-A run file contains the full trace of every case, so a newer build can judge an older run. The exit codes are those of `run`.";
+A run file contains the full trace of every case, so a newer build can judge an older run. The exit
+codes are those of `run`.";
 
 /// The arguments of `judge`.
 #[derive(Debug, Args)]

@@ -33,7 +33,8 @@ pub(super) struct NewImplementationArgs {
     /// The gateway's home page
     #[arg(long, value_name = "URL")]
     homepage: Option<String>,
-    /// The program and its arguments, separated by blanks; {{ port }}, {{ run }} and {{ install }} are replaced
+    /// The program and its arguments, separated by blanks; {{ port }}, {{ run }} and {{ install }}
+    /// are replaced
     #[arg(long)]
     command: Option<String>,
     /// The header field for the gateway key, in lower case

@@ -24,7 +24,8 @@ Examples:
   preflight-conformance smoke ./my-gateway
   preflight-conformance smoke url:http://127.0.0.1:4000 --like ./my-gateway
 
-The exit code is 0 if every request succeeds, 1 if one fails, and 3 if the implementation does not start.";
+The exit code is 0 if every request succeeds, 1 if one fails, and 3 if the implementation does not
+start.";
 
 /// The arguments of `smoke`.
 #[derive(Debug, Args)]

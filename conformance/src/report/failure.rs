@@ -115,7 +115,8 @@ impl<'a> UnexpectedFailures<'a> {
     }
 }
 
-/// Every failure of one case in full, whether the baseline expects it or not; empty if there is none.
+/// Every failure of one case in full, whether the baseline expects it or not; empty if there is
+/// none.
 #[must_use]
 pub fn failures_of_case(run: &Run, case_id: &str) -> String {
     let mut text = String::new();

@@ -12,7 +12,8 @@ use crate::judge::{baseline::Assessment, run_file::Run};
 pub enum Format {
     /// Text for a terminal: failures in full, then counts
     Terminal,
-    /// One JSON document: every requirement with its verdict, its counts and the case that decided it
+    /// One JSON document: every requirement with its verdict, its counts and the case that decided
+    /// it
     Json,
     /// JUnit XML for CI systems
     Junit,
@@ -24,7 +25,8 @@ pub enum Format {
     Badge,
     /// The badge as an SVG image
     BadgeSvg,
-    /// A table in Markdown: what judges each requirement, in how many cases, and which defects fail it
+    /// A table in Markdown: what judges each requirement, in how many cases, and which defects fail
+    /// it
     Traceability,
     /// One JSON line for each case without times, ports and random ids, for comparing two runs
     Canonical,

@@ -111,7 +111,7 @@ fn a_server_that_echoes_the_request_fails_the_positive_control() {
 #[test]
 fn a_server_that_hangs_does_not_make_the_suite_hang() {
     let url = server(|_, _| true);
-    assert!(failing_run(&url).contains("no answer within the suite's deadline"));
+    assert!(failing_run(&url).contains("no response within the suite's deadline"));
     assert!(failing_smoke(&url).contains("there was no response in time"));
 }
 

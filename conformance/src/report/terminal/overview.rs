@@ -91,14 +91,19 @@ pub(super) fn totals(run: &Run, rows: &[RequirementRow<'_>]) -> String {
     }
     let judged = rows.iter().filter(|row| row.is_judged()).count();
     let unjudged = rows.len() - judged;
-    let cases = (run.matrix_cases.len(), run.scenarios.len());
     let noun = if judged == 1 { "requirement" } else { "requirements" };
     line(
         "judged",
-        &format!("{judged} {noun}, in {} matrix cases and {} scenarios", cases.0, cases.1),
+        &format!(
+            "{judged} {noun}, in {} matrix cases and {} scenarios",
+            run.matrix_cases.len(),
+            run.scenarios.len()
+        ),
     );
     if unjudged > 0 {
-        let reason = if run.header.filters.is_empty() {
+        let reason = if run.cases().next().is_none() {
+            "the run contains no case"
+        } else if run.header.filters.is_empty() {
             "`preflight-conformance list` gives the reasons"
         } else {
             "this was a partial run"
