@@ -133,7 +133,7 @@ impl Gateway {
             Err(UpstreamError::Unreachable) => return ProbeResult::default(),
         };
         let outcome = self.decisions.probe_outcome()(response.status());
-        if response.status().is_success() {
+        if response.status().is_success() && self.decisions.acceptance_lifetime().is_some() {
             self.probe_memory.remember_acceptance(target);
         } else if outcome == ProbeOutcome::Unauthorized && self.decisions.remembers_rejection() {
             self.probe_memory.remember_rejection(target);

@@ -161,7 +161,7 @@ impl Host {
             target: request.target.clone(),
             headers: request.headers.clone(),
             body,
-            rpc_method: request.json().as_ref().and_then(rpc_method).map(str::to_owned),
+            rpc_method: request.json().and_then(rpc_method).map(str::to_owned),
             answered: "no response yet".to_owned(),
             session_issued: None,
             session_ended: None,

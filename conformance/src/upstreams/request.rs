@@ -2,6 +2,8 @@
 //!
 //! The reader is lenient: it records everything that it can read, and notes a flaw beside it.
 
+use std::sync::OnceLock;
+
 use bytes::Buf;
 use serde_json::Value;
 
@@ -40,6 +42,8 @@ pub(super) struct Request {
     pub(super) flaw: Option<Flaw>,
     /// Whether the peer permits another request on the connection.
     pub(super) keep_alive: bool,
+    /// The body as JSON, once it has been parsed.
+    pub(super) parsed_body: OnceLock<Option<Value>>,
 }
 
 impl Request {
@@ -53,8 +57,10 @@ impl Request {
     }
 
     /// The body, if it is JSON.
-    pub(super) fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+    pub(super) fn json(&self) -> Option<&Value> {
+        self.parsed_body
+            .get_or_init(|| serde_json::from_slice(&self.body).ok())
+            .as_ref()
     }
 
     /// The session id.

@@ -160,7 +160,7 @@ fn choose(
     let (behaviour, body) = behaviours.resolve(spelling)?;
     let message = request.json();
     let exception = behaviour.except.get(&request.method).or_else(|| {
-        let method = message.as_ref().and_then(rpc_method)?;
+        let method = message.and_then(rpc_method)?;
         behaviour.except.get(method)
     });
     if let Some(exception) = exception {
@@ -191,7 +191,7 @@ fn with_released_events(
     request: &Request,
     ticket: &Ticket,
 ) -> Decision {
-    let is_call = request.json().as_ref().and_then(rpc_method) == Some("tools/call");
+    let is_call = request.json().and_then(rpc_method) == Some("tools/call");
     match ticket.case() {
         Some(case) if is_call => Decision {
             released_events: Some(upstream.state.synchronisation.released_events(case)),

@@ -167,6 +167,9 @@ impl Index {
     /// How many characters of the secret occur, if not all.
     fn found_characters(&self, needle: &Needle, text: &[u8]) -> Option<usize> {
         let root = &self.roots[needle.root].0;
+        if text.starts_with(root.as_bytes()) {
+            return None;
+        }
         // Spellings with the same start, such as two that differ in the case of digits, may differ later.
         let found = |whole: &str| {
             let found = whole.bytes().zip(text).take_while(|(one, other)| one == *other).count();

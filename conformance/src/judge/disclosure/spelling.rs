@@ -81,9 +81,14 @@ fn hex(bytes: &[u8], digits: Digits, before: &str) -> String {
     let mut spelled = String::with_capacity(bytes.len() * (before.len() + 2));
     for byte in bytes {
         spelled.push_str(before);
-        spelled.extend([byte >> 4, byte & 15].map(|digit| char::from(digits[usize::from(digit)])));
+        push_hex(&mut spelled, *byte, digits);
     }
     spelled
+}
+
+fn push_hex(spelled: &mut String, byte: u8, digits: Digits) {
+    spelled.push(char::from(digits[usize::from(byte >> 4)]));
+    spelled.push(char::from(digits[usize::from(byte & 15)]));
 }
 
 fn percent(bytes: &[u8], digits: Digits, is_kept: impl Fn(u8) -> bool) -> String {
@@ -92,15 +97,22 @@ fn percent(bytes: &[u8], digits: Digits, is_kept: impl Fn(u8) -> bool) -> String
         if is_kept(*byte) {
             spelled.push(char::from(*byte));
         } else {
-            spelled.push_str(&hex(&[*byte], digits, "%"));
+            spelled.push('%');
+            push_hex(&mut spelled, *byte, digits);
         }
     }
     spelled
 }
 
 fn escaped(text: &str, digits: Digits) -> String {
-    let unit = |unit: u16| ["\\u", &hex(&unit.to_be_bytes(), digits, "")].concat();
-    text.encode_utf16().map(unit).collect()
+    let mut spelled = String::with_capacity(text.len() * 6);
+    for unit in text.encode_utf16() {
+        let [high, low] = unit.to_be_bytes();
+        spelled.push_str("\\u");
+        push_hex(&mut spelled, high, digits);
+        push_hex(&mut spelled, low, digits);
+    }
+    spelled
 }
 
 #[cfg(test)]
