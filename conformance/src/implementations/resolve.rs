@@ -29,15 +29,15 @@ impl Implementation {
         }
         if let Some(defect) = name.strip_prefix("builtin:defect/") {
             let found = Defect::find(defect).ok_or_else(|| {
-                let known = Defect::all().iter().map(|defect| defect.name).collect();
-                unknown_model("defect", defect, known)
+                let known: Vec<&str> = Defect::all().iter().map(|defect| defect.name).collect();
+                unknown_model("defect", defect, &known)
             })?;
             return Ok(Self::model(name, found.decisions(), found.profiles));
         }
         if let Some(variant) = name.strip_prefix("builtin:variant/") {
             let found = Variant::find(variant).ok_or_else(|| {
-                let known = Variant::all().iter().map(|variant| variant.name).collect();
-                unknown_model("variant", variant, known)
+                let known: Vec<&str> = Variant::all().iter().map(|variant| variant.name).collect();
+                unknown_model("variant", variant, &known)
             })?;
             return Ok(Self::variant(name, found));
         }
@@ -184,7 +184,7 @@ impl Implementation {
     }
 }
 
-fn unknown_model(kind: &'static str, name: &str, known: Vec<&str>) -> ImplementationError {
+fn unknown_model(kind: &'static str, name: &str, known: &[&str]) -> ImplementationError {
     ImplementationError::UnknownModel { kind, name: name.to_owned(), known: known.join(", ") }
 }
 

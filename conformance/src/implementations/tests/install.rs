@@ -30,7 +30,7 @@ async fn an_incomplete_install_is_repeated() {
     std::fs::write(cache.path().join("installs/network"), "").unwrap();
     let progress = Mutex::new(Vec::new());
     let running = launch(&description, &deployment(), START, cache.path(), |line| {
-        progress.lock().unwrap().push(line.to_owned())
+        progress.lock().unwrap().push(line.to_owned());
     })
     .await;
     running.unwrap().stop().await;
