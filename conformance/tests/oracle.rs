@@ -1,5 +1,5 @@
-//! Holds the oracle itself: that the rules cover the matrix, do not contradict each other, cite what the catalogue says is judged,
-//! and say the same as an independent reference.
+//! Tests of the rules: they cover the matrix, do not contradict each other, cite every judged requirement, and
+//! agree with an independent reference.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -23,14 +23,14 @@ mod reference;
 #[path = "oracle/table.rs"]
 mod table;
 
-/// Statuses that tell accepted sets apart.
+/// Statuses that distinguish the accepted sets.
 const STATUSES: &[&str] = &[
     "200", "202", "204", "299", "301", "302", "307", "308", "400", "401", "403", "404", "405",
     "406", "407", "410", "415", "418", "429", "500", "501", "502", "503", "504", "none",
 ];
 
-/// What is seen where nothing else is wrong, so that a rule which leaves a fault to another one still counts.
-const HONEST: &[(&str, &str)] = &[
+/// Observations of a gateway without other errors, so that a rule with such a condition is binding.
+const CORRECT: &[(&str, &str)] = &[
     ("redirect-target-contacted", "none"),
     ("forwarded-schemes", "one"),
     ("response-head-time", "within-probe-deadline"),
@@ -38,7 +38,7 @@ const HONEST: &[(&str, &str)] = &[
     ("key-disclosure", "none"),
 ];
 
-static CELLS: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {
+static CASES: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {
     let routes = [
         "/mcp/{server}",
         "/mcp/{server}/",
@@ -51,22 +51,26 @@ static CELLS: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {
     matrix::matrix_cases(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
 });
 
-fn is_honest(given: &Accepted) -> bool {
+fn holds_for_correct_gateway(given: &Accepted) -> bool {
     given.iter().all(|(name, pattern)| {
-        HONEST.iter().any(|(honest, value)| honest == name && pattern.matches(value))
+        CORRECT
+            .iter()
+            .any(|(name_of_correct, value)| name_of_correct == name && pattern.matches(value))
     })
 }
 
-/// The rules that bind a matrix case whatever else is seen.
+/// The rules that bind a matrix case independently of other observations.
 fn binding(matrix_case: &MatrixCase) -> impl Iterator<Item = &'static Rule> {
     let rules: Vec<&'static Rule> = RuleBook::embedded()
         .iter()
         .filter(|rule| rule.when.matches(matrix_case))
         .collect();
-    rules.into_iter().filter(|rule| is_honest(&rule.expectation.given))
+    rules
+        .into_iter()
+        .filter(|rule| holds_for_correct_gateway(&rule.expectation.given))
 }
 
-/// The values of an observable that every binding rule accepts; with those that are merely not wrong, if `graded`.
+/// The values of an observable that every binding rule accepts; including tolerated values if `graded`.
 fn accepted<'v>(
     matrix_case: &MatrixCase,
     observable: &str,
@@ -91,7 +95,7 @@ fn accepted<'v>(
     }
 }
 
-/// Values that an observable can have: its words, and what the rules write of those with a detail.
+/// The values that an observable can have, with details as the rules write them.
 fn values_of(observable: &str) -> Vec<String> {
     let vocabulary = Observable::find(observable)
         .expect("rules are checked for such names when they are read")
@@ -112,8 +116,8 @@ fn values_of(observable: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_cell_has_a_status_rule() {
-    for matrix_case in CELLS.iter() {
+fn every_matrix_case_has_a_status_rule() {
+    for matrix_case in CASES.iter() {
         assert!(
             binding(matrix_case).any(|rule| rule.expectation.expect.contains_key("status")),
             "{matrix_case}"
@@ -123,7 +127,7 @@ fn every_cell_has_a_status_rule() {
 
 #[test]
 fn no_two_rules_contradict() {
-    for matrix_case in CELLS
+    for matrix_case in CASES
         .iter()
         .filter(|matrix_case| ["/mcp/{server}", "/mcp"].contains(&matrix_case.route.as_str()))
     {
@@ -140,8 +144,10 @@ fn no_two_rules_contradict() {
                         .any(|rule| rule.expectation.expect.contains_key(observable)),
                 "{matrix_case}: {observable}"
             );
-            // What holds only where something else is seen leaves something over, too.
-            for rule in rules.iter().filter(|rule| !is_honest(&rule.expectation.given)) {
+            // A rule with other conditions must leave a possible value, too.
+            for rule in
+                rules.iter().filter(|rule| !holds_for_correct_gateway(&rule.expectation.given))
+            {
                 let Some(pattern) = rule.expectation.expect.get(observable) else {
                     continue;
                 };
@@ -155,9 +161,9 @@ fn no_two_rules_contradict() {
 }
 
 #[test]
-fn every_rule_speaks_of_some_cell() {
+fn every_rule_selects_a_matrix_case() {
     for rule in RuleBook::embedded().iter() {
-        assert!(CELLS.iter().any(|matrix_case| rule.when.matches(matrix_case)), "{}", rule.id);
+        assert!(CASES.iter().any(|matrix_case| rule.when.matches(matrix_case)), "{}", rule.id);
     }
 }
 
@@ -176,7 +182,7 @@ fn cited(value: &toml::Value, ids: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn what_is_judged_is_cited_and_nothing_else() {
+fn exactly_the_judged_requirements_are_cited() {
     let mut ids: BTreeSet<String> = RuleBook::embedded()
         .iter()
         .flat_map(|rule| rule.expectation.requires.clone())
@@ -193,7 +199,7 @@ fn what_is_judged_is_cited_and_nothing_else() {
         assert_eq!(
             ids.remove(&requirement.id),
             judged,
-            "{} is cited, or judged, but not both",
+            "{} must be cited if and only if it is judged",
             requirement.id
         );
     }
@@ -201,8 +207,8 @@ fn what_is_judged_is_cited_and_nothing_else() {
 }
 
 #[test]
-fn the_rules_say_what_the_reference_says() {
-    for matrix_case in CELLS.iter() {
+fn the_rules_agree_with_the_reference() {
+    for matrix_case in CASES.iter() {
         compare(matrix_case).unwrap();
     }
 }
@@ -237,39 +243,39 @@ fn compare(matrix_case: &MatrixCase) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_route_s_spelling_and_the_strategy_change_no_expectation(
+    fn route_and_strategy_do_not_change_the_expectation(
         at in any::<prop::sample::Index>(),
         route in "/[a-z]{0,8}/\\{server\\}(/mcp)?/?",
         strategy in prop::sample::select(Strategy::ALL),
     ) {
-        let matrix_case = MatrixCase { route, strategy, ..at.get(&CELLS).clone() };
+        let matrix_case = MatrixCase { route, strategy, ..at.get(&CASES).clone() };
         compare(&matrix_case)?;
     }
 }
 
 proptest! {
-    /// Topologies of one to eight servers, of which the matrix has those of three.
+    /// One to eight servers; the matrix has only cases with three.
     #[test]
-    fn any_number_of_servers_is_judged_as_a_set(
+    fn the_order_of_servers_does_not_matter(
         outcomes in prop::collection::vec(prop::sample::select(&reference::Outcome::ALL[..]), 1..=8),
         method in prop::sample::select(&[Method::Initialize, Method::ToolsList, Method::ToolsCall][..]),
         profile in prop::sample::select(Profile::ALL),
         shuffled in any::<prop::sample::Index>(),
     ) {
-        let like = CELLS.iter().find(|matrix_case| matrix_case.server == ServerKind::Aggregate).expect("the matrix has matrix cases of several servers");
+        let like = CASES.iter().find(|matrix_case| matrix_case.server == ServerKind::Aggregate).expect("the matrix has matrix cases of several servers");
         let mix = |outcomes: &[reference::Outcome]| outcomes.iter().map(|outcome| outcome.behaviour()).collect::<Vec<_>>().join(",");
         let matrix_case = MatrixCase { credentials: Credentials::KeyAndToken, upstream: mix(&outcomes), method, profile, ..like.clone() };
         compare(&matrix_case)?;
         let names = accepted_if_401(&matrix_case);
         prop_assert_eq!(names.is_empty(), method == Method::ToolsCall || reference::named(&outcomes).is_none(), "{}", matrix_case);
-        // Whoever answers first, a message to all comes to the same.
+        // The status of a message to all servers does not depend on their order.
         let mut turned = outcomes.clone();
         turned.rotate_left(shuffled.index(outcomes.len()));
         prop_assert_eq!(reference::several(profile, &outcomes), reference::several(profile, &turned));
     }
 }
 
-/// What a rule asks of the server that a challenge names.
+/// The patterns that rules require of the server that a challenge names.
 fn accepted_if_401(matrix_case: &MatrixCase) -> Vec<&'static Pattern> {
     RuleBook::embedded()
         .iter()
@@ -280,10 +286,10 @@ fn accepted_if_401(matrix_case: &MatrixCase) -> Vec<&'static Pattern> {
 
 #[test]
 fn decision_table() {
-    insta::assert_snapshot!(table::render(&CELLS));
+    insta::assert_snapshot!(table::render(&CASES));
 }
 
-/// What is accepted of a matrix case, as a line of the table.
+/// The accepted observations of a matrix case, as a line of the table.
 fn expectation(matrix_case: &MatrixCase) -> String {
     let strict = accepted(matrix_case, "status", STATUSES, false);
     let graded: Vec<&str> = accepted(matrix_case, "status", STATUSES, true)
@@ -307,23 +313,23 @@ fn expectation(matrix_case: &MatrixCase) -> String {
     );
     line.push_str(&format!("{:<20}", saw.into_iter().collect::<Vec<_>>().join(" ")));
     let answer = accepted(matrix_case, "status", STATUSES, false);
-    let told: Vec<&str> = ["401", "403"]
+    let challenges: Vec<&str> = ["401", "403"]
         .into_iter()
         .filter(|status| answer.contains(status))
         .flat_map(|status| challenge(matrix_case, status))
         .collect();
-    line.push_str(&told.join(" "));
+    line.push_str(&challenges.join(" "));
     line.trim_end().to_owned()
 }
 
-/// What a challenge may be where the answer has this status.
+/// The accepted values of `challenge` for a response with this status.
 fn challenge(matrix_case: &MatrixCase, status: &str) -> Vec<&'static str> {
-    let speaks = |rule: &&Rule| {
+    let is_about_status = |rule: &&Rule| {
         rule.expectation.given.get("status").is_some_and(|given| given.matches(status))
     };
     let patterns: Vec<&Pattern> = RuleBook::embedded()
         .of(matrix_case)
-        .filter(speaks)
+        .filter(is_about_status)
         .filter_map(|rule| rule.expectation.expect.get("challenge"))
         .collect();
     let fits = |value: &&str| {
@@ -335,7 +341,7 @@ fn challenge(matrix_case: &MatrixCase, status: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The methods of a matrix case's group, as the table names them.
+/// The methods of a group of matrix cases, as the table names them.
 fn methods(all: &BTreeSet<Method>) -> String {
     if all.len() == Method::ALL.len() {
         return "every method".to_owned();

@@ -31,7 +31,7 @@ named_values! {
         DisabledServers = "disabled-servers",
         /// Hands a caller's token on only where its configuration says so, and says nothing of it for the kind `none`.
         ForwardingOptIn = "forwarding-opt-in",
-        /// Can be told to begin answers before an upstream has spoken: `deployment.commits_at_once`.
+        /// Can be configured to send the response head before the upstream responds: `deployment.commits_at_once`.
         CommitDeadline = "commit-deadline",
         /// Admits by a bearer in `Authorization` that is no key of its key header.
         BearerAdmission = "bearer-admission",

@@ -1,6 +1,6 @@
-//! Says what is accepted of a matrix case, a second time and in another form, so that a slip in the rules does not go unnoticed.
+//! An independent implementation of the accepted statuses and credentials, so that an error in the rules is found.
 //!
-//! Written from the requirements, not from the rules.
+//! It is written from the requirements, not from the rules.
 
 use mcp_preflight_conformance::{
     cases::{
@@ -10,15 +10,15 @@ use mcp_preflight_conformance::{
     catalogue::Profile,
 };
 
-/// The accepted statuses, and what the upstream is shown. Nothing where nothing is asked of that.
+/// The accepted statuses, and the accepted values of `upstream-credential`; empty if no rule restricts them.
 pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'static str>) {
-    let turned_away = |status| (status, vec!["no-request"]);
+    let rejected = |status| (status, vec!["no-request"]);
     match matrix_case.credentials {
         C::TokenOnly | C::WrongKeyAndToken | C::NoCredentials | C::EmptyToken => {
-            return turned_away(vec!["401"]);
+            return rejected(vec!["401"]);
         }
-        C::TwoAuthorizationLines => return turned_away(vec!["400"]),
-        C::MalformedToken => return turned_away(vec!["400", "401"]),
+        C::TwoAuthorizationLines => return rejected(vec!["400"]),
+        C::MalformedToken => return rejected(vec!["400", "401"]),
         C::KeyAndToken | C::KeyOnly | C::KeyInAuthorization | C::SameKeyTwice => {}
     }
     if matrix_case.server == S::Aggregate {
@@ -33,7 +33,7 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
     let token = matrix_case.credentials == C::KeyAndToken;
     let saw = match (matrix_case.server, matrix_case.upstream.as_str()) {
         (S::Aggregate, _) => vec![],
-        (S::NotPermitted | S::Unknown, _) => return turned_away(vec!["403", "404"]),
+        (S::NotPermitted | S::Unknown, _) => return rejected(vec!["403", "404"]),
         (S::Forwarding, "untrusted-tls" | "unresolvable-name") => vec!["no-request"],
         (S::Forwarding, "refused-port") => vec![],
         (S::Forwarding, _) if token => vec!["token"],
@@ -43,7 +43,7 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
     let request = !matches!(matrix_case.method, M::Notification | M::Get | M::Delete);
     let upstream = matrix_case.upstream.split('+').next().unwrap_or_default();
     let forwarded = token && matrix_case.server == S::Forwarding;
-    // Who owns the credential decides what a refusal means.
+    // A refusal of a credential of the gateway is a 502: the client cannot correct it.
     let refusal = |status| {
         if matrix_case.server == S::Forwarding {
             vec![status]
@@ -92,13 +92,13 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
         "reset-after-head" | "reset-mid-body" | "truncated" | "bad-chunk" => vec!["200", "502"],
         "stall-body" => vec!["200", "502", "504"],
         "unresolvable-name" => vec!["502", "504"],
-        // A proxy's 407, its 502, redirects, and everything without an answer.
+        // 407 and 502 of a proxy, redirects, and faults without a response.
         _ => vec!["502"],
     };
     (statuses, saw)
 }
 
-/// What one of several servers may be taken to say.
+/// The outcome of one of several servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Yes,
@@ -129,7 +129,7 @@ impl Outcome {
     }
 }
 
-/// A message to all: counted, not matched.
+/// The accepted statuses of a message to all servers, by the number of servers with each outcome.
 pub(crate) fn several(profile: Profile, outcomes: &[Outcome]) -> Vec<&'static str> {
     let count = |wanted: Outcome| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     if profile != Profile::Seed && count(Outcome::Yes) > 0 {
@@ -147,7 +147,7 @@ pub(crate) fn several(profile: Profile, outcomes: &[Outcome]) -> Vec<&'static st
     }
 }
 
-/// A message to the second of them, or to the only one.
+/// The accepted statuses of a call to the second server, or to the only one.
 fn call(outcomes: &[Outcome]) -> Vec<&'static str> {
     match outcomes.get(1).or(outcomes.first()) {
         Some(Outcome::Yes) => vec!["200"],
@@ -157,7 +157,7 @@ fn call(outcomes: &[Outcome]) -> Vec<&'static str> {
     }
 }
 
-/// The server that a challenge leads to.
+/// The server that the challenge must name.
 pub(crate) fn named(outcomes: &[Outcome]) -> Option<usize> {
     (0..outcomes.len()).find(|&n| outcomes[n] == Outcome::Unauthorized)
 }

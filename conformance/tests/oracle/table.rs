@@ -1,4 +1,4 @@
-//! Renders the decision table: what is accepted of which matrix cases, one line for all that are alike.
+//! Renders the decision table: the accepted observations of the matrix cases, with one line for equal ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use mcp_preflight_conformance::{
     catalogue::{Profile, ProtocolVersion},
 };
 
-/// The table. Strategies and routes do not show: the rules must say the same for all of them. The usual profile and protocol version go without saying.
+/// The table. It leaves out strategies and routes, which must not matter, and the default profile and protocol version.
 pub(crate) fn render(matrix_cases: &[MatrixCase]) -> String {
     type Lines = BTreeMap<Method, BTreeSet<String>>;
     let mut groups: IndexMap<String, IndexMap<String, Lines>> = IndexMap::new();
@@ -63,7 +63,7 @@ pub(crate) fn render(matrix_cases: &[MatrixCase]) -> String {
     text
 }
 
-/// Statuses in few words.
+/// Statuses as the table names them: `2xx` for all successes.
 pub(crate) fn statuses(all: &[&str]) -> String {
     let successes = all.iter().filter(|status| status.starts_with('2')).count();
     let others: Vec<&str> = all

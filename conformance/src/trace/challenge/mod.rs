@@ -1,7 +1,7 @@
-//! Parses `WWW-Authenticate` by the letter of RFC 9110 §11: what a client that takes no liberties would make of it.
+//! Parses `WWW-Authenticate` strictly by the grammar of RFC 9110 §11.
 //!
-//! The suite's own parser, so that no mistake is shared with an implementation. It judges syntax alone; what parameters a challenge
-//! should have is for the rules.
+//! The suite has a parser of its own, so that it shares no error with an implementation. The parser checks
+//! the syntax; rules decide which parameters a challenge should have.
 
 use std::fmt::{self, Write};
 
@@ -17,7 +17,7 @@ pub struct Challenge {
 /// What follows the scheme of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Parameters, none of them where nothing follows.
+    /// Parameters; empty if nothing follows the scheme.
     Parameters(Vec<Parameter>),
     /// One opaque value.
     Token68(String),
@@ -34,18 +34,18 @@ pub struct Parameter {
     pub quoted: bool,
 }
 
-/// Where and why a header is not a list of challenges.
+/// Why a field line is not a list of challenges.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why} at byte {at}")]
 pub struct Malformed {
-    /// The byte where nothing that the grammar allows comes.
+    /// The byte offset of the error.
     pub at: usize,
-    /// What it wants there.
+    /// What the grammar expects there.
     pub why: &'static str,
 }
 
 impl Challenge {
-    /// Whether this is its scheme.
+    /// Whether the challenge has this scheme.
     #[must_use]
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
@@ -60,7 +60,7 @@ impl Challenge {
         }
     }
 
-    /// The first value of that parameter.
+    /// The first value of the parameter with this name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters()
@@ -69,7 +69,7 @@ impl Challenge {
             .map(|parameter| parameter.value.as_str())
     }
 
-    /// A parameter that is there more than once (RFC 9110 §11.2 forbids it).
+    /// The name of a repeated parameter (RFC 9110 §11.2 forbids repetition).
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
         let parameters = self.parameters();
@@ -113,21 +113,22 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// Reads one header line as the grammar has it. Empty list members are skipped and space around `=` is allowed, as a recipient must.
+/// Parses one field line by the grammar. As RFC 9110 requires of recipients, empty list members and space around `=` are accepted.
 ///
 /// # Errors
 ///
-/// Where the grammar ends.
+/// At the first byte that the grammar does not allow.
 pub fn parse(line: &str) -> Result<Vec<Challenge>, Malformed> {
     Parser { line, at: 0, lenient: false }.challenges()
 }
 
-/// Reads one header line as a forgiving client would, which takes a value without quotes up to the next comma. For telling what a
-/// malformed challenge meant, never for calling it right.
+/// Parses one field line as a lenient client does: an unquoted value ends at the next comma.
+///
+/// The result shows what a malformed challenge means, not that it is valid.
 ///
 /// # Errors
 ///
-/// Where even that does not help.
+/// If a lenient client cannot parse the line either.
 pub fn parse_leniently(line: &str) -> Result<Vec<Challenge>, Malformed> {
     Parser { line, at: 0, lenient: true }.challenges()
 }
