@@ -267,7 +267,7 @@ fn report_repeats_the_report_of_a_run_and_rejects_an_incomplete_file() {
     let incomplete = write_file("report", "incomplete.jsonl", &complete[..complete.len() - 20]);
     let rejected = output_of(&["report", &incomplete]);
     assert_eq!(rejected.status.code(), Some(2));
-    assert!(stderr(&rejected).contains("cut short"), "{}", stderr(&rejected));
+    assert!(stderr(&rejected).contains("without a footer"), "{}", stderr(&rejected));
 }
 
 #[test]
