@@ -92,7 +92,8 @@ impl Driver {
             let settled = self.wait_until_settled(&case, opened).await;
             return (self.trace(&case, exchanges), settled);
         }
-        // A client that disconnects ends no session. The fence makes sure that whatever its request still causes has happened.
+        // A client that disconnects ends no session. When the positive control has returned, the
+        // upstream requests that the abandoned request caused have arrived.
         let mut settled = self.wait_until_settled(&case, usize::MAX).await;
         let _ = self.positive_control().await;
         settled &= self.wait_until_settled(&case, usize::MAX).await;
