@@ -134,7 +134,7 @@ impl ConfiguredServer {
 }
 
 /// What a scenario has an implementation configured with instead of the plan, in a start of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
     /// No server is said to get the caller's token.

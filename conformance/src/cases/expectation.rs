@@ -14,7 +14,7 @@ use crate::{
 pub type Accepted = IndexMap<String, Pattern>;
 
 /// What is expected of a case, and which requirements are met by it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expectation {
     /// The requirements that pass if `expect` is observed and fail otherwise.
@@ -33,7 +33,7 @@ pub struct Expectation {
 }
 
 /// Evidence without which an observation proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// The requested server received a request of this case. A gateway that answers from its own catalogue proves nothing.

@@ -19,60 +19,70 @@ use crate::{
 };
 
 /// The axes as `axes.toml` describes them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Axes {
+    /// The axes, in the order of a matrix case's id.
     axis: Vec<Axis>,
+    /// Combinations that the matrix leaves out; the first row that fits one is named as the reason.
     not_applicable: Vec<Reduction>,
+    /// How the servers of an aggregate endpoint answer.
     #[serde(default)]
     mixes: Mixes,
 }
 
-/// How several servers answer at once.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// How the servers of an aggregate endpoint answer.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Mixes {
-    /// Each server with each of these.
+    /// Mock behaviours; the matrix has every mix of them.
     every: Vec<String>,
-    /// And these.
+    /// Further mixes, each with one behaviour for each server, separated by commas.
     also: Vec<String>,
 }
 
-/// One axis, for those who read.
-#[derive(Clone, Debug, Deserialize)]
+/// One axis of the matrix.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Axis {
-    /// Its name in rules and filters.
+    /// The name in rules and filters.
     pub name: String,
-    /// What it varies.
+    /// What differs between its values.
     pub description: String,
-    /// Its values and what each stands for. Empty where another file, or the implementation, has them.
+    /// The values, each with its description. Empty if another file or the implementation lists them.
     #[serde(default)]
     pub values: IndexMap<String, String>,
-    /// The features that an implementation must declare for some of the values.
+    /// The feature that an implementation must declare for a value; otherwise the verdict is `skip`.
     #[serde(default)]
     pub needs: IndexMap<String, String>,
 }
 
-/// Combinations that are set aside.
-#[derive(Clone, Debug, Deserialize)]
+/// Combinations that the matrix leaves out.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Reduction {
-    /// Which ones.
+    /// The matrix cases that are left out.
     when: Selector,
-    /// Only where the route is the implementation's first, or another of its spellings.
-    spelling: Option<Spelling>,
-    /// The same in words, for the report.
+    /// Limits the row to the first route of the implementation, or to its other ones.
+    spelling: Option<RouteSpelling>,
+    /// The same in words, for reports.
     description: String,
-    /// Why nothing is lost.
+    /// Why no evidence is lost.
     reason: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Spelling {
+enum RouteSpelling {
+    /// The first route of the implementation.
     First,
+    /// Any other route.
     Other,
+}
+
+/// The JSON Schema of `axes.toml`, from which the reference is made.
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(Axes)
 }
 
 /// Combinations that a run leaves out, and why.
@@ -80,7 +90,7 @@ enum Spelling {
 pub struct Excluded {
     /// Which ones, in words.
     pub pattern: String,
-    /// Why nothing is lost.
+    /// Why no evidence is lost.
     pub reason: String,
     /// How many.
     pub count: usize,
@@ -264,7 +274,7 @@ impl Walk<'_> {
                 "method" => matrix_case.method = Method::ALL[nth],
                 _ => matrix_case.route.clone_from(&self.choice(chosen).routes[nth]),
             }
-            let spelling = if nth == 0 { Spelling::First } else { Spelling::Other };
+            let spelling = if nth == 0 { RouteSpelling::First } else { RouteSpelling::Other };
             let fits = |reduction: &Reduction| {
                 reduction.when.fits(axis, matrix_case.value(axis))
                     && (*axis != "route" || reduction.spelling.is_none_or(|only| only == spelling))

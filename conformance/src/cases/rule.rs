@@ -93,7 +93,7 @@ impl RuleBook {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
     /// Parts that the rules of this file share.
@@ -104,7 +104,7 @@ struct File {
 }
 
 /// Parts that the rules of a file share.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Defaults {
     /// Patterns for the axes that a rule's own `when` does not name.
@@ -112,7 +112,7 @@ struct Defaults {
 }
 
 /// A rule as a file writes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenRule {
     /// The name in reports.
@@ -122,6 +122,11 @@ struct WrittenRule {
     when: Selector,
     #[serde(flatten)]
     expectation: Expectation,
+}
+
+/// The JSON Schema of a file of rules, from which the reference is made.
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(File)
 }
 
 /// The keys of a rule, for errors about unknown ones: they come from two types, so that serde does not list them.

@@ -14,22 +14,30 @@ use crate::{
     catalogue::{Profile, ProtocolVersion},
 };
 
-/// Which matrix cases are meant: those that fit every pattern that is there.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// A set of matrix cases: those that match the pattern of every axis that is named.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Selector {
+    /// Values of the axis `credentials`.
     credentials: Option<Pattern>,
+    /// Values of the axis `server`.
     server: Option<Pattern>,
+    /// Mock behaviours, with or without `+body`.
     upstream: Option<Pattern>,
-    /// What an honest gateway may conclude from the upstream's behaviour; of several servers, each thing once, in alphabetical order,
-    /// joined by `+`.
+    /// What a correct gateway concludes from the behaviours: `accepted`, `unauthorized`, `forbidden`, `inconclusive`; of several
+    /// servers each once, in alphabetical order, joined by `+`.
     class: Option<Pattern>,
-    /// The same of the one server that a message to several is meant for; where it is meant for all, none is.
+    /// The same of the one server that a call to an aggregate endpoint is meant for.
     target: Option<Pattern>,
+    /// Values of the axis `method`.
     method: Option<Pattern>,
+    /// Routes of the implementation.
     route: Option<Pattern>,
+    /// Values of the axis `strategy`.
     strategy: Option<Pattern>,
+    /// Values of the axis `profile`.
     profile: Option<Pattern>,
+    /// Values of the axis `protocol-version`.
     protocol_version: Option<Pattern>,
 }
 

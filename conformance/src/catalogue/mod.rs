@@ -112,13 +112,20 @@ impl Catalogue {
 }
 
 /// One file of the catalogue: the requirements on one subject.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Group {
     /// What every id of the file begins with, without the hyphen.
     prefix: String,
+    /// The subject of the requirements.
     title: String,
+    /// The requirements, in the order of their ids.
     requirement: Vec<Requirement>,
+}
+
+/// The JSON Schema of a file of requirements, from which the reference is made.
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(Group)
 }
 
 /// Why a catalogue cannot be read.

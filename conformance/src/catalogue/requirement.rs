@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Profile, ProtocolVersion, named_values::named_values};
 
 /// How binding a requirement is (RFC 2119).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Level {
     /// An absolute requirement.
     #[serde(rename = "MUST")]
@@ -82,7 +82,7 @@ pub enum Status {
 }
 
 /// One requirement of the catalogue.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Requirement {
     /// Prefix and number, for example `STA-05`. It never changes and is never used again.
@@ -105,7 +105,9 @@ pub struct Requirement {
     pub observe: String,
     /// What goes wrong when it is not met.
     pub impact: Option<String>,
+    /// Why it is not judged yet.
     not_yet: Option<String>,
+    /// Why it cannot be observed and is never judged.
     excluded: Option<String>,
 }
 

@@ -181,6 +181,8 @@ pub(super) enum ListSubject {
     Disclosure,
     /// The requirements as a release file records them
     Release,
+    /// Every key of every data file, as in `REFERENCE.md`
+    Reference,
 }
 
 fn strategy(name: &str) -> Result<Strategy, String> {

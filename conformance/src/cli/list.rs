@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Exit, arguments::ListSubject, print};
+use super::{Exit, arguments::ListSubject, print, reference};
 use crate::{
     cases::{
         axis::Start,
@@ -27,6 +27,7 @@ pub(super) fn list(subject: ListSubject) -> Exit {
         ListSubject::Implementations => all_implementations(),
         ListSubject::Disclosure => Table::embedded().rendered(),
         ListSubject::Release => release::text(),
+        ListSubject::Reference => reference::text(),
     });
     Exit::Expected
 }

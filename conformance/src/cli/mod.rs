@@ -13,6 +13,7 @@ mod judge;
 mod list;
 mod new_implementation;
 mod progress;
+mod reference;
 mod report;
 mod run;
 pub mod schemas;

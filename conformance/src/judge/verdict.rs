@@ -5,7 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Level;
 
 /// The result of judging one requirement in one case, from harmless to severe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The requirement belongs to another profile, or it does not concern any case of the run.

@@ -1,12 +1,12 @@
-//! Names the ways in which an answer is delivered other than plainly. A closed list: each is written byte by byte by the mock upstreams.
+//! The faults with which a mock upstream delivers an answer. The mock upstreams write each byte by byte.
 
 use serde::{Deserialize, Serialize};
 
-/// The ways in which an answer is delivered other than plainly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How the delivery of an answer is damaged on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// Silence.
+    /// The upstream reads the request and never answers.
     Never,
     /// Half of the head, then silence.
     StallHead,
@@ -26,13 +26,13 @@ pub enum Fault {
     BadChunk,
     /// Bytes that are not HTTP, then the end of the connection.
     Garbage,
-    /// The head, then the body again and again until the peer has gone.
+    /// The head, then the body repeated until the peer disconnects.
     EndlessBody,
-    /// Whole, but for its end, which comes when the peer has gone.
+    /// The complete answer; the connection ends when the peer disconnects.
     HeldOpen,
-    /// 103 first.
+    /// A 103 response before the answer.
     EarlyHints,
-    /// As HTTP/1.0, the body ended by the end of the connection.
+    /// HTTP/1.0: the end of the connection ends the body.
     Http10,
     /// With header names in lower case.
     LowerCase,

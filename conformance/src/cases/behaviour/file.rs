@@ -8,37 +8,55 @@ use serde::Deserialize;
 use super::{Behaviour, BehaviourError, BodyText, Class, Fault, Flavour, Source};
 use crate::cases::placeholder::{self, IN_BODIES, IN_HEADERS};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    /// Bodies that behaviours name.
     #[serde(default)]
     pub(super) body: Vec<BodyText>,
+    /// The behaviours.
     pub(super) behaviour: Vec<Entry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Entry {
+    /// The name in token scripts, matrix cases and reports.
     name: String,
+    /// What the upstream does, in one line.
     description: String,
+    /// What a correct gateway concludes about the token.
     class: Class,
+    /// The answer of the healthy MCP server, in this form.
     healthy: Option<Flavour>,
+    /// The status of a stated answer, which has a `body` or `bodies`.
     status: Option<u16>,
+    /// The header fields of a stated answer, with placeholders.
     #[serde(default)]
     headers: Vec<(String, String)>,
+    /// The name of its body.
     body: Option<String>,
+    /// The names of several bodies; each makes a behaviour `name+body` of its own.
     #[serde(default)]
     bodies: Vec<String>,
+    /// How the delivery of the answer is damaged.
     fault: Option<Fault>,
+    /// The number of requests that the fault `barrier` waits for.
     #[serde(default)]
     n: usize,
+    /// How long the request waits before it is answered, in milliseconds.
     #[serde(default)]
     after_ms: u64,
+    /// The behaviour of the same server from the case's second request on.
     then: Option<String>,
+    /// Other behaviours for some HTTP or JSON-RPC methods.
     #[serde(default)]
     except: IndexMap<String, String>,
+    /// The configured server that always behaves like this; no token script can select the behaviour.
     server: Option<String>,
+    /// The configured server whose protected resource metadata is answered like this.
     metadata_of: Option<String>,
+    /// Whether only scenarios use it; the matrix leaves it out.
     #[serde(default)]
     scenario: bool,
 }

@@ -1,6 +1,6 @@
-//! Reads `upstreams.toml`: what a mock upstream can be told to do, and what an honest gateway may conclude from it.
+//! Reads `upstreams.toml`: how mock upstreams can answer, and what a correct gateway concludes from it.
 //!
-//! Knows how none of it is put on the wire; the mock upstreams does that.
+//! The mock upstreams put the answers on the wire.
 
 mod fault;
 mod file;
@@ -14,17 +14,29 @@ use serde::{Deserialize, Serialize};
 
 pub use self::fault::Fault;
 
-/// What an honest gateway may conclude about the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What a correct gateway concludes about the token.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// The upstream took it.
+    /// The upstream accepted it.
     Accepted,
     /// The upstream refused it with 401.
     Unauthorized,
     /// The upstream refused it with 403.
     Forbidden,
-    /// Nothing.
+    /// The answer says nothing about the token.
     Inconclusive,
 }
 
@@ -41,15 +53,15 @@ impl Class {
     }
 }
 
-/// How the healthy MCP server words its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// The form of the answer of the healthy MCP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flavour {
     /// As one JSON object.
     Json,
     /// As an event stream.
     Sse,
-    /// As one JSON object, with an id that nobody used.
+    /// As one JSON object, with an id that no request has.
     WrongId,
 }
 
@@ -126,18 +138,18 @@ impl Behaviour {
 }
 
 /// A body that a stated answer can have.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BodyText {
-    /// Its name in behaviours and behind the `+` of a spelling.
+    /// The name in behaviours, and after the `+` in `name+body`.
     pub name: String,
-    /// The value of `Content-Type`, where there is one.
+    /// The value of `Content-Type`; without it, the field is left out.
     #[serde(rename = "type")]
     pub content_type: Option<String>,
     /// The text, with placeholders.
     #[serde(default)]
     pub text: String,
-    /// How many times over.
+    /// The number of repetitions of the text.
     #[serde(default = "once")]
     pub repeat: usize,
 }
@@ -252,6 +264,11 @@ impl Behaviours {
             (Source::Healthy(_) | Source::Nothing | Source::Planned(_), Some(_)) => None,
         }
     }
+}
+
+/// The JSON Schema of `upstreams.toml`, from which the reference is made.
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(file::File)
 }
 
 /// What is wrong with a file of behaviours.

@@ -25,7 +25,7 @@ use crate::{
 pub const SECOND_START: &str = "second-start";
 
 /// One scenario.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scenario {
     /// The name in reports and filters.
@@ -58,10 +58,16 @@ fn seed() -> Vec<Profile> {
     vec![Profile::Seed]
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The scenarios.
     scenario: Vec<Scenario>,
+}
+
+/// The JSON Schema of a file of scenarios, from which the reference is made.
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(File)
 }
 
 /// Each file's name and text.

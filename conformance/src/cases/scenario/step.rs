@@ -9,7 +9,7 @@ use crate::cases::{
 };
 
 /// One step, written as a table with the step's kind as its only key: `{ request = { … } }`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Sends one request to each server, one after another.
@@ -25,7 +25,7 @@ pub enum Step {
 }
 
 /// One request to a single-server endpoint, for each server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct RequestStep {
     /// The servers, one request each.
@@ -61,7 +61,7 @@ pub struct RequestStep {
 }
 
 /// One `tools/list` to each server, all at the same time.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConcurrentStep {
     /// The servers, one request each.
@@ -71,7 +71,7 @@ pub struct ConcurrentStep {
 }
 
 /// A request for several servers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct AggregateStep {
     /// The names of the servers as the client writes them.
@@ -107,7 +107,7 @@ pub struct AggregateStep {
 }
 
 /// The lines of a request that no HTTP library would send.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawStep {
     /// The lines, each but the last ended by CR LF, with placeholders. `{message}` is a `tools/call`.
@@ -118,7 +118,7 @@ pub struct RawStep {
 }
 
 /// The fetch of protected resource metadata.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FetchMetadataStep {
     /// How the caller presents itself: a value of the axis `credentials`.
@@ -126,7 +126,7 @@ pub struct FetchMetadataStep {
 }
 
 /// A caller of a scenario.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallerName {
     /// The caller with the limited gateway key.
@@ -137,7 +137,7 @@ pub enum CallerName {
 }
 
 /// How an upstream learns its mock behaviour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BehaviourFrom {
     /// From the caller's token; where no token reaches it, the behaviour is assigned.
@@ -148,7 +148,7 @@ pub enum BehaviourFrom {
 }
 
 /// The connection that carries a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionKind {
     /// Any connection of the client, HTTP/1.1.
@@ -161,7 +161,7 @@ pub enum ConnectionKind {
 }
 
 /// How far the client reads a response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Read {
     /// To its end.
@@ -184,7 +184,7 @@ impl Read {
 }
 
 /// What differs between the requests of an `aggregate` step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Vary {
     /// Nothing.
@@ -197,7 +197,7 @@ pub enum Vary {
 }
 
 /// What a step sends.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String")]
 pub enum Message {
     /// A value of the method axis.

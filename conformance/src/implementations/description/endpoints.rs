@@ -10,7 +10,7 @@ use crate::catalogue::Feature;
 /// It describes both layouts in use. In the first, the gateway key has its own header field and the
 /// token is in `Authorization`. In the second, the key is in `Authorization` and the token is in
 /// another header field, which the gateway renames to `Authorization` for the upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CredentialLayout {
     /// The header field of the gateway key, in lower case.
@@ -35,7 +35,7 @@ pub struct CredentialLayout {
 ///
 /// The names of the suite contain only lower-case letters and digits, which every implementation
 /// must accept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ServerNames {
     /// The permitted characters in addition to `a-z` and `0-9`.
@@ -44,7 +44,7 @@ pub struct ServerNames {
 }
 
 /// How several servers are reached with one request.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AggregateEndpoints {
     /// The paths of the aggregate endpoints.

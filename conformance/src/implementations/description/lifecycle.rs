@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::validation;
 
 /// How long responses may take.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Deadlines {
     /// How long the implementation waits for the upstream's response to a token, in milliseconds.
@@ -27,7 +27,7 @@ impl Default for Deadlines {
 /// How an implementation is installed.
 ///
 /// Its hash names the install in the cache, so a changed version causes a new install.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Install {
     /// Files of the folder that are copied into `{{ install }}` before the first step.
@@ -47,7 +47,7 @@ impl Install {
 }
 
 /// A file that is rendered from a template of the folder.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TemplateFile {
     /// The name of the template in the folder.
@@ -57,7 +57,7 @@ pub struct TemplateFile {
 }
 
 /// How an implementation is started.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StartCommand {
     /// The program and its arguments, which run without a shell in `{{ run }}`.
@@ -72,7 +72,7 @@ pub struct StartCommand {
 }
 
 /// How the suite finds out that an implementation is ready.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ReadinessCheck {
     /// The path of the GET request that is repeated until the implementation is ready.
@@ -87,7 +87,7 @@ pub struct ReadinessCheck {
 }
 
 /// How an implementation is stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StopPolicy {
     /// The time between SIGTERM and SIGKILL, in seconds.

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// One implementation, as its folder describes it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Description {
     /// The name in reports and in the cache: letters, digits, `-`, `_` and `.`.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The failures that are expected of an implementation.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
     /// The entries of the file.
@@ -25,7 +25,7 @@ pub struct Baseline {
 }
 
 /// One expected failure.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedFailure {
     /// The requirement that fails.
@@ -37,6 +37,7 @@ pub struct ExpectedFailure {
     pub sometimes: bool,
     /// The cases that fail; all cases if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub cases: Option<CaseGlob>,
     /// What the implementation does instead, and where that was reported.
     #[serde(deserialize_with = "reason")]

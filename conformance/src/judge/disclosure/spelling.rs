@@ -7,7 +7,9 @@
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 /// An encoding of a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spelling {
     /// Without encoding.

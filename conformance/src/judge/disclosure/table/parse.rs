@@ -8,17 +8,22 @@ use serde::Deserialize;
 use super::{Location, PartKind, SecretClass, Spelling, Table};
 
 /// One row: the same decision for every pair of its locations and secrets.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Row {
+    /// The secrets, by class or group.
     pub(super) secrets: Vec<String>,
+    /// The locations, by name or group.
     pub(super) locations: Vec<String>,
     /// The allowed parts: header field names in lower case, `target` or `body`. Empty in `[[forbidden]]`.
     #[serde(default, rename = "in")]
     pub(super) parts: Vec<String>,
+    /// The spellings in which the secret is allowed.
     #[serde(default = "only_plain")]
     pub(super) spelled: Vec<Spelling>,
+    /// The requirements that fail if such a secret is disclosed there.
     pub(super) requires: Vec<String>,
+    /// The requirements that fail instead for some kinds of parts.
     #[serde(default)]
     pub(super) otherwise: BTreeMap<PartKind, Vec<String>>,
 }
@@ -29,17 +34,28 @@ fn only_plain() -> Vec<Spelling> {
 
 type Groups = IndexMap<String, Vec<String>>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The locations where a secret can be seen, each with its description.
     locations: IndexMap<Location, String>,
+    /// The classes of secrets, each with its description.
     secrets: IndexMap<SecretClass, String>,
+    /// Names for several locations or several classes.
     groups: Groups,
+    /// Pairs where the secret is allowed in some parts.
     allowed: Vec<Row>,
+    /// Pairs where the secret is never allowed.
     forbidden: Vec<Row>,
 }
 
 impl Table {
+    /// The JSON Schema of `disclosure.toml`, from which the reference is made.
+    #[must_use]
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(File)
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let File { locations, secrets, groups, allowed, forbidden } =
             toml::from_str(text).map_err(|error| error.to_string())?;
