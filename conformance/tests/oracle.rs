@@ -172,7 +172,7 @@ fn cited(value: &toml::Value, ids: &mut BTreeSet<String>) {
     match value {
         toml::Value::Table(table) => table.iter().for_each(|(key, value)| match value.as_array() {
             Some(list) if key == "requires" => {
-                ids.extend(list.iter().filter_map(|id| id.as_str().map(str::to_owned)))
+                ids.extend(list.iter().filter_map(|id| id.as_str().map(str::to_owned)));
             }
             _ => cited(value, ids),
         }),

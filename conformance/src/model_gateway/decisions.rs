@@ -45,6 +45,12 @@ use crate::{
 /// A future that a decision returns.
 pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A response to the client that is not ready yet.
+pub(super) type PendingResponse = Pending<'static, Response<Body>>;
+
+/// A request to an upstream, whose body is complete.
+pub(super) type UpstreamRequest = Request<Full<Bytes>>;
+
 /// One decision: the choice, and whether it deviates from the correct one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decision<T> {
@@ -160,7 +166,7 @@ decisions! {
     /// The fields of a response that a page may read (CHL-21).
     exposed_fields: &'static str = "www-authenticate, mcp-session-id";
     /// The last change to a response before it is sent.
-    final_response: fn(Response<Body>, &ClientFacts) -> Pending<'static, Response<Body>> =
+    final_response: fn(Response<Body>, &ClientFacts) -> PendingResponse =
         |response, _| Box::pin(ready(response));
     /// Paths, header fields and the separator in tool names.
     chosen_layout: &'static Layout = &layout::STANDARD;
@@ -217,10 +223,10 @@ decisions! {
     /// (CRD-03, CRD-10, SEC-12).
     forwards_field: fn(&HeaderName, &str) -> bool = |name, _| is_forwarded(name);
     /// The last change to the client's request before it is forwarded.
-    forwarded_request: fn(Request<Full<Bytes>>, &Forwarding<'_>) -> Request<Full<Bytes>> =
+    forwarded_request: fn(UpstreamRequest, &Forwarding<'_>) -> UpstreamRequest =
         |request, _| request;
     /// The last change to any request to an upstream.
-    upstream_request: fn(Request<Full<Bytes>>) -> Request<Full<Bytes>> = |request| request;
+    upstream_request: fn(UpstreamRequest) -> UpstreamRequest = |request| request;
     /// Whether connections to upstreams are reused (PRB-04).
     pools_connections: bool = true;
     /// The time limit of a request to an upstream.
@@ -282,7 +288,7 @@ decisions! {
     /// Whether GET opens an event stream.
     offers_get_stream: bool = true;
     /// Sends the response head: the correct gateway waits for the upstream's head (STR-01).
-    commit: fn(&Value, Pending<'static, Response<Body>>) -> Pending<'static, Response<Body>> =
+    commit: fn(&Value, PendingResponse) -> PendingResponse =
         |_, response| response;
 
     // Refusals.

@@ -82,12 +82,12 @@ fn not_failed(row: &RequirementRow<'_>) -> TestCaseStatus {
 
 /// The tests that are about no single requirement.
 fn run_suite(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
-    let damages = run
+    let damages: Vec<String> = run
         .damages
         .iter()
         .map(|damage| format!("{} after {}", damage.description, damage.matrix_cases.join(", ")))
         .collect();
-    let stale = assessment
+    let stale: Vec<String> = assessment
         .stale
         .iter()
         .map(|entry| format!("{} {} no longer happens", entry.requirement, entry.verdict))
@@ -99,14 +99,14 @@ fn run_suite(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
     };
     let mut suite = TestSuite::new("preflight.run");
     suite.add_test_cases([
-        run_test("the implementation works after every case", damages, NonSuccessKind::Failure),
-        run_test("the baseline is up to date", stale, NonSuccessKind::Failure),
-        run_test("the run is complete", interrupted, NonSuccessKind::Error),
+        run_test("the implementation works after every case", &damages, NonSuccessKind::Failure),
+        run_test("the baseline is up to date", &stale, NonSuccessKind::Failure),
+        run_test("the run is complete", &interrupted, NonSuccessKind::Error),
     ]);
     suite
 }
 
-fn run_test(name: &str, problems: Vec<String>, kind: NonSuccessKind) -> TestCase {
+fn run_test(name: &str, problems: &[String], kind: NonSuccessKind) -> TestCase {
     let status = if problems.is_empty() {
         TestCaseStatus::success()
     } else {

@@ -17,7 +17,8 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let mut text = heading(run);
     text += &totals_table(&rows);
     text += &notices(run, assessment);
-    let tables: [(&str, fn(&RequirementRow<'_>) -> bool); 3] = [
+    type Selects = fn(&RequirementRow<'_>) -> bool;
+    let tables: [(&str, Selects); 3] = [
         ("Unexpected failures", |row| row.unexpected),
         ("Expected failures", |row| {
             !row.unexpected && row.verdict == EffectiveVerdict::ExpectedFailure

@@ -70,10 +70,10 @@ fn respond_to_post(
         .deployment
         .server(server)
         .is_some_and(|server| server.protocol_version == ProtocolVersion::V2026_07_28);
-    if is_stateless && let Some(rejection) = check_stateless(request, &message) {
+    if is_stateless && let Some(rejection) = check_stateless(request, message) {
         return rejection;
     }
-    let (Some(method), Some(id)) = (rpc_method(&message), message.get("id")) else {
+    let (Some(method), Some(id)) = (rpc_method(message), message.get("id")) else {
         // A notification or a response. Batches are not valid since 2025-06-18.
         return if message.is_object() {
             Response::empty(202)

@@ -65,7 +65,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &["OBS-01", "OBS-02"],
         deviation: |decisions| {
-            decisions.request_label.change(|token| format!(",token=\"{token}\""))
+            decisions.request_label.change(|token| format!(",token=\"{token}\""));
         },
     },
     Defect {

@@ -34,7 +34,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         deviation: |decisions| {
             decisions.response_instead_of_401.change(|request| {
                 request.id.as_ref()?;
-                Some(success(request, json!({ "tools": [] })))
+                Some(success(request, &json!({ "tools": [] })))
             });
         },
     },
@@ -53,7 +53,7 @@ pub(super) const DEFECTS: &[Defect] = &[
             decisions.response_instead_of_401.change(|request| {
                 request.id.as_ref()?;
                 let content = json!([{ "type": "text", "text": "the tool failed" }]);
-                Some(success(request, json!({ "content": content, "isError": true })))
+                Some(success(request, &json!({ "content": content, "isError": true })))
             });
         },
     },
@@ -88,7 +88,7 @@ pub(super) const DEFECTS: &[Defect] = &[
             decisions.response_instead_of_401.change(|request| {
                 let tools = json!([{ "name": "echo", "inputSchema": { "type": "object" } }]);
                 let is_list = request.rpc_method.as_deref() == Some("tools/list");
-                is_list.then(|| success(request, json!({ "tools": tools })))
+                is_list.then(|| success(request, &json!({ "tools": tools })))
             });
         },
     },
@@ -210,6 +210,6 @@ pub(super) const DEFECTS: &[Defect] = &[
     },
 ];
 
-fn success(request: &ClientRequest, result: Value) -> Response<Body> {
+fn success(request: &ClientRequest, result: &Value) -> Response<Body> {
     with_members(request, &json!({ "result": result }))
 }

@@ -147,7 +147,7 @@ fn forwarded_fields_and_query_tokens_of_the_client_are_found() {
     let sent = case("200-json").with_exchange(|exchange| {
         exchange
             .sent_headers
-            .extend(headers(&[("Cookie", "c=1"), ("X-Forwarded-For", "10.0.0.1")]))
+            .extend(headers(&[("Cookie", "c=1"), ("X-Forwarded-For", "10.0.0.1")]));
     });
     let travelled = |lines: &[(&str, &str)]| {
         let case = Case {
