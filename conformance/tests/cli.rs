@@ -241,7 +241,7 @@ fn an_interrupted_run_leaves_a_complete_run_file_that_says_so() {
     let path = test_folder("interrupted").join("run.jsonl");
     let path = path.to_str().expect("the path is UTF-8");
     let mut child = started(&["run", "--output", path], |command| {
-        _ = command.stderr(Stdio::piped()).stdout(Stdio::null())
+        _ = command.stderr(Stdio::piped()).stdout(Stdio::null());
     });
     let stderr = child.stderr.take().expect("the stream is piped");
     let begun = BufReader::new(stderr)
