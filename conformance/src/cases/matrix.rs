@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of what is expected of a matrix case.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::{
         matrix_case::MatrixCase,
         selector::Selector,
     },
-    catalogue::ProtocolVersion,
+    catalogue::{ProtocolVersion, embedded::Embedded},
 };
 
 /// The axes as `axes.toml` describes them.
@@ -101,16 +101,16 @@ const PLACE: &str = "{server}";
 /// Which of several servers a call is meant for: one with a neighbour on either side.
 const TARGET: usize = 1;
 
-static EMBEDDED: LazyLock<Axes> = LazyLock::new(|| {
+static EMBEDDED: Embedded<Axes> = Embedded::new(|| {
     Axes::parse(include_str!("../../cases/axes.toml"))
-        .expect("the embedded axes.toml parses, as a test of this module shows")
+        .map_err(|error| format!("cases/axes.toml: {error}"))
 });
 
 impl Axes {
     /// The ones that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static Self {
-        &EMBEDDED
+        EMBEDDED.get()
     }
 
     /// Reads and checks a description of the axes.

@@ -2,11 +2,12 @@
 //!
 //! Checks that every name in a rule exists, so that a typing error cannot make a rule pass. Judges nothing.
 
-use std::sync::LazyLock;
-
 use serde::Deserialize;
 
-use crate::cases::{expectation::Expectation, matrix_case::MatrixCase, selector::Selector};
+use crate::{
+    cases::{expectation::Expectation, matrix_case::MatrixCase, selector::Selector},
+    catalogue::embedded::Embedded,
+};
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -39,15 +40,14 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("stateless", include_str!("../../cases/rules/stateless.toml")),
 ];
 
-static EMBEDDED: LazyLock<RuleBook> = LazyLock::new(|| {
-    RuleBook::parse(FILES).expect("the embedded rules parse, as a test of this module shows")
-});
+static EMBEDDED: Embedded<RuleBook> =
+    Embedded::new(|| RuleBook::parse(FILES).map_err(|error| error.to_string()));
 
 impl RuleBook {
     /// The ones that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static Self {
-        &EMBEDDED
+        EMBEDDED.get()
     }
 
     /// Reads and checks files of rules, each with a name for complaints.

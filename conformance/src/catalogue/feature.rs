@@ -55,3 +55,19 @@ named_values! {
         Toolsets = "toolsets",
     }
 }
+
+impl Feature {
+    /// What declares the feature in a description in place of the list `features`.
+    #[must_use]
+    pub const fn declaring_key(self) -> Option<&'static str> {
+        match self {
+            Self::ServerTokens => Some("credentials.server-token-header"),
+            Self::MessageLimit => Some("surfaces.message-bytes"),
+            Self::Metrics => Some("surfaces.metrics"),
+            Self::Audit => Some("surfaces.audit"),
+            Self::AggregateEndpoints => Some("[aggregate]"),
+            Self::Toolsets => Some("a route with {toolset} in [aggregate]"),
+            _ => None,
+        }
+    }
+}

@@ -3,11 +3,10 @@
 //! The data is in `conformance/requirements/`, one file for each group. This module does not know how
 //! a requirement is judged (rules and scenarios do) or how an implementation performs.
 
-use std::sync::LazyLock;
-
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+pub(crate) mod embedded;
 mod feature;
 pub(crate) mod named_values;
 mod profile;
@@ -17,6 +16,7 @@ mod requirement;
 #[cfg(test)]
 mod tests;
 
+use self::embedded::Embedded;
 pub use self::{
     feature::Feature,
     profile::Profile,
@@ -47,16 +47,14 @@ pub struct Catalogue {
     titles: IndexMap<String, String>,
 }
 
-static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
-    Catalogue::parse(FILES)
-        .expect("the embedded requirements parse, as a test of this module shows")
-});
+static EMBEDDED: Embedded<Catalogue> =
+    Embedded::new(|| Catalogue::parse(FILES).map_err(|error| error.to_string()));
 
 impl Catalogue {
     /// The catalogue that is compiled into this program.
     #[must_use]
     pub fn embedded() -> &'static Self {
-        &EMBEDDED
+        EMBEDDED.get()
     }
 
     /// Reads and checks the files of a catalogue, given as name and text.
@@ -132,7 +130,7 @@ pub(crate) fn schema() -> schemars::Schema {
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// A file is not TOML, or has an unknown key or value.
-    #[error("{file}: {error}")]
+    #[error("requirements/{file}: {error}")]
     Toml {
         /// The name of the file.
         file: String,

@@ -58,12 +58,11 @@ impl Sketch {
         } else {
             ""
         };
-        let features: String = Feature::ALL
+        let features: String =
+            Feature::ALL.iter().filter_map(|feature| self.feature_line(*feature)).collect();
+        let other_features: Vec<String> = Feature::ALL
             .iter()
-            .map(|feature| {
-                let comment = if self.features.contains(feature) { "" } else { "# " };
-                format!("    {comment}{},\n", quoted(&feature.to_string()))
-            })
+            .filter_map(|feature| Some(format!("{feature} by {}", feature.declaring_key()?)))
             .collect();
         format!(
             r#"# How preflight-conformance configures, starts and stops {name}. An unknown key is an error.
@@ -77,6 +76,7 @@ homepage = {homepage}
 routes = [{route}]
 
 # The features of the gateway. A case that needs another feature is skipped. Remove the # before each feature that it has.
+# Other keys declare the other features: {other_features}.
 features = [
 {features}]
 
@@ -121,6 +121,7 @@ within-s = 60
 grace-s = 5
 "#,
             name = quoted(&self.name),
+            other_features = other_features.join(", "),
             version = quoted(&self.version),
             homepage = quoted(&self.homepage),
             route = quoted(&self.route),
@@ -131,6 +132,17 @@ grace-s = 5
             command = command.join(", "),
             ready = quoted(&self.ready),
         )
+    }
+
+    /// The line of a feature in the list `features`: a comment unless the gateway has the feature.
+    /// There is none for a feature that another key declares.
+    fn feature_line(&self, feature: Feature) -> Option<String> {
+        let is_listed = self.features.contains(&feature);
+        if feature.declaring_key().is_some() && !is_listed {
+            return None;
+        }
+        let comment = if is_listed { "" } else { "# " };
+        Some(format!("    {comment}{},\n", quoted(&feature.to_string())))
     }
 }
 

@@ -7,12 +7,11 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
-
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::Fault;
+use crate::catalogue::embedded::Embedded;
 
 /// What a correct gateway concludes about the token.
 #[derive(
@@ -165,16 +164,16 @@ pub struct Behaviours {
     bodies: IndexMap<String, BodyText>,
 }
 
-static EMBEDDED: LazyLock<Behaviours> = LazyLock::new(|| {
+static EMBEDDED: Embedded<Behaviours> = Embedded::new(|| {
     Behaviours::parse(include_str!("../../../upstreams.toml"))
-        .expect("the embedded upstreams.toml parses, as a test of this module shows")
+        .map_err(|error| format!("upstreams.toml: {error}"))
 });
 
 impl Behaviours {
     /// The ones that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static Self {
-        &EMBEDDED
+        EMBEDDED.get()
     }
 
     /// Reads and checks a file of behaviours.

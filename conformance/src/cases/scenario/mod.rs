@@ -4,7 +4,7 @@
 
 mod step;
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use crate::{
         deployment::Variant,
         expectation::Expectation,
     },
-    catalogue::{Feature, Profile, ProtocolVersion},
+    catalogue::{Feature, Profile, ProtocolVersion, embedded::Embedded},
 };
 
 /// The pseudo-feature of scenarios with a configuration of their own: the suite can start the implementation again. It is never declared.
@@ -91,23 +91,19 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("streaming.toml", include_str!("../../../cases/scenarios/streaming.toml")),
 ];
 
-static EMBEDDED: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
+static EMBEDDED: Embedded<Vec<Scenario>> = Embedded::new(|| {
     let read = |(name, text): &(&str, &str)| {
         toml::from_str::<File>(text).map_err(|error| format!("scenarios/{name}: {error}"))
     };
-    let files: Result<Vec<File>, String> = FILES.iter().map(read).collect();
-    files
-        .expect("the embedded scenarios parse, as a test of this module shows")
-        .into_iter()
-        .flat_map(|file| file.scenario)
-        .collect()
+    let files: Vec<File> = FILES.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(files.into_iter().flat_map(|file| file.scenario).collect())
 });
 
 impl Scenario {
     /// The ones that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static [Self] {
-        &EMBEDDED
+        EMBEDDED.get()
     }
 
     /// The scenario of that id.

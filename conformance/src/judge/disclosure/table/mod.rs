@@ -8,14 +8,14 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use self::parse::Row;
 use super::spelling::Spelling;
-use crate::catalogue::named_values::named_values;
+use crate::catalogue::{embedded::Embedded, named_values::named_values};
 
 named_values! {
     /// Where a secret can occur, as far as it matters who reads it there.
@@ -115,15 +115,14 @@ pub struct Table {
 
 const TEXT: &str = include_str!("../../../../disclosure.toml");
 
-static EMBEDDED: LazyLock<Table> = LazyLock::new(|| {
-    Table::parse(TEXT).expect("disclosure.toml parses, as a test of this module shows")
-});
+static EMBEDDED: Embedded<Table> =
+    Embedded::new(|| Table::parse(TEXT).map_err(|error| format!("disclosure.toml: {error}")));
 
 impl Table {
     /// The table that is compiled into this program.
     #[must_use]
     pub fn embedded() -> &'static Self {
-        &EMBEDDED
+        EMBEDDED.get()
     }
 
     fn row(&self, location: Location, class: SecretClass) -> &Row {
