@@ -120,7 +120,8 @@ fn every_matrix_case_has_a_status_rule() {
     for matrix_case in CASES.iter() {
         assert!(
             binding(matrix_case).any(|rule| rule.expectation.expect.contains_key("status")),
-            "{matrix_case}"
+            "no rule judges the status of {matrix_case}: \
+             name its behaviour in a rule of conformance/cases/rules/"
         );
     }
 }
@@ -219,7 +220,7 @@ fn compare(matrix_case: &MatrixCase) -> Result<(), TestCaseError> {
     prop_assert_eq!(
         rules,
         statuses.into_iter().collect::<BTreeSet<_>>(),
-        "status of {}",
+        "status of {}, by the rules (left) and by tests/oracle/reference.rs (right)",
         matrix_case
     );
     let simple = [
@@ -235,7 +236,7 @@ fn compare(matrix_case: &MatrixCase) -> Result<(), TestCaseError> {
     prop_assert_eq!(
         rules,
         saw.into_iter().collect::<BTreeSet<_>>(),
-        "credential in {}",
+        "credential in {}, by the rules (left) and by tests/oracle/reference.rs (right)",
         matrix_case
     );
     Ok(())

@@ -468,8 +468,12 @@ mod tests {
 
     #[test]
     fn a_value_that_no_matrix_case_has_is_an_error() {
-        let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = '418-*' }\ndescription = 'teapots'\nreason = 'none'\n";
+        let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = 'no-such-behaviour' }\ndescription = 'teapots'\nreason = 'none'\n";
         let error = Axes::parse(text).unwrap_err().to_string();
-        assert!(error.starts_with("`teapots`: no matrix case has upstream = `418-*`, expected"));
+        assert!(
+            error.starts_with(
+                "`teapots`: no matrix case has upstream = `no-such-behaviour`, expected"
+            )
+        );
     }
 }

@@ -170,7 +170,9 @@ fn a_requirement_that_contradicts_itself_or_another_is_rejected() {
         "requirement AB-01 does not begin with the prefix of its file"
     );
     let unknown = error(&requirement("A-01", "colour='red'"));
-    assert!(unknown.starts_with("a.toml: ") && unknown.contains("unknown field `colour`"));
+    assert!(
+        unknown.starts_with("requirements/a.toml: ") && unknown.contains("unknown field `colour`")
+    );
 }
 
 #[test]

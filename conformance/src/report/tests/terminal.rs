@@ -15,6 +15,24 @@ fn plain_report(run: &Run) -> String {
     report(run, "", TerminalOptions::default())
 }
 
+/// A report without the numbers of requirements that were not judged. Every new requirement changes
+/// them.
+fn without_unjudged_counts(report: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit();
+    report
+        .lines()
+        .map(|line| match line.split_once("not judged") {
+            Some(("", rest)) => {
+                format!("not judged    N{}\n", rest.trim_start().trim_start_matches(is_digit))
+            }
+            Some((before, _)) => {
+                format!("{}N not judged\n", before.trim_end().trim_end_matches(is_digit))
+            }
+            None => format!("{line}\n"),
+        })
+        .collect()
+}
+
 #[test]
 fn a_failure_of_several_cases_is_shown_once_with_the_number_of_the_others() {
     let failing = |method| {
@@ -22,13 +40,14 @@ fn a_failure_of_several_cases_is_shown_once_with_the_number_of_the_others() {
         matrix_case(method, findings)
     };
     let run = run(vec![failing(Method::ToolsList), failing(Method::ToolsCall)]);
-    insta::assert_snapshot!(plain_report(&run));
+    insta::assert_snapshot!(without_unjudged_counts(&plain_report(&run)));
 }
 
 #[test]
 fn failures_come_first_then_other_problems_then_counts() {
     let options = TerminalOptions::default();
-    insta::assert_snapshot!(report(&run_with_every_verdict(), BASELINE, options));
+    let report = report(&run_with_every_verdict(), BASELINE, options);
+    insta::assert_snapshot!(without_unjudged_counts(&report));
 }
 
 #[test]

@@ -89,6 +89,12 @@ impl Outcome {
                  no case of the self-test runs the decision that it changes"
             );
         }
+        if implementation.starts_with(DEFECT) && fails.is_empty() && self.failed.is_empty() {
+            let _ = writeln!(
+                text,
+                "{implementation} fails no requirement: no case observes its deviation"
+            );
+        }
         for (requirement, finding) in &self.failed {
             if !fails.contains(&requirement.as_str()) {
                 let _ = writeln!(
@@ -99,8 +105,13 @@ impl Outcome {
         }
         for requirement in *fails {
             if !self.failed.contains_key(*requirement) {
-                let _ =
-                    writeln!(text, "{implementation} names {requirement}, which it does not fail");
+                let _ = writeln!(
+                    text,
+                    "{implementation} names {requirement}, which it does not fail\n    \
+                     no case of {requirement} observes the deviation, see the traces of  \
+                     preflight-conformance run {implementation} --only {requirement} \
+                     --report html=report.html"
+                );
             }
         }
         text
@@ -231,7 +242,20 @@ mod tests {
         assert_eq!(
             differences,
             "builtin:defect/403-as-401 fails STA-01, which it does not name\n    a finding\n\
-             builtin:defect/403-as-401 names STA-05, which it does not fail\n"
+             builtin:defect/403-as-401 names STA-05, which it does not fail\n    \
+             no case of STA-05 observes the deviation, see the traces of  \
+             preflight-conformance run builtin:defect/403-as-401 --only STA-05 \
+             --report html=report.html\n"
+        );
+    }
+
+    #[test]
+    fn a_defect_that_fails_nothing_is_a_difference() {
+        let mut outcome = outcome(&[], true);
+        outcome.claim.fails = &[];
+        assert_eq!(
+            outcome.differences(),
+            "builtin:defect/403-as-401 fails no requirement: no case observes its deviation\n"
         );
     }
 
