@@ -1,6 +1,6 @@
 //! The axes of the matrix that have a fixed set of values.
 //!
-//! `cases/axes.toml` says which combinations make sense.
+//! `cases/axes.toml` states which combinations of them are used.
 
 use std::fmt;
 
@@ -11,43 +11,43 @@ use crate::catalogue::{Profile, named_values::named_values};
 named_values! {
     /// How the caller presents itself to the gateway.
     Credentials {
-        /// The gateway key in its own header, the upstream token in `Authorization`.
+        /// The gateway key in its own header field, the upstream token in `Authorization`.
         KeyAndToken = "key-and-token",
-        /// No key anywhere; `Authorization` holds something that may be one.
+        /// Only `Authorization`, with an upstream token. A gateway may take it for a gateway key.
         TokenOnly = "token-only",
-        /// The gateway key in its own header and no `Authorization`.
+        /// The gateway key in its own header field, without `Authorization`.
         KeyOnly = "key-only",
-        /// The gateway key as the bearer of `Authorization`, and nothing else.
+        /// Only the gateway key, as the bearer token in `Authorization`.
         KeyInAuthorization = "key-in-authorization",
-        /// The gateway key in both places.
+        /// The gateway key both in its own header field and in `Authorization`.
         SameKeyTwice = "same-key-twice",
         /// An unknown gateway key beside an upstream token.
         WrongKeyAndToken = "wrong-key-and-token",
-        /// Neither key nor token.
+        /// Neither a gateway key nor a token.
         NoCredentials = "no-credentials",
-        /// A valid key, and a bearer that is not one by RFC 6750 §2.1.
+        /// A valid key, and a bearer token that violates the syntax of RFC 6750 §2.1.
         MalformedToken = "malformed-token",
-        /// A valid key, and the word `Bearer` with nothing behind it.
+        /// A valid key, and the scheme `Bearer` without a token.
         EmptyToken = "empty-token",
-        /// A valid key and two `Authorization` lines.
+        /// A valid key, and two `Authorization` field lines.
         TwoAuthorizationLines = "two-authorization-lines",
     }
 }
 
 named_values! {
-    /// What kind of server the request asks for.
+    /// The kind of server that the client requests.
     ServerKind {
-        /// Hands the caller's `Authorization` on.
+        /// A token-forwarding server: it receives the caller's `Authorization`.
         Forwarding = "forwarding",
-        /// Has a credential of its own in the gateway's configuration.
+        /// A static-credential server: its credential is in the gateway's configuration.
         Static = "static",
-        /// Its credential is minted by the gateway from client credentials.
+        /// A client-credentials server: the gateway obtains its token (RFC 6749 §4.4).
         ClientCredentials = "client-credentials",
-        /// Gets no credential at all.
+        /// A server that receives no credential.
         Open = "none",
         /// A forwarding server that the caller's key may not use.
         NotPermitted = "not-permitted",
-        /// A name that the configuration does not know.
+        /// A name that the configuration does not contain.
         Unknown = "unknown",
         /// Several forwarding servers in one request.
         Aggregate = "aggregate",
@@ -63,15 +63,15 @@ named_values! {
         ToolsList = "tools-list",
         /// POST `tools/call`.
         ToolsCall = "tools-call",
-        /// POST `notifications/cancelled`, a message without an id.
+        /// POST `notifications/cancelled`, a notification.
         Notification = "notification",
-        /// GET, the listening stream of the revisions before 2026-07-28.
+        /// GET, the server-to-client stream of the protocol versions before 2026-07-28.
         Get = "get",
-        /// DELETE, the end of a session.
+        /// DELETE, which ends a session.
         Delete = "delete",
-        /// POST `server/discover`, which came with 2026-07-28.
+        /// POST `server/discover`, new in 2026-07-28.
         Discover = "discover",
-        /// POST `subscriptions/listen`, which came with 2026-07-28.
+        /// POST `subscriptions/listen`, new in 2026-07-28.
         Listen = "listen",
         /// POST `resources/read`.
         ResourcesRead = "resources-read",
@@ -81,18 +81,18 @@ named_values! {
 }
 
 named_values! {
-    /// How the gateway finds out what the upstream makes of a token.
+    /// How the gateway learns whether the upstream accepts a token.
     Strategy {
-        /// It asks with a request of its own first.
+        /// It sends a probe before the client's request.
         Probe = "probe",
-        /// It holds the response head until the upstream's head is known.
+        /// It does not send the response head before it has the upstream's.
         Deferred = "deferred",
-        /// Whatever the implementation does; it offers no choice.
+        /// The implementation's only strategy; its configuration offers no choice.
         Own = "own",
     }
 }
 
-/// How an implementation is started: each combination that it declares is a start of its own.
+/// How an implementation is started. The suite starts it once for each combination that it declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Start {
     /// The profile.

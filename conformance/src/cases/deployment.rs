@@ -1,7 +1,7 @@
-//! Says what every implementation is configured with, once, before the first case: servers, keys and the secrets of each.
+//! Describes the configuration of every implementation under test: servers, toolsets, keys and secrets.
 //!
-//! The mock upstreams makes a plan when its listeners are bound; descriptions of implementations render their configuration from it. It
-//! does not know how any implementation spells these things.
+//! The mock upstreams create it when their listeners are bound. Implementation descriptions render
+//! their configuration files from it. It does not know the configuration syntax of any implementation.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,75 +10,76 @@ use crate::{cases::axis::ServerKind, catalogue::ProtocolVersion};
 /// One server of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredServer {
-    /// Lower-case letters and digits only, so that every implementation can spell it.
+    /// Lower-case letters and digits only, because every implementation accepts them.
     pub name: String,
-    /// What the gateway does about credentials towards it.
+    /// Which credential the gateway sends to it.
     pub kind: ServerKind,
-    /// The MCP endpoint of the mock upstream, loopback, with its port.
+    /// The MCP endpoint of the mock upstream, on a loopback address.
     pub url: String,
     /// Whether the limited key may use it.
     pub granted: bool,
-    /// The revision that it speaks.
+    /// The protocol version that it speaks.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
-    /// Whether the configuration sets it aside. Where an implementation cannot, it is a server like the others.
+    /// Whether the configuration disables it. An implementation that cannot disable a server serves it.
     pub disabled: bool,
-    /// Where its credential is minted, if it is.
+    /// The token endpoint for its credential, if the gateway obtains one.
     pub token_url: Option<String>,
-    /// The protection space that it shares with others, by name; without one it is a space of its own.
+    /// The name of the protection space that it shares with others. `None`: a space of its own.
     pub space: Option<String>,
 }
 
-/// A named set of servers. The limited key may use each, as far as it may use its servers.
+/// A named set of servers. The limited key may use every toolset, but only the servers granted to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolset {
-    /// As a route spells it: lower-case letters.
+    /// The name in routes; lower-case letters only.
     pub name: String,
-    /// Its servers, by name.
+    /// The names of its servers.
     pub servers: Vec<String>,
 }
 
-/// What an implementation is configured with.
+/// The configuration of an implementation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// In configuration order. See [`names`] for what each is there for.
+    /// The servers, in configuration order. [`names`] states the purpose of each.
     pub servers: Vec<ConfiguredServer>,
-    /// The toolsets, for implementations that know such things.
+    /// The toolsets, for implementations that support them.
     pub toolsets: Vec<Toolset>,
     /// A gateway key that may use every server.
     pub full_key: String,
-    /// A gateway key that may use every server but [`names::RESTRICTED`]; the one that the matrix cases present.
+    /// A gateway key that may use every server except [`names::RESTRICTED`]. Matrix cases use it.
     pub limited_key: String,
-    /// The bearer that the gateway sends to [`names::STATIC`].
+    /// The bearer token that the gateway sends to [`names::STATIC`].
     pub static_token: String,
     /// The client id for the token endpoint.
     pub client_id: String,
     /// The client secret for the token endpoint.
     pub client_secret: String,
-    /// The token endpoint, on loopback, that mints for [`names::MINTED`].
+    /// The token endpoint, on a loopback address, that issues tokens for [`names::MINTED`].
     pub token_url: String,
-    /// The bearer that the token endpoint mints.
+    /// The bearer token that the token endpoint issues.
     pub minted_token: String,
-    /// The issuer of the mock authorization server that upstream metadata names.
+    /// The issuer identifier of the mock authorization server, as upstream metadata states it.
     pub issuer: String,
-    /// A bearer in the shape of a JSON Web Token that admits like the limited key, in `Authorization` and nowhere else.
+    /// A bearer token in the form of a JSON Web Token. In `Authorization`, and only there, it admits
+    /// a caller like the limited key.
     pub admission_bearer: String,
     /// The origin whose pages may use the gateway from a browser.
     pub page: String,
-    /// Whether heads are not held back: an answer begins before any upstream has spoken.
+    /// Whether the gateway sends the response head before any upstream has responded.
     #[serde(default)]
     pub commits_at_once: bool,
 }
 
-/// The servers of the plan.
+/// The names of the configured servers and toolsets.
 pub mod names {
     /// The forwarding servers that the matrix and the scenarios use.
     pub const FORWARDING: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
-    /// The servers that matrix cases of several ask for at once.
+    /// The servers of the matrix cases for aggregate endpoints.
     pub const AGGREGATE: [&str; 3] = ["alpha", "beta", "gamma"];
-    /// The forwarding servers that are one protection space; each other one is its own.
-    pub const ONE_SPACE: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
-    /// The toolset of all of [`AGGREGATE`].
+    /// The forwarding servers that share one protection space. Each other server has its own.
+    pub const SHARED_SPACE: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
+    /// The toolset of all servers of [`AGGREGATE`].
     pub const TRIO: &str = "trio";
     /// Every toolset, with its servers.
     pub const TOOLSETS: [(&str, &[&str]); 4] = [
@@ -87,36 +88,36 @@ pub mod names {
         ("solo", &["alpha"]),
         ("mixed", &["alpha", RESTRICTED]),
     ];
-    /// A server with a static credential.
+    /// A static-credential server.
     pub const STATIC: &str = "static";
-    /// A server whose credential the gateway mints from client credentials.
+    /// A client-credentials server.
     pub const MINTED: &str = "minted";
-    /// A server that gets no credential.
+    /// A server that receives no credential.
     pub const OPEN: &str = "open";
     /// A forwarding server that the limited key may not use.
     pub const RESTRICTED: &str = "restricted";
-    /// A forwarding server at a port where nothing listens.
+    /// A forwarding server whose port is closed.
     pub const CLOSED: &str = "closed";
-    /// A forwarding server behind a certificate that nobody trusts.
+    /// A forwarding server with an untrusted TLS certificate.
     pub const UNTRUSTED: &str = "untrusted";
-    /// A forwarding server whose name nobody resolves (RFC 6761 §6.4).
+    /// A forwarding server whose host name does not resolve (RFC 6761 §6.4).
     pub const UNRESOLVABLE: &str = "unresolvable";
-    /// A server whose credential is minted at a place where nothing is.
+    /// A client-credentials server whose token endpoint does not exist.
     pub const UNMINTABLE: &str = "unmintable";
-    /// A forwarding server that the configuration sets aside.
+    /// A forwarding server that the configuration disables.
     pub const RETIRED: &str = "retired";
-    /// A forwarding server that speaks 2026-07-28 and nothing else.
+    /// A forwarding server that speaks only 2026-07-28.
     pub const STATELESS: &str = "stateless";
-    /// A forwarding server whose own discovery document is said to be elsewhere.
+    /// A forwarding server whose protected resource metadata is redirected.
     pub const MOVED: &str = "moved";
-    /// A forwarding server whose own discovery document never ends.
+    /// A forwarding server whose protected resource metadata never ends.
     pub const ENDLESS: &str = "endless";
-    /// A name that no configuration has.
+    /// A name that no configuration contains.
     pub const UNKNOWN: &str = "nosuchserver";
 }
 
 impl ConfiguredServer {
-    /// A server at a URL, of which only the limited key's holder has to be told anything.
+    /// A server with default settings. The limited key may use it unless its kind is `not-permitted`.
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
         let granted = kind != ServerKind::NotPermitted;
@@ -133,31 +134,29 @@ impl ConfiguredServer {
     }
 }
 
-/// What a scenario has an implementation configured with instead of the plan, in a start of its own.
+/// A change of the usual configuration for one scenario, in a start of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
-    /// No server is said to get the caller's token.
+    /// No server is configured to receive the caller's token.
     NothingForwarded,
-    /// One server more: a forwarding one beyond this machine, without TLS.
+    /// One more forwarding server: its URL is not a loopback address and has no TLS.
     Cleartext,
-    /// Heads are not held back.
+    /// The gateway sends the response head before any upstream has responded.
     CommitsAtOnce,
 }
 
 impl Deployment {
-    /// The plan as a variant has it.
+    /// This configuration with the change of a variant.
     #[must_use]
-    pub fn varied(&self, variant: Variant) -> Self {
+    pub fn with_variant(&self, variant: Variant) -> Self {
         let mut deployment = self.clone();
         match variant {
             Variant::NothingForwarded => {
-                for server in deployment
-                    .servers
-                    .iter_mut()
-                    .filter(|server| server.kind == ServerKind::Forwarding)
-                {
-                    server.kind = ServerKind::Open;
+                for server in &mut deployment.servers {
+                    if server.kind == ServerKind::Forwarding {
+                        server.kind = ServerKind::Open;
+                    }
                 }
             }
             Variant::Cleartext => {
@@ -172,7 +171,7 @@ impl Deployment {
         deployment
     }
 
-    /// The planned server of that name.
+    /// The configured server of this name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&ConfiguredServer> {
         self.servers.iter().find(|server| server.name == name)

@@ -174,7 +174,7 @@ mod tests {
             );
             RuleBook::parse(&[("test", &text)]).unwrap().rules.remove(0)
         };
-        let fits = |when: &str, axis: &str, value: &str| rule(when).when.fits(axis, value);
+        let fits = |when: &str, axis: &str, value: &str| rule(when).when.matches_value(axis, value);
         assert!(fits("", "method", "get") && !fits("", "method", "delete"));
         assert!(fits("method = '*'", "method", "delete"));
         assert!(!fits("method = '*'", "server", "forwarding"));

@@ -66,13 +66,13 @@ impl Selector {
         let target = |pattern: &Pattern| {
             matrix_case.target().is_some_and(|target| pattern.matches(class_of(target)))
         };
-        AXES.iter().all(|axis| self.fits(axis, matrix_case.value(axis)))
+        AXES.iter().all(|axis| self.matches_value(axis, matrix_case.value(axis)))
             && self.target.as_ref().is_none_or(target)
     }
 
     /// Whether a matrix case can be meant that has this value of this axis.
     #[must_use]
-    pub fn fits(&self, axis: &str, value: &str) -> bool {
+    pub fn matches_value(&self, axis: &str, value: &str) -> bool {
         if axis != "upstream" {
             return self.pattern(axis).is_none_or(|pattern| pattern.matches(value));
         }
@@ -89,7 +89,7 @@ impl Selector {
 
     /// Whether it looks at this axis at all.
     #[must_use]
-    pub fn looks_at(&self, axis: &str) -> bool {
+    pub fn constrains(&self, axis: &str) -> bool {
         self.pattern(axis).is_some() || axis == "upstream" && self.class.is_some()
     }
 

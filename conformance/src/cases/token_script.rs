@@ -1,18 +1,20 @@
-//! Writes and reads the token that carries a case's script through the gateway to the upstreams.
+//! Encodes and decodes the token script: an upstream token that carries the mock behaviours of a case.
 //!
-//! One boot of an implementation serves the whole matrix, because each upstream learns from the token it is shown how to answer.
-//! Knows nothing of what a behaviour does.
+//! An upstream reads from the token how to answer, so one start of an implementation serves the
+//! whole matrix. This module does not know what a behaviour does.
 //!
-//! A token reads `CANARY.pf1.CASE.BEHAVIOUR`, or `CANARY.pf1.CASE.alpha~BEHAVIOUR/beta~BEHAVIOUR` where servers differ, and can have one
-//! word more, which tells tokens of one case apart. It begins with what is random, so that whoever is shown its start is shown a part of
-//! the canary. Every character is a token68 character (RFC 9110 §11.2), so that a gateway has no reason to refuse or to rewrite it.
+//! A token has the form `CANARY.pf1.CASE.BEHAVIOUR`. If the servers differ, it has the form
+//! `CANARY.pf1.CASE.alpha~BEHAVIOUR/beta~BEHAVIOUR`. A fifth part, the suffix, distinguishes tokens
+//! of one case. The random canary comes first, so that the beginning of a token is enough to
+//! recognise a disclosure. Every character is a token68 character (RFC 9110 §11.2), so a gateway has
+//! no reason to reject or rewrite the token.
 
 use std::fmt;
 
-/// Tells our tokens from others.
-const MARK: &str = "pf1";
+/// The second part of every token script.
+const MARKER: &str = "pf1";
 
-/// Identifies one case in one run, on every face.
+/// Identifies one case of a run, in the client's and in the upstreams' records.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -24,38 +26,38 @@ impl fmt::Display for CaseId {
     }
 }
 
-/// What a token tells the upstreams.
+/// The content of an upstream token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenScript {
-    /// The case that every request with this token belongs to.
+    /// The case of every request with this token.
     pub case: CaseId,
-    /// Server name and behaviour; an empty name stands for every server.
-    pub orders: Vec<(String, String)>,
-    /// Random and unique to the case: where it turns up, this token has been.
+    /// Server name and mock behaviour. An empty name means every server.
+    pub behaviours: Vec<(String, String)>,
+    /// Random and unique to the case. Its occurrence anywhere shows that the token was there.
     pub canary: String,
-    /// Which of the case's tokens this is: empty, or a server that it is for alone.
-    pub end: String,
+    /// Distinguishes tokens of one case: empty, or the name of the only server for this token.
+    pub suffix: String,
 }
 
 impl TokenScript {
-    /// The canary of a token that no caller has: it stands in URLs that nobody should follow.
-    pub const NOBODYS: &str = "followed";
+    /// The canary of the token in URLs that a gateway should not follow. No caller has this token.
+    pub const FOLLOWED_URL_CANARY: &str = "followed";
 
-    /// One behaviour for whichever server is asked.
+    /// A script with the same behaviour for every server.
     #[must_use]
-    pub fn everywhere(case: CaseId, behaviour: &str, canary: String) -> Self {
+    pub fn for_every_server(case: CaseId, behaviour: &str, canary: String) -> Self {
         Self {
             case,
-            orders: vec![(String::new(), behaviour.to_owned())],
+            behaviours: vec![(String::new(), behaviour.to_owned())],
             canary,
-            end: String::new(),
+            suffix: String::new(),
         }
     }
 
-    /// The behaviour ordered of a server, if the script has one for it.
+    /// The mock behaviour of a server, if the script contains one.
     #[must_use]
-    pub fn order(&self, server: &str) -> Option<&str> {
-        self.orders
+    pub fn behaviour_of(&self, server: &str) -> Option<&str> {
+        self.behaviours
             .iter()
             .find(|(name, _)| name.is_empty() || name == server)
             .map(|(_, behaviour)| behaviour.as_str())
@@ -64,8 +66,8 @@ impl TokenScript {
     /// The bearer token.
     #[must_use]
     pub fn token(&self) -> String {
-        let orders: Vec<String> = self
-            .orders
+        let behaviours: Vec<String> = self
+            .behaviours
             .iter()
             .map(|(server, behaviour)| {
                 if server.is_empty() {
@@ -75,39 +77,37 @@ impl TokenScript {
                 }
             })
             .collect();
-        let end = if self.end.is_empty() {
-            String::new()
-        } else {
-            format!(".{}", self.end)
-        };
-        format!("{}.{MARK}.{}.{}{end}", self.canary, self.case, orders.join("/"))
+        let mut token = format!("{}.{MARKER}.{}.{}", self.canary, self.case, behaviours.join("/"));
+        if !self.suffix.is_empty() {
+            token.push('.');
+            token.push_str(&self.suffix);
+        }
+        token
     }
 
-    /// Finds a token of ours in any text: a header value, a body, a log line.
+    /// Finds the first token script in any text, such as a header field value, a body or a log line.
     #[must_use]
     pub fn find(text: &str) -> Option<Self> {
-        let at = text.find(".pf1.")?;
-        let before = text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
-        let rest: String = text[at..]
+        let canary_end = text.find(".pf1.")?;
+        let canary_start =
+            text[..canary_end].trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
+        let rest: String = text[canary_end..]
             .chars()
             .take_while(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(*c))
             .collect();
         let mut parts = rest.split('.').skip(2);
-        let (case, orders, end) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
-        let orders = orders
+        let (case, behaviours) = (parts.next()?, parts.next()?);
+        let suffix = parts.next().unwrap_or_default();
+        let behaviours = behaviours
             .split('/')
-            .map(|order| {
-                order.split_once('~').map_or_else(
-                    || (String::new(), order.to_owned()),
-                    |(s, b)| (s.to_owned(), b.to_owned()),
-                )
-            })
+            .map(|part| part.split_once('~').unwrap_or(("", part)))
+            .map(|(server, behaviour)| (server.to_owned(), behaviour.to_owned()))
             .collect();
         Some(Self {
             case: CaseId(case.to_owned()),
-            orders,
-            canary: text[before..at].to_owned(),
-            end: end.to_owned(),
+            behaviours,
+            canary: text[canary_start..canary_end].to_owned(),
+            suffix: suffix.to_owned(),
         })
     }
 }
@@ -119,23 +119,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_is_found_again_in_any_surroundings(
+        fn token_is_found_in_any_surrounding_text(
             case in "[a-z0-9]{1,8}",
-            orders in prop::collection::vec(("[a-z]{1,6}", "[a-z0-9+-]{1,20}"), 1..4),
+            behaviours in prop::collection::vec(("[a-z]{1,6}", "[a-z0-9+-]{1,20}"), 1..4),
             canary in "[a-z0-9]{16}",
-            end in "[a-z]{0,6}",
+            suffix in "[a-z]{0,6}",
             before in "([ -o]{0,20}[ \"'=;,])?",
             after in "([ \"',;].{0,20})?",
         ) {
-            let script = TokenScript { case: CaseId(case), orders, canary, end };
-            prop_assert_eq!(TokenScript::find(&format!("{before}{}{after}", script.token())), Some(script));
+            let script = TokenScript { case: CaseId(case), behaviours, canary, suffix };
+            let text = format!("{before}{}{after}", script.token());
+            prop_assert_eq!(TokenScript::find(&text), Some(script));
         }
     }
 
     #[test]
-    fn an_order_without_a_name_is_for_every_server() {
-        let script = TokenScript::everywhere(CaseId("c1".into()), "401-full+oauth", "x".into());
-        assert_eq!(script.order("alpha"), Some("401-full+oauth"));
+    fn behaviour_without_a_server_name_applies_to_every_server() {
+        let script =
+            TokenScript::for_every_server(CaseId("c1".into()), "401-full+oauth", "x".into());
+        assert_eq!(script.behaviour_of("alpha"), Some("401-full+oauth"));
         assert_eq!(script.token(), "x.pf1.c1.401-full+oauth");
     }
 }

@@ -40,19 +40,19 @@ impl Case {
 
     /// The script of an upstream token of this case.
     #[must_use]
-    pub fn script(&self, orders: &[(String, String)]) -> TokenScript {
+    pub fn script(&self, behaviours: &[(String, String)]) -> TokenScript {
         TokenScript {
             case: self.id.clone(),
-            orders: orders.to_vec(),
+            behaviours: behaviours.to_vec(),
             canary: self.canary.clone(),
-            end: String::new(),
+            suffix: String::new(),
         }
     }
 
     /// The script of an upstream token of the second caller of this case.
     #[must_use]
-    pub fn second_caller_script(&self, orders: &[(String, String)]) -> TokenScript {
-        TokenScript { canary: self.other_canary.clone(), ..self.script(orders) }
+    pub fn second_caller_script(&self, behaviours: &[(String, String)]) -> TokenScript {
+        TokenScript { canary: self.other_canary.clone(), ..self.script(behaviours) }
     }
 
     /// Every secret that can occur in this case; the disclosure check searches for them.

@@ -48,7 +48,7 @@ pub(super) fn findings_by_rules(
     matrix_case: &MatrixCase,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
-    let missing = Axes::embedded().missing(matrix_case, &subject.context.features);
+    let missing = Axes::embedded().missing_feature(matrix_case, &subject.context.features);
     let mut findings: Vec<Finding> = rules
         .of(matrix_case)
         .flat_map(|rule| match missing {

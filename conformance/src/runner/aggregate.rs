@@ -52,7 +52,7 @@ impl Driver {
         let sending = Sending { endpoints, step, protocol_version, case };
         let mut exchanges = Vec::new();
         if step.vary == Vary::TokenOutcomes {
-            for mix in Axes::embedded().mixes_of_words() {
+            for mix in Axes::embedded().conclusive_mixes() {
                 let behaviours = names::AGGREGATE
                     .map(str::to_owned)
                     .into_iter()

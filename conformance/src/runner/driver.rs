@@ -117,7 +117,7 @@ impl Driver {
     pub(super) async fn drive(&self, planned: PlannedCase, case: Case) -> DrivenCase {
         let session = self.open_session_to_delete(&planned, &case).await;
         let PlannedCase { case: matrix_case, server, exclusive } = planned;
-        let behaviours = matrix::orders_of(&matrix_case);
+        let behaviours = matrix::behaviours_of(&matrix_case);
         let mut assigned = Vec::new();
         if exclusive {
             // Servers are always assigned in configuration order, so that two cases cannot
@@ -301,7 +301,7 @@ pub(super) fn needs_assigned_behaviour(credentials: Credentials, server: &str) -
 /// How many sessions the request of a matrix case opens for the client, which need not be ended.
 fn sessions_of(matrix_case: &MatrixCase) -> usize {
     if matrix_case.method == Method::Initialize {
-        matrix::orders_of(matrix_case).len()
+        matrix::behaviours_of(matrix_case).len()
     } else {
         0
     }

@@ -80,7 +80,7 @@ impl Runner<'_> {
         let mut context = self.context(instance, true);
         let mut trace = instance.driver.empty_trace();
         if scenario.missing(&context.features).is_none() {
-            let deployment = self.upstreams.deployment().varied(variant);
+            let deployment = self.upstreams.deployment().with_variant(variant);
             match self.start_implementation(&deployment, instance.start).await {
                 Ok(running) => {
                     let driver = self.driver(&running)?;

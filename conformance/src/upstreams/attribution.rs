@@ -32,7 +32,7 @@ impl Assignments {
     ) -> Attribution {
         let assignment = self.current(server);
         if let Some(script) = find_script(request) {
-            let scripted = script.order(server).map(str::to_owned);
+            let scripted = script.behaviour_of(server).map(str::to_owned);
             return Attribution {
                 behaviour: scripted.or(assignment.map(|assignment| assignment.behaviour)),
                 case: Some(script.case),
@@ -96,8 +96,12 @@ mod tests {
     }
 
     fn token(case: &str) -> String {
-        TokenScript::everywhere(CaseId(case.to_owned()), "401-full+empty", "canary".to_owned())
-            .token()
+        TokenScript::for_every_server(
+            CaseId(case.to_owned()),
+            "401-full+empty",
+            "canary".to_owned(),
+        )
+        .token()
     }
 
     fn case_of(request: &Request) -> Option<String> {

@@ -80,7 +80,7 @@ fn complete(server: &mut ConfiguredServer, issuer: &str) {
         server.protocol_version = ProtocolVersion::V2026_07_28;
     }
     server.disabled = server.name == names::RETIRED;
-    if names::ONE_SPACE.contains(&server.name.as_str()) {
+    if names::SHARED_SPACE.contains(&server.name.as_str()) {
         server.space = Some("corp".to_owned());
     }
     server.token_url = match server.name.as_str() {

@@ -27,8 +27,8 @@ impl Placeholders<'_> {
             "origin" => Some(self.origin.to_owned()),
             "elsewhere" => Some(self.elsewhere.to_owned()),
             "case" => self.case.map(|case| {
-                let canary = TokenScript::NOBODYS.to_owned();
-                TokenScript::everywhere(case.clone(), "200-json", canary).token()
+                let canary = TokenScript::FOLLOWED_URL_CANARY.to_owned();
+                TokenScript::for_every_server(case.clone(), "200-json", canary).token()
             }),
             "pad" => Some("x".repeat(64 << 10)),
             _ => None,

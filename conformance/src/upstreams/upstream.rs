@@ -92,7 +92,7 @@ pub(super) async fn decide(
     };
     if behaviour.fault == Some(Fault::Barrier)
         && let Some(case) = ticket.case()
-        && !state.synchronisation.meet(case, behaviour.n).await
+        && !state.synchronisation.meet(case, behaviour.barrier_size).await
     {
         return Response::empty(500).into();
     }
@@ -104,10 +104,10 @@ pub(super) async fn decide(
         // The fault of the behaviour sends no part of this response.
         Source::Nothing => Response::empty(200),
         // The gateway should not have reached this server. Its request is served and recorded.
-        Source::Planned(server) if *server == name => {
+        Source::Server(server) if *server == name => {
             mcp_server::respond(state, name, Flavour::Json, request, ticket)
         }
-        Source::Planned(_) => return unknown_behaviour(spelling),
+        Source::Server(_) => return unknown_behaviour(spelling),
     };
     if behaviour.fault == Some(Fault::Progress) {
         return with_released_events(upstream, response, request, ticket);

@@ -69,15 +69,15 @@ async fn a_token_anywhere_in_a_request_attributes_it() {
 #[tokio::test]
 async fn a_script_sets_a_behaviour_per_server_and_other_servers_are_healthy() {
     let upstreams = MockUpstreams::start(1).await.unwrap();
-    let orders = vec![
+    let behaviours = vec![
         ("alpha".to_owned(), "401-bare".to_owned()),
         ("beta".to_owned(), "503".to_owned()),
     ];
     let token = TokenScript {
         case: case("m"),
-        orders,
+        behaviours,
         canary: "x".to_owned(),
-        end: String::new(),
+        suffix: String::new(),
     }
     .token();
     for (server, status) in [("alpha", 401), ("beta", 503), ("gamma", 200)] {

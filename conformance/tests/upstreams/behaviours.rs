@@ -73,7 +73,7 @@ async fn drive(
         }
         Some(Fault::Barrier) => {
             let mut others: Vec<Client> = Vec::new();
-            for _ in 1..behaviour.n {
+            for _ in 1..behaviour.barrier_size {
                 let mut other = Client::connect(upstreams, "alpha").await;
                 other.start(call).await;
                 others.push(other);

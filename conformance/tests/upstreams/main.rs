@@ -27,7 +27,7 @@ fn case(name: &str) -> CaseId {
 
 /// A token whose script sets the behaviour of every server.
 fn token(name: &str, behaviour: &str) -> String {
-    TokenScript::everywhere(case(name), behaviour, "canary".to_owned()).token()
+    TokenScript::for_every_server(case(name), behaviour, "canary".to_owned()).token()
 }
 
 /// Waits until the recorded response to the last request of the case is this one.

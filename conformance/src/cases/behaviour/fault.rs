@@ -1,4 +1,4 @@
-//! The faults with which a mock upstream delivers an answer. The mock upstreams write each byte by byte.
+//! The faults with which a mock upstream delivers an answer. The module `upstreams` implements them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub enum Fault {
     /// The upstream reads the request and never answers.
     Never,
-    /// Half of the head, then silence.
+    /// Half of the head. The connection stays open without further bytes.
     StallHead,
-    /// The head and half of the body, then silence.
+    /// The head and half of the body. The connection stays open without further bytes.
     StallBody,
     /// A TCP reset instead of an answer.
     ResetBeforeHead,
@@ -34,18 +34,18 @@ pub enum Fault {
     EarlyHints,
     /// HTTP/1.0: the end of the connection ends the body.
     Http10,
-    /// With header names in lower case.
+    /// The header field names in lower case.
     LowerCase,
-    /// Without a reason phrase.
+    /// A status line without a reason phrase.
     NoReason,
-    /// Only when `n` requests of the case wait at once; 500 if they do not come together.
+    /// The answer waits until `n` requests of the case are pending. If they do not arrive, it is 500.
     Barrier,
-    /// Event by event, each let go by the suite.
+    /// An event stream whose events the suite releases one by one.
     Progress,
 }
 
 impl Fault {
-    /// The fault as data files and the record spell it.
+    /// The fault's name in data files and in the record.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Fault {
         }
     }
 
-    /// Whether nothing of an answer is sent, so that there is none to state.
+    /// Whether the upstream sends no part of an answer, so that the behaviour states none.
     #[must_use]
     pub const fn needs_no_answer(self) -> bool {
         matches!(

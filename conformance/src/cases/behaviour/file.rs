@@ -1,6 +1,6 @@
-//! The shape of `upstreams.toml` as it is written, and the check that turns an entry into a behaviour.
+//! The structure of `upstreams.toml`, and the check that converts an entry into a behaviour.
 //!
-//! Decides whether one entry makes sense by itself; what it says of other entries is checked by the parent.
+//! It checks one entry at a time. The parent module checks references between entries.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -62,20 +62,21 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Checks the entry and converts it into a behaviour.
     pub(super) fn check(
         self,
-        known: &IndexMap<String, BodyText>,
+        known_bodies: &IndexMap<String, BodyText>,
     ) -> Result<Behaviour, BehaviourError> {
         let wrong = |why: &str| Err(BehaviourError::new(&self.name, why));
         let bodies: Vec<String> = self.body.iter().chain(&self.bodies).cloned().collect();
         if self.status.is_none() && !(self.headers.is_empty() && bodies.is_empty()) {
-            return wrong("headers and bodies belong to a status");
+            return wrong("has `headers` or a body without `status`");
         }
         if self.body.is_some() && !self.bodies.is_empty() {
-            return wrong("either one `body` or several `bodies`");
+            return wrong("has both `body` and `bodies`, expected one of them");
         }
         if (self.fault == Some(Fault::Barrier)) != (self.n > 0) {
-            return wrong("`n` belongs to a barrier, and a barrier needs one");
+            return wrong("`n` and the fault `barrier` must occur together");
         }
         for (name, value) in &self.headers {
             if let Err(why) = placeholder::check(value, &[IN_HEADERS]) {
@@ -83,24 +84,24 @@ impl Entry {
             }
         }
         for body in &bodies {
-            let Some(body) = known.get(body) else {
-                return wrong(&format!("no body is called `{body}`"));
+            let Some(body) = known_bodies.get(body) else {
+                return wrong(&format!("unknown body `{body}`"));
             };
             if let Err(why) = placeholder::check(&body.text, &[IN_BODIES]) {
                 return wrong(&format!("body `{}`: {why}", body.name));
             }
         }
-        let silent = self.fault.is_some_and(Fault::needs_no_answer);
+        let sends_nothing = self.fault.is_some_and(Fault::needs_no_answer);
         let source = match (self.healthy, self.status, self.server) {
-            (Some(flavour), None, None) if !silent => Source::Healthy(flavour),
-            (None, Some(status), None) if !silent && !bodies.is_empty() => {
+            (Some(flavour), None, None) if !sends_nothing => Source::Healthy(flavour),
+            (None, Some(status), None) if !sends_nothing && !bodies.is_empty() => {
                 Source::Stated { status, headers: self.headers, bodies }
             }
-            (None, None, Some(server)) if self.fault.is_none() => Source::Planned(server),
-            (None, None, None) if silent => Source::Nothing,
+            (None, None, Some(server)) if self.fault.is_none() => Source::Server(server),
+            (None, None, None) if sends_nothing => Source::Nothing,
             _ => {
                 return wrong(
-                    "expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer",
+                    "expected one of `healthy`, `status` with a body, `server`, or a `fault` that sends no answer",
                 );
             }
         };
@@ -123,7 +124,7 @@ impl Entry {
             class,
             source,
             fault,
-            n,
+            barrier_size: n,
             after_ms,
             then,
             except,

@@ -1,6 +1,6 @@
 //! Reads `upstreams.toml`: how mock upstreams can answer, and what a correct gateway concludes from it.
 //!
-//! The mock upstreams put the answers on the wire.
+//! It does not send answers; the module `upstreams` does.
 
 mod fault;
 mod file;
@@ -29,18 +29,18 @@ use crate::catalogue::embedded::Embedded;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// The upstream accepted it.
+    /// The upstream accepted the token.
     Accepted,
-    /// The upstream refused it with 401.
+    /// The upstream refused the token with 401.
     Unauthorized,
-    /// The upstream refused it with 403.
+    /// The upstream refused the token with 403.
     Forbidden,
     /// The answer says nothing about the token.
     Inconclusive,
 }
 
 impl Class {
-    /// The class as data files and reports spell it.
+    /// The name of the class in data files and reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,65 +60,64 @@ pub enum Flavour {
     Json,
     /// As an event stream.
     Sse,
-    /// As one JSON object, with an id that no request has.
+    /// As one JSON object whose id differs from the request's.
     WrongId,
 }
 
-/// What is answered, before any fault in its delivery.
+/// The source of an answer, before a fault damages its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// What the healthy MCP server says.
+    /// The healthy MCP server.
     Healthy(Flavour),
-    /// A status with its header lines, and one body or one of several.
+    /// A status with header fields, and one body or one of several.
     Stated {
         /// The status.
         status: u16,
-        /// The header lines, with placeholders.
+        /// The header fields, with placeholders.
         headers: Vec<(String, String)>,
-        /// Names of bodies; never empty.
+        /// The names of the bodies; never empty.
         bodies: Vec<String>,
     },
-    /// Nothing; the fault says it all.
+    /// No answer: the fault replaces it.
     Nothing,
-    /// Whatever the planned server of that name is.
-    Planned(String),
+    /// The configured server of this name, which always has this behaviour.
+    Server(String),
 }
 
-/// One thing that a mock upstream can be told to do.
+/// One way in which a mock upstream answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Its name in scripts, matrix cases and reports.
+    /// The name in token scripts, matrix cases and reports.
     pub name: String,
     /// What it does, in one line.
     pub description: String,
-    /// What an honest gateway may conclude.
+    /// What a correct gateway concludes about the token.
     pub class: Class,
-    /// What is answered.
+    /// The source of the answer.
     pub source: Source,
-    /// How it is delivered, where not plainly.
+    /// How the delivery of the answer is damaged.
     pub fault: Option<Fault>,
-    /// How many requests a barrier waits for.
-    pub n: usize,
-    /// How many milliseconds the request waits before it is answered.
+    /// The number of requests that the fault `barrier` waits for; 0 without that fault.
+    pub barrier_size: usize,
+    /// How long the request waits before it is answered, in milliseconds.
     pub after_ms: u64,
     /// The behaviour from the case's second request on.
     pub then: Option<String>,
     /// Other behaviours for some HTTP or JSON-RPC methods.
     pub except: IndexMap<String, String>,
-    /// The planned server whose own discovery document is answered so.
+    /// The configured server whose protected resource metadata is answered like this.
     pub metadata_of: Option<String>,
     /// Whether only scenarios use it.
     pub scenario: bool,
 }
 
 impl Behaviour {
-    /// Every spelling of this behaviour in scripts and matrix cases: one for each body where it has several.
+    /// Every spelling of this behaviour in token scripts and matrix cases: `name`, or `name+body` for
+    /// each of several bodies.
     pub fn spellings(&self) -> impl Iterator<Item = String> {
         let bodies = match &self.source {
             Source::Stated { bodies, .. } if bodies.len() > 1 => bodies.as_slice(),
-            Source::Stated { .. } | Source::Healthy(_) | Source::Nothing | Source::Planned(_) => {
-                &[]
-            }
+            Source::Stated { .. } | Source::Healthy(_) | Source::Nothing | Source::Server(_) => &[],
         };
         let plain = bodies.is_empty().then(|| self.name.clone());
         plain
@@ -126,11 +125,11 @@ impl Behaviour {
             .chain(bodies.iter().map(|body| format!("{}+{body}", self.name)))
     }
 
-    /// The planned server that this behaviour is, where it is one.
+    /// The configured server that always has this behaviour, if there is one.
     #[must_use]
     pub fn server(&self) -> Option<&str> {
         match &self.source {
-            Source::Planned(server) => Some(server),
+            Source::Server(server) => Some(server),
             Source::Stated { .. } | Source::Healthy(_) | Source::Nothing => None,
         }
     }
@@ -170,7 +169,7 @@ static EMBEDDED: Embedded<Behaviours> = Embedded::new(|| {
 });
 
 impl Behaviours {
-    /// The ones that this program was built with.
+    /// The behaviours that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static Self {
         EMBEDDED.get()
@@ -180,54 +179,61 @@ impl Behaviours {
     ///
     /// # Errors
     ///
-    /// When it is not TOML, has unknown keys, or a behaviour contradicts itself or names what is not there.
+    /// If the text is not TOML or has unknown keys, or if a behaviour is contradictory or names an
+    /// unknown body or behaviour.
     pub fn parse(text: &str) -> Result<Self, BehaviourError> {
         let file: file::File = toml::from_str(text)?;
         let mut bodies = IndexMap::new();
         for body in file.body {
-            if let Some(twin) = bodies.insert(body.name.clone(), body) {
-                return Err(BehaviourError::new(&twin.name, "a body of this name exists already"));
+            if let Some(duplicate) = bodies.insert(body.name.clone(), body) {
+                return Err(BehaviourError::new(&duplicate.name, "duplicate body name"));
             }
         }
         let mut behaviours = IndexMap::new();
-        for raw in file.behaviour {
-            let behaviour = raw.check(&bodies)?;
-            if let Some(twin) = behaviours.insert(behaviour.name.clone(), behaviour) {
-                return Err(BehaviourError::new(
-                    &twin.name,
-                    "a behaviour of this name exists already",
-                ));
+        for entry in file.behaviour {
+            let behaviour = entry.check(&bodies)?;
+            if let Some(duplicate) = behaviours.insert(behaviour.name.clone(), behaviour) {
+                return Err(BehaviourError::new(&duplicate.name, "duplicate name"));
             }
         }
-        for behaviour in behaviours.values() {
+        let catalogue = Self { behaviours, bodies };
+        catalogue.check_references()?;
+        Ok(catalogue)
+    }
+
+    /// Checks that `then` and `except` name behaviours that have neither and that every server can have.
+    fn check_references(&self) -> Result<(), BehaviourError> {
+        for behaviour in self.all() {
             for target in behaviour.except.values().chain(&behaviour.then) {
-                let ends_there = |target: &Behaviour| {
+                let is_valid = self.behaviours.get(target).is_some_and(|target| {
                     target.then.is_none() && target.except.is_empty() && target.server().is_none()
-                };
-                if !behaviours.get(target).is_some_and(ends_there) {
-                    return Err(BehaviourError::new(
-                        &behaviour.name,
-                        &format!("`{target}` is not a plain behaviour of this file"),
-                    ));
+                });
+                if !is_valid {
+                    let why = format!(
+                        "`then` or `except` names `{target}`, \
+                         which is unknown or itself has `then`, `except` or `server`"
+                    );
+                    return Err(BehaviourError::new(&behaviour.name, &why));
                 }
             }
         }
-        Ok(Self { behaviours, bodies })
+        Ok(())
     }
 
-    /// Every behaviour, in the order of the file, those of scenarios included.
+    /// Every behaviour, in the order of the file.
     pub fn all(&self) -> impl Iterator<Item = &Behaviour> {
         self.behaviours.values()
     }
 
-    /// Every spelling that the matrix varies: one for each body of each behaviour that is not for scenarios only.
+    /// The values of the axis `upstream` for single-server endpoints: every spelling of every behaviour
+    /// except those that only scenarios use.
     pub fn spellings(&self) -> impl Iterator<Item = String> {
         self.all()
             .filter(|behaviour| !behaviour.scenario)
             .flat_map(Behaviour::spellings)
     }
 
-    /// How the discovery document of that server is answered, where not plainly.
+    /// The behaviour for requests for a server's protected resource metadata, if there is one.
     #[must_use]
     pub fn metadata_of(&self, server: &str) -> Option<(&Behaviour, Option<&BodyText>)> {
         let found =
@@ -235,13 +241,14 @@ impl Behaviours {
         self.resolve(&found.name)
     }
 
-    /// The behaviour that a script spells `name` or `name+body`.
+    /// The behaviour of a spelling, `name` or `name+body`.
     #[must_use]
     pub fn find(&self, spelling: &str) -> Option<&Behaviour> {
         self.resolve(spelling).map(|(behaviour, _)| behaviour)
     }
 
-    /// The behaviour of that spelling and, where it states its answer, the body: the first one where the spelling names none.
+    /// The behaviour of a spelling and, if it states its answer, the body. Without `+body` in the
+    /// spelling, this is the first body.
     #[must_use]
     pub fn resolve(&self, spelling: &str) -> Option<(&Behaviour, Option<&BodyText>)> {
         let (name, chosen) = spelling
@@ -257,26 +264,26 @@ impl Behaviours {
             (Source::Stated { bodies, .. }, None) => {
                 Some((behaviour, bodies.first().and_then(|body| self.bodies.get(body))))
             }
-            (Source::Healthy(_) | Source::Nothing | Source::Planned(_), None) => {
+            (Source::Healthy(_) | Source::Nothing | Source::Server(_), None) => {
                 Some((behaviour, None))
             }
-            (Source::Healthy(_) | Source::Nothing | Source::Planned(_), Some(_)) => None,
+            (Source::Healthy(_) | Source::Nothing | Source::Server(_), Some(_)) => None,
         }
     }
 }
 
-/// The JSON Schema of `upstreams.toml`, from which the reference is made.
+/// The JSON Schema of `upstreams.toml`, from which the reference is generated.
 pub(crate) fn schema() -> schemars::Schema {
     schemars::schema_for!(file::File)
 }
 
-/// What is wrong with a file of behaviours.
+/// Why a file of behaviours is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum BehaviourError {
-    /// It is not TOML, or has keys or values that nobody knows.
+    /// The text is not TOML, or has unknown keys or values.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
-    /// An entry contradicts itself or names what is not there.
+    /// An entry is contradictory, or names an unknown body or behaviour.
     #[error("behaviour `{name}`: {why}")]
     Entry {
         /// The entry.

@@ -8,7 +8,7 @@ const NEEDED: &str = "200-json 200-sse 401-full 401-bare 401-no-challenge 401-un
     401-body-3mib 401-body-cut 401-body-endless 401-hostile 401-two-lines 401-basic-first 401-token68 401-dpop barrier-5 stream-progress";
 
 #[test]
-fn the_embedded_file_parses_and_holds_what_the_matrix_needs() {
+fn embedded_file_contains_every_required_behaviour() {
     let behaviours = Behaviours::parse(include_str!("../../../upstreams.toml")).unwrap();
     for name in NEEDED.split_whitespace() {
         assert!(behaviours.find(name).is_some(), "{name}");
@@ -16,7 +16,7 @@ fn the_embedded_file_parses_and_holds_what_the_matrix_needs() {
 }
 
 #[test]
-fn every_spelling_leads_back_to_its_behaviour() {
+fn every_spelling_resolves_to_its_behaviour() {
     for behaviour in Behaviours::embedded().all() {
         for spelling in behaviour.spellings() {
             assert_eq!(Behaviours::embedded().find(&spelling), Some(behaviour), "{spelling}");
@@ -25,7 +25,7 @@ fn every_spelling_leads_back_to_its_behaviour() {
 }
 
 #[test]
-fn several_bodies_are_several_spellings() {
+fn behaviour_with_several_bodies_has_one_spelling_for_each() {
     let spellings: Vec<String> =
         Behaviours::embedded().find("401-full").unwrap().spellings().collect();
     assert_eq!(spellings, ["401-full+json-rpc", "401-full+oauth", "401-full+empty"]);
@@ -34,13 +34,13 @@ fn several_bodies_are_several_spellings() {
 }
 
 #[test]
-fn a_fault_is_spelled_as_it_is_read() {
+fn name_of_a_fault_equals_its_serialised_form() {
     for fault in Behaviours::embedded().all().filter_map(|behaviour| behaviour.fault) {
         assert_eq!(serde_json::to_value(fault).unwrap(), fault.as_str());
     }
 }
 
-fn refusal(entry: &str) -> String {
+fn error_of(entry: &str) -> String {
     let text = format!(
         "[[body]]\nname = 'empty'\n[[behaviour]]\nname = 'x'\ndescription = ''\nclass = 'inconclusive'\n{entry}"
     );
@@ -48,8 +48,8 @@ fn refusal(entry: &str) -> String {
 }
 
 #[test]
-fn an_entry_that_contradicts_itself_is_refused() {
-    let needs_source = "behaviour `x`: expected one of `healthy`, `status` with a body, `server`, or a `fault` that leaves nothing of an answer";
+fn contradictory_entry_is_an_error() {
+    let needs_source = "behaviour `x`: expected one of `healthy`, `status` with a body, `server`, or a `fault` that sends no answer";
     for (entry, expected) in [
         ("", needs_source),
         ("status = 200", needs_source),
@@ -58,33 +58,33 @@ fn an_entry_that_contradicts_itself_is_refused() {
         ("fault = 'truncated'", needs_source),
         (
             "body = 'empty'\nfault = 'never'",
-            "behaviour `x`: headers and bodies belong to a status",
+            "behaviour `x`: has `headers` or a body without `status`",
         ),
-        ("status = 200\nbody = 'html'", "behaviour `x`: no body is called `html`"),
+        ("status = 200\nbody = 'html'", "behaviour `x`: unknown body `html`"),
         (
             "healthy = 'json'\nfault = 'barrier'",
-            "behaviour `x`: `n` belongs to a barrier, and a barrier needs one",
+            "behaviour `x`: `n` and the fault `barrier` must occur together",
         ),
         (
             "healthy = 'json'\nthen = 'y'",
-            "behaviour `x`: `y` is not a plain behaviour of this file",
+            "behaviour `x`: `then` or `except` names `y`, which is unknown or itself has `then`, `except` or `server`",
         ),
         (
             "status = 200\nbody = 'empty'\nheaders = [['Location', '{nowhere}']]",
             "behaviour `x`: header `Location`: unknown placeholder {nowhere}, expected one of {origin}, {elsewhere}, {case}, {pad}",
         ),
     ] {
-        assert_eq!(refusal(entry), expected, "{entry}");
+        assert_eq!(error_of(entry), expected, "{entry}");
     }
 }
 
 #[test]
-fn a_name_occurs_once() {
+fn duplicate_name_is_an_error() {
     let twice =
         "[[behaviour]]\nname = 'x'\ndescription = ''\nclass = 'accepted'\nhealthy = 'json'\n"
             .repeat(2);
     assert_eq!(
         Behaviours::parse(&twice).unwrap_err().to_string(),
-        "behaviour `x`: a behaviour of this name exists already"
+        "behaviour `x`: duplicate name"
     );
 }

@@ -154,7 +154,8 @@ fn signature(deployment: &Deployment) -> &str {
 /// Canaries of tokens that upstreams received and that do not belong to this case.
 fn foreign_canaries(trace: &Trace) -> impl Iterator<Item = String> + '_ {
     let is_known = |canary: &str| {
-        trace.secrets.iter().any(|secret| secret.value == canary) || canary == TokenScript::NOBODYS
+        trace.secrets.iter().any(|secret| secret.value == canary)
+            || canary == TokenScript::FOLLOWED_URL_CANARY
     };
     trace
         .arrivals

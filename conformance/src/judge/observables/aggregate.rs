@@ -8,7 +8,7 @@ use super::{Observable, challenge::challenges, count, of_last_exchange};
 use crate::{
     cases::{
         behaviour::{Behaviours, Class},
-        matrix::orders_of,
+        matrix::behaviours_of,
         token_script::TokenScript,
     },
     judge::{
@@ -65,7 +65,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
 /// The requested servers with the class of their behaviour, in the order of the configuration.
 pub(super) fn requested_servers(subject: &Subject<'_>) -> Vec<(String, Class)> {
     if let Some(matrix_case) = subject.matrix_case {
-        return orders_of(matrix_case)
+        return behaviours_of(matrix_case)
             .into_iter()
             .map(|(server, behaviour)| (server.to_owned(), class_of(behaviour)))
             .collect();
@@ -76,7 +76,7 @@ pub(super) fn requested_servers(subject: &Subject<'_>) -> Vec<(String, Class)> {
     });
     let Some(script) = script else { return Vec::new() };
     let mut requested: Vec<(String, Class)> = script
-        .orders
+        .behaviours
         .iter()
         .filter(|(server, _)| !server.is_empty())
         .map(|(server, behaviour)| (server.clone(), class_of(behaviour)))

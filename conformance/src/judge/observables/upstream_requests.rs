@@ -254,10 +254,10 @@ fn forwarded_schemes(subject: &Subject<'_>) -> Observation {
 /// A token for one server ends with the name of that server.
 fn server_specific_token(subject: &Subject<'_>) -> Observation {
     let token = |arrival: &Arrival| {
-        let end = TokenScript::find(header(&arrival.headers, "authorization")?)?.end;
-        Some(if end == arrival.server {
+        let suffix = TokenScript::find(header(&arrival.headers, "authorization")?)?.suffix;
+        Some(if suffix == arrival.server {
             "own-server"
-        } else if end.is_empty() {
+        } else if suffix.is_empty() {
             "request-wide"
         } else {
             "other-server"

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cases::{
         behaviour::{Behaviour, Behaviours, Source},
-        matrix::{orders_of, server_of},
+        matrix::{behaviours_of, server_of},
         matrix_case::MatrixCase,
         placeholder::fill,
         token_script::TokenScript,
@@ -126,7 +126,7 @@ impl<'a> Subject<'a> {
 
     /// The servers that the request is for. For a scenario, only the first one is known.
     fn requested_servers(&self) -> impl Iterator<Item = &'a str> {
-        let behaviours = self.matrix_case.map(orders_of).unwrap_or_default();
+        let behaviours = self.matrix_case.map(behaviours_of).unwrap_or_default();
         std::iter::once(self.server).chain(behaviours.into_iter().map(|(server, _)| server))
     }
 
@@ -155,7 +155,7 @@ impl<'a> Subject<'a> {
             Some(matrix_case) => matrix_case.upstream.clone(),
             None => {
                 let token = header(&self.exchange()?.sent_headers, &self.context.token_header)?;
-                TokenScript::find(token)?.order(self.server)?.to_owned()
+                TokenScript::find(token)?.behaviour_of(self.server)?.to_owned()
             }
         };
         Behaviours::embedded().find(&name)
@@ -165,7 +165,7 @@ impl<'a> Subject<'a> {
     pub(super) fn stated_headers(&self) -> Option<&'static Headers> {
         match &self.behaviour()?.source {
             Source::Stated { headers, .. } => Some(headers),
-            Source::Healthy(_) | Source::Nothing | Source::Planned(_) => None,
+            Source::Healthy(_) | Source::Nothing | Source::Server(_) => None,
         }
     }
 

@@ -1,0 +1,88 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{
+    cases::{
+        axis::{Credentials, Method, ServerKind, Start, Strategy},
+        behaviour::Behaviours,
+        matrix_case::{AXES, MatrixCase},
+    },
+    catalogue::{Profile, ProtocolVersion},
+};
+
+fn routes() -> Vec<String> {
+    [
+        "/mcp/{server}",
+        "/mcp/{server}/",
+        "/{server}/mcp",
+        "/{server}/mcp/",
+        "/mcp",
+        "/mcp/{servers}",
+        "/toolset/{toolset}/mcp",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+#[test]
+fn every_value_of_every_axis_is_described() {
+    fn names<T: ToString>(values: &[T]) -> Vec<String> {
+        values.iter().map(ToString::to_string).collect()
+    }
+    let described = |name: &str| -> Vec<String> {
+        let axis = Axes::embedded().iter().find(|axis| axis.name == name).unwrap();
+        assert!(axis.needs.keys().all(|value| axis.values.contains_key(value)));
+        axis.values.keys().cloned().collect()
+    };
+    assert_eq!(described("credentials"), names(&Credentials::ALL));
+    assert_eq!(described("server"), names(&ServerKind::ALL));
+    assert_eq!(described("method"), names(&Method::ALL));
+    assert_eq!(described("strategy"), names(&Strategy::ALL));
+    assert_eq!(described("profile"), names(&Profile::ALL));
+    assert_eq!(described("protocol-version"), names(&ProtocolVersion::ALL));
+    let axes: Vec<&str> = Axes::embedded().iter().map(|axis| axis.name.as_str()).collect();
+    assert_eq!(axes, AXES);
+}
+
+#[test]
+fn matrix_contains_every_combination_that_is_not_excluded() {
+    let starts = [Strategy::Probe, Strategy::Deferred]
+        .map(|strategy| Start { profile: Profile::Seed, strategy });
+    let (cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes());
+    let single_server =
+        (ServerKind::ALL.len() - 1) * Behaviours::embedded().spellings().count() * 4;
+    let aggregate = Axes::embedded().mixes().len() * 3;
+    let all = Credentials::ALL.len()
+        * (single_server + aggregate)
+        * Method::ALL.len()
+        * ProtocolVersion::ALL.len()
+        * starts.len();
+    let excluded: usize = excluded.iter().map(|excluded| excluded.count).sum();
+    assert_eq!(cases.len() + excluded, all);
+    assert!((1_500..3_500).contains(&cases.len()), "{}", cases.len());
+    let ids: BTreeSet<String> = cases.iter().map(ToString::to_string).collect();
+    assert_eq!(ids.len(), cases.len());
+}
+
+#[test]
+fn every_behaviour_of_the_matrix_is_tested_with_a_forwarded_token() {
+    let start = Start { profile: Profile::Seed, strategy: Strategy::Own };
+    let (cases, _) = matrix_cases(Axes::embedded(), &[start], &routes());
+    for upstream in Behaviours::embedded().spellings() {
+        let is_tested = |case: &MatrixCase| {
+            case.upstream == upstream
+                && case.credentials == Credentials::KeyAndToken
+                && case.server == ServerKind::Forwarding
+        };
+        assert!(cases.iter().any(is_tested), "{upstream}");
+    }
+}
+
+#[test]
+fn value_that_no_matrix_case_has_is_an_error() {
+    let text = "axis = []\n[[not-applicable]]\nwhen = { upstream = 'no-such-behaviour' }\n\
+        description = 'teapots'\nreason = 'none'\n";
+    let error = Axes::parse(text).unwrap_err().to_string();
+    let expected = "`teapots`: no matrix case has upstream = `no-such-behaviour`, expected";
+    assert!(error.starts_with(expected), "{error}");
+}
