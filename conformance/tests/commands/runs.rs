@@ -42,14 +42,14 @@ fn every_format_is_printed_and_written_with_the_exit_code_of_the_run() {
             .to_owned();
         let printed = output_of(&["report", &good, "--format", &name]);
         assert_eq!(printed.status.code(), Some(0), "{name}");
-        assert!(stdout(&printed).len() > 50, "{name}");
+        assert!(stdout(&printed).len() > 50, "{name} prints 50 bytes or fewer");
         let written = test_path("formats", &name);
         assert_eq!(
             exit_code(&["report", &bad, "--format", &name, "--output", &written]),
             1,
             "{name}"
         );
-        assert!(read(&written).len() > 50, "{name}");
+        assert!(read(&written).len() > 50, "{name} writes 50 bytes or fewer");
     }
     assert_eq!(exit_code(&["report", &good, "--format", "no-such-format"]), 2);
     assert_eq!(
