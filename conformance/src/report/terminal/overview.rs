@@ -70,7 +70,7 @@ pub(super) fn groups(rows: &[RequirementRow<'_>]) -> String {
         if unjudged > 0 {
             let _ = write!(counts, " · {unjudged} not judged");
         }
-        let _ = writeln!(text, "{prefix}  {subject:<20}  {counts}");
+        let _ = writeln!(text, "{prefix:<4}  {subject:<20}  {counts}");
     }
     text
 }
