@@ -136,7 +136,8 @@ impl Explanation<'_> {
         let answer = match plan.profile {
             Profile::Seed => "the combined answers of the servers; one refusal refuses the request",
             Profile::Mcp | Profile::Transparent => {
-                "the combined answers of the servers, which name those that refuse; the request is refused if all servers refuse"
+                "the combined answers of the servers, which name those that refuse; the request is \
+                 refused if all servers refuse"
             }
         };
         self.line("answer", answer);

@@ -108,7 +108,8 @@ fn list_and_explain_print_what_is_asked_for() {
     insta::assert_snapshot!("explain_requirement", stdout(&output_of(&["explain", "sta-05"])));
     insta::assert_snapshot!("explain_verdict", stdout(&output_of(&["explain", "untestable"])));
     insta::assert_snapshot!("explain_behaviour", stdout(&output_of(&["explain", "401-bare"])));
-    let matrix_case = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / probe / seed / 2025-11-25";
+    let matrix_case = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / \
+        probe / seed / 2025-11-25";
     let explained = stdout(&output_of(&["explain", matrix_case]));
     assert!(explained.contains("rule `forbidden-is-403` for STA-05"), "{explained}");
 }
@@ -142,7 +143,8 @@ fn an_unexpected_failure_is_exit_code_1_and_shown_in_full() {
 
 #[test]
 fn an_expected_failure_is_exit_code_0_and_a_stale_entry_is_exit_code_5() {
-    let entry = "[[expected-failure]]\nrequirement = \"STA-05\"\nverdict = \"fail\"\nreason = \"turns 403 into 401\"\n";
+    let entry = "[[expected-failure]]\nrequirement = \"STA-05\"\nverdict = \"fail\"\nreason \
+        = \"turns 403 into 401\"\n";
     let baseline = write_file("baseline", "baseline.toml", entry);
     let run = [
         "run",
@@ -217,7 +219,8 @@ fn a_full_disk_is_exit_code_4_and_no_report() {
 
 #[test]
 fn a_server_that_always_answers_200_fails_the_positive_control() {
-    let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \
+        2\r\nConnection: close\r\n\r\n{}";
     let output = output_of(&["run", &server(Some(answer)), "--like", "builtin:reference"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(

@@ -276,7 +276,8 @@ mod tests {
         fn a_truncated_message_gives_only_complete_members(cut in 0_usize..60) {
             let text = r#"{"jsonrpc":"2.0","id":417,"method":"tools/call","params":{}}"#;
             let (id, method) = read(&text[..cut]);
-            prop_assert_eq!(id.as_deref(), (cut >= 26).then_some("417"), "the comma shows that the number is complete");
+            prop_assert_eq!(id.as_deref(), (cut >= 26).then_some("417"), "the comma shows that the \
+                number is complete");
             prop_assert_eq!(method.as_deref(), (cut >= 47).then_some("tools/call"));
         }
     }

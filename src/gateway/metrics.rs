@@ -65,7 +65,8 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register(
             "requests",
-            "Requests by server (empty if none was resolved) and status (none if the client disconnected first)",
+            "Requests by server (empty if none was resolved) and status (none if the client \
+             disconnected first)",
             self.requests.clone(),
         );
         registry.register(

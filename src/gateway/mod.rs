@@ -68,7 +68,8 @@ pub async fn start(config: Config) -> io::Result<Running> {
     let (listener, address) = bind(config.listen).await?;
     if config.session_secret.is_none() {
         tracing::warn!(
-            "no session_secret is configured: sessions end when this process ends, and no other process can serve them"
+            "no session_secret is configured: sessions end when this process ends, and no other \
+             process can serve them"
         );
     }
     let metrics = match config.metrics_listen {

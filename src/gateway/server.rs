@@ -117,7 +117,8 @@ impl fmt::Debug for Running {
 pub enum ReloadError {
     /// The address of a listener has changed.
     #[error(
-        "`{key}` has changed to {now}\nexpected {before}, as when the gateway was started; to listen elsewhere, restart it"
+        "`{key}` has changed to {now}\nexpected {before}, as when the gateway was started; to \
+         listen elsewhere, restart it"
     )]
     Moved {
         /// The key in the configuration.

@@ -58,7 +58,8 @@ pub(super) fn judge(arguments: &JudgeArgs) -> Exit {
     }
     for id in not_judged {
         eprintln!(
-            "{id}: findings kept from the recorded run; its trace does not contain enough to judge it"
+            "{id}: findings kept from the recorded run; its trace does not contain enough to judge \
+             it"
         );
     }
     let baseline = match arguments.baseline.or_else(|| baseline_of_implementation(&run)) {

@@ -19,7 +19,8 @@ pub enum ImplementationError {
     },
     /// There is no built-in implementation with this name.
     #[error(
-        "unknown built-in implementation `{0}`\nexpected builtin:reference, builtin:model, builtin:defect/NAME or builtin:variant/NAME"
+        "unknown built-in implementation `{0}`\nexpected builtin:reference, builtin:model, \
+         builtin:defect/NAME or builtin:variant/NAME"
     )]
     UnknownBuiltin(String),
     /// The description was not found or is invalid.

@@ -69,7 +69,8 @@ impl Folder {
 pub enum DescriptionError {
     /// There is no embedded description with this name.
     #[error(
-        "unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an {DESCRIPTION_FILE}, for example ./{name}"
+        "unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an \
+         {DESCRIPTION_FILE}, for example ./{name}"
     )]
     Unknown {
         /// The name that was given.
@@ -78,7 +79,8 @@ pub enum DescriptionError {
         known: String,
     },
     /// The file is missing or not readable.
-    #[error("cannot read {}: {source}\nexpected a folder with an {DESCRIPTION_FILE}", path.display())]
+    #[error("cannot read {}: {source}\nexpected a folder with an \
+        {DESCRIPTION_FILE}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -116,7 +116,8 @@ impl Implementation {
         let CredentialLayout { key_header, key_prefix, token_header, token_prefix, .. } =
             &self.credential_layout;
         format!(
-            "gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: {token_prefix}…`"
+            "gateway key in `{key_header}: {key_prefix}…`, upstream token in `{token_header}: \
+             {token_prefix}…`"
         )
     }
 

@@ -51,7 +51,8 @@ pub enum InstallError {
     Template(#[from] TemplateError),
     /// The program of a step could not be started.
     #[error(
-        "cannot run `{program}`, which the install needs: {source}\ninstall `{program}` on this machine, or change install.steps"
+        "cannot run `{program}`, which the install needs: {source}\ninstall `{program}` on this \
+         machine, or change install.steps"
     )]
     Program {
         /// The program.

@@ -37,7 +37,8 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
         if !lines.is_empty() {
             let _ = write!(
                 text,
-                "\n### {title}\n\n| requirement | | expected | actual |\n| --- | --- | --- | --- |\n{}",
+                "\n### {title}\n\n| requirement | | expected | actual |\n| --- | --- | --- | --- \
+                 |\n{}",
                 lines.concat()
             );
         }

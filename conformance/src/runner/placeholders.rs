@@ -159,7 +159,8 @@ mod tests {
                 "",
                 "{chunks}{length} {oversized} {oversized-length}",
             ]),
-            "POST /mcp/alpha HTTP/1.1\r\nHost: gw:1\r\na: 1\r\nb: 2\r\n\r\n5\r\nhello\r\n0\r\n\r\n5 xxx 3"
+            "POST /mcp/alpha HTTP/1.1\r\nHost: gw:1\r\na: 1\r\nb: \
+             2\r\n\r\n5\r\nhello\r\n0\r\n\r\n5 xxx 3"
         );
         assert_eq!(
             bytes(&["Content-Length: 4", "", "{rest-hex}", "GET / HTTP/1.1", "", ""]),

@@ -33,7 +33,8 @@ fn always_answers(status: &'static str) -> String {
     server(move |stream, _| {
         let _ = write!(
             stream,
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: \
+             2\r\nconnection: close\r\n\r\n{{}}"
         );
         false
     })
@@ -99,7 +100,8 @@ fn a_server_that_echoes_the_request_fails_the_positive_control() {
     let url = server(|stream, request| {
         let _ = write!(
             stream,
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: \
+             {}\r\nconnection: close\r\n\r\n",
             request.len()
         );
         let _ = stream.write_all(request);

@@ -72,7 +72,8 @@ fn smoke_lists_what_works_and_diagnoses_what_does_not() {
         stderr(&output)
     );
     // This gateway forwards the token to every server, and its description does not say so.
-    let hint = "the gateway must send no credential to open; forward `Authorization` only to servers of the kind `forwarding`";
+    let hint = "the gateway must send no credential to open; forward `Authorization` only to \
+        servers of the kind `forwarding`";
     assert!(text.contains(hint), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }

@@ -139,7 +139,8 @@ fn baseline_update_adds_new_failures_and_removes_stale_entries() {
         "a partial run does not show which entries are stale"
     );
     let complete = run_file("baseline", "builtin:defect/403-as-401", &[]);
-    let stale = "# known\n[[expected-failure]]\nrequirement = \"STA-01\"\nverdict = \"fail\"\nreason = \"long gone\"\n";
+    let stale = "# known\n[[expected-failure]]\nrequirement = \"STA-01\"\nverdict \
+        = \"fail\"\nreason = \"long gone\"\n";
     let baseline = write_file("baseline", "baseline.toml", stale);
     assert_eq!(exit_code(&["report", &complete, "--baseline", &baseline]), 1);
     let printed = output_of(&["baseline", "update", &complete, "--baseline", &baseline, "--print"]);

@@ -29,7 +29,8 @@ async fn a_chunked_body_is_decoded() {
     let mut client = Client::connect(&upstreams, "alpha").await;
     let token = token("ch", "200-json");
     let head = format!(
-        "POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: \
+         chunked\r\n\r\n"
     );
     client
         .write(format!("{head}10;x=y\r\n{{\"jsonrpc\":\"2.0\"\r\n").as_bytes())

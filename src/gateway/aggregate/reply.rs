@@ -63,7 +63,8 @@ mod tests {
         for stream in [
             format!("event: message\ndata: {text}\n\n"),
             format!(
-                ": hello\n\ndata: {{\"method\":\"notifications/progress\"}}\r\n\r\nid: 4\r\ndata:{text}\r\n\r\n"
+                ": hello\n\ndata: {{\"method\":\"notifications/progress\"}}\r\n\r\nid: \
+                 4\r\ndata:{text}\r\n\r\n"
             ),
             format!("data: {}\n\n", text.replace(',', ",\ndata: ")),
             format!("data: {text}"),

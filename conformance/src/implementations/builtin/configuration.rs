@@ -70,7 +70,8 @@ impl Configuration {
             let value = self.secret(&format!("KEY_{name}"), key);
             let _ = write!(
                 self.text,
-                "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\ntoolsets = [{toolsets}]\n"
+                "\n[[key]]\nname = \"{name}\"\nvalue = {value}\nservers = {servers}\ntoolsets = \
+                 [{toolsets}]\n"
             );
         }
     }
@@ -112,7 +113,8 @@ impl Configuration {
                 let client_id = &deployment.client_id;
                 let _ = writeln!(
                     self.text,
-                    "client_credentials = {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"
+                    "client_credentials = \
+                     {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"
                 );
             }
             ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => {}

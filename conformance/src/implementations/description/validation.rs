@@ -28,7 +28,8 @@ pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
                 && !name.starts_with('.')
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         },
-        "invalid name, expected letters, digits, `-`, `_` and `.`, for example  name = \"my-gateway\"",
+        "invalid name, expected letters, digits, `-`, `_` and `.`, for example  name \
+         = \"my-gateway\"",
     )
 }
 
@@ -48,7 +49,8 @@ pub(super) fn server_field_name<'de, D: Deserializer<'de>>(
         |name: &String| {
             name.contains("{server}") && is_lower_case_field_name(&name.replace("{server}", "a"))
         },
-        "not a header field name in lower case that contains `{server}`, expected for example  \"x-mcp-{server}-authorization\"",
+        "not a header field name in lower case that contains `{server}`, expected for \
+         example  \"x-mcp-{server}-authorization\"",
     )?;
     Ok(Some(name))
 }
@@ -74,7 +76,8 @@ pub(super) fn routes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<S
                     .iter()
                     .all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
         },
-        "invalid routes, expected paths that contain `{server}` once, for example  [\"/mcp/{server}\"]",
+        "invalid routes, expected paths that contain `{server}` once, for example  \
+         [\"/mcp/{server}\"]",
     )
 }
 
@@ -87,7 +90,9 @@ pub(super) fn aggregate_routes<'de, D: Deserializer<'de>>(
             routes.first().is_some_and(|first| !first.contains("{toolset}"))
                 && routes.iter().all(|route| route.starts_with('/') && !route.contains("{server}"))
         },
-        "invalid routes of aggregate endpoints, expected paths without `{server}`, the first one without `{toolset}`, for example  [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]",
+        "invalid routes of aggregate endpoints, expected paths without `{server}`, the first one \
+         without `{toolset}`, for example  \
+         [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]",
     )
 }
 
@@ -115,6 +120,7 @@ pub(super) fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
     checked(
         deserializer,
         |words: &Vec<String>| !words.is_empty(),
-        "empty command, expected a program and its arguments, for example  [\"my-gateway\", \"--port\", \"{{ port }}\"]",
+        "empty command, expected a program and its arguments, for example  \
+         [\"my-gateway\", \"--port\", \"{{ port }}\"]",
     )
 }

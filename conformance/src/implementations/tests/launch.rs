@@ -108,7 +108,8 @@ async fn a_missing_program_is_named() {
     let cache = tempfile::tempdir().unwrap();
     let mut description = scripted("", "");
     description.start.command = vec!["no-such-gateway".into()];
-    insta::assert_snapshot!(start(&description, cache.path()).await.unwrap_err(), @"cannot start `no-such-gateway`: No such file or directory (os error 2)");
+    insta::assert_snapshot!(start(&description, cache.path()).await.unwrap_err(), @"cannot start \
+        `no-such-gateway`: No such file or directory (os error 2)");
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ fn an_entry_without_a_reason_is_an_error() {
 fn an_update_keeps_comments_and_other_entries() {
     let entry = |requirement: &str| {
         format!(
-            "[[expected-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason = \"r\"\n"
+            "[[expected-failure]]\nrequirement = \"{requirement}\"\nverdict = \"fail\"\nreason \
+             = \"r\"\n"
         )
     };
     let (first, second, third) = (entry("STA-01"), entry("STA-02"), entry("STA-03"));

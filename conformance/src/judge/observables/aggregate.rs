@@ -55,7 +55,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "re-authorisation",
-        description: "Whether a client that obtains the token that each challenge asks for reaches an end.",
+        description: "Whether a client that obtains the token that each challenge asks for reaches \
+            an end.",
         values: &["terminates", "loops", "unexpected-status: *"],
         absence: None,
         observe: re_authorisation,

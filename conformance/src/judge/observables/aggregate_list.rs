@@ -20,7 +20,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "tools-listed",
-        description: "Whether the list has exactly the tools of the healthy servers, with prefixed names.",
+        description: "Whether the list has exactly the tools of the healthy servers, with prefixed \
+            names.",
         values: &["healthy-servers", "missing: *", "extra: *"],
         absence: None,
         observe: tools_listed,

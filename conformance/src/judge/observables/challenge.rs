@@ -13,7 +13,8 @@ use crate::{
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "challenge",
-        description: "Whether WWW-Authenticate is present and follows the grammar of RFC 9110; `unquoted` if only quotes are missing.",
+        description: "Whether WWW-Authenticate is present and follows the grammar of RFC 9110; \
+            `unquoted` if only quotes are missing.",
         values: &["absent", "well-formed", "unquoted", "malformed: *"],
         absence: None,
         observe: challenge,
@@ -34,14 +35,16 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "authorization-uri",
-        description: "Which host the `authorization_uri` parameter names, and whether it names the requested server.",
+        description: "Which host the `authorization_uri` parameter names, and whether it names the \
+            requested server.",
         values: &["gateway", "gateway-without-server", "upstream", "foreign", "absent"],
         absence: None,
         observe: |subject| url_parameter(subject, "authorization_uri"),
     },
     Observable {
         name: "resource-metadata",
-        description: "Which host the `resource_metadata` parameter names, and whether it names the requested server.",
+        description: "Which host the `resource_metadata` parameter names, and whether it names the \
+            requested server.",
         values: &["gateway", "gateway-without-server", "upstream", "foreign", "absent"],
         absence: None,
         observe: |subject| url_parameter(subject, "resource_metadata"),

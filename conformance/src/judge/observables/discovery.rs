@@ -33,7 +33,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "discovery-scopes",
-        description: "Whether the document lists scopes, and whether `offline_access` is one of them.",
+        description: "Whether the document lists scopes, and whether `offline_access` is one of \
+            them.",
         values: &["absent", "without-offline-access", "with-offline-access"],
         absence: None,
         observe: |subject| of_document(subject, scopes),

@@ -8,7 +8,8 @@ use crate::judge::{observation::Observation, subject::Subject};
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "status-wording",
-        description: "Whether the text of a refusal names the same status, 401 or 403, as the status line.",
+        description: "Whether the text of a refusal names the same status, 401 or 403, as the \
+            status line.",
         values: &["matches", "contradicts", "not-mentioned"],
         absence: None,
         observe: status_wording,
@@ -29,7 +30,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "conflict-named",
-        description: "Whether the text of a refusal says that the credentials contradict each other.",
+        description: "Whether the text of a refusal says that the credentials contradict each \
+            other.",
         values: &["named", "unnamed"],
         absence: None,
         observe: conflict_named,

@@ -22,7 +22,8 @@ use crate::{
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "request-counts",
-        description: "Whether requests are counted by server and outcome, with labels from the configuration only.",
+        description: "Whether requests are counted by server and outcome, with labels from the \
+            configuration only.",
         values: &["by-server-and-outcome", "missing: *", "unbounded: *"],
         absence: None,
         observe: |subject| of_metrics(subject, |grown, all| request_counts(subject, grown, all)),
@@ -36,21 +37,24 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "probe-time-metric",
-        description: "Whether the duration of probes is measured separately from the duration of requests.",
+        description: "Whether the duration of probes is measured separately from the duration of \
+            requests.",
         values: &["separate", "not-separate"],
         absence: None,
         observe: |subject| of_metrics(subject, |grown, _| probe_time_metric(subject, grown)),
     },
     Observable {
         name: "start-outcome",
-        description: "Whether the implementation refused to start with an unsafe configuration, or warned about it.",
+        description: "Whether the implementation refused to start with an unsafe configuration, or \
+            warned about it.",
         values: &["refused", "warned", "no-warning"],
         absence: None,
         observe: start_outcome,
     },
     Observable {
         name: "audit-line",
-        description: "Whether each response has a request id, and a line with this id names caller, server and outcome.",
+        description: "Whether each response has a request id, and a line with this id names \
+            caller, server and outcome.",
         values: &["complete", "no-request-id", "no-line", "missing: *"],
         absence: None,
         observe: audit_line,

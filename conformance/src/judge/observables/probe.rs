@@ -44,7 +44,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "probe-marker",
-        description: "Whether the operator of an upstream can distinguish a probe from a request of a client.",
+        description: "Whether the operator of an upstream can distinguish a probe from a request \
+            of a client.",
         values: &["marked", "unmarked", "client-identity"],
         absence: None,
         observe: probe_marker,
@@ -79,7 +80,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "client-session",
-        description: "Whether the client received a session id, and whether it is the id of a probe's session.",
+        description: "Whether the client received a session id, and whether it is the id of a \
+            probe's session.",
         values: &["none", "own", "probe"],
         absence: Some("none"),
         observe: client_session,

@@ -17,7 +17,8 @@ use crate::{
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "challenge-lines",
-        description: "Whether the client received exactly the upstream's WWW-Authenticate field lines, in their order; `gateway-generated` if the upstream sent none.",
+        description: "Whether the client received exactly the upstream's WWW-Authenticate field \
+            lines, in their order; `gateway-generated` if the upstream sent none.",
         values: &["verbatim", "gateway-generated", "added", "dropped", "reordered", "changed"],
         absence: None,
         observe: challenge_lines,
@@ -38,7 +39,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "kept-challenge-parameters",
-        description: "Whether the client received `error`, `error_description`, `error_uri` and `realm` of the upstream's Bearer challenge.",
+        description: "Whether the client received `error`, `error_description`, `error_uri` and \
+            `realm` of the upstream's Bearer challenge.",
         values: &["all", "dropped: *", "changed: *"],
         absence: None,
         observe: kept_parameters,

@@ -35,7 +35,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "result",
-        description: "What a client takes the response for; `cached-success`, `empty-success`, `error-in-success` and `json-rpc-error-200` hide a refusal.",
+        description: "What a client takes the response for; `cached-success`, `empty-success`, \
+            `error-in-success` and `json-rpc-error-200` hide a refusal.",
         values: &[
             "absent",
             "upstream",

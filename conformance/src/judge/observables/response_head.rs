@@ -32,14 +32,16 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "early-success",
-        description: "Whether the head of a success was sent before the upstream's response was known.",
+        description: "Whether the head of a success was sent before the upstream's response was \
+            known.",
         values: &["after-upstream", "early"],
         absence: None,
         observe: early_success,
     },
     Observable {
         name: "injected-bytes",
-        description: "What an upstream inserted into the response head: control characters, bytes above 127 or a header field.",
+        description: "What an upstream inserted into the response head: control characters, bytes \
+            above 127 or a header field.",
         values: &["none", "control-character: *", "non-ascii: *", "header: *"],
         absence: None,
         observe: injected_bytes,

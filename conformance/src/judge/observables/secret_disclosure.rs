@@ -29,7 +29,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "credential-disclosure",
-        description: "Where an upstream received a credential of the gateway that it may not receive.",
+        description: "Where an upstream received a credential of the gateway that it may not \
+            receive.",
         values: &["none", "*"],
         absence: Some("none"),
         observe: |subject| {
@@ -42,7 +43,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "unexpected-forwarded-fields",
-        description: "Which header field of the client was forwarded although a gateway has no reason to forward it.",
+        description: "Which header field of the client was forwarded although a gateway has no \
+            reason to forward it.",
         values: &["none", "*"],
         absence: Some("none"),
         observe: unexpected_forwarded_fields,
@@ -56,7 +58,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "disclosed-to-client",
-        description: "Which secret the response contains, or whether its head contains the address of an upstream.",
+        description: "Which secret the response contains, or whether its head contains the address \
+            of an upstream.",
         values: &["none", "*"],
         absence: None,
         observe: disclosed_to_client,

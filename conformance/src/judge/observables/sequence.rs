@@ -27,14 +27,16 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "first-two-responses",
-        description: "How the first two responses differ, apart from the name of the requested server.",
+        description: "How the first two responses differ, apart from the name of the requested \
+            server.",
         values: &["same", "different-status", "different-headers", "different-body"],
         absence: None,
         observe: first_two_responses,
     },
     Observable {
         name: "all-responses",
-        description: "How any response differs from the first one, apart from the name of the requested server.",
+        description: "How any response differs from the first one, apart from the name of the \
+            requested server.",
         values: &["same", "different-status", "different-headers", "different-body"],
         absence: None,
         observe: all_responses,
@@ -55,7 +57,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "event-delivery",
-        description: "Whether the client received each event of a stream before the upstream sent the next one.",
+        description: "Whether the client received each event of a stream before the upstream sent \
+            the next one.",
         values: &["immediate", "buffered"],
         absence: None,
         observe: event_delivery,

@@ -21,7 +21,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "mcp-error-code",
-        description: "Whether the protocol version defines, reserves or has retired the code of a JSON-RPC error that the gateway wrote.",
+        description: "Whether the protocol version defines, reserves or has retired the code of a \
+            JSON-RPC error that the gateway wrote.",
         values: &["unreserved", "defined", "reserved: *", "retired: *"],
         absence: None,
         observe: mcp_error_code,

@@ -27,7 +27,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "cors",
-        description: "Whether a web page of an allowed origin can read the responses, and the fields that it needs.",
+        description: "Whether a web page of an allowed origin can read the responses, and the \
+            fields that it needs.",
         values: &["readable", "unreadable", "not-exposed: *"],
         absence: None,
         observe: cors,
@@ -41,7 +42,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "problem-details",
-        description: "Whether an error that is not an MCP message is a problem document (RFC 9457).",
+        description: "Whether an error that is not an MCP message is a problem document (RFC \
+            9457).",
         values: &["problem-json", "other"],
         absence: None,
         observe: |subject| of_response_fields(subject, problem_details),

@@ -20,7 +20,8 @@ use crate::{
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "upstream-credential",
-        description: "Which credentials the requested server received in Authorization, over all requests.",
+        description: "Which credentials the requested server received in Authorization, over all \
+            requests.",
         values: &[
             "no-request",
             "token",
@@ -43,7 +44,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "redirect-target-contacted",
-        description: "Whether the target of a redirect received a request: on another origin, or on another path of the same origin.",
+        description: "Whether the target of a redirect received a request: on another origin, or \
+            on another path of the same origin.",
         values: &["none", "same-origin", "request", "request-with-token"],
         absence: Some("none"),
         observe: redirect_target_contacted,
@@ -71,7 +73,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "server-specific-token",
-        description: "Which token each server received, if the client sent tokens for single servers.",
+        description: "Which token each server received, if the client sent tokens for single \
+            servers.",
         values: &["own-server", "request-wide", "other-server", "none"],
         absence: None,
         observe: server_specific_token,

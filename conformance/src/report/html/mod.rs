@@ -54,7 +54,8 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                 (footer(run))
                 dialog #case aria-labelledby="case-title" {}
                 noscript {
-                    p.noscript { "Traces and filters need JavaScript. The rest of the page does not." }
+                    p.noscript { "Traces and filters need JavaScript. The rest of the page does \
+                        not." }
                 }
                 script #data type="application/octet-stream" {
                     (PreEscaped(data::packed(run, &effective_verdicts)))

@@ -117,7 +117,8 @@ fn stale_entries(assessment: &Assessment<'_>) -> String {
     for entry in &assessment.stale {
         let _ = writeln!(
             text,
-            "STALE  {}  {}  {}\n       this failure no longer happens: remove the entry from the baseline",
+            "STALE  {}  {}  {}\n       this failure no longer happens: remove the entry from the \
+             baseline",
             entry.requirement, entry.verdict, entry.reason
         );
     }

@@ -69,9 +69,11 @@ fn check_rejected(call: &MatrixCase, exchange: &Exchange, trace: &Trace) -> Opti
         return None;
     }
     let hint = if call.server == ServerKind::NotPermitted {
-        "the limited key may use every server; in the configuration template, grant `limited_key` only the servers with `granted`, or do not declare `limited-keys`"
+        "the limited key may use every server; in the configuration template, grant `limited_key` \
+         only the servers with `granted`, or do not declare `limited-keys`"
     } else {
-        "the gateway accepts an unknown gateway key; configure `full_key` and `limited_key` as its only keys"
+        "the gateway accepts an unknown gateway key; configure `full_key` and `limited_key` as its \
+         only keys"
     };
     Some(diagnosis(exchange, hint))
 }
@@ -87,10 +89,13 @@ fn check_success(
     let Some(status) = exchange.status else {
         let hint = match exchange.ending {
             Ending::NoHead => {
-                "nothing answers at the base URL; the gateway must listen on `{{ port }}` of 127.0.0.1, and `ready.path` must respond only when the gateway serves"
+                "nothing answers at the base URL; the gateway must listen on `{{ port }}` of \
+                 127.0.0.1, and `ready.path` must respond only when the gateway serves"
             }
             _ => {
-                "there was no response in time; `deadlines.answer-ms` must be longer than all deadlines of the gateway, and the gateway must be able to reach the upstreams on 127.0.0.1"
+                "there was no response in time; `deadlines.answer-ms` must be longer than all \
+                 deadlines of the gateway, and the gateway must be able to reach the upstreams on \
+                 127.0.0.1"
             }
         };
         return Some(diagnosis(exchange, hint));
@@ -99,20 +104,25 @@ fn check_success(
     let hint = match status {
         200..=299 if has_reached_server || call.method == Method::Delete => return None,
         200..=299 => format!(
-            "the gateway responded without a request to {server}; the configuration template must give every server its `url`"
+            "the gateway responded without a request to {server}; the configuration template must \
+             give every server its `url`"
         ),
         401 | 403 if !has_reached_server => {
             if call.credentials == Credentials::KeyInAuthorization {
-                "the gateway does not accept its key in Authorization; do not declare `key-in-authorization`".to_owned()
+                "the gateway does not accept its key in Authorization; do not declare \
+                 `key-in-authorization`"
+                    .to_owned()
             } else {
                 format!(
-                    "the gateway rejected the caller; check that it expects its key in `{}: {}…` (`credentials`), and that `limited_key` is configured and may use {server}",
+                    "the gateway rejected the caller; check that it expects its key in `{}: {}…` \
+                     (`credentials`), and that `limited_key` is configured and may use {server}",
                     credential_layout.key_header, credential_layout.key_prefix
                 )
             }
         }
         404 => format!(
-            "there is no endpoint at `{route}`; check `routes`, and that the configuration template contains a server with the name `{server}`"
+            "there is no endpoint at `{route}`; check `routes`, and that the configuration \
+             template contains a server with the name `{server}`"
         ),
         405 if call.method == Method::Get => {
             "the gateway does not support GET; do not declare `listening-stream`".to_owned()
@@ -121,13 +131,17 @@ fn check_success(
             "the gateway does not support DELETE; do not declare `session-end`".to_owned()
         }
         400 if call.method != Method::Initialize => {
-            "the gateway rejected the message; if it requires a session, do not declare `sessionless-requests`".to_owned()
+            "the gateway rejected the message; if it requires a session, do not declare \
+             `sessionless-requests`"
+                .to_owned()
         }
         _ if has_reached_server => format!(
-            "{server} answered 200, but the client got another response; read the log of the gateway"
+            "{server} answered 200, but the client got another response; read the log of the \
+             gateway"
         ),
         _ => format!(
-            "the request did not reach {server}; check that the gateway can connect to the `url` of {server}"
+            "the request did not reach {server}; check that the gateway can connect to the `url` \
+             of {server}"
         ),
     };
     Some(diagnosis(exchange, hint))
@@ -148,28 +162,33 @@ fn check_upstream_credential(
         ServerKind::Static => (
             contains(&deployment.static_token),
             format!(
-                "the gateway must send `static_token` to {}; check the credential of this server in the configuration template",
+                "the gateway must send `static_token` to {}; check the credential of this server \
+                 in the configuration template",
                 names::STATIC
             ),
         ),
         ServerKind::ClientCredentials => (
             contains(&deployment.minted_token),
             format!(
-                "the gateway must send {} a token that it obtained at `token_url` with `client_id` and `client_secret`",
+                "the gateway must send {} a token that it obtained at `token_url` with `client_id` \
+                 and `client_secret`",
                 names::MINTED
             ),
         ),
         ServerKind::Open => (
             authorization.is_none(),
             format!(
-                "the gateway must send no credential to {}; forward `Authorization` only to servers of the kind `forwarding`",
+                "the gateway must send no credential to {}; forward `Authorization` only to \
+                 servers of the kind `forwarding`",
                 names::OPEN
             ),
         ),
         _ => (
             contains(".pf1."),
             format!(
-                "the gateway did not forward the caller's token; forward `Authorization` to servers of the kind `forwarding`, and check that callers send the token as `{}: {}…` (`credentials.token-header`)",
+                "the gateway did not forward the caller's token; forward `Authorization` to \
+                 servers of the kind `forwarding`, and check that callers send the token as `{}: \
+                 {}…` (`credentials.token-header`)",
                 credential_layout.token_header, credential_layout.token_prefix
             ),
         ),

@@ -182,7 +182,9 @@ fn each_kind_of_hidden_refusal_has_its_own_value() {
         refused(&json, r#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"no"}}"#),
         "json-rpc-error-200"
     );
-    let event = "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\r\n\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\ndata: \"error\":{\"code\":1}}\n\n";
+    let event = "event: message\r\ndata: \
+        {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\r\n\r\ndata: \
+        {\"jsonrpc\":\"2.0\",\"id\":7,\ndata: \"error\":{\"code\":1}}\n\n";
     assert_eq!(refused(&sse, event), "json-rpc-error-200");
     assert_eq!(
         refused(&[("Content-Type", "Text/Event-Stream;charset=utf-8")], event),
