@@ -106,7 +106,7 @@ fn values_of(observable: &str) -> Vec<String> {
     let expectations = || RuleBook::embedded().iter().map(|rule| &rule.expectation);
     let written = expectations()
         .flat_map(|expectation| expectation.expect.get(observable))
-        .flat_map(Pattern::written);
+        .flat_map(Pattern::values);
     vocabulary
         .iter()
         .copied()

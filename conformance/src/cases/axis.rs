@@ -92,7 +92,8 @@ named_values! {
     }
 }
 
-/// How an implementation is started. The suite starts it once for each combination that it declares.
+/// How an implementation is started. The suite starts it once for each combination that it
+/// declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Start {
     /// The profile.

@@ -1,7 +1,9 @@
-//! Describes the configuration of every implementation under test: servers, toolsets, keys and secrets.
+//! Describes the configuration of every implementation under test: servers, toolsets, keys and
+//! secrets.
 //!
 //! The mock upstreams create it when their listeners are bound. Implementation descriptions render
-//! their configuration files from it. It does not know the configuration syntax of any implementation.
+//! their configuration files from it. It does not know the configuration syntax of any
+//! implementation.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,8 @@ pub struct ConfiguredServer {
     /// The protocol version that it speaks.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
-    /// Whether the configuration disables it. An implementation that cannot disable a server serves it.
+    /// Whether the configuration disables it. An implementation that cannot disable a server serves
+    /// it.
     pub disabled: bool,
     /// The token endpoint for its credential, if the gateway obtains one.
     pub token_url: Option<String>,
@@ -29,7 +32,8 @@ pub struct ConfiguredServer {
     pub space: Option<String>,
 }
 
-/// A named set of servers. The limited key may use every toolset, but only the servers granted to it.
+/// A named set of servers. The limited key may use every toolset, but only the servers granted to
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolset {
     /// The name in routes; lower-case letters only.
@@ -61,8 +65,8 @@ pub struct Deployment {
     pub minted_token: String,
     /// The issuer identifier of the mock authorization server, as upstream metadata states it.
     pub issuer: String,
-    /// A bearer token in the form of a JSON Web Token. In `Authorization`, and only there, it admits
-    /// a caller like the limited key.
+    /// A bearer token in the form of a JSON Web Token. In `Authorization`, and only there, it
+    /// admits a caller like the limited key.
     pub admission_bearer: String,
     /// The origin whose pages may use the gateway from a browser.
     pub page: String,
@@ -117,7 +121,8 @@ pub mod names {
 }
 
 impl ConfiguredServer {
-    /// A server with default settings. The limited key may use it unless its kind is `not-permitted`.
+    /// A server with default settings. The limited key may use it unless its kind is
+    /// `not-permitted`.
     #[must_use]
     pub fn new(name: &str, kind: ServerKind, url: impl Into<String>) -> Self {
         let granted = kind != ServerKind::NotPermitted;

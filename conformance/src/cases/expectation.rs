@@ -1,6 +1,7 @@
-//! What rules and scenarios expect of a case, and which requirements are met by it.
+//! Defines expectations: what a rule or scenario expects of a case, and which requirements that
+//! judges.
 //!
-//! Both write expectations with the same keys. Whether an observable and its values exist is checked by the judge.
+//! It does not know the observables. The judge checks that an observable and its values exist.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -10,10 +11,10 @@ use crate::{
     catalogue::{Catalogue, Requirement, Status},
 };
 
-/// Observables and the values they may have.
+/// Names of observables and their accepted values.
 pub type Accepted = IndexMap<String, Pattern>;
 
-/// What is expected of a case, and which requirements are met by it.
+/// What is expected of a case, and which requirements that judges.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expectation {
@@ -36,7 +37,8 @@ pub struct Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
-    /// The requested server received a request of this case. A gateway that answers from its own catalogue proves nothing.
+    /// The requested server received a request of this case. A gateway that answers from its own
+    /// catalogue proves nothing.
     Upstream,
 }
 

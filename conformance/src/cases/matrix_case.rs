@@ -1,6 +1,7 @@
-//! Names one combination of the matrix: what the caller presents, to which server, by which route, and how the upstream answers.
+//! Defines a matrix case: one combination of values, one for each axis of the matrix.
 //!
-//! Knows neither which combinations make sense (`axes.toml` says that) nor what is expected of them (the rules say that).
+//! It does not know which combinations are used (`axes.toml`) or what is expected of them
+//! (`rules/*.toml`).
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::axis::{Credentials, Method, ServerKind, Strategy};
 use crate::catalogue::{Profile, ProtocolVersion};
 
-/// The axes, as data files and filters call them, in the order in which a matrix case names its values.
+/// The names of the axes in data files and filters, in the order of the values in a matrix case's
+/// id.
 pub const AXES: [&str; 8] = [
     "credentials",
     "server",
@@ -21,31 +23,34 @@ pub const AXES: [&str; 8] = [
     "protocol-version",
 ];
 
-/// One combination. Its `Display` form, the values joined by ` / `, is its id: stable, and never an ordinal.
+/// One combination. Its id is its `Display` form: the values, joined by ` / `. The id does not
+/// change when cases are added or removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct MatrixCase {
     /// How the caller presents itself.
     pub credentials: Credentials,
-    /// The kind of server asked for.
+    /// The kind of server that the client requests.
     pub server: ServerKind,
-    /// The upstream's behaviour, by its name in `upstreams.toml`, with its body variant behind a `+` where it has several. Of several
-    /// servers a mix: one behaviour for each, in the order of the configuration, joined by commas.
+    /// The mock behaviour of the upstream: `name`, or `name+body` for a behaviour with several
+    /// bodies. For an aggregate endpoint a mix: one behaviour for each server, in configuration
+    /// order, joined by commas.
     pub upstream: String,
-    /// What is sent.
+    /// What the client sends.
     pub method: Method,
-    /// The route's spelling, with `{server}` in the server's place; one of several servers has `{servers}`, `{toolset}`, or neither.
+    /// The route. A single-server endpoint has the placeholder `{server}`; an aggregate endpoint
+    /// has `{servers}`, `{toolset}` or no placeholder.
     pub route: String,
-    /// The strategy that the implementation was started with.
+    /// The strategy with which the implementation was started.
     pub strategy: Strategy,
-    /// The profile that it was started with.
+    /// The profile with which the implementation was started.
     pub profile: Profile,
-    /// The revision that the client speaks.
+    /// The protocol version of the client.
     pub protocol_version: ProtocolVersion,
 }
 
 impl MatrixCase {
-    /// The value of an axis; empty where there is no such axis.
+    /// The value of an axis; empty for an unknown axis.
     #[must_use]
     pub fn value(&self, axis: &str) -> &str {
         match axis {
@@ -60,16 +65,14 @@ impl MatrixCase {
             _ => "",
         }
     }
-}
 
-impl MatrixCase {
-    /// The behaviour of each server that is asked for, in the order of the configuration.
+    /// The behaviour of each requested server, in configuration order.
     pub fn mix(&self) -> impl Iterator<Item = &str> {
         self.upstream.split(',')
     }
 
-    /// The behaviour of the one server that decides: of several, it is the second that a call is meant for, and there is none for a
-    /// message to them all.
+    /// The behaviour of the server that must answer the request. At an aggregate endpoint, a tool
+    /// call addresses the second server; other methods address all servers and have no target.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         match (self.server, self.method) {
@@ -99,7 +102,8 @@ impl fmt::Display for MatrixCase {
     }
 }
 
-/// Whether the token of a matrix case's request tells the upstream what to do.
+/// Whether the request's token carries a script that reaches the upstream, if the gateway forwards
+/// it.
 #[must_use]
 pub fn is_scripted(matrix_case: &MatrixCase) -> bool {
     matches!(

@@ -1,7 +1,7 @@
-//! What is sent and what is expected: matrix cases, scenarios, mock behaviours, and rules.
+//! Defines what is sent and what is expected: matrix cases, scenarios, mock behaviours and rules.
 //!
-//! A case is either a *matrix case*, generated from the axes, or a *scenario*, written by hand. Nothing here sends a request or
-//! looks at a response.
+//! A case is either a *matrix case*, generated from the axes, or a *scenario*, written by hand.
+//! This module does not send requests or read responses.
 
 pub mod axis;
 pub mod behaviour;

@@ -1,60 +1,63 @@
-//! Says which values are meant: one, several, all that look alike, all but some. Rules, axes and scenarios spell it the same way.
+//! Matches values with patterns. Rules, axes and scenarios use the same syntax.
 //!
-//! A pattern is a value or a list of values. `*` stands for any text; a value behind `!` is taken away. Where nothing is named but
-//! what is taken away, everything else is meant. Knows nothing of what the values are values of.
+//! A pattern is a value or a list of values. `*` matches any text. A value after `!` is excluded;
+//! if every value is excluded, all others match. It does not know what the values mean.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-/// Which values are meant.
+/// A set of values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pattern {
-    meant: Vec<String>,
-    taken_away: Vec<String>,
+    included: Vec<String>,
+    excluded: Vec<String>,
 }
 
 impl Pattern {
-    /// The pattern of these values, as a data file would list them.
+    /// The pattern of these values, in the syntax of data files.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut pattern = Self::default();
         for value in values {
             match value.strip_prefix('!') {
-                Some(value) => pattern.taken_away.push(value.to_owned()),
-                None => pattern.meant.push(value.to_owned()),
+                Some(value) => pattern.excluded.push(value.to_owned()),
+                None => pattern.included.push(value.to_owned()),
             }
         }
         pattern
     }
 
-    /// Whether this value is meant.
+    /// Whether the pattern matches this value.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
         self.matches_one_of(&[value])
     }
 
-    /// Whether something is meant that has several names.
+    /// Whether the pattern matches a value that has several names: one is included and none is
+    /// excluded.
     #[must_use]
     pub fn matches_one_of(&self, names: &[&str]) -> bool {
         let any = |patterns: &[String]| {
-            patterns.iter().any(|pattern| names.iter().any(|name| wild(pattern, name)))
+            patterns
+                .iter()
+                .any(|pattern| names.iter().any(|name| wildcard_match(pattern, name)))
         };
-        (self.meant.is_empty() || any(&self.meant)) && !any(&self.taken_away)
+        (self.included.is_empty() || any(&self.included)) && !any(&self.excluded)
     }
 
-    /// Each value as it is written, without the `!`.
-    pub fn written(&self) -> impl Iterator<Item = &str> {
-        self.meant.iter().chain(&self.taken_away).map(String::as_str)
+    /// Each value of the pattern, without the `!`.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.included.iter().chain(&self.excluded).map(String::as_str)
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.meant.is_empty(), self.taken_away.is_empty()) {
-            (false, true) => f.write_str(&self.meant.join(" or ")),
-            (true, false) => write!(f, "not {}", self.taken_away.join(" nor ")),
+        match (self.included.is_empty(), self.excluded.is_empty()) {
+            (false, true) => f.write_str(&self.included.join(" or ")),
+            (true, false) => write!(f, "not {}", self.excluded.join(" nor ")),
             (false, false) => {
-                write!(f, "{} but not {}", self.meant.join(" or "), self.taken_away.join(" nor "))
+                write!(f, "{} but not {}", self.included.join(" or "), self.excluded.join(" nor "))
             }
             (true, true) => f.write_str("anything"),
         }
@@ -101,14 +104,14 @@ impl<'de> Deserialize<'de> for Pattern {
                 .collect(),
         };
         if values.is_empty() {
-            return Err(serde::de::Error::custom("an empty list means nothing at all"));
+            return Err(serde::de::Error::custom("empty list, expected at least one value"));
         }
         Ok(Self::new(values.iter().map(String::as_str)))
     }
 }
 
-/// Whether `text` is what `pattern` spells, `*` standing for any text.
-pub(crate) fn wild(pattern: &str, text: &str) -> bool {
+/// Whether `pattern` matches `text`. `*` matches any text, every other character itself.
+pub(crate) fn wildcard_match(pattern: &str, text: &str) -> bool {
     let Some((start, mut pattern)) = pattern.split_once('*') else {
         return pattern == text;
     };
@@ -127,7 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn star_matches_any_text() {
         for (pattern, text, expected) in [
             ("401", "401", true),
             ("401", "4010", false),
@@ -140,12 +143,12 @@ mod tests {
             ("*", "", true),
             ("/mcp/{server}", "/mcp/{server}", true),
         ] {
-            assert_eq!(wild(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(wildcard_match(pattern, text), expected, "{pattern} {text}");
         }
     }
 
     #[test]
-    fn what_is_taken_away_is_not_meant() {
+    fn excluded_value_does_not_match() {
         let pattern = Pattern::new(["401-*", "!401-full"]);
         assert!(pattern.matches("401-bare"));
         assert!(!pattern.matches_one_of(&["401-full+oauth", "401-full"]));
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_texts_read_alike() {
+    fn number_and_text_are_the_same_value() {
         #[derive(Deserialize)]
         struct File {
             status: Pattern,
@@ -169,12 +172,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_matches_itself_with_any_part_starred(text in "[a-z*]{0,12}", from in 0_usize..12, length in 0_usize..12) {
+        fn text_matches_itself_with_any_part_replaced_by_a_star(
+            text in "[a-z*]{0,12}",
+            from in 0_usize..12,
+            length in 0_usize..12,
+        ) {
             let text = text.replace('*', "-");
             let from = from.min(text.len());
             let until = (from + length).min(text.len());
             let starred = format!("{}*{}", &text[..from], &text[until..]);
-            prop_assert!(wild(&starred, &text));
+            prop_assert!(wildcard_match(&starred, &text));
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Fills placeholders in texts of data files: `{name}`, or `{name argument}` where the placeholder takes an argument.
+//! Fills placeholders in texts of data files: `{name}`, or `{name argument}` where the placeholder
+//! takes an argument.
 //!
-//! One syntax for the headers and bodies of mock behaviours and for the paths, header fields and bytes of scenario steps.
-//! Templates of implementation descriptions are not read here: they are Jinja templates.
+//! One syntax for the headers and bodies of mock behaviours and for the paths, header fields and
+//! bytes of scenario steps. Templates of implementation descriptions are not read here: they are
+//! Jinja templates.
 
 /// Placeholders in the header values of a mock behaviour.
 pub const IN_HEADERS: &[(&str, &str)] = &[
@@ -26,7 +28,10 @@ pub const IN_STEPS: &[(&str, &str)] = &[
     ),
     ("server", "the name of the server"),
     ("token", "the upstream token of the case"),
-    ("token-for", "`{token-for NAME}`: an upstream token whose end names that server"),
+    (
+        "token-for",
+        "`{token-for NAME}`: an upstream token whose suffix is the name of that server",
+    ),
     (
         "token-header",
         "`{token-header NAME}`: the header field for a token of that server alone",
@@ -46,12 +51,12 @@ pub const IN_RAW_LINES: &[(&str, &str)] = &[
     ("length", "the length of that message in bytes"),
     ("chunks", "that message as one chunk and the last chunk"),
     ("long", "1 MiB of one letter"),
-    ("oversized", "one byte more than the implementation takes as a message"),
+    ("oversized", "a message one byte longer than the implementation's limit"),
     ("oversized-length", "the number of those bytes"),
     ("oversized-hex", "the same in hexadecimal digits"),
     (
         "rest-hex",
-        "the number of bytes behind this line, as a chunk size; the last chunk follows",
+        "the number of bytes after this line, as a chunk size; the last chunk follows",
     ),
 ];
 
@@ -59,9 +64,10 @@ pub const IN_RAW_LINES: &[(&str, &str)] = &[
 pub const IN_AGGREGATE_HEADERS: &[(&str, &str)] =
     &[("tool-in-base64", "the name of the called tool, in Base64")];
 
-/// Replaces each `{name}` by its value. An argument behind the name can hold placeholders itself; `value` receives name and argument.
+/// Replaces each `{name}` by its value. `value` receives the name and the argument, in which
+/// placeholders are already replaced.
 ///
-/// Braces that do not enclose a lower-case name stay as they are, so that JSON needs no escapes.
+/// Braces that do not enclose a lower-case name are kept, so that JSON needs no escapes.
 ///
 /// # Errors
 ///
@@ -76,14 +82,14 @@ fn fill_with(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<Strin
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         match enclosed(after) {
-            Some((inside, behind)) => {
+            Some((inside, following)) => {
                 let (name, argument) = split(inside);
                 let inside = match argument {
                     Some(argument) => format!("{name} {}", fill_with(argument, value)?),
                     None => name.to_owned(),
                 };
                 filled.push_str(&value(&inside).ok_or_else(|| name.to_owned())?);
-                rest = behind;
+                rest = following;
             }
             None => {
                 filled.push('{');
@@ -95,7 +101,8 @@ fn fill_with(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<Strin
     Ok(filled)
 }
 
-/// The text up to the brace that closes a placeholder, and the text behind it. `None` where no placeholder begins.
+/// The text before the brace that closes a placeholder, and the text after it. `None` if `after`
+/// does not begin with a placeholder.
 fn enclosed(after: &str) -> Option<(&str, &str)> {
     let mut depth = 1;
     for (at, character) in after.char_indices() {
@@ -117,7 +124,7 @@ fn enclosed(after: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// The name of a placeholder, and its argument where it has one.
+/// The name of a placeholder, and its argument if it has one.
 pub fn split(inside: &str) -> (&str, Option<&str>) {
     match inside.split_once(' ') {
         Some((name, argument)) => (name, Some(argument)),
@@ -125,11 +132,11 @@ pub fn split(inside: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Checks that a text has only placeholders of these lists.
+/// Checks that all placeholders of a text are in these lists.
 ///
 /// # Errors
 ///
-/// Names the first unknown placeholder and the accepted ones.
+/// The first unknown placeholder, and the accepted ones.
 pub fn check(text: &str, known: &[&[(&str, &str)]]) -> Result<(), String> {
     let names = || known.iter().copied().flatten().map(|(name, _)| *name);
     let is_known = |inside: &str| names().any(|name| name == split(inside).0);
@@ -150,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_that_enclose_no_name_are_left_alone() {
+    fn braces_without_a_name_are_kept() {
         assert_eq!(
             fill(r#"{"id":{id},"a":{}}"#, |name| (name == "id").then(|| "7".to_owned())),
             Ok(r#"{"id":7,"a":{}}"#.to_owned())
@@ -160,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_can_hold_placeholders() {
+    fn argument_can_contain_placeholders() {
         let value = |inside: &str| match split(inside) {
             ("endpoint", Some(server)) => Some(format!("/mcp/{server}")),
             ("elsewhere", None) => Some("other:2".to_owned()),

@@ -1,6 +1,7 @@
 //! Reads `rules/*.toml`: what is expected of which matrix cases.
 //!
-//! Checks that every name in a rule exists, so that a typing error cannot make a rule pass. Judges nothing.
+//! It checks that every name in a rule exists, so that a rule with a typing error cannot pass. It
+//! judges nothing.
 
 use serde::Deserialize;
 
@@ -14,9 +15,9 @@ use crate::{
 pub struct Rule {
     /// The name in reports.
     pub id: String,
-    /// The matrix cases that it is about.
+    /// The matrix cases that the rule applies to.
     pub when: Selector,
-    /// What is expected of them.
+    /// What is expected of these cases.
     pub expectation: Expectation,
 }
 
@@ -44,17 +45,18 @@ static EMBEDDED: Embedded<RuleBook> =
     Embedded::new(|| RuleBook::parse(FILES).map_err(|error| error.to_string()));
 
 impl RuleBook {
-    /// The ones that this program was built with.
+    /// The rules that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static Self {
         EMBEDDED.get()
     }
 
-    /// Reads and checks files of rules, each with a name for complaints.
+    /// Reads and checks files of rules. The first element of each pair is the file's name in
+    /// errors.
     ///
     /// # Errors
     ///
-    /// When one is not TOML or has unknown keys, or a rule names what does not exist.
+    /// If a file is not TOML or has unknown keys, or if a rule names something unknown.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, RuleError> {
         let mut rules: Vec<Rule> = Vec::new();
         for (file, text) in files {
@@ -64,7 +66,7 @@ impl RuleBook {
                 let rule = Rule { id, when: when.or(&parsed.defaults.when), expectation };
                 let wrong = |why: String| Err(RuleError::Rule { id: rule.id.clone(), why });
                 if rules.iter().any(|other| other.id == rule.id) {
-                    return wrong("exists already".to_owned());
+                    return wrong("duplicate id".to_owned());
                 }
                 if let Err(why) = rule.when.check().and_then(|()| rule.expectation.check()) {
                     return wrong(why);
@@ -80,7 +82,7 @@ impl RuleBook {
         self.rules.iter()
     }
 
-    /// The rules that are about this matrix case.
+    /// The rules that apply to this matrix case.
     pub fn of<'a>(&'a self, matrix_case: &'a MatrixCase) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(|rule| rule.when.matches(matrix_case))
     }
@@ -96,14 +98,14 @@ impl RuleBook {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// Parts that the rules of this file share.
+    /// Default keys of the rules of this file.
     #[serde(default)]
     defaults: Defaults,
     /// The rules.
     rule: Vec<WrittenRule>,
 }
 
-/// Parts that the rules of a file share.
+/// Default keys of the rules of a file.
 #[derive(Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Defaults {
@@ -111,25 +113,26 @@ struct Defaults {
     when: Selector,
 }
 
-/// A rule as a file writes it.
+/// A rule as it is written in a file.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenRule {
     /// The name in reports.
     id: String,
-    /// The matrix cases that it is about; all, unless given.
+    /// The matrix cases that the rule applies to. The default is all.
     #[serde(default)]
     when: Selector,
     #[serde(flatten)]
     expectation: Expectation,
 }
 
-/// The JSON Schema of a file of rules, from which the reference is made.
+/// The JSON Schema of a file of rules, from which the reference is generated.
 pub(crate) fn schema() -> schemars::Schema {
     schemars::schema_for!(File)
 }
 
-/// The keys of a rule, for errors about unknown ones: they come from two types, so that serde does not list them.
+/// The keys of a rule, for errors about unknown keys. serde does not list them, because a flattened
+/// field supplies some of them.
 const RULE_KEYS: &str = "`id`, `when`, `requires`, `given`, `expect`, `non-strict`, `needs`";
 
 fn accepted_keys(error: &toml::de::Error) -> String {
@@ -141,10 +144,10 @@ fn accepted_keys(error: &toml::de::Error) -> String {
     }
 }
 
-/// What is wrong with the rules.
+/// Why a file of rules is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
-    /// A file is not TOML, or has keys or values that nobody knows.
+    /// A file is not TOML, or has unknown keys or values.
     #[error("rules/{file}.toml: {error}{}", accepted_keys(error))]
     Toml {
         /// The file.
@@ -152,7 +155,7 @@ pub enum RuleError {
         /// What is wrong with it.
         error: toml::de::Error,
     },
-    /// A rule names what does not exist.
+    /// A rule is contradictory or names something unknown.
     #[error("rule `{id}`: {why}")]
     Rule {
         /// The rule.
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_overrides_the_defaults_of_its_file_axis_by_axis() {
+    fn rule_overrides_the_defaults_of_its_file_for_each_axis() {
         let rule = |when: &str| {
             let text = format!(
                 "defaults.when = {{ server = 'static', method = 'get' }}\n[[rule]]\nid = 'r'\nrequires = ['STA-01']\nwhen = {{ {when} }}\nexpect = {{ status = 401 }}"
@@ -181,15 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_rules_name_nothing_that_does_not_exist() {
+    fn embedded_rules_contain_no_unknown_names() {
         if let Err(error) = RuleBook::parse(FILES) {
             panic!("{error}");
         }
     }
 
     #[test]
-    fn a_typing_error_is_reported() {
-        let refusal = |rule: &str| {
+    fn unknown_or_contradictory_names_are_reported() {
+        let error_of = |rule: &str| {
             let text = format!("[[rule]]\nid = 'r'\nrequires = ['STA-01']\n{rule}");
             RuleBook::parse(&[("test", &text)]).unwrap_err().to_string()
         };
@@ -203,14 +206,14 @@ mod tests {
                 "rule `r`: has `challenge` in `non-strict`, but not in `expect`",
             ),
         ] {
-            assert!(refusal(rule).starts_with(why), "{}", refusal(rule));
+            assert!(error_of(rule).starts_with(why), "{}", error_of(rule));
         }
         assert!(
-            refusal("whenever = {}\nexpect = { status = 401 }")
+            error_of("whenever = {}\nexpect = { status = 401 }")
                 .contains("unknown field `whenever`")
         );
         assert!(
-            refusal("whenever = {}\nexpect = { status = 401 }")
+            error_of("whenever = {}\nexpect = { status = 401 }")
                 .contains("expected one of `id`, `when`")
         );
         let cites = |id: &str| {

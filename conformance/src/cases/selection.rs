@@ -1,6 +1,6 @@
-//! Chooses what is run: a glob over requirement and matrix case ids, values of axes, and levels of requirements.
+//! Selects the cases of a run: by ids of cases and requirements, by values of axes, and by levels.
 //!
-//! Selecting never changes a verdict; it only leaves things out.
+//! A selection does not change a verdict; it only omits cases and findings.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use crate::{
     catalogue::{Catalogue, Level},
 };
 
-/// A glob over ids: `*` stands for anything, slashes included, because an id is a line and not a path.
+/// A glob for ids. `*` matches slashes too, because an id is not a path.
 pub fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
-    // A brace in an id is a route's `{server}`, never an alternative.
+    // Ids contain the braces of routes, such as `{server}`; in a glob they would be alternatives.
     let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
     Ok(GlobBuilder::new(&pattern).literal_separator(false).build()?.compile_matcher())
 }
 
-/// What to leave in.
+/// The filters of a run. Without a filter, everything is selected.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     only: Vec<(String, GlobMatcher)>,
@@ -26,30 +26,30 @@ pub struct Selection {
     levels: Vec<Level>,
 }
 
-/// Why a selection makes no sense.
+/// Why a selection is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
-    /// Not a glob.
-    #[error("`{pattern}` is no glob: {why}")]
+    /// The pattern is not a glob.
+    #[error("`{pattern}` is not a valid glob: {why}")]
     Glob {
-        /// What was given.
+        /// The pattern.
         pattern: String,
-        /// What the parser says.
+        /// The error of the glob parser.
         why: String,
     },
-    /// Not an axis.
+    /// The axis does not exist.
     #[error("unknown axis `{0}`\nexpected one of {axes}, for example  --where method=tools-list", axes = AXES.join(", "))]
     Axis(String),
-    /// Not of the form `axis=value`.
+    /// The text does not have the form `axis=value`.
     #[error("`{0}` is not of the form axis=value, for example  --where method=tools-list")]
     Form(String),
-    /// Not a filter that this build knows.
-    #[error("`{0}` is no filter")]
-    Words(String),
+    /// The run file records a filter that this version does not have.
+    #[error("unknown filter `{0}`, expected `--only`, `--where` or `--level`")]
+    Option(String),
 }
 
 impl Selection {
-    /// Reads the patterns of `--only` and `--where`; of no level, all of them.
+    /// Reads the patterns of `--only` and `--where`. Without a level, all levels are selected.
     pub fn parse(
         only: &[String],
         axes: &[String],
@@ -79,22 +79,22 @@ impl Selection {
         Ok(Self { only, axes, levels: levels.to_vec() })
     }
 
-    /// Reads filters as a run file records them.
-    pub fn of_words(words: &[String]) -> Result<Self, SelectionError> {
+    /// Reads the filters of a run file, as [`to_options`](Self::to_options) writes them.
+    pub fn from_options(options: &[String]) -> Result<Self, SelectionError> {
         let (mut only, mut axes, mut levels) = (Vec::new(), Vec::new(), Vec::new());
-        for word in words {
-            let said = |option: &str| {
-                Some(word.strip_prefix(option)?.strip_prefix(" '")?.strip_suffix('\'')?.to_owned())
+        for option in options {
+            let value_of = |name: &str| {
+                Some(option.strip_prefix(name)?.strip_prefix(" '")?.strip_suffix('\'')?.to_owned())
             };
             let level = |text: String| Level::ALL.into_iter().find(|level| level.as_str() == text);
-            if let Some(pattern) = said("--only") {
+            if let Some(pattern) = value_of("--only") {
                 only.push(pattern);
-            } else if let Some(pair) = said("--where") {
+            } else if let Some(pair) = value_of("--where") {
                 axes.push(pair);
-            } else if let Some(level) = said("--level").and_then(level) {
+            } else if let Some(level) = value_of("--level").and_then(level) {
                 levels.push(level);
             } else {
-                return Err(SelectionError::Words(word.clone()));
+                return Err(SelectionError::Option(option.clone()));
             }
         }
         Self::parse(&only, &axes, &levels)
@@ -106,9 +106,9 @@ impl Selection {
         self.only.is_empty() && self.axes.is_empty() && self.levels.is_empty()
     }
 
-    /// The filters as the run file records them.
+    /// The filters as command-line options, for the run file.
     #[must_use]
-    pub fn in_words(&self) -> Vec<String> {
+    pub fn to_options(&self) -> Vec<String> {
         let only = self.only.iter().map(|(pattern, _)| format!("--only '{pattern}'"));
         let axes = self.axes.iter().map(|(axis, value, _)| format!("--where '{axis}={value}'"));
         only.chain(axes)
@@ -116,42 +116,42 @@ impl Selection {
             .collect()
     }
 
-    /// Whether a matrix case is run, given the requirements that rules ask of it.
+    /// Whether a matrix case is selected. `requirements` are those that rules judge in it.
     #[must_use]
-    pub fn takes_matrix_case(
+    pub fn includes_matrix_case(
         &self,
         matrix_case: &MatrixCase,
         requirements: impl FnOnce() -> BTreeSet<String>,
     ) -> bool {
         self.axes.iter().all(|(axis, _, value)| value.is_match(matrix_case.value(axis)))
-            && self.takes(&matrix_case.to_string(), requirements)
+            && self.includes(&matrix_case.to_string(), requirements)
     }
 
-    /// Whether a scenario is run. Scenarios stand outside the axes: naming one leaves them out.
+    /// Whether a scenario is selected. Scenarios have no axes, so a filter by axis excludes them.
     #[must_use]
-    pub fn takes_scenario(
+    pub fn includes_scenario(
         &self,
         id: &str,
         requirements: impl FnOnce() -> BTreeSet<String>,
     ) -> bool {
-        self.axes.is_empty() && self.takes(id, requirements)
+        self.axes.is_empty() && self.includes(id, requirements)
     }
 
-    /// Whether what is found about a requirement is wanted, in a matrix case or scenario that is run.
+    /// Whether a finding about a requirement is selected, given the id of its case.
     #[must_use]
-    pub fn takes_finding(&self, about: &str, requirement: &str) -> bool {
-        self.of_level(requirement)
-            && (self.only.is_empty() || self.matches(about) || self.matches(requirement))
+    pub fn includes_finding(&self, case_id: &str, requirement: &str) -> bool {
+        self.has_selected_level(requirement)
+            && (self.only.is_empty() || self.matches(case_id) || self.matches(requirement))
     }
 
-    fn takes(&self, id: &str, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
+    fn includes(&self, id: &str, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
         if self.levels.is_empty() && (self.only.is_empty() || self.matches(id)) {
             return true;
         }
-        requirements().iter().any(|requirement| self.takes_finding(id, requirement))
+        requirements().iter().any(|requirement| self.includes_finding(id, requirement))
     }
 
-    fn of_level(&self, requirement: &str) -> bool {
+    fn has_selected_level(&self, requirement: &str) -> bool {
         self.levels.is_empty()
             || Catalogue::embedded()
                 .get(requirement)
@@ -184,30 +184,30 @@ mod tests {
         }
     }
 
-    fn takes(only: &[&str], axes: &[&str]) -> bool {
+    fn is_included(only: &[&str], axes: &[&str]) -> bool {
         let owned =
             |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         Selection::parse(&owned(only), &owned(axes), &[])
             .unwrap()
-            .takes_matrix_case(&matrix_case(), || BTreeSet::from(["STA-01".to_owned()]))
+            .includes_matrix_case(&matrix_case(), || BTreeSet::from(["STA-01".to_owned()]))
     }
 
     #[test]
-    fn globs_over_ids_and_values_of_axes_are_both_asked() {
-        assert!(takes(&[], &[]));
+    fn case_must_match_both_ids_and_axes() {
+        assert!(is_included(&[], &[]));
         assert!(
-            takes(&["STA-*"], &[])
-                && takes(&["* / 401-* / *"], &[])
-                && takes(&["CHL-01", "STA-01"], &[])
+            is_included(&["STA-*"], &[])
+                && is_included(&["* / 401-* / *"], &[])
+                && is_included(&["CHL-01", "STA-01"], &[])
         );
-        assert!(!takes(&["CHL-*"], &[]));
-        assert!(takes(&["STA-01"], &["upstream=401-*", "method=tools-list"]));
-        assert!(!takes(&["STA-01"], &["upstream=401-*", "method=get"]));
-        assert!(takes(&[], &["route=/mcp/{server}"]));
+        assert!(!is_included(&["CHL-*"], &[]));
+        assert!(is_included(&["STA-01"], &["upstream=401-*", "method=tools-list"]));
+        assert!(!is_included(&["STA-01"], &["upstream=401-*", "method=get"]));
+        assert!(is_included(&[], &["route=/mcp/{server}"]));
     }
 
     #[test]
-    fn what_is_no_axis_says_what_is() {
+    fn unknown_axis_is_reported_with_the_known_ones() {
         let error = Selection::parse(&[], &["colour=red".to_owned()], &[]).unwrap_err();
         assert!(
             error
@@ -219,29 +219,29 @@ mod tests {
     }
 
     #[test]
-    fn a_level_leaves_out_what_is_of_another() {
-        let of = |level| Selection::parse(&[], &[], &[level]).unwrap();
-        let asked = || BTreeSet::from(["STA-01".to_owned(), "STA-17".to_owned()]);
+    fn level_excludes_requirements_of_other_levels() {
+        let with_level = |level| Selection::parse(&[], &[], &[level]).unwrap();
+        let requirements = || BTreeSet::from(["STA-01".to_owned(), "STA-17".to_owned()]);
         assert!(
-            of(Level::Must).takes_matrix_case(&matrix_case(), asked)
-                && of(Level::Should).takes_matrix_case(&matrix_case(), asked)
+            with_level(Level::Must).includes_matrix_case(&matrix_case(), requirements)
+                && with_level(Level::Should).includes_matrix_case(&matrix_case(), requirements)
         );
-        assert!(!of(Level::May).takes_matrix_case(&matrix_case(), asked));
+        assert!(!with_level(Level::May).includes_matrix_case(&matrix_case(), requirements));
         assert!(
-            of(Level::Must).takes_finding("a matrix case", "STA-01")
-                && !of(Level::Must).takes_finding("a matrix case", "STA-17")
+            with_level(Level::Must).includes_finding("a matrix case", "STA-01")
+                && !with_level(Level::Must).includes_finding("a matrix case", "STA-17")
         );
     }
 
     #[test]
-    fn what_a_run_file_records_is_read_again() {
+    fn recorded_filters_are_read_unchanged() {
         let only = ["key-and-token / * / '401' / *".to_owned(), "STA-*".to_owned()];
         let selection =
             Selection::parse(&only, &["route=/mcp/{server}".to_owned()], &[Level::Must]).unwrap();
         assert_eq!(
-            Selection::of_words(&selection.in_words()).unwrap().in_words(),
-            selection.in_words()
+            Selection::from_options(&selection.to_options()).unwrap().to_options(),
+            selection.to_options()
         );
-        assert!(Selection::of_words(&["--moon full".to_owned()]).is_err());
+        assert!(Selection::from_options(&["--moon full".to_owned()]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Picks matrix cases by the values of their axes. Rules and the reductions of the matrix spell it the same way.
+//! Selects matrix cases by the values of their axes. Rules and the reductions of the matrix use it.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use crate::{
         axis::{Credentials, Method, ServerKind, Strategy},
         behaviour::{Behaviours, Class},
         matrix_case::{AXES, MatrixCase},
-        pattern::Pattern,
+        pattern::{Pattern, wildcard_match},
     },
     catalogue::{Profile, ProtocolVersion},
 };
 
-/// A set of matrix cases: those that match the pattern of every axis that is named.
+/// A set of matrix cases: those that match the patterns of all given axes.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Selector {
@@ -24,10 +24,11 @@ pub struct Selector {
     server: Option<Pattern>,
     /// Mock behaviours, with or without `+body`.
     upstream: Option<Pattern>,
-    /// What a correct gateway concludes from the behaviours: `accepted`, `unauthorized`, `forbidden`, `inconclusive`; of several
-    /// servers each once, in alphabetical order, joined by `+`.
+    /// What a correct gateway concludes from the behaviours: `accepted`, `unauthorized`,
+    /// `forbidden`, `inconclusive`. For an aggregate endpoint, each different class once, in
+    /// alphabetical order, joined by `+`.
     class: Option<Pattern>,
-    /// The same of the one server that a call to an aggregate endpoint is meant for.
+    /// The class of the server that a tool call to an aggregate endpoint addresses.
     target: Option<Pattern>,
     /// Values of the axis `method`.
     method: Option<Pattern>,
@@ -42,7 +43,7 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// This selector, with the patterns of another one for the axes that it does not name.
+    /// This selector, with the patterns of `defaults` for the axes that it does not constrain.
     #[must_use]
     pub fn or(self, defaults: &Self) -> Self {
         let or = |own: Option<Pattern>, default: &Option<Pattern>| own.or_else(|| default.clone());
@@ -60,7 +61,8 @@ impl Selector {
         }
     }
 
-    /// Whether this matrix case is meant. A behaviour goes by its name, with and without its body.
+    /// Whether the selector contains this matrix case. A behaviour matches with and without its
+    /// `+body`.
     #[must_use]
     pub fn matches(&self, matrix_case: &MatrixCase) -> bool {
         let target = |pattern: &Pattern| {
@@ -70,7 +72,7 @@ impl Selector {
             && self.target.as_ref().is_none_or(target)
     }
 
-    /// Whether a matrix case can be meant that has this value of this axis.
+    /// Whether the selector can contain a matrix case with this value of this axis.
     #[must_use]
     pub fn matches_value(&self, axis: &str, value: &str) -> bool {
         if axis != "upstream" {
@@ -87,7 +89,7 @@ impl Selector {
             && self.class.as_ref().is_none_or(class)
     }
 
-    /// Whether it looks at this axis at all.
+    /// Whether the selector depends on this axis.
     #[must_use]
     pub fn constrains(&self, axis: &str) -> bool {
         self.pattern(axis).is_some() || axis == "upstream" && self.class.is_some()
@@ -111,12 +113,12 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// Names the first value that cannot, and the accepted ones.
+    /// The first value that cannot occur, and the accepted ones.
     pub fn check(&self) -> Result<(), String> {
         const CLASSES: [Class; 4] =
             [Class::Accepted, Class::Forbidden, Class::Inconclusive, Class::Unauthorized];
         let behaviours = Behaviours::embedded();
-        let of_several: Vec<String> = (1_u8..1 << CLASSES.len())
+        let class_sets: Vec<String> = (1_u8..1 << CLASSES.len())
             .map(|set| {
                 CLASSES
                     .iter()
@@ -134,45 +136,40 @@ impl Selector {
                 .filter(|behaviour| !behaviour.scenario)
                 .map(|behaviour| behaviour.name.clone()),
         );
-        let of = |values: &[&str], pattern: &Option<Pattern>| unknown(pattern.as_ref()?, values);
-        let all = |values: &[&'static str]| values.to_vec();
         let axes: [(&'static str, Vec<&str>, &Option<Pattern>); 9] = [
             (
                 "credentials",
-                all(&Credentials::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                Credentials::ALL.iter().map(|value| value.as_str()).collect(),
                 &self.credentials,
             ),
             (
                 "server",
-                all(&ServerKind::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                ServerKind::ALL.iter().map(|value| value.as_str()).collect(),
                 &self.server,
             ),
             ("upstream", upstreams.iter().map(String::as_str).collect(), &self.upstream),
-            ("class", of_several.iter().map(String::as_str).collect(), &self.class),
+            ("class", class_sets.iter().map(String::as_str).collect(), &self.class),
             ("target", CLASSES.iter().map(|class| class.as_str()).collect(), &self.target),
-            (
-                "method",
-                all(&Method::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
-                &self.method,
-            ),
+            ("method", Method::ALL.iter().map(|value| value.as_str()).collect(), &self.method),
             (
                 "strategy",
-                all(&Strategy::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                Strategy::ALL.iter().map(|value| value.as_str()).collect(),
                 &self.strategy,
             ),
             (
                 "profile",
-                all(&Profile::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                Profile::ALL.iter().map(|value| value.as_str()).collect(),
                 &self.profile,
             ),
             (
                 "protocol-version",
-                all(&ProtocolVersion::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()),
+                ProtocolVersion::ALL.iter().map(|value| value.as_str()).collect(),
                 &self.protocol_version,
             ),
         ];
         for (axis, values, pattern) in &axes {
-            if let Some(value) = of(values, pattern) {
+            if let Some(value) = pattern.as_ref().and_then(|pattern| unknown_value(pattern, values))
+            {
                 let accepted = values.join(", ");
                 return Err(format!(
                     "no matrix case has {axis} = `{value}`, expected one of {accepted}"
@@ -183,12 +180,12 @@ impl Selector {
     }
 }
 
-/// What an honest gateway may conclude from a behaviour. Nothing where it is unknown.
+/// What a correct gateway concludes from a behaviour. Empty if the behaviour is unknown.
 fn class_of(behaviour: &str) -> &'static str {
     Behaviours::embedded().find(behaviour).map_or("", |found| found.class.as_str())
 }
 
-/// The same of several, each thing once.
+/// The classes of several behaviours: each once, in alphabetical order, joined by `+`.
 fn classes<'a>(behaviours: impl IntoIterator<Item = &'a str>) -> String {
     behaviours
         .into_iter()
@@ -199,11 +196,9 @@ fn classes<'a>(behaviours: impl IntoIterator<Item = &'a str>) -> String {
         .join("+")
 }
 
-fn unknown(pattern: &Pattern, values: &[&str]) -> Option<String> {
-    // Of a mix, each part is a value of its own.
-    let known = |part: &str| values.iter().any(|value| crate::cases::pattern::wild(part, value));
-    pattern
-        .written()
-        .find(|written| !written.split(',').all(known))
-        .map(str::to_owned)
+/// The first value of the pattern that matches none of the accepted ones. Each behaviour of a mix
+/// is checked by itself.
+fn unknown_value(pattern: &Pattern, values: &[&str]) -> Option<String> {
+    let known = |part: &str| values.iter().any(|value| wildcard_match(part, value));
+    pattern.values().find(|value| !value.split(',').all(known)).map(str::to_owned)
 }

@@ -1,4 +1,5 @@
-//! Encodes and decodes the token script: an upstream token that carries the mock behaviours of a case.
+//! Encodes and decodes the token script: an upstream token that carries the mock behaviours of a
+//! case.
 //!
 //! An upstream reads from the token how to answer, so one start of an implementation serves the
 //! whole matrix. This module does not know what a behaviour does.
@@ -6,8 +7,8 @@
 //! A token has the form `CANARY.pf1.CASE.BEHAVIOUR`. If the servers differ, it has the form
 //! `CANARY.pf1.CASE.alpha~BEHAVIOUR/beta~BEHAVIOUR`. A fifth part, the suffix, distinguishes tokens
 //! of one case. The random canary comes first, so that the beginning of a token is enough to
-//! recognise a disclosure. Every character is a token68 character (RFC 9110 §11.2), so a gateway has
-//! no reason to reject or rewrite the token.
+//! recognise a disclosure. Every character is a token68 character (RFC 9110 §11.2), so a gateway
+//! has no reason to reject or rewrite the token.
 
 use std::fmt;
 
@@ -85,7 +86,8 @@ impl TokenScript {
         token
     }
 
-    /// Finds the first token script in any text, such as a header field value, a body or a log line.
+    /// Finds the first token script in any text, such as a header field value, a body or a log
+    /// line.
     #[must_use]
     pub fn find(text: &str) -> Option<Self> {
         let canary_end = text.find(".pf1.")?;

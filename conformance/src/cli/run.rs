@@ -192,7 +192,7 @@ impl PreparedRun {
         let parts = plan(&implementation, &selection);
         let default_jobs = if implementation.ours { JOBS_BUILT_IN } else { JOBS_PROCESS };
         let random_seed = arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
-        let header = Header::new(&implementation, random_seed, selection.in_words());
+        let header = Header::new(&implementation, random_seed, selection.to_options());
         let options = Options {
             jobs: arguments.jobs.map_or(default_jobs, usize::from),
             fail_fast: arguments.fail_fast,

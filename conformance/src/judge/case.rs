@@ -70,7 +70,7 @@ pub(super) fn findings_by_rules(
 pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::new(scenario.server(), scenario.protocol_version, context, trace);
     let expectations = scenario.expectations.iter();
-    let mut findings: Vec<Finding> = match scenario.missing(&context.features) {
+    let mut findings: Vec<Finding> = match scenario.missing_feature(&context.features) {
         Some(feature) => expectations
             .flat_map(|expectation| skip(&scenario.id, expectation, &feature))
             .collect(),

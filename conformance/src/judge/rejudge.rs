@@ -30,11 +30,11 @@ pub enum RejudgeError {
 /// If the run has no setup, or if its filters are invalid.
 pub fn rejudge(run: &Run) -> Result<(Run, Vec<String>), RejudgeError> {
     let setup = run.setup.as_ref().ok_or(RejudgeError::NoSetup)?;
-    let selection = Selection::of_words(&run.header.filters)?;
+    let selection = Selection::from_options(&run.header.filters)?;
     let select = |case_id: &str, findings: Vec<Finding>| -> Vec<Finding> {
         findings
             .into_iter()
-            .filter(|finding| selection.takes_finding(case_id, &finding.requirement))
+            .filter(|finding| selection.includes_finding(case_id, &finding.requirement))
             .collect()
     };
     let mut rejudged = Run {

@@ -3,7 +3,7 @@
 //! Without the check, a typing error could make a rule pass.
 
 use super::observables::Observable;
-use crate::cases::{expectation::Expectation, pattern::wild};
+use crate::cases::{expectation::Expectation, pattern::wildcard_match};
 
 /// Checks every observable and value of an expectation.
 ///
@@ -22,7 +22,7 @@ pub fn check(expectation: &Expectation) -> Result<(), String> {
         };
         let is_possible =
             |written: &str| observable.values.iter().any(|value| can_match(value, written));
-        if let Some(value) = pattern.written().find(|written| !is_possible(written)) {
+        if let Some(value) = pattern.values().find(|value| !is_possible(value)) {
             let known = observable.values.join(", ");
             return Err(format!(
                 "expects `{value}`, which is not a value of `{name}`, expected one of {known}"
@@ -37,8 +37,8 @@ fn can_match(value: &str, written: &str) -> bool {
     match value {
         "100..599" => written.len() <= 3 && written.chars().all(|c| c.is_ascii_digit() || c == '*'),
         _ => {
-            wild(written, value)
-                || wild(value, written)
+            wildcard_match(written, value)
+                || wildcard_match(value, written)
                 || (value.contains('*') && written.contains('*'))
         }
     }

@@ -214,7 +214,8 @@ impl<'a> Runner<'a> {
 
     /// Removes the findings about requirements that are not selected.
     fn retain_selected(&self, case: &str, findings: &mut Vec<Finding>) {
-        findings.retain(|finding| self.options.selection.takes_finding(case, &finding.requirement));
+        findings
+            .retain(|finding| self.options.selection.includes_finding(case, &finding.requirement));
     }
 
     fn any_failure(&self, findings: &[Finding]) -> bool {

@@ -58,7 +58,7 @@ fn selected_matrix_cases(
     let (cases, _) = matrix::matrix_cases(Axes::embedded(), &[start], &implementation.routes);
     cases
         .into_iter()
-        .filter(|case| selection.takes_matrix_case(case, || requirements_of(case)))
+        .filter(|case| selection.includes_matrix_case(case, || requirements_of(case)))
         .collect()
 }
 
@@ -73,9 +73,9 @@ fn requirements_of(case: &MatrixCase) -> BTreeSet<String> {
 fn selected_scenarios(start: Start, selection: &Selection) -> Vec<&'static Scenario> {
     Scenario::embedded()
         .iter()
-        .filter(|scenario| scenario.is_for(start))
+        .filter(|scenario| scenario.runs_with(start))
         .filter(|scenario| {
-            selection.takes_scenario(&scenario.id, || {
+            selection.includes_scenario(&scenario.id, || {
                 scenario.requirements().map(str::to_owned).collect()
             })
         })

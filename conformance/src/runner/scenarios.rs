@@ -46,7 +46,7 @@ impl Runner<'_> {
     async fn run_on_instance(&self, scenario: &Scenario, instance: &Instance) -> FinishedScenario {
         let driver = &instance.driver;
         let output_start = instance.output().len();
-        let is_skipped = scenario.missing(&self.context(instance, true).features).is_some();
+        let is_skipped = scenario.missing_feature(&self.context(instance, true).features).is_some();
         let reads_metrics = !is_skipped && scenario.features.contains(&Feature::Metrics);
         let metered = instance.running.as_ref().filter(|_| reads_metrics);
         let metrics_before = metrics::read(metered).await;
@@ -79,7 +79,7 @@ impl Runner<'_> {
     ) -> Result<FinishedScenario, RunError> {
         let mut context = self.context(instance, true);
         let mut trace = instance.driver.empty_trace();
-        if scenario.missing(&context.features).is_none() {
+        if scenario.missing_feature(&context.features).is_none() {
             let deployment = self.upstreams.deployment().with_variant(variant);
             match self.start_implementation(&deployment, instance.start).await {
                 Ok(running) => {

@@ -48,7 +48,7 @@ impl Driver {
                             self.send(step, &request, &mut shared_connection, &case).await;
                         exchanges.push(exchange);
                         if assigned.is_some() {
-                            self.wait_until_settled(&case, scenario.opens()).await;
+                            self.wait_until_settled(&case, scenario.sessions_opened()).await;
                         }
                     }
                 }
@@ -87,7 +87,7 @@ impl Driver {
             .iter()
             .filter(|exchange| header(&exchange.headers, SESSION).is_some())
             .count()
-            .max(scenario.opens());
+            .max(scenario.sessions_opened());
         if !scenario.steps.iter().any(Step::disconnects) {
             let settled = self.wait_until_settled(&case, opened).await;
             return (self.trace(&case, exchanges), settled);

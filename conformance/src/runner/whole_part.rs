@@ -61,7 +61,7 @@ impl Runner<'_> {
     fn is_selected(&self, id: &str, requirement: &str) -> bool {
         self.options
             .selection
-            .takes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
+            .includes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
     }
 
     fn record_check(

@@ -1,4 +1,5 @@
-//! The faults with which a mock upstream delivers an answer. The module `upstreams` implements them.
+//! The faults with which a mock upstream delivers an answer. The module `upstreams` implements
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,8 @@ pub enum Fault {
     LowerCase,
     /// A status line without a reason phrase.
     NoReason,
-    /// The answer waits until `n` requests of the case are pending. If they do not arrive, it is 500.
+    /// The answer waits until `n` requests of the case are pending. If they do not arrive, it is
+    /// 500.
     Barrier,
     /// An event stream whose events the suite releases one by one.
     Progress,

@@ -52,7 +52,8 @@ pub(super) struct Entry {
     /// Other behaviours for some HTTP or JSON-RPC methods.
     #[serde(default)]
     except: IndexMap<String, String>,
-    /// The configured server that always behaves like this; no token script can select the behaviour.
+    /// The configured server that always behaves like this; no token script can select the
+    /// behaviour.
     server: Option<String>,
     /// The configured server whose protected resource metadata is answered like this.
     metadata_of: Option<String>,

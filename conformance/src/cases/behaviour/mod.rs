@@ -1,4 +1,5 @@
-//! Reads `upstreams.toml`: how mock upstreams can answer, and what a correct gateway concludes from it.
+//! Reads `upstreams.toml`: how mock upstreams can answer, and what a correct gateway concludes from
+//! it.
 //!
 //! It does not send answers; the module `upstreams` does.
 
@@ -112,8 +113,8 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Every spelling of this behaviour in token scripts and matrix cases: `name`, or `name+body` for
-    /// each of several bodies.
+    /// Every spelling of this behaviour in token scripts and matrix cases: `name`, or `name+body`
+    /// for each of several bodies.
     pub fn spellings(&self) -> impl Iterator<Item = String> {
         let bodies = match &self.source {
             Source::Stated { bodies, .. } if bodies.len() > 1 => bodies.as_slice(),
@@ -201,7 +202,8 @@ impl Behaviours {
         Ok(catalogue)
     }
 
-    /// Checks that `then` and `except` name behaviours that have neither and that every server can have.
+    /// Checks that `then` and `except` name behaviours that have neither and that every server can
+    /// have.
     fn check_references(&self) -> Result<(), BehaviourError> {
         for behaviour in self.all() {
             for target in behaviour.except.values().chain(&behaviour.then) {
@@ -225,8 +227,8 @@ impl Behaviours {
         self.behaviours.values()
     }
 
-    /// The values of the axis `upstream` for single-server endpoints: every spelling of every behaviour
-    /// except those that only scenarios use.
+    /// The values of the axis `upstream` for single-server endpoints: every spelling of every
+    /// behaviour except those that only scenarios use.
     pub fn spellings(&self) -> impl Iterator<Item = String> {
         self.all()
             .filter(|behaviour| !behaviour.scenario)

@@ -1,4 +1,5 @@
-//! Reads `axes.toml`: the axes, the combinations that the matrix excludes, and the mixes of behaviours.
+//! Reads `axes.toml`: the axes, the combinations that the matrix excludes, and the mixes of
+//! behaviours.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,8 @@ use crate::{
 pub struct Axes {
     /// The axes, in the order of a matrix case's id.
     axis: Vec<Axis>,
-    /// Combinations that the matrix excludes. The first row that matches a combination is its reason.
+    /// Combinations that the matrix excludes. The first row that matches a combination is its
+    /// reason.
     pub(super) not_applicable: Vec<Reduction>,
     /// How the servers of an aggregate endpoint answer.
     #[serde(default)]
@@ -41,10 +43,12 @@ pub struct Axis {
     pub name: String,
     /// What differs between its values.
     pub description: String,
-    /// The values, each with its description. Empty if another file or the implementation lists them.
+    /// The values, each with its description. Empty if another file or the implementation lists
+    /// them.
     #[serde(default)]
     pub values: IndexMap<String, String>,
-    /// The feature that an implementation must declare for a value; otherwise the verdict is `skip`.
+    /// The feature that an implementation must declare for a value; otherwise the verdict is
+    /// `skip`.
     #[serde(default)]
     pub needs: IndexMap<String, String>,
 }

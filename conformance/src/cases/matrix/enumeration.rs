@@ -24,7 +24,8 @@ pub struct Excluded {
 /// The placeholder of the server's name in a route.
 const SERVER_PLACEHOLDER: &str = "{server}";
 
-/// Returns every matrix case for these starts and routes, start by start, and the excluded combinations.
+/// Returns every matrix case for these starts and routes, start by start, and the excluded
+/// combinations.
 ///
 /// A route with `{server}` is a single-server endpoint; any other route is an aggregate endpoint.
 #[must_use]
@@ -69,7 +70,8 @@ struct EndpointValues {
 
 /// Assigns a value to one axis after another.
 ///
-/// If a reduction matches before all axes have a value, all remaining combinations are only counted.
+/// If a reduction matches before all axes have a value, all remaining combinations are only
+/// counted.
 struct Enumeration {
     single_server: EndpointValues,
     aggregate: EndpointValues,

@@ -1,4 +1,5 @@
-//! Generates the matrix cases: every combination of the axes except those that `axes.toml` excludes with a reason.
+//! Generates the matrix cases: every combination of the axes except those that `axes.toml` excludes
+//! with a reason.
 //!
 //! It does not know what is expected of a matrix case.
 

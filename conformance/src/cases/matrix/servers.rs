@@ -13,7 +13,8 @@ use crate::{
 /// Index of the server that a tool call to an aggregate endpoint addresses: the middle one.
 const TARGET_SERVER: usize = 1;
 
-/// The configured server that a matrix case requests; for an aggregate endpoint, the target of a tool call.
+/// The configured server that a matrix case requests; for an aggregate endpoint, the target of a
+/// tool call.
 ///
 /// A case whose token carries no script needs its forwarding server exclusively. Such cases are
 /// distributed over several servers by method, so that they wait less for each other.

@@ -1,6 +1,6 @@
 //! Reads `scenarios/*.toml`: cases of several steps with their expectations.
 //!
-//! Describes what is sent and what is expected; sends nothing and judges nothing.
+//! This module sends nothing and judges nothing.
 
 mod step;
 
@@ -21,7 +21,8 @@ use crate::{
     catalogue::{Feature, Profile, ProtocolVersion, embedded::Embedded},
 };
 
-/// The pseudo-feature of scenarios with a configuration of their own: the suite can start the implementation again. It is never declared.
+/// The pseudo-feature that a scenario with its own configuration needs: the suite can start the
+/// implementation again. Implementations do not declare it.
 pub const SECOND_START: &str = "second-start";
 
 /// One scenario.
@@ -32,19 +33,19 @@ pub struct Scenario {
     pub id: String,
     /// What the client sends and how the upstream answers, in one sentence.
     pub description: String,
-    /// The strategies that it runs with; all, unless given.
+    /// The strategies with which it runs. The default is all.
     #[serde(default)]
     pub strategies: Vec<Strategy>,
-    /// The profiles that it runs with; `seed`, unless given.
+    /// The profiles with which it runs. The default is `seed`.
     #[serde(default = "seed")]
     pub profiles: Vec<Profile>,
-    /// The protocol version that its client speaks.
+    /// The protocol version of the client.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
     /// The features that an implementation must declare; otherwise the verdict is `skip`.
     #[serde(default)]
     pub features: Vec<Feature>,
-    /// The configuration in place of the usual one, in a start of its own.
+    /// A change of the usual configuration. The implementation is started again for the scenario.
     pub configured: Option<Variant>,
     /// What is sent, in order.
     #[serde(default, rename = "step")]
@@ -65,7 +66,7 @@ struct File {
     scenario: Vec<Scenario>,
 }
 
-/// The JSON Schema of a file of scenarios, from which the reference is made.
+/// The JSON Schema of a file of scenarios, from which the reference is generated.
 pub(crate) fn schema() -> schemars::Schema {
     schemars::schema_for!(File)
 }
@@ -100,59 +101,59 @@ static EMBEDDED: Embedded<Vec<Scenario>> = Embedded::new(|| {
 });
 
 impl Scenario {
-    /// The ones that this program was built with.
+    /// The scenarios that this program was built with.
     #[must_use]
     pub fn embedded() -> &'static [Self] {
         EMBEDDED.get()
     }
 
-    /// The scenario of that id.
+    /// The scenario of this id.
     #[must_use]
     pub fn find(id: &str) -> Option<&'static Self> {
         Self::embedded().iter().find(|scenario| scenario.id == id)
     }
 
-    /// The ids of the requirements that it judges.
+    /// The ids of the requirements that the scenario judges.
     pub fn requirements(&self) -> impl Iterator<Item = &str> {
         self.expectations
             .iter()
             .flat_map(|expectation| expectation.requires.iter().map(String::as_str))
     }
 
-    /// The observables that it looks at.
+    /// The observables that the scenario's expectations use.
     pub fn observables(&self) -> impl Iterator<Item = &str> {
         self.expectations.iter().flat_map(|expectation| {
             expectation.given.keys().chain(expectation.expect.keys()).map(String::as_str)
         })
     }
 
-    /// The server that observables of one server look at: that of the first step.
+    /// The server that observables of one server refer to: the server of the first step.
     #[must_use]
     pub fn server(&self) -> &str {
         self.steps.iter().find_map(Step::server).unwrap_or_default()
     }
 
-    /// How many sessions its clients open and do not end.
+    /// The number of sessions that the clients open and do not end.
     #[must_use]
-    pub fn opens(&self) -> usize {
+    pub fn sessions_opened(&self) -> usize {
         self.steps.iter().map(Step::sessions_opened).sum()
     }
 
-    /// Whether it runs with that start.
+    /// Whether the scenario runs with this start.
     #[must_use]
-    pub fn is_for(&self, start: Start) -> bool {
+    pub fn runs_with(&self, start: Start) -> bool {
         (self.strategies.is_empty() || self.strategies.contains(&start.strategy))
             && self.profiles.contains(&start.profile)
     }
 
-    /// The feature that an implementation lacks for it, if it lacks one.
+    /// The first feature that the scenario needs and that is not in `features`.
     #[must_use]
-    pub fn missing(&self, features: &BTreeSet<String>) -> Option<String> {
-        let start = self.configured.map(|_| SECOND_START.to_owned());
+    pub fn missing_feature(&self, features: &BTreeSet<String>) -> Option<String> {
+        let second_start = self.configured.map(|_| SECOND_START.to_owned());
         self.features
             .iter()
             .map(ToString::to_string)
-            .chain(start)
+            .chain(second_start)
             .find(|feature| !features.contains(feature))
     }
 }

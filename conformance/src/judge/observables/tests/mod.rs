@@ -8,7 +8,7 @@ use crate::{
         axis::{Credentials, Method, ServerKind, Strategy},
         deployment::{ConfiguredServer, Deployment, names},
         matrix_case::MatrixCase,
-        pattern::wild,
+        pattern::wildcard_match,
         token_script::CaseId,
     },
     catalogue::{Profile, ProtocolVersion},
@@ -174,7 +174,7 @@ impl Case {
         let is_possible = |value: &&str| {
             observed == "not-applicable"
                 || *value == "100..599"
-                || wild(value, &observed)
+                || wildcard_match(value, &observed)
                 || observed.starts_with("unknown")
         };
         assert!(
