@@ -34,12 +34,12 @@ fn every_value_of_every_axis_is_described() {
         assert!(axis.needs.keys().all(|value| axis.values.contains_key(value)));
         axis.values.keys().cloned().collect()
     };
-    assert_eq!(described("credentials"), names(&Credentials::ALL));
-    assert_eq!(described("server"), names(&ServerKind::ALL));
-    assert_eq!(described("method"), names(&Method::ALL));
-    assert_eq!(described("strategy"), names(&Strategy::ALL));
-    assert_eq!(described("profile"), names(&Profile::ALL));
-    assert_eq!(described("protocol-version"), names(&ProtocolVersion::ALL));
+    assert_eq!(described("credentials"), names(Credentials::ALL));
+    assert_eq!(described("server"), names(ServerKind::ALL));
+    assert_eq!(described("method"), names(Method::ALL));
+    assert_eq!(described("strategy"), names(Strategy::ALL));
+    assert_eq!(described("profile"), names(Profile::ALL));
+    assert_eq!(described("protocol-version"), names(ProtocolVersion::ALL));
     let axes: Vec<&str> = Axes::embedded().iter().map(|axis| axis.name.as_str()).collect();
     assert_eq!(axes, AXES);
 }
