@@ -4,39 +4,29 @@
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use crate::{
-    cases::matrix_case::{AXES, MatrixCase},
+    cases::{
+        matrix_case::{AXES, MatrixCase},
+        pattern::Pattern,
+    },
     catalogue::{Catalogue, Level},
 };
-
-/// A glob for ids. `*` matches slashes too, because an id is not a path.
-pub fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
-    // Ids contain the braces of routes, such as `{server}`; in a glob they would be alternatives.
-    let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
-    Ok(GlobBuilder::new(&pattern).literal_separator(false).build()?.compile_matcher())
-}
 
 /// The filters of a run. Without a filter, everything is selected.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    only: Vec<(String, GlobMatcher)>,
-    axes: Vec<(String, String, GlobMatcher)>,
+    /// The values of `--only`, as they were given.
+    only: Vec<String>,
+    /// All of them as one pattern.
+    ids: Pattern,
+    /// The axis, the value as it was given, and the value as a pattern.
+    axes: Vec<(String, String, Pattern)>,
     levels: Vec<Level>,
 }
 
 /// Why a selection is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
-    /// The pattern is not a glob.
-    #[error("`{pattern}` is not a valid glob: {why}")]
-    Glob {
-        /// The pattern.
-        pattern: String,
-        /// The error of the glob parser.
-        why: String,
-    },
     /// The axis does not exist.
     #[error("unknown axis `{0}`\nexpected one of {axes}, for example  --where method=tools-list", axes = AXES.join(", "))]
     Axis(String),
@@ -55,16 +45,6 @@ impl Selection {
         axes: &[String],
         levels: &[Level],
     ) -> Result<Self, SelectionError> {
-        let matcher = |pattern: &str| {
-            glob(pattern).map_err(|why| SelectionError::Glob {
-                pattern: pattern.to_owned(),
-                why: why.to_string(),
-            })
-        };
-        let only = only
-            .iter()
-            .map(|pattern| Ok((pattern.clone(), matcher(pattern)?)))
-            .collect::<Result<_, _>>()?;
         let axes = axes
             .iter()
             .map(|pair| {
@@ -73,10 +53,15 @@ impl Selection {
                 if !AXES.contains(&axis) {
                     return Err(SelectionError::Axis(axis.to_owned()));
                 }
-                Ok((axis.to_owned(), value.to_owned(), matcher(value)?))
+                Ok((axis.to_owned(), value.to_owned(), Pattern::new([value])))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { only, axes, levels: levels.to_vec() })
+        Ok(Self {
+            only: only.to_vec(),
+            ids: Pattern::new(only.iter().map(String::as_str)),
+            axes,
+            levels: levels.to_vec(),
+        })
     }
 
     /// Reads the filters of a run file, as [`to_options`](Self::to_options) writes them.
@@ -109,7 +94,7 @@ impl Selection {
     /// The filters as command-line options, for the run file.
     #[must_use]
     pub fn to_options(&self) -> Vec<String> {
-        let only = self.only.iter().map(|(pattern, _)| format!("--only '{pattern}'"));
+        let only = self.only.iter().map(|pattern| format!("--only '{pattern}'"));
         let axes = self.axes.iter().map(|(axis, value, _)| format!("--where '{axis}={value}'"));
         only.chain(axes)
             .chain(self.levels.iter().map(|level| format!("--level '{level}'")))
@@ -123,7 +108,7 @@ impl Selection {
         matrix_case: &MatrixCase,
         requirements: impl FnOnce() -> BTreeSet<String>,
     ) -> bool {
-        self.axes.iter().all(|(axis, _, value)| value.is_match(matrix_case.value(axis)))
+        self.axes.iter().all(|(axis, _, value)| value.matches(matrix_case.value(axis)))
             && self.includes(&matrix_case.to_string(), requirements)
     }
 
@@ -140,12 +125,11 @@ impl Selection {
     /// Whether a finding about a requirement is selected, given the id of its case.
     #[must_use]
     pub fn includes_finding(&self, case_id: &str, requirement: &str) -> bool {
-        self.has_selected_level(requirement)
-            && (self.only.is_empty() || self.matches(case_id) || self.matches(requirement))
+        self.has_selected_level(requirement) && self.ids.matches_one_of(&[case_id, requirement])
     }
 
     fn includes(&self, id: &str, requirements: impl FnOnce() -> BTreeSet<String>) -> bool {
-        if self.levels.is_empty() && (self.only.is_empty() || self.matches(id)) {
+        if self.levels.is_empty() && self.ids.matches(id) {
             return true;
         }
         requirements().iter().any(|requirement| self.includes_finding(id, requirement))
@@ -156,10 +140,6 @@ impl Selection {
             || Catalogue::embedded()
                 .get(requirement)
                 .is_some_and(|found| self.levels.contains(&found.level))
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        self.only.iter().any(|(_, only)| only.is_match(text))
     }
 }
 
@@ -204,6 +184,15 @@ mod tests {
         assert!(is_included(&["STA-01"], &["upstream=401-*", "method=tools-list"]));
         assert!(!is_included(&["STA-01"], &["upstream=401-*", "method=get"]));
         assert!(is_included(&[], &["route=/mcp/{server}"]));
+    }
+
+    #[test]
+    fn an_excluded_requirement_or_case_is_not_selected() {
+        let exclude = |only: &str| Selection::parse(&[only.to_owned()], &[], &[]).unwrap();
+        assert!(exclude("!STA-01").includes_finding("a case", "STA-02"));
+        assert!(!exclude("!STA-01").includes_finding("a case", "STA-01"));
+        assert!(!is_included(&["!* / 401-* / *"], &[]));
+        assert!(!is_included(&[], &["upstream=!401-*"]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::{Exit, print, progress, report_error};
 use crate::{
-    cases::selection::glob,
+    cases::pattern::Pattern,
     runner::self_test::{Claim, GATEWAYS_AT_ONCE, Outcome, claims, drive_all, kill_matrix},
 };
 
@@ -24,8 +24,8 @@ requirement; otherwise 1. A defect that no case reaches is an error.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SelfTestArgs {
-    /// Test only the gateways whose names match this glob
-    #[arg(long, value_name = "GLOB", default_value = "*")]
+    /// Test only the gateways whose names match this pattern
+    #[arg(long, value_name = "PATTERN", default_value = "*")]
     only: String,
     /// The number of gateways that are tested at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = GATEWAYS_AT_ONCE, value_parser = at_least_one)]
@@ -41,19 +41,16 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// Runs the suite against the selected gateways and prints which defects fail each requirement.
 pub(super) fn self_test(arguments: &SelfTestArgs) -> Exit {
-    let glob = match glob(&arguments.only) {
-        Ok(glob) => glob,
-        Err(error) => return report_error(Exit::Usage, &error),
-    };
+    let names = Pattern::new([arguments.only.as_str()]);
     let claims: Vec<Claim> = claims()
         .into_iter()
-        .filter(|claim| glob.is_match(&claim.implementation))
+        .filter(|claim| names.matches(&claim.implementation))
         .collect();
     if claims.is_empty() {
         return report_error(
             Exit::NothingSelected,
             &"no gateway has such a name\n\
-              expected a glob over the names that `preflight-conformance list implementations` shows",
+              expected a pattern for the names that `preflight-conformance list implementations` shows",
         );
     }
     let bar = progress_bar(claims.len());

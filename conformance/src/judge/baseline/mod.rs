@@ -5,12 +5,11 @@
 
 mod update;
 
-use globset::GlobMatcher;
 use serde::{Deserialize, Deserializer, de};
 
 pub use self::update::updated;
 use crate::{
-    cases::selection::glob,
+    cases::pattern::Pattern,
     implementations::Implementation,
     judge::{Finding, Verdict, run_file::Run},
 };
@@ -35,26 +34,12 @@ pub struct ExpectedFailure {
     /// Whether the failure is intermittent, for example because it depends on the load of the machine. Such an entry is never stale.
     #[serde(default)]
     pub sometimes: bool,
-    /// The cases that fail; all cases if absent.
+    /// A pattern for the ids of the cases that fail; all cases if absent.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub cases: Option<CaseGlob>,
+    pub cases: Option<Pattern>,
     /// What the implementation does instead, and where that was reported.
     #[serde(deserialize_with = "reason")]
     pub reason: String,
-}
-
-/// A glob over the ids of matrix cases and scenarios.
-#[derive(Clone, Debug)]
-pub struct CaseGlob(GlobMatcher);
-
-impl<'de> Deserialize<'de> for CaseGlob {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let pattern = String::deserialize(from)?;
-        glob(&pattern).map(Self).map_err(|error| {
-            de::Error::custom(format!("`{pattern}` is not a glob over case ids: {error}"))
-        })
-    }
 }
 
 fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -164,7 +149,7 @@ impl ExpectedFailure {
     /// Whether the entry is about this finding of a case, with any verdict.
     fn concerns(&self, case_id: &str, finding: &Finding) -> bool {
         self.requirement == finding.requirement
-            && self.cases.as_ref().is_none_or(|cases| cases.0.is_match(case_id))
+            && self.cases.as_ref().is_none_or(|cases| cases.matches(case_id))
     }
 }
 
