@@ -72,7 +72,7 @@ fn an_invalid_command_line_is_exit_code_2() {
         &["run", "--strategy", "no-such-strategy"],
         &["run", "litellm", "--strategy", "probe"],
         &["run", "--where", "colour=red"],
-        &["run", "--only", "["],
+        &["run", "--where", "method"],
         &["run", "--baseline", "/nonexistent/baseline.toml"],
         &["run", "--no-baseline", "--baseline", "x"],
         &["report", "/nonexistent/run.jsonl"],
