@@ -39,7 +39,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("security.toml", include_str!("../../requirements/security.toml")),
 ];
 
-/// Every requirement, in the order of [`FILES`].
+/// Every requirement, in the order of the files in `requirements/`.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     requirements: IndexMap<String, Requirement>,
