@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     cases::pattern::Pattern,
-    catalogue::{Catalogue, Requirement, Status},
+    catalogue::{Catalogue, Feature, Requirement, Status},
 };
 
 /// Names of observables and their accepted values.
@@ -31,6 +31,9 @@ pub struct Expectation {
     /// Evidence that must exist; without it the verdict is `untestable`.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// The features that an implementation must declare; otherwise the verdict is `skip`.
+    #[serde(default)]
+    pub features: Vec<Feature>,
 }
 
 /// Evidence without which an observation proves nothing.

@@ -7,57 +7,63 @@ use super::named_values::named_values;
 named_values! {
     /// An optional feature of a gateway.
     Feature {
-        /// Takes the gateway key as the bearer of `Authorization` as well as in its own header.
+        /// Rejects a request without a valid gateway key.
+        GatewayKeys = "gateway-keys",
+        /// Forwards the caller's token to the servers of the kind `forwarding`.
+        TokenForwarding = "token-forwarding",
+        /// Can be configured to send a server no credential, also if it forwards tokens to others.
+        ServersWithoutCredential = "servers-without-credential",
+        /// Accepts the gateway key also as the bearer token of `Authorization`.
         KeyInAuthorization = "key-in-authorization",
-        /// A key can be limited to some servers.
+        /// Limits a gateway key to some servers.
         LimitedKeys = "limited-keys",
-        /// A server can have a credential of its own in the configuration.
+        /// Sends a server a credential from the configuration.
         StaticCredential = "static-credential",
-        /// A server's credential can be minted from client credentials.
+        /// Obtains the token of a server with client credentials (RFC 6749 §4.4).
         ClientCredentials = "client-credentials",
-        /// Asks the upstream about a token with a request of its own, before it forwards.
+        /// Sends the upstream a request of its own to test a token before it forwards the client's request.
         PreflightProbe = "preflight-probe",
         /// Serves the documents that its challenges name.
         Discovery = "discovery",
-        /// Takes `tools/list` and `tools/call` from a client that has opened no session.
+        /// Accepts `tools/list` and `tools/call` from a client that has opened no session.
         SessionlessRequests = "sessionless-requests",
         /// Answers GET with a listening stream.
         ListeningStream = "listening-stream",
         /// Lets a client end its session with DELETE.
         SessionEnd = "session-end",
-        /// Serves clients of 2026-07-28, in front of servers that speak it.
+        /// Serves clients of 2026-07-28 for servers of the same version.
         StatelessClients = "stateless-clients",
-        /// A server can be set aside in the configuration without being taken out of it.
+        /// Disables a server that stays in the configuration.
         DisabledServers = "disabled-servers",
-        /// Hands a caller's token on only where its configuration says so, and says nothing of it for the kind `none`.
+        /// Forwards a caller's token only if its configuration says so; for the kind `none` it does not.
         ForwardingOptIn = "forwarding-opt-in",
         /// Can be configured to send the response head before the upstream responds: `deployment.commits_at_once`.
         CommitDeadline = "commit-deadline",
-        /// Admits by a bearer in `Authorization` that is no key of its key header.
+        /// Admits callers by a bearer token in `Authorization` that is not a gateway key.
         BearerAdmission = "bearer-admission",
-        /// Answers browsers: pages of configured origins may use it.
+        /// Answers requests of browsers from the pages of configured origins.
         Browsers = "browsers",
-        /// Gives clients sessions of the revisions that have them.
+        /// Gives clients sessions in the session-based protocol versions.
         Sessions = "sessions",
-        /// Speaks HTTP/2, too, to clients that begin with it on its one port (RFC 9113 §3.3).
+        /// Accepts HTTP/2 with prior knowledge on the same port (RFC 9113 §3.3).
         Http2 = "http2",
-        /// Takes a token for one server alone, in the header that `credentials.server-token-header` names.
+        /// Accepts a token for one server, in the field that `credentials.server-token-header` names.
         ServerTokens = "server-tokens",
-        /// Takes messages up to the length that `surfaces.message-bytes` names.
+        /// Accepts messages up to the length of `surfaces.message-bytes`.
         MessageLimit = "message-limit",
-        /// Serves metrics in Prometheus' text form, where `surfaces.metrics` says.
+        /// Serves metrics in Prometheus' text format at the URL of `surfaces.metrics`.
         Metrics = "metrics",
-        /// Writes a line about each request, as `surfaces.audit` says.
+        /// Writes a log line about each request, which `surfaces.audit` describes.
         Audit = "audit",
-        /// Serves several servers in one request; declared by `[aggregate]`.
+        /// Serves several servers with one request; declared by `[aggregate]`.
         AggregateEndpoints = "aggregate-endpoints",
-        /// Knows toolsets; declared by a route of `[aggregate]`.
+        /// Serves named sets of servers; declared by a route of `[aggregate]`.
         Toolsets = "toolsets",
     }
 }
 
 impl Feature {
-    /// What declares the feature in a description in place of the list `features`.
+    /// The key of a description that declares the feature in place of the list `features`.
     #[must_use]
     pub const fn declaring_key(self) -> Option<&'static str> {
         match self {

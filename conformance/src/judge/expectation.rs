@@ -22,6 +22,12 @@ pub(super) fn judge_expectation(
     expectation: &Expectation,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
+    let declared = &subject.context.features;
+    if let Some(feature) =
+        expectation.features.iter().find(|feature| !declared.contains(feature.as_str()))
+    {
+        return skip(id, expectation, feature.as_str());
+    }
     // The start of an implementation is observed without a request.
     if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start-outcome") {
         let reason = if subject.context.refused {

@@ -30,7 +30,7 @@ fn context() -> Context {
         token_header: "authorization".into(),
         name_separator: "-".into(),
         deadlines: Deadlines { probe: 5_000, commit: 5_000, slack: 0 },
-        features: BTreeSet::new(),
+        features: BTreeSet::from(["gateway-keys", "token-forwarding"].map(str::to_owned)),
         profile: Profile::Seed,
         control: true,
         settled: None,
@@ -192,20 +192,21 @@ fn an_undeclared_feature_is_skipped_and_a_case_without_a_request_is_an_error() {
         !findings.is_empty() && findings.iter().all(|finding| finding.verdict == verdict)
     };
     assert!(all(&judge_trace(rules, &get, &context(), &trace(405, false)), Verdict::Skip));
-    let declared = Context {
-        features: BTreeSet::from(["listening-stream".to_owned()]),
-        ..context()
-    };
+    let mut declared = context();
+    declared.features.insert("listening-stream".to_owned());
     assert!(
         judge_trace(rules, &get, &declared, &trace(405, false))
             .iter()
             .any(|finding| finding.requirement == "STR-07" && finding.verdict == Verdict::Fail)
     );
     let without_request = Trace { exchanges: Vec::new(), ..trace(200, false) };
+    declared.features.extend(["preflight-probe", "discovery"].map(str::to_owned));
     assert!(all(
-        &judge_trace(rules, &matrix_case("401-full"), &context(), &without_request),
+        &judge_trace(rules, &matrix_case("401-full"), &declared, &without_request),
         Verdict::Error
     ));
+    let rule = "requires = ['PRB-19']\nfeatures = ['preflight-probe']\nexpect = { probe = 'none' }";
+    assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Skip]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
 fn gateway(test: &str, argument: &str) -> String {
     let text = format!(
         "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{{server}}\"]\n\
-         features = [\"sessionless-requests\"]\n[credentials]\nkey-header = \"x-key\"\n[deadlines]\nprobe-ms = 1000\nanswer-ms = 3000\n\
+         features = [\"gateway-keys\", \"token-forwarding\", \"sessionless-requests\"]\n[credentials]\nkey-header = \"x-key\"\n[deadlines]\nprobe-ms = 1000\nanswer-ms = 3000\n\
          [[file]]\ntemplate = \"gateway.py.jinja\"\nto = \"gateway.py\"\n\
          [start]\ncommand = [\"python3\", \"gateway.py\", \"{{{{ port }}}}\"{argument}]\n[ready]\npath = \"/ready\"\nwithin-s = 30\n"
     );

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     cases::{deployment::names, matrix_case::MatrixCase, selector::Selector},
-    catalogue::embedded::Embedded,
+    catalogue::{Feature, embedded::Embedded},
 };
 
 /// The axes as `axes.toml` describes them.
@@ -47,10 +47,10 @@ pub struct Axis {
     /// them.
     #[serde(default)]
     pub values: IndexMap<String, String>,
-    /// The feature that an implementation must declare for a value; otherwise the verdict is
+    /// The features that an implementation must declare for a value; otherwise the verdict is
     /// `skip`.
     #[serde(default)]
-    pub needs: IndexMap<String, String>,
+    pub needs: IndexMap<String, Vec<Feature>>,
 }
 
 /// Combinations that the matrix excludes.
@@ -145,12 +145,13 @@ impl Axes {
         &self,
         matrix_case: &MatrixCase,
         features: &BTreeSet<String>,
-    ) -> Option<&str> {
+    ) -> Option<&'static str> {
         self.axis
             .iter()
             .filter_map(|axis| axis.needs.get(matrix_case.value(&axis.name)))
+            .flatten()
+            .map(|feature| feature.as_str())
             .find(|feature| !features.contains(*feature))
-            .map(String::as_str)
     }
 }
 
