@@ -12,6 +12,10 @@ use crate::{
     catalogue::{Catalogue, Level},
 };
 
+/// The option that selects the cases that failed in an earlier run. Which these were is not needed
+/// to judge a run again, because the run file contains only them.
+const ONLY_FAILED: &str = "--only-failed";
+
 /// The filters of a run. Without a filter, everything is selected.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -22,6 +26,17 @@ pub struct Selection {
     /// The axis, the value as it was given, and the value as a pattern.
     axes: Vec<(String, String, Pattern)>,
     levels: Vec<Level>,
+    /// The cases that failed in an earlier run, if only these are selected.
+    failed: Option<FailedCases>,
+}
+
+/// The cases that failed in an earlier run.
+#[derive(Clone, Debug)]
+pub struct FailedCases {
+    /// The run file, as the command line named it.
+    pub file: String,
+    /// The ids of the cases, as reports show them.
+    pub ids: BTreeSet<String>,
 }
 
 /// Why a selection is invalid.
@@ -34,7 +49,7 @@ pub enum SelectionError {
     #[error("`{0}` is not of the form axis=value, for example  --where method=tools-list")]
     Form(String),
     /// The run file records a filter that this version does not have.
-    #[error("unknown filter `{0}`, expected `--only`, `--where` or `--level`")]
+    #[error("unknown filter `{0}`, expected `--only`, `--where`, `--level` or `--only-failed`")]
     Option(String),
 }
 
@@ -61,7 +76,21 @@ impl Selection {
             ids: Pattern::new(only.iter().map(String::as_str)),
             axes,
             levels: levels.to_vec(),
+            failed: None,
         })
+    }
+
+    /// Selects only cases that failed in an earlier run, among those selected so far.
+    #[must_use]
+    pub fn only_failed(self, failed: Option<FailedCases>) -> Self {
+        Self { failed, ..self }
+    }
+
+    /// Whether a case with this id in reports is among those that failed in the earlier run; true
+    /// if no such run was given.
+    #[must_use]
+    pub fn failed_before(&self, id: &str) -> bool {
+        self.failed.as_ref().is_none_or(|failed| failed.ids.contains(id))
     }
 
     /// Reads the filters of a run file, as [`to_options`](Self::to_options) writes them.
@@ -78,7 +107,7 @@ impl Selection {
                 axes.push(pair);
             } else if let Some(level) = value_of("--level").and_then(level) {
                 levels.push(level);
-            } else {
+            } else if !option.starts_with(ONLY_FAILED) {
                 return Err(SelectionError::Option(option.clone()));
             }
         }
@@ -88,7 +117,10 @@ impl Selection {
     /// Whether everything is selected.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.only.is_empty() && self.axes.is_empty() && self.levels.is_empty()
+        self.only.is_empty()
+            && self.axes.is_empty()
+            && self.levels.is_empty()
+            && self.failed.is_none()
     }
 
     /// The filters as command-line options, for the run file.
@@ -96,8 +128,10 @@ impl Selection {
     pub fn to_options(&self) -> Vec<String> {
         let only = self.only.iter().map(|pattern| format!("--only '{pattern}'"));
         let axes = self.axes.iter().map(|(axis, value, _)| format!("--where '{axis}={value}'"));
+        let failed = self.failed.iter();
         only.chain(axes)
             .chain(self.levels.iter().map(|level| format!("--level '{level}'")))
+            .chain(failed.map(|failed| format!("{ONLY_FAILED} '{}'", failed.file)))
             .collect()
     }
 
@@ -109,6 +143,7 @@ impl Selection {
         requirements: impl FnOnce() -> BTreeSet<String>,
     ) -> bool {
         self.axes.iter().all(|(axis, _, value)| value.matches(matrix_case.value(axis)))
+            && self.failed_before(&matrix_case.to_string())
             && self.includes(&matrix_case.to_string(), requirements)
     }
 

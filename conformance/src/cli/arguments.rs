@@ -28,6 +28,7 @@ Examples:
   preflight-conformance run ./my-gateway --report html=report.html --output run.jsonl
   preflight-conformance run litellm --only 'STA-*' --level MUST
   preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run
+  preflight-conformance run ./my-gateway --only-failed run.jsonl
   preflight-conformance run builtin:defect/403-as-401 --only STA-05 --fail-fast --hold";
 
 /// Tests an MCP gateway: acts as its client and as its upstream servers, sends every combination of
@@ -122,6 +123,10 @@ pub(super) struct RunArgs {
     /// Select the cases that judge requirements of this level: MUST, SHOULD, MAY …; repeatable
     #[arg(long = "level", value_name = "LEVEL", value_parser = level)]
     pub(super) levels: Vec<Level>,
+    /// Select only the cases that failed in the run with this file, which `run --output` wrote; the
+    /// baseline has no influence
+    #[arg(long, value_name = "FILE")]
+    pub(super) only_failed: Option<PathBuf>,
     /// Print the selected cases and do not run them
     #[arg(long)]
     pub(super) dry_run: bool,

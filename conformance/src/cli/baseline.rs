@@ -23,8 +23,8 @@ Examples:
   preflight-conformance baseline update run.jsonl             # writes ./my-gateway/baseline.toml
   preflight-conformance baseline update run.jsonl --print     # prints it instead
 
-Stale entries are removed. New failures get a placeholder reason; edit it. Everything else stays
-unchanged.";
+Stale entries are removed. New failures get an entry with patterns for their cases and their
+outcomes, and a placeholder reason; edit it. Everything else stays unchanged.";
 
 /// The arguments of `baseline`.
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
 /// Writes the updated baseline to the file, or prints it if there is none.
 fn update(run: &Run, baseline: &Baseline, text: &str, file: Option<&Path>) -> Exit {
     let assessment = baseline.assess(run, failures_of(run));
-    let text = updated(baseline, text, &assessment);
+    let text = updated(baseline, text, run, &assessment);
     let Some(file) = file else {
         print(&text);
         return Exit::Expected;

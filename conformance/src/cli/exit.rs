@@ -48,7 +48,9 @@ Exit codes:
   4    the suite itself failed
   5    stale baseline: an expected failure no longer happens
   6    the filters select nothing
-  130  interrupted by a signal; the run file is complete and says so";
+  130  interrupted by a signal; the run file is complete and says so
+
+A requirement that is only recommended to the implementation does not change the exit code.";
 
 #[cfg(test)]
 mod tests {

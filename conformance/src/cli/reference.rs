@@ -50,10 +50,10 @@ descriptions (`{{ … }}`) are Jinja templates; `implementations/README.md` list
 const PATTERNS: &str = "
 ## Patterns
 
-Rules, axes, the options `--only` and `--where`, and `cases` in `baseline.toml` match values with
+Rules, axes, the options `--only` and `--where`, `cases` and `outcome` in `baseline.toml` match values with
 patterns. `*` matches any text, and every other character of a pattern in a data file of cases
 matches itself. In rules and axes a pattern is one value or a list; a value after `!` is excluded.
-`--only`, `--where` and `cases` of a baseline take the same patterns.
+`--only`, `--where`, and `cases` and `outcome` of a baseline take the same patterns.
 ";
 
 /// The tables of one file: its top level, and every type below it that is not described yet.

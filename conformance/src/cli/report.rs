@@ -15,8 +15,7 @@ use super::{Exit, colour, print, report_error};
 use crate::{
     implementations::Implementation,
     judge::{
-        Verdict,
-        baseline::{Assessment, Baseline},
+        baseline::{Assessment, Baseline, Conclusion, Origin},
         run_file::{ReadError, Run},
         summary::failures_of,
     },
@@ -70,7 +69,7 @@ impl BaselineArgs {
     ) -> Result<Baseline, String> {
         match (&self.baseline, self.no_baseline) {
             (Some(path), _) => read_baseline(path),
-            (None, true) => Ok(Baseline::default()),
+            (None, true) => Ok(Baseline { origin: Origin::Ignored, ..Baseline::default() }),
             (None, false) => own(),
         }
     }
@@ -80,7 +79,9 @@ impl BaselineArgs {
 pub(super) fn read_baseline(path: &Path) -> Result<Baseline, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Baseline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    let baseline =
+        Baseline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Baseline { origin: Origin::File(path.to_owned()), ..baseline })
 }
 
 /// A report that is written to a file: `html=report.html`.
@@ -217,15 +218,11 @@ fn assess<'a>(run: &'a Run, baseline: &'a Baseline) -> Assessment<'a> {
 }
 
 fn exit_of_run(run: &Run, assessment: &Assessment<'_>) -> Exit {
-    if run.interrupted {
-        Exit::Interrupted
-    } else if run.findings().any(|(_, finding)| finding.verdict == Verdict::Error) {
-        Exit::SuiteFailure
-    } else if !assessment.unexpected.is_empty() || !run.damages.is_empty() {
-        Exit::Unexpected
-    } else if !assessment.stale.is_empty() {
-        Exit::StaleBaseline
-    } else {
-        Exit::Expected
+    match Conclusion::of(run, assessment) {
+        Conclusion::AsExpected => Exit::Expected,
+        Conclusion::StaleEntries => Exit::StaleBaseline,
+        Conclusion::Unexpected => Exit::Unexpected,
+        Conclusion::SuiteFailure => Exit::SuiteFailure,
+        Conclusion::Interrupted => Exit::Interrupted,
     }
 }

@@ -13,11 +13,11 @@ use super::{
     arguments::RunArgs,
     interruption, print,
     progress::ProgressDisplay,
-    report::{print_and_write_reports, verbosity},
+    report::{print_and_write_reports, read_run, verbosity},
     report_error,
 };
 use crate::{
-    cases::selection::Selection,
+    cases::selection::{FailedCases, Selection},
     implementations::{Implementation, RunningImplementation, cache_folder},
     judge::{
         Finding,
@@ -150,6 +150,29 @@ fn selected_cases(prepared: &PreparedRun) -> String {
     )
 }
 
+/// The cases that failed in a run, whether a baseline expects that or not.
+fn failed_cases(path: &Path) -> Result<FailedCases, String> {
+    let run = read_run(path)?;
+    let verdict_of_failure = summary::failures_of(&run);
+    let failures = run.findings().filter(|(_, finding)| verdict_of_failure(finding).is_some());
+    let damaging = run.damages.iter().flat_map(|damage| damage.matrix_cases.iter().cloned());
+    Ok(FailedCases {
+        file: path.display().to_string(),
+        ids: failures.map(|(case_id, _)| case_id).chain(damaging).collect(),
+    })
+}
+
+/// How many cases failed in the earlier run, and how many of them are run again.
+fn number_of_failed_cases(failed: &FailedCases, parts: &[Part], name: &str) -> String {
+    let FailedCases { file, ids } = failed;
+    let selected: usize =
+        parts.iter().map(|part| part.matrix_cases.len() + part.scenarios.len()).sum();
+    format!(
+        "{} cases failed in {file}; {selected} of them are run against {name}",
+        ids.len()
+    )
+}
+
 /// The exit code of a run that could not be completed.
 pub(super) fn exit_of_error(error: &RunError) -> Exit {
     match error {
@@ -185,11 +208,16 @@ impl PreparedRun {
         if let Some(profile) = arguments.profile {
             implementation = implementation.with_profile(profile)?;
         }
-        let selection = Selection::parse(&arguments.only, &arguments.axes, &arguments.levels)?;
+        let failed = arguments.only_failed.as_deref().map(failed_cases).transpose()?;
+        let selection = Selection::parse(&arguments.only, &arguments.axes, &arguments.levels)?
+            .only_failed(failed.clone());
         let baseline = arguments
             .baseline
             .or_else(|| Baseline::of(&implementation).map_err(|error| error.to_string()))?;
         let parts = plan(&implementation, &selection);
+        if let Some(failed) = &failed {
+            eprintln!("{}", number_of_failed_cases(failed, &parts, &implementation.name));
+        }
         let default_jobs = if implementation.ours { JOBS_BUILT_IN } else { JOBS_PROCESS };
         let random_seed = arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
         let header = Header::new(&implementation, random_seed, selection.to_options());

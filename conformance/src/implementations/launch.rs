@@ -52,9 +52,9 @@ impl RunningProcess {
         self.group.stop(self.grace).await;
     }
 
-    /// The exit status, if the first process has ended.
-    pub fn exit_status(&mut self) -> Option<ExitStatus> {
-        self.group.exit_status()
+    /// Waits until the first process ends. Cancel safe.
+    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        self.group.ended().await
     }
 }
 

@@ -30,6 +30,7 @@ mod implementation;
 mod install;
 mod launch;
 mod located;
+mod process_end;
 mod process_group;
 mod resolve;
 mod running;

@@ -89,13 +89,6 @@ impl ProcessGroup {
         status
     }
 
-    /// The exit status of the first process, if it has ended. The rest of the group is then killed.
-    pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
-        let status = self.leader.try_wait().ok().flatten()?;
-        self.kill_all();
-        Some(status)
-    }
-
     /// Sends SIGTERM, waits for the first process during the grace period, and kills the rest.
     pub(super) async fn stop(mut self, grace: Duration) {
         self.signal(Signal::TERM);

@@ -1,6 +1,8 @@
 //! A running implementation, of any kind.
 
-use super::{builtin::Reference, launch::RunningProcess};
+use std::time::Duration;
+
+use super::{builtin::Reference, launch::RunningProcess, process_end};
 use crate::model_gateway::RunningModelGateway;
 
 /// An implementation that has been started and is ready.
@@ -51,6 +53,18 @@ impl RunningImplementation {
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             Self::Model(running) => Some(running.output()),
             Self::Url(_) => None,
+        }
+    }
+
+    /// How its process ended, if it has ended or ends within this time: `exit status 7`, `signal
+    /// SIGSEGV`. `None` if it still runs or if the suite did not start a process.
+    pub async fn process_end(&mut self, within: Duration) -> Option<String> {
+        match self {
+            Self::Described(running) => {
+                let status = tokio::time::timeout(within, running.ended()).await;
+                status.ok().and_then(Result::ok).map(process_end::in_words)
+            }
+            Self::Reference(_) | Self::Model(_) | Self::Url(_) => None,
         }
     }
 

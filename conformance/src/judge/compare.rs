@@ -132,6 +132,6 @@ fn new_damage(first: &Run, second: &Run) -> Vec<String> {
             first.damages.is_empty()
                 || damage.matrix_cases.iter().any(|case_id| !known.contains(case_id))
         })
-        .map(|damage| format!("{} after {}", damage.description, damage.matrix_cases.join(", ")))
+        .map(|damage| format!("{} after {}", damage.in_words(), damage.matrix_cases.join(", ")))
         .collect()
 }

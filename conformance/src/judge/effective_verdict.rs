@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Catalogue, Requirement},
     judge::{
         Finding, Verdict,
-        baseline::{Assessment, ExpectedFailure},
+        baseline::{Assessment, Entry},
         run_file::Run,
         summary::{RequirementVerdict, verdicts},
     },
@@ -135,11 +135,18 @@ pub struct RequirementRow<'a> {
     pub verdict: EffectiveVerdict,
     /// Whether at least one of its findings is an unexpected failure.
     pub unexpected: bool,
-    /// The baseline entry, if at least one of its findings is an expected failure.
-    pub expected_failure: Option<&'a ExpectedFailure>,
+    /// The baseline entries that expect a finding about it.
+    pub expected_failures: Vec<Entry<'a>>,
 }
 
 impl RequirementRow<'_> {
+    /// The reasons of the baseline entries, in one line; `None` if no entry expects a finding.
+    pub fn reasons(&self) -> Option<String> {
+        let reasons: Vec<&str> =
+            self.expected_failures.iter().map(|entry| entry.reason()).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
     /// The prefix of the id, which names the group: `STA` for `STA-05`.
     pub fn group(&self) -> &str {
         self.summary.id.split('-').next().unwrap_or(&self.summary.id)
@@ -161,7 +168,7 @@ impl RequirementRow<'_> {
 /// The effective verdicts of one run.
 pub struct EffectiveVerdicts<'a> {
     unexpected: BTreeSet<FindingKey<'a>>,
-    expected: BTreeMap<FindingKey<'a>, &'a ExpectedFailure>,
+    expected: BTreeMap<FindingKey<'a>, Entry<'a>>,
     /// Whether recommended requirements bind the implementation too.
     ours: bool,
 }
@@ -249,11 +256,12 @@ impl<'a> EffectiveVerdicts<'a> {
             None => EffectiveVerdict::without_baseline(summary.verdict),
         };
         let unexpected = self.unexpected.iter().any(|(_, id, ..)| *id == summary.id);
-        let expected_failure = self
-            .expected
-            .iter()
-            .find(|((_, id, ..), _)| *id == summary.id)
-            .map(|(_, entry)| *entry);
-        RequirementRow { summary, verdict, unexpected, expected_failure }
+        let mut expected_failures: Vec<Entry<'a>> = Vec::new();
+        for ((_, id, ..), entry) in &self.expected {
+            if *id == summary.id && !expected_failures.iter().any(|known| known.is(*entry)) {
+                expected_failures.push(*entry);
+            }
+        }
+        RequirementRow { summary, verdict, unexpected, expected_failures }
     }
 }

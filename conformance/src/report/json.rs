@@ -64,9 +64,9 @@ struct Requirement<'a> {
     /// Why the catalogue says that nothing judges it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_not_judged: Option<String>,
-    /// The reason of the baseline entry that expects the failure.
+    /// The reasons of the baseline entries that expect its failures.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expected_failure: Option<&'a str>,
+    expected_failure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_case: Option<FirstCase<'a>>,
 }
@@ -86,10 +86,23 @@ struct Damage<'a> {
     start: String,
     matrix_cases: &'a [String],
     description: &'a str,
+    /// How the process ended; absent if it did not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_end: Option<&'a str>,
+    /// The last lines of the log.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    log: &'a [String],
+    /// The number of cases that were not judged because restarting was given up.
+    not_judged: usize,
+    /// The reason of the baseline entry that expects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Baseline<'a> {
+    /// The file or the implementation that it comes from, or `none`.
+    name: String,
     /// The number of failures that an entry expects.
     expected: usize,
     /// The number of failures without an entry.
@@ -137,7 +150,7 @@ fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
         core: named_totals(&rows, true),
         recommended: named_totals(&rows, false),
         requirements: rows.iter().map(|row| requirement(run, &effective_verdicts, row)).collect(),
-        damages: damages(run),
+        damages: damages(assessment),
         baseline: baseline(assessment),
     }
 }
@@ -149,22 +162,31 @@ fn named_totals(rows: &[RequirementRow<'_>], core: bool) -> Counts {
         .collect()
 }
 
-fn damages(run: &Run) -> Vec<Damage<'_>> {
-    let damages = run.damages.iter().map(|damage| Damage {
-        start: damage.start.to_string(),
-        matrix_cases: &damage.matrix_cases,
-        description: &damage.description,
-    });
-    damages.collect()
+fn damages<'a>(assessment: &'a Assessment<'a>) -> Vec<Damage<'a>> {
+    let unexpected = assessment.unexpected_damages.iter().map(|damage| (*damage, None));
+    let expected = assessment.expected_damages.iter();
+    unexpected
+        .chain(expected.map(|(damage, entry)| (*damage, Some(entry.reason.as_str()))))
+        .map(|(damage, expected)| Damage {
+            start: damage.start.to_string(),
+            matrix_cases: &damage.matrix_cases,
+            description: &damage.description,
+            process_end: damage.process_end.as_deref(),
+            log: &damage.log,
+            not_judged: damage.not_judged,
+            expected,
+        })
+        .collect()
 }
 
 fn baseline<'a>(assessment: &'a Assessment<'a>) -> Baseline<'a> {
     let stale = assessment.stale.iter().map(|entry| StaleEntry {
-        requirement: &entry.requirement,
-        verdict: entry.verdict.as_str(),
-        reason: &entry.reason,
+        requirement: entry.subject(),
+        verdict: entry.verdict().as_str(),
+        reason: entry.reason(),
     });
     Baseline {
+        name: assessment.origin.to_string(),
         expected: assessment.expected.len(),
         unexpected: assessment.unexpected.len(),
         stale: stale.collect(),
@@ -190,7 +212,7 @@ fn requirement<'a>(
         verdict: row.verdict.as_str(),
         counts: counts.map(|(verdict, count)| (verdict.as_str(), *count)).collect(),
         reason_not_judged: summary.note.clone(),
-        expected_failure: row.expected_failure.map(|entry| entry.reason.as_str()),
+        expected_failure: row.reasons(),
         first_case: first_case.map(|(case, finding)| {
             let Finding { rule, observable, expected, actual, .. } = finding;
             FirstCase { case, rule, observable, expected, actual }

@@ -6,11 +6,11 @@
 use indexmap::IndexMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::failure::UnexpectedFailures;
+use super::{comparison::baseline_in_words, failure::UnexpectedFailures};
 use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
-    run_file::Run,
+    run_file::{Damage, Run},
 };
 
 /// The report as JUnit XML.
@@ -63,11 +63,13 @@ fn failed(
 }
 
 fn not_failed(row: &RequirementRow<'_>) -> TestCaseStatus {
-    let message = match (row.verdict, row.expected_failure) {
+    let message = match (row.verdict, row.expected_failures.first()) {
         (EffectiveVerdict::Error, _) => {
             return TestCaseStatus::non_success(NonSuccessKind::Error);
         }
-        (_, Some(entry)) => format!("expected {}: {}", entry.verdict, entry.reason),
+        (_, Some(entry)) => {
+            format!("expected {}: {}", entry.verdict(), row.reasons().unwrap_or_default())
+        }
         (EffectiveVerdict::Advisory, None) => "recommended, and not met".to_owned(),
         (EffectiveVerdict::NotApplicable, None) => {
             row.summary.note.clone().unwrap_or_else(|| row.verdict.to_string())
@@ -82,15 +84,15 @@ fn not_failed(row: &RequirementRow<'_>) -> TestCaseStatus {
 
 /// The tests that are about no single requirement.
 fn run_suite(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
-    let damages: Vec<String> = run
-        .damages
+    let damages: Vec<String> = assessment
+        .unexpected_damages
         .iter()
-        .map(|damage| format!("{} after {}", damage.description, damage.matrix_cases.join(", ")))
+        .map(|damage| damage_in_words(damage))
         .collect();
     let stale: Vec<String> = assessment
         .stale
         .iter()
-        .map(|entry| format!("{} {} no longer happens", entry.requirement, entry.verdict))
+        .map(|entry| format!("{} {} no longer happens", entry.subject(), entry.verdict()))
         .collect();
     let interrupted = if run.interrupted {
         vec!["the run was stopped before its end".to_owned()]
@@ -98,12 +100,28 @@ fn run_suite(run: &Run, assessment: &Assessment<'_>) -> TestSuite {
         Vec::new()
     };
     let mut suite = TestSuite::new("preflight.run");
+    suite.add_property(("baseline", baseline_in_words(assessment).as_str()));
     suite.add_test_cases([
         run_test("the implementation works after every case", &damages, NonSuccessKind::Failure),
         run_test("the baseline is up to date", &stale, NonSuccessKind::Failure),
         run_test("the run is complete", &interrupted, NonSuccessKind::Error),
     ]);
     suite
+}
+
+/// The damage, the cases that did it, and the end of the log.
+fn damage_in_words(damage: &Damage) -> String {
+    let mut text = damage.in_words();
+    if !damage.matrix_cases.is_empty() {
+        text += &format!(" after {}", damage.matrix_cases.join(", "));
+    }
+    if damage.not_judged > 0 {
+        text += &format!("; {} cases were not judged", damage.not_judged);
+    }
+    if !damage.log.is_empty() {
+        text += &format!("; the log ends with: {}", damage.log.join(" | "));
+    }
+    text
 }
 
 fn run_test(name: &str, problems: &[String], kind: NonSuccessKind) -> TestCase {

@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{counts_in_words, deciding_findings, is_unmet, result_name, totals};
+use super::{
+    comparison::{baseline_in_words, explanation_of_result},
+    counts_in_words, deciding_findings, is_unmet, result_name, totals,
+};
 use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
-    run_file::Run,
+    run_file::{Damage, Run},
     summary::{run_result, verdicts},
 };
 
@@ -14,9 +17,9 @@ use crate::judge::{
 pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
-    let mut text = heading(run);
+    let mut text = heading(run, assessment);
     text += &totals_table(&rows);
-    text += &notices(run, assessment);
+    text += &notices(assessment);
     type Selects = fn(&RequirementRow<'_>) -> bool;
     let tables: [(&str, Selects); 3] = [
         ("Unexpected failures", |row| row.unexpected),
@@ -52,16 +55,19 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     text
 }
 
-fn heading(run: &Run) -> String {
+fn heading(run: &Run, assessment: &Assessment<'_>) -> String {
     let header = &run.header;
     let result = result_name(run_result(run, &verdicts(run)));
+    let explanation = explanation_of_result(run, assessment).unwrap_or_default();
     let interrupted = if run.interrupted { ", stopped before its end" } else { "" };
     let mut text = format!(
-        "## Preflight: {} {}\n\n**{result}**{interrupted} · {} matrix cases and {} scenarios\n\n",
+        "## Preflight: {} {}\n\n**{result}**{interrupted}{explanation} · {} matrix cases and {} \
+         scenarios\n\nBaseline: {}\n\n",
         escaped(&header.implementation),
         escaped(&header.version),
         run.matrix_cases.len(),
-        run.scenarios.len()
+        run.scenarios.len(),
+        escaped(&baseline_in_words(assessment))
     );
     if !header.filters.is_empty() {
         let _ = writeln!(text, "Partial run: `{}`\n", header.filters.join(" "));
@@ -79,17 +85,40 @@ fn totals_table(rows: &[RequirementRow<'_>]) -> String {
     text
 }
 
+/// One damage: what no longer worked, the first case that did it, and the end of the log.
+fn damage_notice(title: &str, damage: &Damage) -> String {
+    let mut text = format!("\n> **{title}** {}", escaped(&damage.in_words()));
+    match damage.matrix_cases.split_first() {
+        None => {}
+        Some((first, [])) => _ = write!(text, " after {}", escaped(first)),
+        Some((first, others)) => {
+            let _ = write!(text, " after {} and {} more cases", escaped(first), others.len());
+        }
+    }
+    text.push('\n');
+    if damage.not_judged > 0 {
+        let _ = writeln!(text, "> {} cases were not judged.", damage.not_judged);
+    }
+    let log = damage.log.iter().map(|line| format!("> <br>log: {}\n", escaped(line)));
+    text.extend(log);
+    text
+}
+
 /// Damage and stale baseline entries, as quotations.
-fn notices(run: &Run, assessment: &Assessment<'_>) -> String {
+fn notices(assessment: &Assessment<'_>) -> String {
     let mut text = String::new();
-    for damage in &run.damages {
-        let _ = writeln!(text, "\n> **Damage** {}", escaped(&damage.description));
+    for damage in &assessment.unexpected_damages {
+        text += &damage_notice("Damage", damage);
+    }
+    for (damage, entry) in &assessment.expected_damages {
+        text += &damage_notice("Expected damage", damage);
+        let _ = writeln!(text, "> Baseline: {}", escaped(&entry.reason));
     }
     for entry in &assessment.stale {
         let _ = writeln!(
             text,
             "\n> **Stale** {} no longer fails: remove the entry from the baseline",
-            entry.requirement
+            entry.subject()
         );
     }
     text
@@ -101,8 +130,10 @@ fn table_line(
     row: &RequirementRow<'_>,
 ) -> String {
     let findings = deciding_findings(run, effective_verdicts, row);
-    let (expected, actual) = match (row.expected_failure, findings.first()) {
-        (Some(entry), _) if !row.unexpected => (entry.verdict.to_string(), escaped(&entry.reason)),
+    let (expected, actual) = match (row.expected_failures.first(), findings.first()) {
+        (Some(entry), _) if !row.unexpected => {
+            (entry.verdict().to_string(), escaped(&row.reasons().unwrap_or_default()))
+        }
         (_, Some((case_id, finding))) => (
             format!("{} {}", finding.observable, escaped(&finding.expected)),
             format!("{} in `{}`", escaped(&finding.actual), case_id.replace('|', "\\|")),

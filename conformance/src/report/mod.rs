@@ -5,6 +5,7 @@
 
 mod badge;
 mod canonical;
+mod comparison;
 mod curl;
 mod failure;
 mod format;

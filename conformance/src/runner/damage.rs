@@ -1,9 +1,11 @@
 //! Runs batches of matrix cases and finds the cases after which the implementation no longer works.
 
+use std::time::Duration;
+
 use super::{
     Progress, RunError, Runner, batch,
     driver::{CollectedCase, PlannedCase},
-    instance::Instance,
+    instance::{Failure, Instance, Restart},
     recorder::Recorder,
 };
 use crate::judge::{
@@ -12,11 +14,15 @@ use crate::judge::{
     subject::Context,
 };
 
+/// How long the process may take to end after the last case of a part, if that case makes it end.
+const LAST_CASE_GRACE: Duration = Duration::from_millis(500);
+
 impl Runner<'_> {
     /// Runs a batch, and then the positive control. Returns whether a case failed.
     ///
     /// If the control fails, both halves of the batch run again on restarted instances, until a
-    /// batch of one case is left. That case is recorded as damage.
+    /// batch of one case is left. That case is recorded as damage. When the search has used up its
+    /// restarts, every remaining case of the batch runs alone.
     pub(super) async fn run_batch(
         &self,
         batch: Vec<PlannedCase>,
@@ -24,33 +30,63 @@ impl Runner<'_> {
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
         let mut failed = false;
+        // The smallest batch so far after which the process had ended or could not be restarted,
+        // until its case is found.
+        let mut unexplained: Option<Damage> = None;
         let mut waiting = vec![batch];
         while let Some(batch) = waiting.pop() {
+            if instance.is_given_up() {
+                instance.count_not_judged(batch.len());
+                continue;
+            }
             let driven = batch::drive(&instance.driver, &batch, self.options.jobs).await;
-            let control = instance.driver.positive_control().await;
+            let control = instance.control().await;
             let collected = batch::collect(&instance.driver, driven).await;
-            let Err(reason) = control else {
+            instance.remember_last_cases(batch.iter().map(|planned| planned.case.to_string()));
+            let Err(failure) = control else {
                 for case in collected {
                     failed |= self.judge_matrix_case(case, true, instance, recorder)?;
                 }
                 continue;
             };
-            if self.restart(instance, &reason).await? && batch.len() > 1 {
-                let (first, second) = batch.split_at(batch.len() / 2);
-                waiting.extend([second.to_vec(), first.to_vec()]);
+            let case_ids = batch.iter().map(|planned| planned.case.to_string()).collect();
+            let damage = failure.damage(instance.start, case_ids);
+            if let [_] = batch[..] {
+                failed = true;
+                unexplained = None;
+                recorder.damage(damage)?;
+                for case in collected {
+                    self.judge_matrix_case(case, false, instance, recorder)?;
+                }
+                self.restart_to_continue(instance, &failure).await?;
                 continue;
             }
-            failed = true;
-            recorder.damage(Damage {
-                start: instance.start,
-                matrix_cases: batch.iter().map(|planned| planned.case.to_string()).collect(),
-                description: reason,
-            })?;
-            for case in collected {
-                self.judge_matrix_case(case, false, instance, recorder)?;
+            waiting.extend(self.parts_to_repeat(batch, instance, &failure).await?);
+            if damage.process_end.is_some() || instance.is_given_up() {
+                unexplained = Some(damage);
             }
         }
+        if let Some(damage) = unexplained {
+            failed = true;
+            recorder.damage(damage)?;
+        }
         Ok(failed)
+    }
+
+    /// The batches in which the cases of a batch run again, the first one last, because they are
+    /// taken from the end: two halves, or one for each case if the search has ended.
+    async fn parts_to_repeat(
+        &self,
+        batch: Vec<PlannedCase>,
+        instance: &mut Instance,
+        failure: &Failure,
+    ) -> Result<Vec<Vec<PlannedCase>>, RunError> {
+        if self.restart_to_search(instance, failure).await? == Restart::Done {
+            let (first, second) = batch.split_at(batch.len() / 2);
+            return Ok(vec![second.to_vec(), first.to_vec()]);
+        }
+        self.restart_to_continue(instance, failure).await?;
+        Ok(batch.into_iter().rev().map(|planned| vec![planned]).collect())
     }
 
     /// Judges a matrix case and records it. Returns whether it failed.
@@ -79,4 +115,20 @@ impl Runner<'_> {
         (self.progress)(Progress::CaseJudged);
         Ok(failed)
     }
+}
+
+/// Records what is known only at the end of a part: that the process ended after the last case, and
+/// that cases were not judged.
+pub(super) async fn record_end_of_part(
+    instance: &mut Instance,
+    recorder: &mut Recorder,
+) -> Result<(), RunError> {
+    if let Some(failure) = instance.given_up() {
+        let damage = failure.damage(instance.start, Vec::new());
+        recorder.damage(Damage { not_judged: instance.not_judged(), ..damage })?;
+    } else if let Some(failure) = instance.end_of_process(LAST_CASE_GRACE).await {
+        let last_cases = instance.last_cases().to_vec();
+        recorder.damage(failure.damage(instance.start, last_cases))?;
+    }
+    Ok(())
 }

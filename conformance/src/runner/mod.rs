@@ -42,7 +42,7 @@ mod whole_part;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
-use self::{driver::CaseNumbers, instance::Instance};
+use self::{damage::record_end_of_part, driver::CaseNumbers, instance::Instance};
 pub use self::{
     plan::{Part, plan},
     recorder::Recorder,
@@ -53,7 +53,7 @@ use crate::{
     implementations::{Implementation, ImplementationError, RunningImplementation},
     judge::{
         Finding,
-        run_file::{Damage, Evidence, Setup},
+        run_file::{Evidence, Setup},
         subject::{Context, Deadlines},
     },
     upstreams::MockUpstreams,
@@ -186,11 +186,8 @@ impl<'a> Runner<'a> {
         recorder: &mut Recorder,
     ) -> Result<PartEnd, RunError> {
         if let Err(reason) = instance.first_positive_control().await {
-            recorder.damage(Damage {
-                start: part.start,
-                matrix_cases: Vec::new(),
-                description: format!("nothing can be judged: {reason}"),
-            })?;
+            let failure = instance.failure(format!("nothing can be judged: {reason}")).await;
+            recorder.damage(failure.damage(part.start, Vec::new()))?;
             return Ok(PartEnd::Early);
         }
         let (exclusive, concurrent) = part.planned_cases();
@@ -208,7 +205,10 @@ impl<'a> Runner<'a> {
             }
         }
         self.check_whole_output(instance, recorder).await?;
-        self.check_late_requests(instance, recorder).await?;
+        if !instance.is_given_up() {
+            self.check_late_requests(instance, recorder).await?;
+        }
+        record_end_of_part(instance, recorder).await?;
         Ok(PartEnd::Complete)
     }
 

@@ -13,6 +13,7 @@ use crate::{
         selection::Selection,
     },
     implementations::Implementation,
+    judge::run_file::scenario_id,
 };
 
 /// The cases that run with one start of the implementation.
@@ -74,6 +75,7 @@ fn selected_scenarios(start: Start, selection: &Selection) -> Vec<&'static Scena
     Scenario::embedded()
         .iter()
         .filter(|scenario| scenario.runs_with(start))
+        .filter(|scenario| selection.failed_before(&scenario_id(&scenario.id, start)))
         .filter(|scenario| {
             selection.includes_scenario(&scenario.id, || {
                 scenario.requirements().map(str::to_owned).collect()

@@ -11,7 +11,7 @@ use crate::{
         Finding,
         disclosure::Secrets,
         idle_gap,
-        run_file::{Evidence, JudgedScenario},
+        run_file::{Evidence, JudgedScenario, scenario_id},
         whole_output,
     },
 };
@@ -27,7 +27,7 @@ impl Runner<'_> {
         let Some(output) = running.and_then(RunningImplementation::output) else {
             return Ok(());
         };
-        if !self.is_selected(whole_output::ID, whole_output::REQUIREMENT) {
+        if !self.is_selected(whole_output::ID, whole_output::REQUIREMENT, instance) {
             return Ok(());
         }
         let metrics = metrics::read(running).await.unwrap_or_default();
@@ -49,7 +49,7 @@ impl Runner<'_> {
         instance: &Instance,
         recorder: &mut Recorder,
     ) -> Result<(), RunError> {
-        if !self.is_selected(idle_gap::ID, idle_gap::REQUIREMENT) {
+        if !self.is_selected(idle_gap::ID, idle_gap::REQUIREMENT, instance) {
             return Ok(());
         }
         let control = instance.driver.positive_control().await;
@@ -58,10 +58,10 @@ impl Runner<'_> {
         self.record_check(idle_gap::ID, finding, instance, recorder)
     }
 
-    fn is_selected(&self, id: &str, requirement: &str) -> bool {
-        self.options
-            .selection
-            .includes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
+    fn is_selected(&self, id: &str, requirement: &str, instance: &Instance) -> bool {
+        let selection = &self.options.selection;
+        selection.failed_before(&scenario_id(id, instance.start))
+            && selection.includes_scenario(id, || BTreeSet::from([requirement.to_owned()]))
     }
 
     fn record_check(

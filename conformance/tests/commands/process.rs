@@ -106,30 +106,64 @@ fn a_signal_leaves_a_complete_run_file_and_no_process() {
     }
 }
 
-#[test]
-fn a_crash_is_reported_with_the_case_that_causes_it() {
-    remove_run_folders("crashes");
-    let gateway = gateway("crashes", ", \"401-bare\"");
-    let filters = [
-        "--where",
-        "upstream=401-b*",
-        "--where",
-        "method=tools-call",
-        "--where",
-        "credentials=key-and-token",
-        "--where",
-        "server=forwarding",
-    ];
-    let output = output_of(&[&["run", &gateway][..], &filters].concat());
+/// Filters for eight cases, of which two have the behaviour `401-bare`.
+const FILTERS: [&str; 8] = [
+    "--where",
+    "upstream=401-b*",
+    "--where",
+    "method=tools-call",
+    "--where",
+    "credentials=key-and-token",
+    "--where",
+    "server=forwarding",
+];
+
+/// Runs a gateway that ends in this way at the behaviour `401-bare`, and returns its report.
+fn report_of_crash(test: &str, end: &str, options: &[&str]) -> String {
+    remove_run_folders(test);
+    let gateway = gateway(test, &format!(", \"401-bare:{end}\""));
+    let output = output_of(&[&["run", &gateway][..], &FILTERS, options].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let text = stdout(&output);
+    assert!(!processes(test).iter().any(is_alive), "a process of the gateway still runs");
+    stdout(&output)
+}
+
+#[test]
+fn a_crash_is_reported_with_its_signal_its_case_and_the_end_of_the_log() {
+    let path = test_path("crashes", "run.jsonl");
+    let text = report_of_crash("crashes", "SIGSEGV", &["--output", &path]);
+    assert!(text.contains("DAMAGE  the process ended with signal SIGSEGV"), "{text}");
+    assert!(text.contains("after       key-and-token / forwarding / 401-bare"), "{text}");
+    assert!(text.contains("log         fatal: cannot handle 401-bare"), "{text}");
+    assert!(text.contains("result        failure"), "{text}");
+    for format in ["json", "junit", "markdown", "html"] {
+        let report = stdout(&output_of(&["report", &path, "--format", format]));
+        assert!(report.contains("SIGSEGV") && report.contains("fatal: cannot"), "{format}");
+    }
+    let run = Run::read(read(&path).as_bytes()).expect("the file is complete");
+    let judged_alone = run.matrix_cases.iter().filter(|judged| judged.evidence.control).count();
+    assert!(judged_alone > 0, "the other cases are judged");
+    let expected = "[[expected-damage]]\ncases = \"* / 401-bare* / *\"\n\
+                    outcome = \"signal SIGSEGV\"\nreason = \"crashes\"\n";
+    let baseline = write_file("crashes", "expected.toml", expected);
+    let report = stdout(&output_of(&["report", &path, "--baseline", &baseline]));
+    assert!(!report.contains("\nDAMAGE") && report.contains("EXPECTED-DAMAGE"), "{report}");
+}
+
+#[test]
+fn a_process_that_ends_with_an_exit_status_after_the_last_case_is_noticed() {
+    let text = report_of_crash("ends-later", "later", &["--where", "upstream=401-bare+empty"]);
+    assert!(text.contains("DAMAGE  the process ended with exit status 7"), "{text}");
     assert!(
-        text.contains("DAMAGE") && text.contains("after  key-and-token / forwarding / 401-bare"),
+        text.contains("after       key-and-token / forwarding / 401-bare+empty"),
         "{text}"
     );
-    assert!(text.contains("result        failure"), "{text}");
-    assert!(
-        !processes("crashes").iter().any(is_alive),
-        "a process of the gateway still runs"
-    );
+}
+
+#[test]
+fn if_the_gateway_does_not_start_again_the_report_counts_the_cases_that_were_not_judged() {
+    let text = report_of_crash("starts-once", "once", &[]);
+    assert!(text.contains("the process ended with signal SIGABRT"), "{text}");
+    assert!(text.contains("restarting was given up: it did not start again"), "{text}");
+    assert!(text.contains("        not judged  "), "{text}");
 }

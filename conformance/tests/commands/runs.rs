@@ -1,7 +1,10 @@
 //! Commands on run files (report, judge, diff, baseline), and the options of `run`.
 
 use clap::ValueEnum as _;
-use mcp_preflight_conformance::report::Format;
+use mcp_preflight_conformance::{
+    judge::{Verdict, run_file::Run},
+    report::Format,
+};
 
 use crate::{
     command, exit_code, output_of, read, stderr, stdout, test_folder, test_path, write_file,
@@ -179,6 +182,32 @@ fn a_dry_run_lists_the_cases_and_runs_none() {
     );
     assert!(stderr(&output).is_empty());
     assert_eq!(exit_code(&["run", "--only", "nothing-matches", "--dry-run"]), 6);
+}
+
+#[test]
+fn only_the_cases_that_failed_run_again() {
+    let defect = "builtin:defect/403-as-401";
+    let path = run_file("only-failed", defect, &FILTERS);
+    let run = Run::read(read(&path).as_bytes()).expect("the file is complete");
+    let mut failed: Vec<String> = run
+        .findings()
+        .filter(|(_, finding)| finding.verdict == Verdict::Fail)
+        .map(|(case_id, _)| case_id)
+        .collect();
+    failed.sort();
+    failed.dedup();
+    assert!(!failed.is_empty() && failed.len() < run.cases().count());
+    let output = output_of(&["run", defect, "--only-failed", &path, "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0));
+    let listed = stdout(&output);
+    let mut listed: Vec<&str> = listed.lines().filter(|line| line.contains(" / ")).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, failed);
+    let message = format!("{} cases failed in {path}; {0} of them are run", failed.len());
+    assert!(stderr(&output).contains(&message), "{}", stderr(&output));
+    let rerun = test_path("only-failed", "rerun.jsonl");
+    assert_eq!(exit_code(&["run", defect, "--only-failed", &path, "--output", &rerun]), 1);
+    assert_eq!(exit_code(&["judge", &rerun]), 1, "the recorded filter can be read");
 }
 
 #[test]

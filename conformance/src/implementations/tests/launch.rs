@@ -61,10 +61,11 @@ async fn the_exit_status_of_an_ended_process_is_known() {
     let lifeline = Lifeline::new();
     let script = lifeline.held_by(&format!("mkfifo until; ({SERVE}) & read line < until; exit 7"));
     let mut running = start(&scripted(&script, ""), lifeline.cache()).await.unwrap();
-    assert_eq!(running.exit_status(), None);
+    assert!(tokio::time::timeout(Duration::ZERO, running.ended()).await.is_err());
     std::fs::write(running.log.with_file_name("until"), "now\n").unwrap();
-    running.group.ended().await.unwrap();
-    assert_eq!(running.exit_status().and_then(|status| status.code()), Some(7));
+    assert_eq!(running.ended().await.unwrap().code(), Some(7));
+    // The status is still known when it is asked for a second time.
+    assert_eq!(running.ended().await.unwrap().code(), Some(7));
     running.stop().await;
     lifeline.assert_all_processes_end().await;
 }

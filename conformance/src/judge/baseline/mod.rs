@@ -2,66 +2,47 @@
 //!
 //! A failure without an entry is unexpected. An entry whose failure no longer occurs is stale. A baseline
 //! decides whether a run has the expected result; it does not hide failures from reports.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `entry` | [`ExpectedFailure`] and [`ExpectedDamage`]: the entries |
+//! | `assessment` | [`Assessment`]: how a run compares with a baseline |
+//! | `origin` | [`Origin`]: where a baseline comes from |
+//! | `conclusion` | [`Conclusion`]: what the comparison of a run with its baseline amounts to |
+//! | `update` | [`updated`]: the text of a baseline, brought in line with a run |
+//! | `covering` | few patterns for many cases |
 
+mod assessment;
+mod conclusion;
+mod covering;
+mod entry;
+mod origin;
 mod update;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-pub use self::update::updated;
-use crate::{
-    cases::pattern::Pattern,
-    implementations::Implementation,
-    judge::{Finding, Verdict, run_file::Run},
+pub use self::{
+    assessment::Assessment,
+    conclusion::Conclusion,
+    entry::{Entry, ExpectedDamage, ExpectedFailure},
+    origin::Origin,
+    update::updated,
 };
+use crate::{implementations::Implementation, judge::Verdict};
 
 /// The failures that are expected of an implementation.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Baseline {
-    /// The entries of the file.
-    #[serde(default, rename = "expected-failure")]
-    pub entries: Vec<ExpectedFailure>,
-}
-
-/// One expected failure.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectedFailure {
-    /// The requirement that fails.
-    pub requirement: String,
-    /// The verdict of the failure.
-    pub verdict: Verdict,
-    /// Whether the failure is intermittent, for example because it depends on the load of the machine. Such an entry is never stale.
+    /// The failures of requirements.
     #[serde(default)]
-    pub sometimes: bool,
-    /// A pattern for the ids of the cases that fail; all cases if absent.
+    pub expected_failure: Vec<ExpectedFailure>,
+    /// The cases after which the implementation no longer works.
     #[serde(default)]
-    pub cases: Option<Pattern>,
-    /// What the implementation does instead, and where that was reported.
-    #[serde(deserialize_with = "reason")]
-    pub reason: String,
-}
-
-fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    let reason = String::deserialize(from)?;
-    if reason.trim().is_empty() {
-        Err(de::Error::custom(
-            "an entry has an empty reason; expected what the implementation does instead",
-        ))
-    } else {
-        Ok(reason)
-    }
-}
-
-/// How a run compares with a baseline.
-#[derive(Debug, Default)]
-pub struct Assessment<'a> {
-    /// Failures without an entry, with the ids of their cases.
-    pub unexpected: Vec<(String, &'a Finding)>,
-    /// Failures with an entry, with the ids of their cases.
-    pub expected: Vec<(String, &'a Finding, &'a ExpectedFailure)>,
-    /// Entries whose requirement was judged and whose failure did not occur.
-    pub stale: Vec<&'a ExpectedFailure>,
+    pub expected_damage: Vec<ExpectedDamage>,
+    /// Where it comes from.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 /// The `baseline.toml` of an implementation does not parse.
@@ -80,10 +61,12 @@ impl Baseline {
         implementation.baseline.as_deref().map_or_else(
             || Ok(Self::default()),
             |text| {
-                Self::parse(text).map_err(|source| BaselineError {
+                let baseline = Self::parse(text).map_err(|source| BaselineError {
                     name: implementation.name.clone(),
                     source: Box::new(source),
-                })
+                })?;
+                let origin = Origin::Description(implementation.name.clone());
+                Ok(Self { origin, ..baseline })
             },
         )
     }
@@ -91,45 +74,6 @@ impl Baseline {
     /// Reads a `baseline.toml`.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
-    }
-
-    /// Compares a run with the baseline. `failure` is the verdict with which a finding fails, if it does.
-    pub fn assess<'a>(
-        &'a self,
-        run: &'a Run,
-        failure: impl Fn(&Finding) -> Option<Verdict>,
-    ) -> Assessment<'a> {
-        let mut occurred = vec![false; self.entries.len()];
-        let mut judged = vec![false; self.entries.len()];
-        let mut assessment = Assessment::default();
-        for (case_id, finding) in run.findings() {
-            let failure = failure(finding);
-            let verdict = failure.unwrap_or(finding.verdict);
-            let mut expected = None;
-            for (index, entry) in self.entries.iter().enumerate() {
-                if !entry.concerns(&case_id, finding) {
-                    continue;
-                }
-                judged[index] |= shows_absence(finding.verdict);
-                if entry.verdict == verdict {
-                    occurred[index] = true;
-                    expected = expected.or(Some(entry));
-                }
-            }
-            match (failure, expected) {
-                (Some(_), Some(entry)) => assessment.expected.push((case_id, finding, entry)),
-                (Some(_), None) => assessment.unexpected.push((case_id, finding)),
-                (None, _) => {}
-            }
-        }
-        assessment.stale = self
-            .entries
-            .iter()
-            .zip(judged.into_iter().zip(occurred))
-            .filter(|(entry, (judged, occurred))| *judged && !occurred && !entry.sometimes)
-            .map(|(entry, _)| entry)
-            .collect();
-        assessment
     }
 }
 
@@ -142,14 +86,6 @@ const fn shows_absence(verdict: Verdict) -> bool {
         | Verdict::Untestable
         | Verdict::Error => false,
         Verdict::Pass | Verdict::Info | Verdict::NonStrict | Verdict::Warn | Verdict::Fail => true,
-    }
-}
-
-impl ExpectedFailure {
-    /// Whether the entry is about this finding of a case, with any verdict.
-    fn concerns(&self, case_id: &str, finding: &Finding) -> bool {
-        self.requirement == finding.requirement
-            && self.cases.as_ref().is_none_or(|cases| cases.matches(case_id))
     }
 }
 

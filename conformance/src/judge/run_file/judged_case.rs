@@ -53,8 +53,14 @@ impl JudgedScenario {
     /// The id in reports and baselines.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("scenario {} / {}", self.scenario, self.start)
+        scenario_id(&self.scenario, self.start)
     }
+}
+
+/// The id in reports and baselines of a scenario with this start.
+#[must_use]
+pub fn scenario_id(scenario: &str, start: Start) -> String {
+    format!("scenario {scenario} / {start}")
 }
 
 /// A matrix case or a scenario of a run, for code that handles both alike.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     evidence::{Evidence, Setup},
     header::{Header, fingerprint},
-    judged_case::{JudgedCase, JudgedMatrixCase, JudgedScenario},
+    judged_case::{JudgedCase, JudgedMatrixCase, JudgedScenario, scenario_id},
     line::Footer,
     reader::ReadError,
     writer::Writer,
@@ -26,21 +26,60 @@ mod judged_case;
 mod line;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(in crate::judge) mod tests;
 mod writer;
 
 /// The version of the format. A reader rejects every other version.
 pub const FORMAT: u32 = 3;
 
-/// A lasting defect of the implementation that matrix cases caused.
+/// A lasting defect of the implementation that cases caused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// How the implementation was started.
     pub start: Start,
-    /// The smallest known set of matrix cases that causes it.
+    /// The ids of the smallest known set of cases that causes it.
     pub matrix_cases: Vec<String>,
     /// What no longer worked afterwards.
     pub description: String,
+    /// How the process of the implementation ended, for example `signal SIGSEGV`; `None` if it did
+    /// not end, or if the suite did not start it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_end: Option<String>,
+    /// The last lines of its log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    /// The number of cases that were not judged because restarting was given up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_judged: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Damage {
+    /// A damage about which nothing else is known.
+    #[must_use]
+    pub fn new(start: Start, matrix_cases: Vec<String>, description: String) -> Self {
+        Self {
+            start,
+            matrix_cases,
+            description,
+            process_end: None,
+            log: Vec::new(),
+            not_judged: 0,
+        }
+    }
+
+    /// The description, and how the process ended.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match &self.process_end {
+            Some(end) => format!("the process ended with {end}; {}", self.description),
+            None => self.description.clone(),
+        }
+    }
 }
 
 /// A whole run.

@@ -12,7 +12,8 @@ use crate::{
     trace::Trace,
 };
 
-fn run() -> Run {
+/// A run with one matrix case, one scenario and one damage.
+pub(in crate::judge) fn run() -> Run {
     let header = Header {
         format: FORMAT,
         suite: "0.1.0".into(),
@@ -76,6 +77,9 @@ fn run() -> Run {
         start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
         matrix_cases: vec!["a".into()],
         description: "no answer".into(),
+        process_end: Some("signal SIGSEGV".into()),
+        log: vec!["a line".into()],
+        not_judged: 3,
     };
     Run {
         setup: Some(setup()),

@@ -14,11 +14,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::{result_name, totals};
+use super::{
+    comparison::{baseline_in_words, explanation_of_result},
+    result_name, totals,
+};
 use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdicts, RequirementRow},
-    run_file::Run,
+    run_file::{Damage, Run},
     summary::{run_result, verdicts},
 };
 
@@ -44,9 +47,9 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (masthead(run, &rows, result))
+                (masthead(run, assessment, &rows, result))
                 main {
-                    (problems(run, assessment))
+                    (problems(assessment))
                     (requirements::section(run, &effective_verdicts, &rows))
                     (matrix::section(run, &effective_verdicts, &rows))
                     (scenarios::section(run, &effective_verdicts))
@@ -86,7 +89,12 @@ fn content_security_policy() -> String {
     )
 }
 
-fn masthead(run: &Run, rows: &[RequirementRow<'_>], result: &str) -> Markup {
+fn masthead(
+    run: &Run,
+    assessment: &Assessment<'_>,
+    rows: &[RequirementRow<'_>],
+    result: &str,
+) -> Markup {
     let header = &run.header;
     let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
     let strategies: Vec<&str> =
@@ -98,6 +106,9 @@ fn masthead(run: &Run, rows: &[RequirementRow<'_>], result: &str) -> Markup {
             p.result.(result) {
                 strong { (result) }
                 @if run.interrupted { " · stopped before its end" }
+                @if let Some(explanation) = explanation_of_result(run, assessment) {
+                    (explanation)
+                }
             }
             dl.facts {
                 div { dt { "matrix cases" } dd { (run.matrix_cases.len()) } }
@@ -105,6 +116,7 @@ fn masthead(run: &Run, rows: &[RequirementRow<'_>], result: &str) -> Markup {
                 div { dt { "profile" } dd { (profiles.join(", ")) } }
                 div { dt { "strategy" } dd { (strategies.join(", ")) } }
                 div.wide { dt { "credentials" } dd { (with_code(&header.credential_layout)) } }
+                div.wide { dt { "baseline" } dd { (baseline_in_words(assessment)) } }
                 @if !header.filters.is_empty() {
                     div.wide { dt { "partial run" } dd { code { (header.filters.join(" ")) } } }
                 }
@@ -145,16 +157,13 @@ fn bar(name: &str, rows: &[RequirementRow<'_>], core: bool) -> Markup {
 }
 
 /// Problems that are about no single requirement: damage and stale baseline entries.
-fn problems(run: &Run, assessment: &Assessment<'_>) -> Markup {
+fn problems(assessment: &Assessment<'_>) -> Markup {
     html! {
-        @for damage in &run.damages {
-            section.trouble {
-                h2 { "Damage" }
-                p { (damage.description) }
-                @if !damage.matrix_cases.is_empty() {
-                    ul { @for case_id in &damage.matrix_cases { li { code { (case_id) } } } }
-                }
-            }
+        @for damage in &assessment.unexpected_damages {
+            (damage_section("Damage", damage, None))
+        }
+        @for (damage, entry) in &assessment.expected_damages {
+            (damage_section("Expected damage", damage, Some(&entry.reason)))
         }
         @if !assessment.stale.is_empty() {
             section.trouble {
@@ -162,9 +171,29 @@ fn problems(run: &Run, assessment: &Assessment<'_>) -> Markup {
                 p { "These failures no longer happen. Remove the entries from the baseline." }
                 ul {
                     @for entry in &assessment.stale {
-                        li { b { (entry.requirement) } " " (entry.verdict) ": " (entry.reason) }
+                        li { b { (entry.subject()) } " " (entry.verdict()) ": " (entry.reason()) }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// One damage: what no longer worked, after which cases, and the end of the log.
+fn damage_section(title: &str, damage: &Damage, reason: Option<&str>) -> Markup {
+    html! {
+        section.trouble {
+            h2 { (title) }
+            p { (damage.in_words()) }
+            @if let Some(reason) = reason { p { "baseline: " (reason) } }
+            @if !damage.matrix_cases.is_empty() {
+                p { "after" }
+                ul { @for case_id in &damage.matrix_cases { li { code { (case_id) } } } }
+            }
+            @if damage.not_judged > 0 { p { (damage.not_judged) " cases were not judged." } }
+            @if !damage.log.is_empty() {
+                p { "the end of the log" }
+                pre { @for line in &damage.log { (line) "\n" } }
             }
         }
     }

@@ -119,7 +119,7 @@ fn details(
     html! {
         dt { "source" } dd { (requirement.sources.join(" · ")) }
         @if let Some(impact) = &requirement.impact { dt { "impact" } dd { (with_code(impact)) } }
-        @if let Some(entry) = row.expected_failure { dt { "baseline" } dd { (entry.reason) } }
+        @for entry in &row.expected_failures { dt { "baseline" } dd { (entry.reason()) } }
         @match requirement.status() {
             Status::Excluded(reason) => { dt { "excluded" } dd { (reason) } }
             Status::NotYet(reason) => { dt { "not judged yet" } dd { (reason) } }

@@ -1,6 +1,7 @@
 //! The report for a terminal: failures in full first, then other problems in short, then counts.
 
 mod also_failing;
+mod damage;
 mod overview;
 
 use std::fmt::Write as _;
@@ -43,29 +44,19 @@ pub fn terminal(run: &Run, assessment: &Assessment<'_>, options: TerminalOptions
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
     let width = options.width;
-    let mut sections = vec![overview::header(run)];
-    sections.extend(damage(run));
+    let mut sections = vec![overview::header(run, assessment)];
+    sections.extend(damage::unexpected(assessment));
     sections.extend(failures(run, assessment, &rows));
+    sections.extend(damage::expected(assessment));
     sections.push(fit(&other_problems(run, &effective_verdicts, &rows), width));
     sections.push(stale_entries(assessment));
     if options.verbosity == Verbosity::AllRequirements {
         sections.push(fit(&overview::requirements(&rows), width));
     }
     sections.push(fit(&overview::groups(&rows), width));
-    sections.push(overview::totals(run, &rows));
+    sections.push(overview::totals(run, assessment, &rows));
     sections.retain(|section| !section.is_empty());
     sections.join("\n")
-}
-
-fn damage(run: &Run) -> Vec<String> {
-    let sections = run.damages.iter().map(|damage| {
-        let mut text = format!("DAMAGE  {}\n", damage.description);
-        for case_id in &damage.matrix_cases {
-            let _ = writeln!(text, "        after  {case_id}");
-        }
-        text
-    });
-    sections.collect()
 }
 
 /// One unexpected failure of each requirement in full.
@@ -93,8 +84,10 @@ fn other_problems(
         let verdict = row.verdict.as_str().to_uppercase();
         let (id, level) = (&row.summary.id, row.summary.level);
         let _ = writeln!(text, "{verdict}  {id}  {level}  {}", row.statement());
-        if let Some(entry) = row.expected_failure {
-            let _ = writeln!(text, "      baseline: {}", entry.reason);
+        for entry in &row.expected_failures {
+            let _ = writeln!(text, "      baseline: {}", entry.reason());
+        }
+        if !row.expected_failures.is_empty() {
             continue;
         }
         let findings = deciding_findings(run, effective_verdicts, row);
@@ -119,7 +112,9 @@ fn stale_entries(assessment: &Assessment<'_>) -> String {
             text,
             "STALE  {}  {}  {}\n       this failure no longer happens: remove the entry from the \
              baseline",
-            entry.requirement, entry.verdict, entry.reason
+            entry.subject(),
+            entry.verdict(),
+            entry.reason()
         );
     }
     text

@@ -7,25 +7,30 @@ use indexmap::IndexMap;
 use crate::{
     catalogue::Catalogue,
     judge::{
+        baseline::Assessment,
         effective_verdict::RequirementRow,
         run_file::Run,
         summary::{run_result, verdicts},
     },
-    report::{count_verdicts, counts_in_words, result_name, totals as count_totals},
+    report::{
+        comparison::{baseline_in_words, explanation_of_result},
+        count_verdicts, counts_in_words, result_name, totals as count_totals,
+    },
 };
 
 /// What was run, and how.
-pub(super) fn header(run: &Run) -> String {
+pub(super) fn header(run: &Run, assessment: &Assessment<'_>) -> String {
     let header = &run.header;
     let strategies: Vec<&str> =
         header.strategies.iter().map(|strategy| strategy.as_str()).collect();
     let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
     let mut text = format!(
-        "{} {} · suite {} · random seed {}\nprofile {} · strategy {} · {}\n",
+        "{} {} · suite {} · random seed {}\nbaseline: {}\nprofile {} · strategy {} · {}\n",
         header.implementation,
         header.version,
         header.suite,
         header.random_seed,
+        baseline_in_words(assessment),
         profiles.join(", "),
         strategies.join(", "),
         header.credential_layout
@@ -76,7 +81,11 @@ pub(super) fn groups(rows: &[RequirementRow<'_>]) -> String {
 }
 
 /// The totals of the run and its result.
-pub(super) fn totals(run: &Run, rows: &[RequirementRow<'_>]) -> String {
+pub(super) fn totals(
+    run: &Run,
+    assessment: &Assessment<'_>,
+    rows: &[RequirementRow<'_>],
+) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "{label:<12}  {value}");
@@ -113,6 +122,8 @@ pub(super) fn totals(run: &Run, rows: &[RequirementRow<'_>]) -> String {
     if run.interrupted {
         line("interrupted", "the run was stopped before its end; the rest was not judged");
     }
-    line("result", result_name(run_result(run, &verdicts(run))));
+    let result = result_name(run_result(run, &verdicts(run)));
+    let explanation = explanation_of_result(run, assessment).unwrap_or_default();
+    line("result", &format!("{result}{explanation}"));
     text
 }

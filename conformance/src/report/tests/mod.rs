@@ -130,10 +130,11 @@ fn run(matrix_cases: Vec<JudgedMatrixCase>) -> Run {
 }
 
 fn damage(description: &str) -> Damage {
+    let start = Start { profile: Profile::Seed, strategy: Strategy::Own };
     Damage {
-        start: Start { profile: Profile::Seed, strategy: Strategy::Own },
-        matrix_cases: vec!["a matrix case".into()],
-        description: description.into(),
+        process_end: Some("signal SIGSEGV".into()),
+        log: vec!["served 7 requests".into(), "fatal: <b>invalid</b> session".into()],
+        ..Damage::new(start, vec!["a matrix case".into()], description.into())
     }
 }
 

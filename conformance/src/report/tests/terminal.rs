@@ -86,7 +86,10 @@ fn unexpected_failures_expected_failures_and_stale_entries_are_told_apart() {
 fn damage_is_shown_with_the_cases_that_cause_it() {
     let mut run = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
     run.damages.push(damage("no answer"));
-    assert!(plain_report(&run).contains("DAMAGE  no answer\n        after  a matrix case"));
+    let text = plain_report(&run);
+    let expected = "DAMAGE  the process ended with signal SIGSEGV; no answer\n        \
+        after       a matrix case\n        log         served 7 requests\n";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]
