@@ -24,13 +24,23 @@ macro_rules! folder {
 }
 
 /// The embedded folders, by the name of the implementation.
-const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[folder!(
-    "litellm": "implementation.toml",
-    "config.yaml.jinja",
-    "custom_auth.py.jinja",
-    "requirements.txt",
-    "baseline.toml",
-)];
+const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
+    folder!(
+        "fastmcp": "implementation.toml",
+        "server.py.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+    folder!("fastmcp-keys": "implementation.toml", "server.py.jinja", "baseline.toml"),
+    folder!("fastmcp-raise": "implementation.toml", "server.py.jinja", "baseline.toml"),
+    folder!(
+        "litellm": "implementation.toml",
+        "config.yaml.jinja",
+        "custom_auth.py.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+];
 
 /// The names of the embedded descriptions.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -60,6 +70,17 @@ impl Folder {
                 .ok_or_else(|| io::ErrorKind::NotFound.into()),
             Self::Disk(folder) => fs::read_to_string(folder.join(name)),
             Self::None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The description in the folder with this name beside this folder.
+    pub(super) fn neighbour(&self, name: &str) -> Result<Description, DescriptionError> {
+        match self {
+            Self::Disk(folder) => {
+                let path = folder.join("..").join(name);
+                Description::find(&path.display().to_string())
+            }
+            Self::Embedded(_) | Self::None => Description::find(name),
         }
     }
 }
@@ -166,7 +187,7 @@ mod tests {
     fn errors_name_what_was_expected() {
         insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
         unknown implementation `litelm`
-        expected one of `litellm`, or the path of a folder with an implementation.toml, for example ./litelm
+        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, or the path of a folder with an implementation.toml, for example ./litelm
         "#);
         insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
         cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)

@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     cache::log_tail,
     description::Description,
+    folder::DescriptionError,
     process_group::{Environment, ProcessGroup},
     template::{self, TemplateError},
 };
@@ -30,6 +31,19 @@ const MARKER: &str = ".installed";
 /// Why an implementation could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// The description that `install.same-as` names cannot be read.
+    #[error("install.same-as: {0}")]
+    Neighbour(Box<DescriptionError>),
+    /// The description that `install.same-as` names installs another version.
+    #[error("install.same-as names {name} {version}, expected version {expected}")]
+    OtherVersion {
+        /// The name of that implementation.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The version of the implementation that is installed.
+        expected: String,
+    },
     /// A file of the install section is not in the folder.
     #[error("install.files names {file}, which cannot be read: {source}")]
     File {
@@ -92,6 +106,36 @@ pub enum InstallError {
 ///
 /// If two runs need the same install, the second waits for the first.
 pub(super) async fn installed(
+    description: &Description,
+    cache: &Path,
+    progress: &impl Fn(&str),
+) -> Result<PathBuf, InstallError> {
+    match neighbour(description)? {
+        Some(neighbour) => own_install(&neighbour, cache, progress).await,
+        None => own_install(description, cache, progress).await,
+    }
+}
+
+/// The description whose install this one uses, if `install.same-as` names one.
+fn neighbour(description: &Description) -> Result<Option<Description>, InstallError> {
+    let Some(name) = &description.install.same_as else {
+        return Ok(None);
+    };
+    let neighbour = description
+        .folder
+        .neighbour(name)
+        .map_err(|error| InstallError::Neighbour(Box::new(error)))?;
+    if neighbour.version == description.version {
+        return Ok(Some(neighbour));
+    }
+    Err(InstallError::OtherVersion {
+        name: neighbour.name,
+        version: neighbour.version,
+        expected: description.version.clone(),
+    })
+}
+
+async fn own_install(
     description: &Description,
     cache: &Path,
     progress: &impl Fn(&str),

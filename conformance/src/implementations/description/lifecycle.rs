@@ -30,6 +30,11 @@ impl Default for Deadlines {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Install {
+    /// The folder beside this one whose install is used instead of `files` and `steps`.
+    ///
+    /// Several descriptions of one version, each with another configuration, share one install.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
     /// Files of the folder that are copied into `{{ install }}` before the first step.
     pub files: Vec<String>,
     /// Commands that run one after another, without a shell, in `{{ install }}`.

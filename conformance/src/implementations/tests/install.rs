@@ -90,3 +90,43 @@ async fn install_errors_name_their_cause() {
     tiny 1 could not be installed: install.files names missing.txt, which cannot be read: entity not found
     "#);
 }
+
+#[tokio::test]
+async fn an_install_can_be_that_of_the_folder_beside_it() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, version: &str, additional: &str| {
+        let text = format!(
+            "name = \"{name}\"\nversion = \"{version}\"\nhomepage = \"none\"\nroutes = \
+             [\"/{{server}}\"]\ncredentials = {{ key-header = \"x-key\" }}\nready = {{ path = \
+             \"/\" }}\nstart = {{ command = [\"sh\", \"-c\", \"cat {{{{ install }}}}/program; exit \
+             1\"] }}\ninstall = {{ {additional} }}\n"
+        );
+        std::fs::create_dir_all(root.path().join(name)).unwrap();
+        std::fs::write(root.path().join(name).join("implementation.toml"), text).unwrap();
+    };
+    write(
+        "one",
+        "1",
+        r#"files = ["implementation.toml"], steps = [["sh", "-c", "echo from one > program"]]"#,
+    );
+    write("two", "1", r#"same-as = "one""#);
+    write("three", "3", r#"same-as = "one""#);
+    write("four", "4", r#"same-as = "none""#);
+    let mut errors = Vec::new();
+    for name in ["two", "three", "four"] {
+        let folder = root.path().join(name).display().to_string();
+        let description = Description::find(&folder).unwrap();
+        let error = start(&description, root.path()).await.unwrap_err();
+        errors.push(stable_text(&error, root.path()));
+    }
+    insta::assert_snapshot!(errors.join("\n\n"), @r#"
+    the program ended before it was ready, with exit status: 1
+    log: CACHE/runs/two/RUN/output.log
+      | from one
+
+    three 3 could not be installed: install.same-as names one 1, expected version 3
+
+    four 4 could not be installed: install.same-as: cannot read CACHE/four/../none/implementation.toml: No such file or directory (os error 2)
+    expected a folder with an implementation.toml
+    "#);
+}
