@@ -19,6 +19,8 @@ use crate::{
 pub enum RequestKind<'a> {
     /// An MCP message, or a GET or DELETE of the MCP transport.
     Mcp(Method),
+    /// POST `notifications/initialized`, with which a client begins to use a new session.
+    Initialized,
     /// POST `tools/call` for the tool with this name.
     ToolCall(&'a str),
     /// A request that is not part of MCP, with this HTTP method.

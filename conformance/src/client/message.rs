@@ -25,6 +25,7 @@ impl Message {
         let writer = MessageWriter { protocol_version, case };
         match kind {
             RequestKind::Mcp(method) => writer.mcp(method),
+            RequestKind::Initialized => writer.notification("notifications/initialized", json!({})),
             RequestKind::ToolCall(name) => writer.tool_call(name),
             RequestKind::Plain(method) => Self {
                 method: method.to_owned(),
@@ -56,8 +57,7 @@ impl MessageWriter<'_> {
             Method::ToolsCall => self.tool_call("echo"),
             Method::Notification => {
                 let params = json!({"requestId": self.case.number, "reason": "no longer needed"});
-                let message = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
-                self.post(&message, self.version_field())
+                self.notification("notifications/cancelled", params)
             }
             Method::Get => {
                 let mut headers = vec![field("accept", "text/event-stream")];
@@ -77,6 +77,11 @@ impl MessageWriter<'_> {
             Method::ResourcesRead => self.request("resources/read", json!({"uri": "mock://log"})),
             Method::PromptsGet => self.request("prompts/get", json!({"name": "greeting"})),
         }
+    }
+
+    fn notification(&self, method: &str, params: Value) -> Message {
+        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        self.post(&message, self.version_field())
     }
 
     fn tool_call(&self, name: &str) -> Message {

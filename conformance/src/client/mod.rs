@@ -15,6 +15,7 @@
 //! | [`raw_connection`] | HTTP/1.1 on a raw socket, for requests that the library refuses to send |
 //! | `raw_response` | response heads and body framing for `raw_connection` |
 //! | `exchange` | the records of exchanges that have no response yet |
+//! | [`session`] | the session that a response to `initialize` opens |
 
 pub mod case;
 pub mod case_request;
@@ -24,6 +25,7 @@ mod message;
 pub mod raw_connection;
 mod raw_response;
 mod response_reader;
+pub mod session;
 #[cfg(test)]
 mod tests;
 

@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 
 use super::{
     Finding, Verdict,
-    expectation::{judge_expectation, skip},
+    expectation::{inconclusive, judge_expectation, skip},
     finding::make_untestable,
     observables::{self, Observable},
     subject::{Context, Subject},
 };
 use crate::{
-    cases::{matrix::Axes, matrix_case::MatrixCase, rule::RuleBook, scenario::Scenario},
+    cases::{
+        expectation::Expectation, matrix::Axes, matrix_case::MatrixCase, rule::RuleBook,
+        scenario::Scenario,
+    },
     catalogue::Catalogue,
     trace::Trace,
 };
@@ -31,7 +34,8 @@ pub struct Judgement {
 
 /// Judges a matrix case by every rule that selects it, and by the disclosure table.
 ///
-/// If the positive control failed, every finding is `untestable`.
+/// If the client has no session although the case needs one, the rules decide nothing. If the
+/// positive control failed, every finding is `untestable`.
 #[must_use]
 pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::of_matrix_case(matrix_case, context, trace);
@@ -39,7 +43,11 @@ pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Tr
     if !context.control {
         make_untestable(&mut findings);
     }
-    Judgement { observations: observables::observations(&subject), findings }
+    let observations = match context.unopened_session {
+        Some(_) => BTreeMap::new(),
+        None => observables::observations(&subject),
+    };
+    Judgement { observations, findings }
 }
 
 /// The findings of a matrix case by these rules, before the positive control of the case is considered.
@@ -53,7 +61,7 @@ pub(super) fn findings_by_rules(
         .of(matrix_case)
         .flat_map(|rule| match missing {
             Some(feature) => skip(&rule.id, &rule.expectation, feature),
-            None => judge_expectation(&rule.id, &rule.expectation, subject),
+            None => judge_in_session(&rule.id, &rule.expectation, subject),
         })
         .collect();
     if missing.is_none() {
@@ -62,9 +70,22 @@ pub(super) fn findings_by_rules(
     findings
 }
 
+/// The findings of an expectation; inconclusive if the client has no session although it needs one.
+fn judge_in_session(
+    id: &str,
+    expectation: &Expectation,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    match &subject.context.unopened_session {
+        Some(reason) => inconclusive(id, expectation, reason, subject),
+        None => judge_expectation(id, expectation, subject),
+    }
+}
+
 /// Judges a scenario by its own expectations, and by the disclosure table.
 ///
 /// If the implementation lacks a feature that the scenario needs, every finding is `skip`. If the
+/// client has no session although the scenario needs one, its expectations decide nothing. If the
 /// positive control failed, every other finding is `untestable`.
 #[must_use]
 pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> Judgement {
@@ -75,7 +96,7 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
             .flat_map(|expectation| skip(&scenario.id, expectation, &feature))
             .collect(),
         None => expectations
-            .flat_map(|expectation| judge_expectation(&scenario.id, expectation, &subject))
+            .flat_map(|expectation| judge_in_session(&scenario.id, expectation, &subject))
             .chain(disclosure_findings(&subject))
             .collect(),
     };
@@ -84,6 +105,7 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
     }
     let observations = scenario
         .observables()
+        .filter(|_| context.unopened_session.is_none())
         .filter_map(|name| {
             let observation = Observable::find(name)?.observe(&subject);
             Some((name.to_owned(), observation.to_string()))

@@ -15,6 +15,22 @@ pub(super) fn skip(id: &str, expectation: &Expectation, feature: &str) -> Vec<Fi
     findings_without_observation(id, expectation, Verdict::Skip, &reason)
 }
 
+/// The findings of an expectation about a case that proves nothing, for this reason.
+#[must_use]
+pub(super) fn inconclusive(
+    id: &str,
+    expectation: &Expectation,
+    reason: &str,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    let mut findings =
+        findings_without_observation(id, expectation, Verdict::Inconclusive, reason);
+    for finding in &mut findings {
+        finding.limit_to_applicable(subject.context.profile, subject.protocol_version);
+    }
+    findings
+}
+
 /// The findings of an expectation in a case. Empty if a `given` condition of the expectation does not hold.
 #[must_use]
 pub(super) fn judge_expectation(

@@ -24,7 +24,7 @@ pub enum Verdict {
     NotApplicable,
     /// The case needs an optional feature that the implementation does not declare.
     Skip,
-    /// The case proves nothing, because the upstream received no request.
+    /// The case proves nothing: the upstream received no request, or the client has no session.
     Inconclusive,
     /// The requirement is met.
     Pass,
@@ -86,8 +86,9 @@ impl Verdict {
                 "The case needs an optional feature that the implementation does not declare."
             }
             Self::Inconclusive => {
-                "The case proves nothing, because the upstream received no request. If every case \
-                 of a requirement is inconclusive, the requirement is untestable."
+                "The case proves nothing, because the upstream received no request or because the \
+                 client could not open a session that the case needs. If every case of a \
+                 requirement is inconclusive, the requirement is untestable."
             }
             Self::Pass => "The requirement is met.",
             Self::Info => {

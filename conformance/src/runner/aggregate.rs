@@ -20,6 +20,7 @@ use crate::{
         Request,
         case::Case,
         case_request::{Caller, CaseRequest, RequestKind},
+        session::ClientSession,
     },
     implementations::AggregateEndpoints,
     trace::Exchange,
@@ -36,6 +37,7 @@ struct Sending<'a> {
     endpoints: &'a AggregateEndpoints,
     step: &'a AggregateStep,
     protocol_version: ProtocolVersion,
+    session: Option<&'a ClientSession>,
     case: &'a Case,
 }
 
@@ -45,11 +47,12 @@ impl Driver {
         &self,
         step: &AggregateStep,
         protocol_version: ProtocolVersion,
+        session: Option<&ClientSession>,
         case: &Case,
         before: &[Exchange],
     ) -> Vec<Exchange> {
         let Some(endpoints) = &self.aggregate else { return Vec::new() };
-        let sending = Sending { endpoints, step, protocol_version, case };
+        let sending = Sending { endpoints, step, protocol_version, session, case };
         let mut exchanges = Vec::new();
         if step.vary == Vary::TokenOutcomes {
             for mix in Axes::embedded().conclusive_mixes() {
@@ -103,10 +106,8 @@ impl Driver {
     }
 
     fn scenario_request(&self, sending: &Sending<'_>, behaviours: &Behaviours) -> Request {
-        let Sending { endpoints, step, protocol_version, case } = sending;
-        let everywhere = [(String::new(), step.behaviour.clone())];
-        let script = if behaviours.is_empty() { &everywhere[..] } else { behaviours };
-        let token = token_of(step.caller, script, case);
+        let Sending { endpoints, step, protocol_version, session, case } = sending;
+        let token = aggregate_token(step, behaviours, case);
         let (path, narrowing) = address(endpoints, step);
         let tool = step.tool.as_ref().map(|tool| match tool.split_once('/') {
             Some((server, tool)) => endpoints.tool(server, tool),
@@ -128,6 +129,9 @@ impl Driver {
         }
         .build();
         request.headers.extend(narrowing);
+        if let Some(session) = session {
+            session.apply_to(&mut request);
+        }
         for (name, value) in &step.replace_headers {
             request.headers.retain(|(known, _)| known != name);
             let encoded = BASE64_STANDARD.encode(tool.as_deref().unwrap_or_default());
@@ -139,8 +143,19 @@ impl Driver {
     }
 }
 
+/// The token of a step that makes its servers behave in this way.
+pub(super) fn aggregate_token(
+    step: &AggregateStep,
+    behaviours: &[(String, String)],
+    case: &Case,
+) -> String {
+    let everywhere = [(String::new(), step.behaviour.clone())];
+    let script = if behaviours.is_empty() { &everywhere[..] } else { behaviours };
+    token_of(step.caller, script, case)
+}
+
 /// The path of a step, and the header line that narrows the request to its servers, where the route needs one.
-fn address(
+pub(super) fn address(
     endpoints: &AggregateEndpoints,
     step: &AggregateStep,
 ) -> (String, Vec<(String, String)>) {
@@ -159,7 +174,7 @@ fn address(
 }
 
 /// The configured servers of a step that the limited key may use, each with its behaviour.
-fn behaviours(step: &AggregateStep, deployment: &Deployment) -> Behaviours {
+pub(super) fn behaviours(step: &AggregateStep, deployment: &Deployment) -> Behaviours {
     let toolset = deployment
         .toolsets
         .iter()

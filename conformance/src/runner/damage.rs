@@ -97,8 +97,12 @@ impl Runner<'_> {
         instance: &Instance,
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
-        let CollectedCase { case, trace, settled } = collected;
-        let context = Context { settled: Some(settled), ..self.context(instance, control) };
+        let CollectedCase { case, trace, settled, unopened_session } = collected;
+        let context = Context {
+            settled: Some(settled),
+            unopened_session,
+            ..self.context(instance, control)
+        };
         let Judgement { observations, mut findings } = judge_matrix_case(&case, &context, &trace);
         self.retain_selected(&case.to_string(), &mut findings);
         let failed = self.any_failure(&findings);

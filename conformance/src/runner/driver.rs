@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use super::sessions::{Endpoint, FailedOpening, OpenSession, Opening};
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind},
@@ -18,6 +19,7 @@ use crate::{
         deployment::names,
         matrix,
         matrix_case::{MatrixCase, is_scripted},
+        scenario::CallerName,
     },
     catalogue::ProtocolVersion,
     client::{
@@ -26,15 +28,12 @@ use crate::{
         case_request::{Caller, CaseRequest, RequestKind, carries_script},
     },
     implementations::{AggregateEndpoints, CredentialLayout},
-    trace::{Exchange, Trace, header},
+    trace::{Exchange, Trace},
     upstreams::MockUpstreams,
 };
 
 /// How long the mock upstreams may take to settle after a case.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
-
-/// The header field of a session id.
-pub(super) const SESSION: &str = "mcp-session-id";
 
 /// Numbers the cases of a run.
 #[derive(Clone, Debug)]
@@ -81,7 +80,14 @@ impl PlannedCase {
 pub(super) struct DrivenCase {
     matrix_case: MatrixCase,
     case: Case,
-    exchange: Exchange,
+    /// The exchange of the case, or those that failed to open its session.
+    exchanges: Vec<Exchange>,
+    /// The session that is to be ended when the trace has been collected.
+    session: Option<OpenSession>,
+    /// Why the case has no session although it needs one.
+    unopened_session: Option<String>,
+    /// The trace, if it had to be collected at once, and whether the mock upstreams settled.
+    collected: Option<(Trace, bool)>,
 }
 
 /// A matrix case and its trace.
@@ -91,6 +97,19 @@ pub(super) struct CollectedCase {
     pub(super) trace: Trace,
     /// Whether the mock upstreams settled in time.
     pub(super) settled: bool,
+    /// Why the case has no session although it needs one.
+    pub(super) unopened_session: Option<String>,
+}
+
+/// Whether a matrix case is sent in a session that the suite opens before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionUse {
+    /// It is not.
+    None,
+    /// It is, if the gateway opens a session. The case ends the session.
+    IfOpened,
+    /// It is. If the gateway opens no session, the case is inconclusive.
+    Required,
 }
 
 /// The connection between one running implementation, the client and the mock upstreams.
@@ -104,6 +123,10 @@ pub(super) struct Driver {
     pub(super) route: String,
     /// Whether clients get sessions that they can end with DELETE.
     pub(super) clients_end_sessions: bool,
+    /// Whether a request of a session-based protocol version needs a session.
+    pub(super) requires_sessions: bool,
+    /// The server of the positive control.
+    pub(super) control_server: &'static str,
     /// The longest message that the implementation accepts, in bytes, if it is declared.
     pub(super) message_bytes: Option<usize>,
     /// The aggregate endpoints, if there are any.
@@ -113,9 +136,9 @@ pub(super) struct Driver {
 impl Driver {
     /// Sends the request of a matrix case and reads the response.
     ///
-    /// A case that needs its server exclusively keeps it until the mock upstreams have settled.
+    /// A case that needs its server exclusively keeps it until the mock upstreams have settled, and
+    /// until its session has ended.
     pub(super) async fn drive(&self, planned: PlannedCase, case: Case) -> DrivenCase {
-        let session = self.open_session_to_delete(&planned, &case).await;
         let PlannedCase { case: matrix_case, server, exclusive } = planned;
         let behaviours = matrix::behaviours_of(&matrix_case);
         let mut assigned = Vec::new();
@@ -127,95 +150,126 @@ impl Driver {
                 assigned.push(self.upstreams.assign_behaviour(server, id, behaviour).await);
             }
         }
-        let mut request = if matrix_case.server == ServerKind::Aggregate
-            && let Some(aggregate) = &self.aggregate
-        {
-            self.aggregate_request(&matrix_case, aggregate, server, &behaviours, &case)
-        } else {
-            self.single_server_request(&matrix_case, server, &case)
+        let opening = self.opening_of(&matrix_case, server, &case);
+        let session_use = self.session_use(&matrix_case);
+        let session = match session_use {
+            SessionUse::None => None,
+            SessionUse::IfOpened => self.open_session(&opening, &case).await.ok(),
+            SessionUse::Required => match self.open_session(&opening, &case).await {
+                Ok(session) => Some(session),
+                Err(failed) => return DrivenCase::without_session(matrix_case, case, failed),
+            },
         };
-        request.headers.extend(session.map(|session| (SESSION.to_owned(), session)));
+        let mut request = self.matrix_request(&matrix_case, server, &opening, &case);
+        if let Some(session) = &session {
+            session.client.apply_to(&mut request);
+        }
         let exchange = self.client.send(&request).await;
-        if !assigned.is_empty() {
-            self.wait_until_settled(&case, sessions_of(&matrix_case)).await;
-        }
-        DrivenCase { matrix_case, case, exchange }
-    }
-
-    /// Opens the session that a DELETE case ends, and removes its requests from the record.
-    ///
-    /// `None` if the case ends no session, or if no session could be opened. Stateless protocol
-    /// versions have no sessions.
-    async fn open_session_to_delete(&self, planned: &PlannedCase, case: &Case) -> Option<String> {
-        let PlannedCase { case: matrix_case, server, .. } = planned;
-        let has_session = self.clients_end_sessions
-            && matrix_case.method == Method::Delete
-            && matrix_case.protocol_version != ProtocolVersion::V2026_07_28
-            && !matches!(
-                matrix_case.server,
-                ServerKind::NotPermitted | ServerKind::Unknown | ServerKind::Aggregate
-            );
-        let is_unreachable = Behaviours::embedded()
-            .find(&matrix_case.upstream)
-            .is_some_and(|behaviour| behaviour.server().is_some());
-        if !has_session || is_unreachable {
-            return None;
-        }
-        let assigned = if needs_assigned_behaviour(Credentials::KeyAndToken, server) {
-            Some(self.upstreams.assign_behaviour(server, case.id.clone(), "200-json").await)
-        } else {
-            None
+        let ends_session =
+            matrix_case.method == Method::Delete && exchange.status.is_some_and(|status| status < 300);
+        let mut driven = DrivenCase {
+            session: session.filter(|_| session_use == SessionUse::Required && !ends_session),
+            unopened_session: self.unaddressed_session(&matrix_case, &exchange, &case),
+            matrix_case,
+            case,
+            exchanges: vec![exchange],
+            collected: None,
         };
-        let initialize = self.request(
-            RequestKind::Mcp(Method::Initialize),
-            matrix_case.protocol_version,
-            Caller {
-                credentials: Credentials::KeyAndToken,
-                token: &token_for_all_servers(case, "200-json"),
-            },
-            &matrix_case.route.replace("{server}", server),
-            case,
-        );
-        let exchange = self.client.send(&initialize).await;
-        self.wait_until_settled(case, 1).await;
-        drop(assigned);
-        self.upstreams.record().restart_case(&case.id);
-        header(&exchange.headers, SESSION).map(str::to_owned)
+        if driven.session.is_some() && !assigned.is_empty() {
+            driven.collected = Some(self.collect_trace(&mut driven).await);
+        } else if !assigned.is_empty() {
+            self.wait_until_settled(&driven.case, sessions_of(&driven.matrix_case)).await;
+        }
+        driven
     }
 
-    fn single_server_request(
+    /// Whether a matrix case is sent in a session.
+    ///
+    /// `initialize` opens a session itself. At the endpoint of an unknown server, or of one that
+    /// the caller may not use, no client has a session.
+    fn session_use(&self, matrix_case: &MatrixCase) -> SessionUse {
+        let MatrixCase { method, protocol_version, server, upstream, .. } = matrix_case;
+        if *protocol_version == ProtocolVersion::V2026_07_28
+            || *method == Method::Initialize
+            || matches!(server, ServerKind::NotPermitted | ServerKind::Unknown)
+        {
+            return SessionUse::None;
+        }
+        if self.needs_session(*protocol_version) {
+            return SessionUse::Required;
+        }
+        let is_unreachable = Behaviours::embedded()
+            .find(upstream)
+            .is_some_and(|behaviour| behaviour.server().is_some());
+        let ends_own_session = self.clients_end_sessions
+            && *method == Method::Delete
+            && *server != ServerKind::Aggregate
+            && !is_unreachable;
+        if ends_own_session { SessionUse::IfOpened } else { SessionUse::None }
+    }
+
+    /// Why a request that no client can send in a session proves nothing.
+    ///
+    /// A gateway that requires sessions may answer 400 before it looks for the server. If it
+    /// contacted an upstream nevertheless, the case is judged.
+    fn unaddressed_session(
+        &self,
+        matrix_case: &MatrixCase,
+        exchange: &Exchange,
+        case: &Case,
+    ) -> Option<String> {
+        let needs_session = self.needs_session(matrix_case.protocol_version)
+            && matrix_case.method != Method::Initialize
+            && self.session_use(matrix_case) == SessionUse::None;
+        let is_unjudged = needs_session
+            && exchange.status == Some(400)
+            && self.upstreams.record().arrivals(&case.id).is_empty();
+        is_unjudged.then(|| {
+            "the request got 400, because a client can have no session at this endpoint".to_owned()
+        })
+    }
+
+    /// How the session of a matrix case is opened.
+    fn opening_of(&self, matrix_case: &MatrixCase, server: &str, case: &Case) -> Opening {
+        let MatrixCase { route, upstream, protocol_version, .. } = matrix_case;
+        let (endpoint, token) = match &self.aggregate {
+            Some(aggregate) if matrix_case.server == ServerKind::Aggregate => {
+                let servers = names::AGGREGATE.join(",");
+                let (path, fields) = aggregate.address(route, &servers, names::TRIO);
+                let script: Vec<(String, String)> = matrix::behaviours_of(matrix_case)
+                    .into_iter()
+                    .map(|(server, behaviour)| (server.to_owned(), behaviour.to_owned()))
+                    .collect();
+                (Endpoint { path, fields }, case.script(&script).token())
+            }
+            _ => {
+                let path = route.replace("{server}", server);
+                let endpoint = Endpoint { path, fields: Vec::new() };
+                (endpoint, token_for_all_servers(case, upstream))
+            }
+        };
+        Opening {
+            endpoint,
+            protocol_version: *protocol_version,
+            caller: CallerName::First,
+            token,
+        }
+    }
+
+    /// The request of a matrix case, with the endpoint and the token of its session.
+    fn matrix_request(
         &self,
         matrix_case: &MatrixCase,
         server: &str,
+        opening: &Opening,
         case: &Case,
     ) -> Request {
-        self.request(
-            RequestKind::Mcp(matrix_case.method),
-            matrix_case.protocol_version,
-            Caller {
-                credentials: matrix_case.credentials,
-                token: &token_for_all_servers(case, &matrix_case.upstream),
-            },
-            &matrix_case.route.replace("{server}", server),
-            case,
-        )
-    }
-
-    fn aggregate_request(
-        &self,
-        matrix_case: &MatrixCase,
-        aggregate: &AggregateEndpoints,
-        server: &str,
-        behaviours: &[(&str, &str)],
-        case: &Case,
-    ) -> Request {
-        let script: Vec<(String, String)> = behaviours
-            .iter()
-            .map(|(server, behaviour)| ((*server).to_owned(), (*behaviour).to_owned()))
-            .collect();
-        let servers = names::AGGREGATE.join(",");
-        let (path, narrowing) = aggregate.address(&matrix_case.route, &servers, names::TRIO);
-        let tool = aggregate.tool(server, "echo");
+        let tool = match &self.aggregate {
+            Some(aggregate) if matrix_case.server == ServerKind::Aggregate => {
+                aggregate.tool(server, "echo")
+            }
+            _ => "echo".to_owned(),
+        };
         let kind = if matrix_case.method == Method::ToolsCall {
             RequestKind::ToolCall(&tool)
         } else {
@@ -223,10 +277,11 @@ impl Driver {
         };
         let caller = Caller {
             credentials: matrix_case.credentials,
-            token: &case.script(&script).token(),
+            token: &opening.token,
         };
-        let mut request = self.request(kind, matrix_case.protocol_version, caller, &path, case);
-        request.headers.extend(narrowing);
+        let Opening { endpoint, protocol_version, .. } = opening;
+        let mut request = self.request(kind, *protocol_version, caller, &endpoint.path, case);
+        request.headers.extend(endpoint.fields.iter().cloned());
         request
     }
 
@@ -252,14 +307,28 @@ impl Driver {
     }
 
     /// Waits until the mock upstreams have settled and returns the trace of a matrix case.
-    pub(super) async fn collect(&self, driven: DrivenCase) -> CollectedCase {
-        let DrivenCase { matrix_case, case, exchange } = driven;
-        let settled = self.wait_until_settled(&case, sessions_of(&matrix_case)).await;
+    pub(super) async fn collect(&self, mut driven: DrivenCase) -> CollectedCase {
+        let (trace, settled) = match driven.collected.take() {
+            Some(collected) => collected,
+            None => self.collect_trace(&mut driven).await,
+        };
         CollectedCase {
-            case: matrix_case,
-            trace: self.trace(&case, vec![exchange]),
+            case: driven.matrix_case,
+            trace,
             settled,
+            unopened_session: driven.unopened_session,
         }
+    }
+
+    /// The trace of a matrix case, and whether the mock upstreams settled. Ends the session.
+    async fn collect_trace(&self, driven: &mut DrivenCase) -> (Trace, bool) {
+        let DrivenCase { matrix_case, case, exchanges, session, .. } = driven;
+        let settled = self.wait_until_settled(case, sessions_of(matrix_case)).await;
+        let trace = self.trace(case, std::mem::take(exchanges));
+        if let Some(session) = session.take() {
+            self.end_session(&session, case).await;
+        }
+        (trace, settled)
     }
 
     /// Waits until no request of the case is in flight and at most this number of sessions is open.
@@ -285,6 +354,20 @@ impl Driver {
     /// The trace of a new case that sends nothing.
     pub(super) fn empty_trace(&self) -> Trace {
         self.trace(&self.case_numbers.next_case(), Vec::new())
+    }
+}
+
+impl DrivenCase {
+    /// A case whose session could not be opened. Its request was not sent.
+    fn without_session(matrix_case: MatrixCase, case: Case, failed: FailedOpening) -> Self {
+        Self {
+            matrix_case,
+            case,
+            exchanges: failed.exchanges,
+            session: None,
+            unopened_session: Some(failed.reason),
+            collected: None,
+        }
     }
 }
 

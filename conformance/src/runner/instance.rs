@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Progress, RunError, Runner, driver::Driver};
+use super::{Progress, RunError, Runner, driver::Driver, positive_control::control_server};
 use crate::{
     cases::{axis::Start, deployment::Deployment},
     catalogue::Feature,
@@ -308,6 +308,8 @@ impl Runner<'_> {
                 .cloned()
                 .unwrap_or_else(|| "/mcp/{server}".to_owned()),
             clients_end_sessions: has(Feature::Sessions) && has(Feature::SessionEnd),
+            requires_sessions: !has(Feature::SessionlessRequests),
+            control_server: control_server(&implementation.features),
             message_bytes: implementation.surfaces.message_bytes,
             aggregate: implementation.aggregate.clone(),
         }))

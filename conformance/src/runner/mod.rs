@@ -11,6 +11,8 @@
 //! | `plan` | [`plan`]: the cases of each start |
 //! | `instance` | the running implementation of a part, and how it is restarted |
 //! | `driver` | sends the request of a matrix case and collects its trace |
+//! | `sessions` | opens the session of a case before its request, and ends it afterwards |
+//! | `scenario_sessions` | the sessions that the steps of a scenario need |
 //! | `positive_control` | a call that must succeed |
 //! | `batch` | runs the matrix cases of a batch concurrently |
 //! | `damage` | finds the cases after which the implementation no longer works |
@@ -34,8 +36,10 @@ mod placeholders;
 mod plan;
 mod positive_control;
 mod recorder;
+mod scenario_sessions;
 mod scenarios;
 pub mod self_test;
+mod sessions;
 pub mod smoke;
 mod steps;
 mod whole_part;
@@ -231,6 +235,7 @@ impl<'a> Runner<'a> {
             output: String::new(),
             refused: false,
             metrics: None,
+            unopened_session: None,
         };
         self.setup().context(instance.driver.client.base_url(), &evidence)
     }

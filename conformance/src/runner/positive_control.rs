@@ -1,18 +1,44 @@
 //! The positive control: a call that must reach a healthy upstream and return its response.
 
-use super::driver::{Driver, token_for_all_servers};
+use super::{
+    driver::{Driver, needs_assigned_behaviour, token_for_all_servers},
+    sessions::{Endpoint, OpenSession, Opening},
+};
 use crate::{
     cases::{
         axis::{Credentials, Method},
         deployment::names,
+        scenario::CallerName,
     },
-    catalogue::ProtocolVersion,
-    client::case_request::{Caller, RequestKind},
-    trace::Ending,
+    catalogue::{Feature, ProtocolVersion},
+    client::{
+        case::Case,
+        case_request::{Caller, RequestKind},
+    },
+    trace::{Ending, Exchange},
 };
+
+/// The server of the positive control: one that the suite can recognise the requests of.
+///
+/// A token-forwarding server receives the token of the control. If the gateway forwards no tokens,
+/// the control uses a server with a behaviour that is assigned to it.
+pub(super) fn control_server(features: &[Feature]) -> &'static str {
+    let has = |name: &str| features.iter().any(|feature| feature.as_str() == name);
+    let is_known = Feature::ALL.iter().any(|feature| feature.as_str() == "token-forwarding");
+    if has("token-forwarding") || !is_known {
+        names::FORWARDING[0]
+    } else if has("static-credential") {
+        names::STATIC
+    } else {
+        names::OPEN
+    }
+}
 
 impl Driver {
     /// Sends a healthy `tools/list` and checks that it reached the upstream and was answered.
+    ///
+    /// Some gateways list tools from a store, without the upstream. If the upstream saw no
+    /// `tools/list`, a `tools/call` must reach it.
     ///
     /// A passed control shows that the implementation still works, that earlier requests have been
     /// processed, and that a missing upstream request is a fact and not a failure of the record.
@@ -22,36 +48,83 @@ impl Driver {
     /// A sentence that says what happened instead.
     pub(super) async fn positive_control(&self) -> Result<(), String> {
         let case = self.case_numbers.next_case();
-        let server = names::FORWARDING[0];
-        let request = self.request(
-            RequestKind::Mcp(Method::ToolsList),
-            ProtocolVersion::default(),
-            Caller {
-                credentials: Credentials::KeyAndToken,
-                token: &token_for_all_servers(&case, "200-json"),
+        let server = self.control_server;
+        let opening = Opening {
+            endpoint: Endpoint {
+                path: self.route.replace("{server}", server),
+                fields: Vec::new(),
             },
-            &self.route.replace("{server}", server),
-            &case,
-        );
-        let exchange = self.client.send(&request).await;
-        let arrivals = self.upstreams.record().arrivals(&case.id);
-        let has_reached_server = arrivals.iter().any(|arrival| {
-            arrival.server == server && arrival.rpc_method.as_deref() == Some("tools/list")
-        });
-        if exchange.status != Some(200) || exchange.ending != Ending::Complete {
-            let status =
-                exchange.status.map_or("no status".to_owned(), |status| status.to_string());
-            return Err(format!(
-                "the positive control got {status}, {}; {server} saw {} of its requests",
-                exchange.ending.description(),
-                arrivals.len()
-            ));
+            protocol_version: ProtocolVersion::default(),
+            caller: CallerName::First,
+            token: token_for_all_servers(&case, "200-json"),
+        };
+        let _assigned = if needs_assigned_behaviour(Credentials::KeyAndToken, server) {
+            Some(self.upstreams.assign_behaviour(server, case.id.clone(), "200-json").await)
+        } else {
+            None
+        };
+        if !self.needs_session(opening.protocol_version) {
+            return self.control_calls(&opening, None, &case).await;
         }
-        if !has_reached_server {
-            return Err(format!(
-                "the positive control got 200, but its tools/list never reached {server}"
-            ));
+        let session = self
+            .open_session(&opening, &case)
+            .await
+            .map_err(|failed| format!("in the positive control, {}", failed.reason))?;
+        let result = self.control_calls(&opening, Some(&session), &case).await;
+        self.end_session(&session, &case).await;
+        result
+    }
+
+    async fn control_calls(
+        &self,
+        opening: &Opening,
+        session: Option<&OpenSession>,
+        case: &Case,
+    ) -> Result<(), String> {
+        let server = self.control_server;
+        for (method, rpc_method) in
+            [(Method::ToolsList, "tools/list"), (Method::ToolsCall, "tools/call")]
+        {
+            let exchange = self.control_call(method, opening, session, case).await;
+            let arrivals = self.upstreams.record().arrivals(&case.id);
+            if exchange.status != Some(200) || exchange.ending != Ending::Complete {
+                let status =
+                    exchange.status.map_or("no status".to_owned(), |status| status.to_string());
+                return Err(format!(
+                    "the positive control got {status}, {}; {server} saw {} of its requests",
+                    exchange.ending.description(),
+                    arrivals.len()
+                ));
+            }
+            let has_reached_server = arrivals.iter().any(|arrival| {
+                arrival.server == server && arrival.rpc_method.as_deref() == Some(rpc_method)
+            });
+            if has_reached_server {
+                return Ok(());
+            }
         }
-        Ok(())
+        Err(format!(
+            "the positive control got 200, but its tools/list and tools/call never reached {server}"
+        ))
+    }
+
+    async fn control_call(
+        &self,
+        method: Method,
+        opening: &Opening,
+        session: Option<&OpenSession>,
+        case: &Case,
+    ) -> Exchange {
+        let caller = Caller {
+            credentials: Credentials::KeyAndToken,
+            token: &opening.token,
+        };
+        let kind = RequestKind::Mcp(method);
+        let mut request =
+            self.request(kind, opening.protocol_version, caller, &opening.endpoint.path, case);
+        if let Some(session) = session {
+            session.client.apply_to(&mut request);
+        }
+        self.client.send(&request).await
     }
 }

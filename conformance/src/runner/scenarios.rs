@@ -10,6 +10,7 @@ use super::{
     instance::{Failure, Instance},
     metrics,
     recorder::Recorder,
+    steps::DrivenScenario,
 };
 use crate::{
     cases::{deployment::Variant, scenario::Scenario},
@@ -69,8 +70,12 @@ impl Runner<'_> {
         let reads_metrics = !is_skipped && scenario.features.contains(&Feature::Metrics);
         let metered = instance.running.as_ref().filter(|_| reads_metrics);
         let metrics_before = metrics::read(metered).await;
-        let (trace, settled) = if is_skipped {
-            (driver.empty_trace(), true)
+        let driven = if is_skipped {
+            DrivenScenario {
+                trace: driver.empty_trace(),
+                settled: true,
+                unopened_session: None,
+            }
         } else {
             driver.run_scenario(scenario).await
         };
@@ -85,13 +90,14 @@ impl Runner<'_> {
             metrics: metrics_before
                 .zip(metrics_after)
                 .map(|(before, after)| Metrics { before, after }),
-            settled: Some(settled),
+            settled: Some(driven.settled),
+            unopened_session: driven.unopened_session,
             output: instance.output().get(output_start..).unwrap_or_default().to_owned(),
             ..self.context(instance, control.is_ok())
         };
         FinishedScenario {
             context,
-            trace,
+            trace: driven.trace,
             failure: control.err(),
             shares_instance: true,
         }
@@ -114,7 +120,9 @@ impl Runner<'_> {
             match self.start_implementation(&deployment, instance.start).await {
                 Ok(mut running) => {
                     let driver = self.driver(&running)?;
-                    (trace, _) = driver.run_scenario(scenario).await;
+                    let driven = driver.run_scenario(scenario).await;
+                    trace = driven.trace;
+                    context.unopened_session = driven.unopened_session;
                     context.base_url = driver.client.base_url().to_owned();
                     context.output = running.output().unwrap_or_default();
                     let process_end = running.process_end(Duration::ZERO).await;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{
-    driver::{Driver, SESSION, needs_assigned_behaviour},
+    driver::{Driver, needs_assigned_behaviour},
     placeholders::StepValues,
+    scenario_sessions::ScenarioSessions,
 };
 use crate::{
     cases::{
@@ -23,6 +24,7 @@ use crate::{
         case_request::{Caller, CaseRequest, RequestKind},
         exchange_without_response,
         raw_connection::{Persistence, RawConnection},
+        session::{ClientSession, SESSION},
     },
     trace::{Exchange, Trace, header},
 };
@@ -30,10 +32,43 @@ use crate::{
 /// How many events a `stream-progress` answer has: three of progress, and the result.
 const EVENTS: usize = 4;
 
+/// The record of a scenario that has been driven.
+pub(super) struct DrivenScenario {
+    pub(super) trace: Trace,
+    /// Whether the mock upstreams settled in time.
+    pub(super) settled: bool,
+    /// Why the client has no session although the scenario needs one.
+    pub(super) unopened_session: Option<String>,
+}
+
 impl Driver {
-    /// Drives a scenario to its end. The second value says whether the upstreams were at rest then.
-    pub(super) async fn run_scenario(self: &Arc<Self>, scenario: &Scenario) -> (Trace, bool) {
+    /// Drives a scenario to its end, in the sessions that its steps need.
+    pub(super) async fn run_scenario(self: &Arc<Self>, scenario: &Scenario) -> DrivenScenario {
         let case = self.case_numbers.next_case();
+        let sessions = match self.open_scenario_sessions(scenario, &case).await {
+            Ok(sessions) => sessions,
+            Err(failed) => {
+                return DrivenScenario {
+                    trace: self.trace(&case, failed.exchanges),
+                    settled: true,
+                    unopened_session: Some(failed.reason),
+                };
+            }
+        };
+        let (trace, settled) = self.send_steps(scenario, &sessions, &case).await;
+        for session in sessions.all() {
+            self.end_session(session, &case).await;
+        }
+        DrivenScenario { trace, settled, unopened_session: None }
+    }
+
+    /// Sends the steps of a scenario. The second value says whether the upstreams were at rest then.
+    async fn send_steps(
+        self: &Arc<Self>,
+        scenario: &Scenario,
+        sessions: &ScenarioSessions,
+        case: &Case,
+    ) -> (Trace, bool) {
         let protocol_version = scenario.protocol_version;
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut shared_connection = None;
@@ -41,14 +76,16 @@ impl Driver {
             match step {
                 Step::Request(step) => {
                     for server in (0..step.times).flat_map(|_| &step.servers) {
-                        let mut request = self.request_of(step, server, protocol_version, &case);
+                        let session = sessions.of(self.endpoint_of_request(step, server, case));
+                        let mut request =
+                            self.request_of(step, server, protocol_version, session, case);
                         request.headers.extend(step.session.then(|| opened(&exchanges)).flatten());
-                        let assigned = self.assign(step, server, &case).await;
+                        let assigned = self.assign(step, server, case).await;
                         let exchange =
-                            self.send(step, &request, &mut shared_connection, &case).await;
+                            self.send(step, &request, &mut shared_connection, case).await;
                         exchanges.push(exchange);
                         if assigned.is_some() {
-                            self.wait_until_settled(&case, scenario.sessions_opened()).await;
+                            self.wait_until_settled(case, scenario.sessions_opened()).await;
                         }
                     }
                 }
@@ -57,28 +94,34 @@ impl Driver {
                     let mut running = JoinSet::new();
                     for server in &step.servers {
                         let driver = Arc::clone(self);
-                        let request = self.request_of(&step, server, protocol_version, &case);
+                        let session = sessions.of(self.endpoint_of_request(&step, server, case));
+                        let request =
+                            self.request_of(&step, server, protocol_version, session, case);
                         running.spawn(async move { driver.client.send(&request).await });
                     }
                     exchanges.extend(running.join_all().await);
                 }
                 Step::Aggregate(step) => {
-                    let sent =
-                        self.send_to_aggregate(step, protocol_version, &case, &exchanges).await;
+                    let session = sessions.of(self.endpoint_of_aggregate(step));
+                    let sent = self
+                        .send_to_aggregate(step, protocol_version, session, case, &exchanges)
+                        .await;
                     exchanges.extend(sent);
                 }
                 Step::Raw(raw) => {
                     let step = raw.request();
                     for server in &step.servers {
-                        let request = self.request_of(&step, server, protocol_version, &case);
-                        let token = self.token_of(&step, &case);
+                        let session = sessions.of(self.endpoint_of_raw(raw, server, case));
+                        let request =
+                            self.request_of(&step, server, protocol_version, session, case);
+                        let token = self.token_of(&step, case);
                         let bytes = self.values(server, &token).bytes(&raw.lines, &request);
                         exchanges.push(self.client.send_bytes(&bytes).await);
                     }
                 }
                 Step::FetchMetadata(step) => {
                     let fetched =
-                        self.fetch_metadata(step, protocol_version, &case, exchanges.last()).await;
+                        self.fetch_metadata(step, protocol_version, case, exchanges.last()).await;
                     exchanges.extend(fetched);
                 }
             }
@@ -89,16 +132,16 @@ impl Driver {
             .count()
             .max(scenario.sessions_opened());
         if !scenario.steps.iter().any(Step::disconnects) {
-            let settled = self.wait_until_settled(&case, opened).await;
-            return (self.trace(&case, exchanges), settled);
+            let settled = self.wait_until_settled(case, opened).await;
+            return (self.trace(case, exchanges), settled);
         }
         // A client that disconnects ends no session. When the positive control has returned, the
         // upstream requests that the abandoned request caused have arrived.
-        let mut settled = self.wait_until_settled(&case, usize::MAX).await;
+        let mut settled = self.wait_until_settled(case, usize::MAX).await;
         let _ = self.positive_control().await;
-        settled &= self.wait_until_settled(&case, usize::MAX).await;
+        settled &= self.wait_until_settled(case, usize::MAX).await;
         (0..EVENTS).for_each(|_| self.upstreams.release_event(&case.id));
-        (self.trace(&case, exchanges), settled)
+        (self.trace(case, exchanges), settled)
     }
 
     /// Assigns the behaviour of a step to its server if no token of the step can tell the upstream.
@@ -153,6 +196,7 @@ impl Driver {
         step: &RequestStep,
         server: &str,
         protocol_version: ProtocolVersion,
+        session: Option<&ClientSession>,
         case: &Case,
     ) -> Request {
         let token = self.token_of(step, case);
@@ -177,6 +221,9 @@ impl Driver {
             deployment: &self.deployment_of(step.caller),
         }
         .build();
+        if let Some(session) = session {
+            session.apply_to(&mut request);
+        }
         request.body = step.body.as_deref().map_or(request.body, filled);
         for (name, value) in &step.replace_headers {
             request.headers.retain(|(known, _)| known != name);
@@ -200,11 +247,11 @@ impl Driver {
     }
 
     /// The token that a step presents.
-    fn token_of(&self, step: &RequestStep, case: &Case) -> String {
+    pub(super) fn token_of(&self, step: &RequestStep, case: &Case) -> String {
         token_of(step.caller, &[(String::new(), step.behaviour.clone())], case)
     }
 
-    fn values<'a>(&'a self, server: &'a str, token: &'a str) -> StepValues<'a> {
+    pub(super) fn values<'a>(&'a self, server: &'a str, token: &'a str) -> StepValues<'a> {
         StepValues {
             route: &self.route,
             server,

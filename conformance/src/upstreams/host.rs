@@ -102,7 +102,10 @@ impl Host {
         request: &Request,
         head: HeadRead,
     ) -> NextStep {
-        let attribution = state.assignments.attribute(&self.name, request, &state.record);
+        let mut attribution = state.assignments.attribute(&self.name, request, &state.record);
+        if attribution.case.as_ref().is_some_and(|case| state.healthy_phases.contains(case)) {
+            attribution.behaviour = None;
+        }
         let ticket =
             state
                 .record

@@ -13,6 +13,7 @@
 //! | `connection`, `request` | a connection as bytes; reading requests from it |
 //! | `attribution` | which case a request belongs to, and which behaviour it gets |
 //! | `assigned_behaviour` | behaviours for requests without a script |
+//! | `healthy_phase` | the times at which a client opens or ends the session of a case |
 //! | `upstream` | the response of a mock MCP server, by its behaviour |
 //! | `mcp_server` | the responses of a healthy MCP server |
 //! | `authorization_server` | the responses of the mock authorization server |
@@ -27,6 +28,7 @@ mod authorization_server;
 mod bind;
 mod connection;
 mod delivery;
+mod healthy_phase;
 mod host;
 mod mcp_server;
 mod record;
@@ -41,7 +43,9 @@ use std::{fmt, io, sync::Arc};
 
 use tokio::{net::TcpSocket, task::JoinSet};
 
-pub use self::{assigned_behaviour::AssignedBehaviour, record::Record};
+pub use self::{
+    assigned_behaviour::AssignedBehaviour, healthy_phase::HealthyPhase, record::Record,
+};
 use self::{bind::BoundMocks, state::State};
 use crate::cases::{deployment::Deployment, token_script::CaseId};
 
@@ -118,6 +122,12 @@ impl MockUpstreams {
         behaviour: &str,
     ) -> AssignedBehaviour {
         self.state.assignments.assign(server, case, behaviour).await
+    }
+
+    /// Makes every server answer the requests of a case like a healthy server until the returned
+    /// guard is dropped.
+    pub fn begin_healthy_phase(&self, case: CaseId) -> HealthyPhase {
+        self.state.healthy_phases.begin(case)
     }
 
     /// Makes the servers send the next responses of the case in this order, one from each server.

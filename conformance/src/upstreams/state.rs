@@ -7,7 +7,10 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::{assigned_behaviour::Assignments, record::Record, synchronisation::Synchronisation};
+use super::{
+    assigned_behaviour::Assignments, healthy_phase::HealthyPhases, record::Record,
+    synchronisation::Synchronisation,
+};
 use crate::cases::deployment::Deployment;
 
 /// The shared state of the mock upstreams.
@@ -16,6 +19,7 @@ pub(super) struct State {
     pub(super) deployment: Deployment,
     pub(super) record: Record,
     pub(super) assignments: Assignments,
+    pub(super) healthy_phases: HealthyPhases,
     pub(super) synchronisation: Synchronisation,
     /// The origin that redirects to another origin point at.
     pub(super) elsewhere: String,
@@ -29,6 +33,7 @@ impl State {
         let servers = deployment.servers.iter().map(|server| server.name.as_str());
         Self {
             assignments: Assignments::new(servers),
+            healthy_phases: HealthyPhases::default(),
             deployment,
             record: Record::default(),
             synchronisation: Synchronisation::default(),

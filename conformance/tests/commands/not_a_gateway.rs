@@ -72,7 +72,7 @@ fn a_server_that_always_answers_200_fails_the_positive_control() {
     let url = always_answers("200 OK");
     assert!(
         failing_run(&url)
-            .contains("the positive control got 200, but its tools/list never reached alpha")
+            .contains("the positive control got 200, but its tools/list and tools/call never reached alpha")
     );
     assert!(failing_smoke(&url).contains("the gateway responded without a request to alpha"));
 }

@@ -47,7 +47,15 @@ impl Setup {
             features,
             surfaces,
         } = self.clone();
-        let Evidence { profile, control, settled, output, refused, metrics } = evidence.clone();
+        let Evidence {
+            profile,
+            control,
+            settled,
+            output,
+            refused,
+            metrics,
+            unopened_session,
+        } = evidence.clone();
         let (base_url, deployment) = (gateway.to_owned(), Arc::new(deployment));
         Context {
             base_url,
@@ -63,6 +71,7 @@ impl Setup {
             output,
             refused,
             metrics,
+            unopened_session,
             surfaces,
         }
     }
@@ -87,6 +96,10 @@ pub struct Evidence {
     /// The metrics before and after the case, if they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// Why the client has no session although the case needs one. The trace then contains the
+    /// exchanges that failed to open it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unopened_session: Option<String>,
 }
 
 impl Default for Evidence {
@@ -98,6 +111,7 @@ impl Default for Evidence {
             output: String::new(),
             refused: false,
             metrics: None,
+            unopened_session: None,
         }
     }
 }
@@ -112,7 +126,16 @@ impl Evidence {
     /// The evidence of one case in a context.
     #[must_use]
     pub fn of(context: &Context) -> Self {
-        let Context { profile, control, settled, output, refused, metrics, .. } = context;
+        let Context {
+            profile,
+            control,
+            settled,
+            output,
+            refused,
+            metrics,
+            unopened_session,
+            ..
+        } = context;
         Self {
             profile: *profile,
             control: *control,
@@ -120,6 +143,7 @@ impl Evidence {
             output: output.clone(),
             refused: *refused,
             metrics: metrics.clone(),
+            unopened_session: unopened_session.clone(),
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Context {
     pub refused: bool,
     /// The metrics before and after the case, if they were read.
     pub metrics: Option<Metrics>,
+    /// Why the client has no session although the case needs one. The case is then inconclusive.
+    pub unopened_session: Option<String>,
     /// Further interfaces of the implementation.
     pub surfaces: Surfaces,
 }
