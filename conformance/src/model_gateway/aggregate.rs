@@ -110,6 +110,9 @@ impl Gateway {
         let Ok(session) = self.aggregate_session(&request, &caller) else {
             return error(&request, StatusCode::NOT_FOUND, "404 Not Found: no such session");
         };
+        if self.lacks_session(&request) {
+            return error(&request, StatusCode::BAD_REQUEST, "400 Bad Request: no session");
+        }
         if request.method == Method::GET {
             return method_not_allowed("POST, DELETE");
         }

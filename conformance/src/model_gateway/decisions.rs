@@ -207,6 +207,8 @@ decisions! {
     /// Whether a server that the caller cannot use is answered with 403 instead of 404, from
     /// whether it is configured (GATE-07).
     forbids_inaccessible_server: fn(bool) -> bool = |_| false;
+    /// Whether a request of a session-based version needs a session that the gateway knows.
+    requires_session: bool = false;
     /// Whether a session is accepted only from the caller that opened it (SEC-08).
     checks_session_owner: bool = true;
 

@@ -195,13 +195,27 @@ impl Gateway {
         if !self.may_use_session(&request, caller.key) {
             return error(&request, StatusCode::NOT_FOUND, "404 Not Found: no such session");
         }
+        if self.lacks_session(&request) {
+            return error(&request, StatusCode::BAD_REQUEST, "400 Bad Request: no session");
+        }
+        let ended = request
+            .headers
+            .get(SESSION)
+            .filter(|_| request.method == Method::DELETE)
+            .cloned();
         let id = request.id.clone();
         let commit = self.decisions.commit();
-        let response = self.serve_server(request, server, caller);
-        match id {
+        let response = Arc::clone(&self).serve_server(request, server, caller);
+        let response = match id {
             Some(id) => commit(&id, Box::pin(response)).await,
             None => response.await,
+        };
+        if let Some(ended) = ended
+            && response.status().is_success()
+        {
+            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&ended);
         }
+        response
     }
 
     /// Probes a token-forwarding server before it is known whether the caller may use it. Only
@@ -214,10 +228,23 @@ impl Gateway {
     }
 
     /// Whether the session that the request names, if any, was opened with this key (SEC-08).
+    ///
+    /// An unknown session may be one of the upstream's, unless the gateway requires its own.
     fn may_use_session(&self, request: &ClientRequest, key: GatewayKey) -> bool {
+        let Some(session) = request.headers.get(SESSION) else { return true };
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = request.headers.get(SESSION).and_then(|session| sessions.get(session));
-        owner.is_none_or(|owner| *owner == key) || !self.decisions.checks_session_owner()
+        match sessions.get(session) {
+            Some(owner) => *owner == key || !self.decisions.checks_session_owner(),
+            None => request.is_stateless() || !self.decisions.requires_session(),
+        }
+    }
+
+    /// Whether the request needs a session and names none.
+    pub(super) fn lacks_session(&self, request: &ClientRequest) -> bool {
+        !request.is_stateless()
+            && request.rpc_method.as_deref() != Some("initialize")
+            && !request.headers.contains_key(SESSION)
+            && self.decisions.requires_session()
     }
 
     /// Binds the session that a response opens to the caller's key.

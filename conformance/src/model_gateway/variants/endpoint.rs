@@ -2,7 +2,7 @@
 
 use super::Variant;
 use crate::{
-    catalogue::Profile,
+    catalogue::{Feature, Profile},
     model_gateway::layout::{Layout, STANDARD},
 };
 
@@ -27,6 +27,17 @@ pub(super) const VARIANTS: &[Variant] = &[
         lacks: &[],
         forgoes: &[],
         deviation: |decisions| decisions.offers_get_stream.change(false),
+    },
+    Variant {
+        name: "requires-session",
+        description: "The gateway answers 400 to a request without a session, and 404 to one with \
+            a session that it does not know or that has ended, as gateways on an MCP SDK do.",
+        permitted_by: &["MCP 2025-11-25, Streamable HTTP, Session Management 2 and 3"],
+        profiles: &[Profile::Seed, Profile::Mcp],
+        has: &[],
+        lacks: &[Feature::SessionlessRequests],
+        forgoes: &[],
+        deviation: |decisions| decisions.requires_session.change(true),
     },
     Variant {
         name: "underscores",
