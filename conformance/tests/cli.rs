@@ -224,8 +224,9 @@ fn a_server_that_always_answers_200_fails_the_positive_control() {
     let output = output_of(&["run", &server(Some(answer)), "--like", "builtin:reference"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stdout(&output)
-            .contains("the positive control got 200, but its tools/list and tools/call never reached alpha"),
+        stdout(&output).contains(
+            "the positive control got 200, but its tools/list and tools/call never reached alpha"
+        ),
         "{}",
         stdout(&output)
     );

@@ -71,11 +71,7 @@ pub(super) fn findings_by_rules(
 }
 
 /// The findings of an expectation; inconclusive if the client has no session although it needs one.
-fn judge_in_session(
-    id: &str,
-    expectation: &Expectation,
-    subject: &Subject<'_>,
-) -> Vec<Finding> {
+fn judge_in_session(id: &str, expectation: &Expectation, subject: &Subject<'_>) -> Vec<Finding> {
     match &subject.context.unopened_session {
         Some(reason) => inconclusive(id, expectation, reason, subject),
         None => judge_expectation(id, expectation, subject),

@@ -23,8 +23,7 @@ pub(super) fn inconclusive(
     reason: &str,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
-    let mut findings =
-        findings_without_observation(id, expectation, Verdict::Inconclusive, reason);
+    let mut findings = findings_without_observation(id, expectation, Verdict::Inconclusive, reason);
     for finding in &mut findings {
         finding.limit_to_applicable(subject.context.profile, subject.protocol_version);
     }

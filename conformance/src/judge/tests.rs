@@ -37,7 +37,7 @@ fn context() -> Context {
         output: String::new(),
         refused: false,
         metrics: None,
-unopened_session: None,
+        unopened_session: None,
         surfaces: crate::implementations::Surfaces::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::sessions::{Endpoint, FailedOpening, OpenSession, Opening};
+use super::sessions::{Endpoint, FailedOpening, OpenSession, Opening, RemainingSessions};
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind},
@@ -125,6 +125,8 @@ pub(super) struct Driver {
     pub(super) clients_end_sessions: bool,
     /// Whether a request of a session-based protocol version needs a session.
     pub(super) requires_sessions: bool,
+    /// The upstream sessions that stay open after a client has opened its session.
+    pub(super) remaining_sessions: RemainingSessions,
     /// The server of the positive control.
     pub(super) control_server: &'static str,
     /// The longest message that the implementation accepts, in bytes, if it is declared.
@@ -165,8 +167,8 @@ impl Driver {
             session.client.apply_to(&mut request);
         }
         let exchange = self.client.send(&request).await;
-        let ends_session =
-            matrix_case.method == Method::Delete && exchange.status.is_some_and(|status| status < 300);
+        let ends_session = matrix_case.method == Method::Delete
+            && exchange.status.is_some_and(|status| status < 300);
         let mut driven = DrivenCase {
             session: session.filter(|_| session_use == SessionUse::Required && !ends_session),
             unopened_session: self.unaddressed_session(&matrix_case, &exchange, &case),
@@ -253,6 +255,7 @@ impl Driver {
             protocol_version: *protocol_version,
             caller: CallerName::First,
             token,
+            servers: matrix::behaviours_of(matrix_case).len(),
         }
     }
 
@@ -275,10 +278,7 @@ impl Driver {
         } else {
             RequestKind::Mcp(matrix_case.method)
         };
-        let caller = Caller {
-            credentials: matrix_case.credentials,
-            token: &opening.token,
-        };
+        let caller = Caller { credentials: matrix_case.credentials, token: &opening.token };
         let Opening { endpoint, protocol_version, .. } = opening;
         let mut request = self.request(kind, *protocol_version, caller, &endpoint.path, case);
         request.headers.extend(endpoint.fields.iter().cloned());

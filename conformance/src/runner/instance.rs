@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Progress, RunError, Runner, driver::Driver, positive_control::control_server};
+use super::{
+    Progress, RunError, Runner, driver::Driver, positive_control::control_server,
+    sessions::RemainingSessions,
+};
 use crate::{
     cases::{axis::Start, deployment::Deployment},
     catalogue::Feature,
@@ -309,6 +312,7 @@ impl Runner<'_> {
                 .unwrap_or_else(|| "/mcp/{server}".to_owned()),
             clients_end_sessions: has(Feature::Sessions) && has(Feature::SessionEnd),
             requires_sessions: !has(Feature::SessionlessRequests),
+            remaining_sessions: RemainingSessions::default(),
             control_server: control_server(&implementation.features),
             message_bytes: implementation.surfaces.message_bytes,
             aggregate: implementation.aggregate.clone(),

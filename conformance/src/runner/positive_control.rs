@@ -23,11 +23,9 @@ use crate::{
 /// A token-forwarding server receives the token of the control. If the gateway forwards no tokens,
 /// the control uses a server with a behaviour that is assigned to it.
 pub(super) fn control_server(features: &[Feature]) -> &'static str {
-    let has = |name: &str| features.iter().any(|feature| feature.as_str() == name);
-    let is_known = Feature::ALL.iter().any(|feature| feature.as_str() == "token-forwarding");
-    if has("token-forwarding") || !is_known {
+    if features.contains(&Feature::TokenForwarding) {
         names::FORWARDING[0]
-    } else if has("static-credential") {
+    } else if features.contains(&Feature::StaticCredential) {
         names::STATIC
     } else {
         names::OPEN
@@ -57,6 +55,7 @@ impl Driver {
             protocol_version: ProtocolVersion::default(),
             caller: CallerName::First,
             token: token_for_all_servers(&case, "200-json"),
+            servers: 1,
         };
         let _assigned = if needs_assigned_behaviour(Credentials::KeyAndToken, server) {
             Some(self.upstreams.assign_behaviour(server, case.id.clone(), "200-json").await)
@@ -115,10 +114,7 @@ impl Driver {
         session: Option<&OpenSession>,
         case: &Case,
     ) -> Exchange {
-        let caller = Caller {
-            credentials: Credentials::KeyAndToken,
-            token: &opening.token,
-        };
+        let caller = Caller { credentials: Credentials::KeyAndToken, token: &opening.token };
         let kind = RequestKind::Mcp(method);
         let mut request =
             self.request(kind, opening.protocol_version, caller, &opening.endpoint.path, case);

@@ -48,6 +48,8 @@ struct Needed<'a> {
     key: SessionKey,
     /// The token of the first step in the session.
     token: String,
+    /// The number of servers of the endpoint.
+    servers: usize,
     /// The server of the endpoint; `None` for an aggregate endpoint.
     server: Option<&'a str>,
 }
@@ -71,12 +73,13 @@ impl Driver {
             return Ok(sessions);
         }
         for needed in self.needed_sessions(scenario, case) {
-            let Needed { key, token, server } = needed;
+            let Needed { key, token, servers, server } = needed;
             let opening = Opening {
                 endpoint: key.0.clone(),
                 protocol_version: scenario.protocol_version,
                 caller: key.1,
                 token,
+                servers,
             };
             let assigned_server =
                 server.filter(|name| needs_assigned_behaviour(Credentials::KeyAndToken, name));
@@ -105,34 +108,34 @@ impl Driver {
     /// The sessions that the steps of a scenario need, each once.
     fn needed_sessions<'a>(&self, scenario: &'a Scenario, case: &Case) -> Vec<Needed<'a>> {
         let mut needed: Vec<Needed<'a>> = Vec::new();
-        let mut add = |key: Option<SessionKey>, token: String, server: Option<&'a str>| {
+        let mut add = |key: Option<SessionKey>, token: String, servers, server: Option<&'a str>| {
             let new_key = key.filter(|key| needed.iter().all(|known| known.key != *key));
-            needed.extend(new_key.map(|key| Needed { key, token, server }));
+            needed.extend(new_key.map(|key| Needed { key, token, servers, server }));
         };
         for step in &scenario.steps {
             match step {
                 Step::Request(step) => {
                     for server in &step.servers {
                         let key = self.endpoint_of_request(step, server, case);
-                        add(key, self.token_of(step, case), Some(server));
+                        add(key, self.token_of(step, case), 1, Some(server));
                     }
                 }
                 Step::ConcurrentRequests(concurrent) => {
                     let step = concurrent.request();
                     for server in &concurrent.servers {
                         let key = self.endpoint_of_request(&step, server, case);
-                        add(key, self.token_of(&step, case), Some(server));
+                        add(key, self.token_of(&step, case), 1, Some(server));
                     }
                 }
                 Step::Raw(raw) => {
                     let server = scenario_server(step);
                     let key = self.endpoint_of_raw(raw, server, case);
-                    add(key, self.token_of(&raw.request(), case), Some(server));
+                    add(key, self.token_of(&raw.request(), case), 1, Some(server));
                 }
                 Step::Aggregate(step) => {
                     let behaviours = behaviours(step, self.upstreams.deployment());
                     let token = aggregate_token(step, &behaviours, case);
-                    add(self.endpoint_of_aggregate(step), token, None);
+                    add(self.endpoint_of_aggregate(step), token, behaviours.len(), None);
                 }
                 Step::FetchMetadata(_) => {}
             }
@@ -170,7 +173,8 @@ impl Driver {
         server: &str,
         case: &Case,
     ) -> Option<SessionKey> {
-        let names_session = raw.lines.iter().any(|line| line.to_ascii_lowercase().contains(SESSION));
+        let names_session =
+            raw.lines.iter().any(|line| line.to_ascii_lowercase().contains(SESSION));
         if names_session {
             return None;
         }

@@ -13,7 +13,10 @@
 //! gateway treats those of a later request. Every credential layout has a place for both, so there
 //! is no case for which that is impossible.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use super::driver::Driver;
 use crate::{
@@ -33,6 +36,27 @@ use crate::{
 
 /// How long the mock upstreams may take to finish the requests of an opening or an end.
 const REST_WITHIN: Duration = Duration::from_secs(2);
+
+/// How many upstream sessions stay open after the client has opened its session.
+///
+/// A gateway can need one session with each server. It ends those of its probes, and that must not
+/// happen during the case. If more sessions stay open after the usual time, the gateway does not
+/// end them, and later openings do not wait for that.
+#[derive(Debug, Default)]
+pub(super) struct RemainingSessions {
+    additional: AtomicUsize,
+}
+
+impl RemainingSessions {
+    fn expected(&self, servers: usize) -> usize {
+        servers + self.additional.load(Ordering::Relaxed)
+    }
+
+    /// Records that this number of sessions with these servers stayed open.
+    fn observe(&self, servers: usize, open: usize) {
+        self.additional.fetch_max(open.saturating_sub(servers), Ordering::Relaxed);
+    }
+}
 
 /// The difference between the JSON-RPC ids of `initialize` and of the requests in the session.
 ///
@@ -56,6 +80,8 @@ pub(super) struct Opening {
     pub(super) caller: CallerName,
     /// The token of the case.
     pub(super) token: String,
+    /// The number of servers of the endpoint.
+    pub(super) servers: usize,
 }
 
 /// A session that the suite has opened for a case.
@@ -108,12 +134,13 @@ impl Driver {
     ) -> Result<OpenSession, FailedOpening> {
         let _healthy = self.upstreams.begin_healthy_phase(case.id.clone());
         let opened = self.send_opening(opening, case).await;
-        self.upstreams
-            .record()
-            .wait_until_settled(&case.id, usize::MAX, REST_WITHIN)
-            .await;
+        let record = self.upstreams.record();
+        let expected = self.remaining_sessions.expected(opening.servers);
+        if !record.wait_until_settled(&case.id, expected, REST_WITHIN).await {
+            self.remaining_sessions.observe(opening.servers, record.live_sessions(&case.id));
+        }
         if opened.is_ok() {
-            self.upstreams.record().restart_case(&case.id);
+            record.restart_case(&case.id);
         }
         opened
     }
@@ -123,8 +150,7 @@ impl Driver {
         opening: &Opening,
         case: &Case,
     ) -> Result<OpenSession, FailedOpening> {
-        let initialize =
-            self.session_request(RequestKind::Mcp(Method::Initialize), opening, case);
+        let initialize = self.session_request(RequestKind::Mcp(Method::Initialize), opening, case);
         let first = self.client.send(&initialize).await;
         let Some(client) = ClientSession::opened_by(&first) else {
             return Err(FailedOpening::at("initialize", vec![first]));
@@ -162,10 +188,7 @@ impl Driver {
         let mut request = CaseRequest {
             kind,
             protocol_version: opening.protocol_version,
-            caller: Caller {
-                credentials: Credentials::KeyAndToken,
-                token: &opening.token,
-            },
+            caller: Caller { credentials: Credentials::KeyAndToken, token: &opening.token },
             path: &opening.endpoint.path,
             case: &case,
             credential_layout: &self.credential_layout,

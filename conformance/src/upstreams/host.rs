@@ -103,7 +103,11 @@ impl Host {
         head: HeadRead,
     ) -> NextStep {
         let mut attribution = state.assignments.attribute(&self.name, request, &state.record);
-        if attribution.case.as_ref().is_some_and(|case| state.healthy_phases.contains(case)) {
+        if attribution
+            .case
+            .as_ref()
+            .is_some_and(|case| state.healthy_phases.contains(case))
+        {
             attribution.behaviour = None;
         }
         let ticket =

@@ -70,10 +70,9 @@ fn failing_smoke(url: &str) -> String {
 #[test]
 fn a_server_that_always_answers_200_fails_the_positive_control() {
     let url = always_answers("200 OK");
-    assert!(
-        failing_run(&url)
-            .contains("the positive control got 200, but its tools/list and tools/call never reached alpha")
-    );
+    assert!(failing_run(&url).contains(
+        "the positive control got 200, but its tools/list and tools/call never reached alpha"
+    ));
     assert!(failing_smoke(&url).contains("the gateway responded without a request to alpha"));
 }
 

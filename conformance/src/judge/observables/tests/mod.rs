@@ -93,7 +93,7 @@ fn case(upstream: &'static str) -> Case {
             output: String::new(),
             refused: false,
             metrics: None,
-unopened_session: None,
+            unopened_session: None,
             surfaces: Surfaces::default(),
         },
         trace: Trace {
