@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{Exit, colour, print, report::read_run, report_error};
 use crate::judge::{
-    compare::{Change, Comparison, compare},
+    compare::{Change, Comparison, Direction, MaskingChange, compare},
+    masking::Masking,
     run_file::Run,
 };
 
@@ -15,7 +16,10 @@ Examples:
   preflight-conformance diff before.jsonl after.jsonl
   preflight-conformance diff main.jsonl branch.jsonl --all
 
-The exit code is 1 if a verdict is worse in the second run, and 0 otherwise.";
+CHANGED means that only one of the runs judged the requirement. The masking of a refusal is listed
+as well: from the least to the most harmful, a JSON-RPC error in a 200, an `isError` result, a cached
+list, and an empty success. The exit code is 1 if a verdict or a masking is worse in the second run,
+and 0 otherwise.";
 
 /// The number of cases that are listed for each requirement without `--all`.
 const LISTED_CASES: usize = 3;
@@ -62,6 +66,9 @@ fn in_words(comparison: &Comparison, all: bool) -> String {
     for change in &comparison.changes {
         text += &change_in_words(change, listed);
     }
+    for change in &comparison.masking {
+        text += &masking_in_words(change, listed);
+    }
     for damage in &comparison.damage {
         let _ = writeln!(text, "DAMAGE   {damage}");
     }
@@ -81,7 +88,11 @@ fn in_words(comparison: &Comparison, all: bool) -> String {
 
 fn change_in_words(change: &Change, listed: usize) -> String {
     let Change { requirement, verdict: (before, after), cases } = change;
-    let label = if change.is_worse() { "WORSE" } else { "BETTER" };
+    let label = match change.direction() {
+        Direction::Worse => "WORSE",
+        Direction::Better => "BETTER",
+        Direction::NotComparable => "CHANGED",
+    };
     let verdict = if before == after {
         before.to_string()
     } else {
@@ -91,6 +102,25 @@ fn change_in_words(change: &Change, listed: usize) -> String {
         format!("{label:<7}  {requirement}  {verdict}  {}\n", count(cases.len(), "case"));
     for (case_id, before, after) in cases.iter().take(listed) {
         let _ = writeln!(text, "         {before} -> {after}  {case_id}");
+    }
+    if cases.len() > listed {
+        let _ = writeln!(text, "         and {} more", cases.len() - listed);
+    }
+    text
+}
+
+fn masking_in_words(change: &MaskingChange, listed: usize) -> String {
+    let MaskingChange { before, after, cases } = change;
+    let name = |masking: &Option<Masking>| masking.map_or("not masked", Masking::description);
+    let label = if change.is_worse() { "WORSE" } else { "BETTER" };
+    let mut text = format!(
+        "{label:<7}  masking of a refusal  {} -> {}  {}\n",
+        name(before),
+        name(after),
+        count(cases.len(), "case")
+    );
+    for case_id in cases.iter().take(listed) {
+        let _ = writeln!(text, "         {case_id}");
     }
     if cases.len() > listed {
         let _ = writeln!(text, "         and {} more", cases.len() - listed);

@@ -25,7 +25,7 @@ use crate::{
         run_file::{Header, Run},
         summary,
     },
-    runner::{Options, Part, Progress, Recorder, RunError, Runner, plan},
+    runner::{Options, Part, Progress, Recorder, RunError, Runner, left_out, plan},
     upstreams::MockUpstreams,
 };
 
@@ -220,7 +220,10 @@ impl PreparedRun {
         }
         let default_jobs = if implementation.ours { JOBS_BUILT_IN } else { JOBS_PROCESS };
         let random_seed = arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
-        let header = Header::new(&implementation, random_seed, selection.to_options());
+        let header = Header {
+            left_out: left_out(&implementation, &parts),
+            ..Header::new(&implementation, random_seed, selection.to_options())
+        };
         let options = Options {
             jobs: arguments.jobs.map_or(default_jobs, usize::from),
             fail_fast: arguments.fail_fast,

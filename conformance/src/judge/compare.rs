@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Finding, Verdict,
+    masking::Masking,
     run_file::{JudgedCase, Run},
     summary::{self, RequirementVerdict},
 };
@@ -21,12 +22,75 @@ pub struct Change {
     pub cases: Vec<(String, Verdict, Verdict)>,
 }
 
+/// How a verdict or a requirement changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// A verdict is more severe in the second run.
+    Worse,
+    /// A verdict is less severe in the second run, and both runs judged the requirement.
+    Better,
+    /// Only one of the runs judged the requirement, so the verdicts cannot be compared.
+    NotComparable,
+}
+
+impl Direction {
+    /// The direction of a changed verdict.
+    ///
+    /// A requirement that was met and is skipped now is not better. A failure is worse even if the
+    /// first run did not judge the requirement.
+    fn of(before: Verdict, after: Verdict) -> Self {
+        let both_judged = before >= Verdict::Pass && after >= Verdict::Pass;
+        if after > before && (both_judged || after.is_red()) {
+            Self::Worse
+        } else if after < before && both_judged {
+            Self::Better
+        } else {
+            Self::NotComparable
+        }
+    }
+}
+
 impl Change {
-    /// Whether a verdict is more severe in the second run.
+    /// Whether the requirement is worse or better in the second run.
+    ///
+    /// One case that fails only in the second run is enough for worse.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        let (before, after) = self.verdict;
+        let cases = || self.cases.iter().map(|(_, before, after)| (*before, *after));
+        let fails_now = |(before, after): (Verdict, Verdict)| after > before && after.is_red();
+        if cases().any(fails_now) {
+            return Direction::Worse;
+        }
+        if before != after {
+            return Direction::of(before, after);
+        }
+        let directions: Vec<Direction> =
+            cases().map(|(before, after)| Direction::of(before, after)).collect();
+        if directions.contains(&Direction::Better) {
+            Direction::Better
+        } else {
+            Direction::NotComparable
+        }
+    }
+}
+
+/// Cases that mask a refusal in another way in the second run. `None` means that it is not masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskingChange {
+    /// How the first run masks it.
+    pub before: Option<Masking>,
+    /// How the second run masks it.
+    pub after: Option<Masking>,
+    /// The ids of the cases.
+    pub cases: Vec<String>,
+}
+
+impl MaskingChange {
+    /// Whether the second run masks the refusal in a more harmful way.
     #[must_use]
     pub fn is_worse(&self) -> bool {
-        self.verdict.1 > self.verdict.0
-            || self.cases.iter().any(|(_, before, after)| after > before && after.is_red())
+        self.after > self.before
     }
 }
 
@@ -35,6 +99,8 @@ impl Change {
 pub struct Comparison {
     /// The requirements with another verdict, in the order of the catalogue.
     pub changes: Vec<Change>,
+    /// The cases that mask a refusal in another way.
+    pub masking: Vec<MaskingChange>,
     /// The cases that only the first run has.
     pub only_first: BTreeSet<String>,
     /// The cases that only the second run has.
@@ -49,7 +115,10 @@ impl Comparison {
     /// Whether the second run is worse.
     #[must_use]
     pub fn is_worse(&self) -> bool {
-        !self.damage.is_empty() || self.changes.iter().any(Change::is_worse)
+        let is_worse = |change: &Change| change.direction() == Direction::Worse;
+        !self.damage.is_empty()
+            || self.changes.iter().any(is_worse)
+            || self.masking.iter().any(MaskingChange::is_worse)
     }
 }
 
@@ -73,6 +142,7 @@ pub fn compare(first: &Run, second: &Run) -> Comparison {
     let (before, after) = (case_ids(first), case_ids(second));
     comparison.only_first = before.difference(&after).cloned().collect();
     comparison.only_second = after.difference(&before).cloned().collect();
+    comparison.masking = masking_changes(first, second);
     comparison.damage = new_damage(first, second);
     comparison
 }
@@ -87,6 +157,23 @@ fn change(
         verdict: (before.verdict, after.verdict),
         cases,
     }
+}
+
+/// The cases of both runs that mask a refusal in another way, grouped by how it changed.
+fn masking_changes(first: &Run, second: &Run) -> Vec<MaskingChange> {
+    let of_case: BTreeMap<String, Option<Masking>> =
+        first.cases().map(|case| (case.id.clone(), Masking::of(&case))).collect();
+    let mut changed: BTreeMap<(Option<Masking>, Option<Masking>), Vec<String>> = BTreeMap::new();
+    for case in second.cases() {
+        let after = Masking::of(&case);
+        if let Some(before) = of_case.get(&case.id).filter(|before| **before != after) {
+            changed.entry((*before, after)).or_default().push(case.id);
+        }
+    }
+    changed
+        .into_iter()
+        .map(|((before, after), cases)| MaskingChange { before, after, cases })
+        .collect()
 }
 
 /// The cases with another verdict, by requirement.
@@ -134,4 +221,60 @@ fn new_damage(first: &Run, second: &Run) -> Vec<String> {
         })
         .map(|damage| format!("{} after {}", damage.in_words(), damage.matrix_cases.join(", ")))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::run_file::tests::run;
+
+    /// A run with one case, a verdict, and the result that the client saw of a refused token.
+    fn run_with(verdict: Verdict, result: &str) -> Run {
+        let mut run = run();
+        run.damages.clear();
+        let judged = &mut run.matrix_cases[0];
+        judged.findings[0].verdict = verdict;
+        judged.observations.insert("result".to_owned(), result.to_owned());
+        judged.trace.arrivals.push(crate::trace::Arrival {
+            server: "alpha".into(),
+            connection: 1,
+            at_ms: 1.0,
+            method: "POST".into(),
+            target: "/mcp".into(),
+            headers: Vec::new(),
+            body: String::new(),
+            rpc_method: Some("tools/list".into()),
+            answered: "401".into(),
+            session_issued: None,
+            session_ended: None,
+        });
+        run
+    }
+
+    fn direction(before: Verdict, after: Verdict) -> Direction {
+        let (before, after) = (run_with(before, "absent"), run_with(after, "absent"));
+        compare(&before, &after).changes[0].direction()
+    }
+
+    #[test]
+    fn a_requirement_that_is_skipped_now_is_not_better() {
+        assert_eq!(direction(Verdict::Pass, Verdict::Skip), Direction::NotComparable);
+        assert_eq!(direction(Verdict::Fail, Verdict::Skip), Direction::NotComparable);
+        assert_eq!(direction(Verdict::Fail, Verdict::Pass), Direction::Better);
+        assert_eq!(direction(Verdict::Skip, Verdict::Pass), Direction::NotComparable);
+        assert_eq!(direction(Verdict::Skip, Verdict::Fail), Direction::Worse);
+        assert_eq!(direction(Verdict::Pass, Verdict::Fail), Direction::Worse);
+    }
+
+    #[test]
+    fn a_more_harmful_masking_is_worse_although_both_runs_fail() {
+        let error = run_with(Verdict::Fail, "json-rpc-error-200");
+        let empty = run_with(Verdict::Fail, "empty-success");
+        let worse = compare(&error, &empty);
+        assert!(worse.is_worse() && worse.changes.is_empty());
+        assert_eq!(worse.masking[0].cases.len(), 1);
+        let better = compare(&empty, &error);
+        assert!(!better.is_worse() && better.masking.len() == 1);
+        assert!(compare(&empty, &empty).masking.is_empty());
+    }
 }

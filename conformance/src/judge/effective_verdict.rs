@@ -159,9 +159,9 @@ impl RequirementRow<'_> {
             .map_or("", |requirement| requirement.statement.as_str())
     }
 
-    /// Whether the run has a finding about it.
+    /// Whether a case of the run judged it. A case that was skipped judges nothing.
     pub fn is_judged(&self) -> bool {
-        !self.summary.counts.is_empty()
+        self.summary.counts.keys().any(|verdict| *verdict > Verdict::Skip)
     }
 }
 

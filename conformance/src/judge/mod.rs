@@ -11,6 +11,7 @@
 //! | [`Verdict`], [`Finding`] | the result for one requirement, rule and observable |
 //! | [`disclosure`] | which secrets were disclosed |
 //! | [`subject`], [`observation`] | what is judged, and what was observed of it |
+//! | [`masking`] | how a refusal is masked by a success |
 //! | [`observables`] | the value of each observable |
 //! | [`case`] | the findings of one case; `expectation` compares observations with one expectation |
 //! | [`whole_output`], [`idle_gap`] | the findings of a whole run |
@@ -29,6 +30,7 @@ pub mod effective_verdict;
 mod expectation;
 mod finding;
 pub mod idle_gap;
+pub mod masking;
 pub mod observables;
 pub mod observation;
 pub mod rejudge;

@@ -91,3 +91,42 @@ fn text_element(text: &str, x: usize, width: usize) -> String {
         width - MARGINS
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        judge::run_file::Run,
+        report::{
+            Format,
+            tests::{rendered, run_with_every_verdict},
+        },
+    };
+
+    #[test]
+    fn a_badge_counts_the_core_requirements_that_are_met() {
+        let run = run_with_every_verdict();
+        insta::assert_snapshot!(
+            rendered(&run, Format::Badge),
+            @r#"{"schemaVersion":1,"label":"preflight","message":"2/6 core","color":"red"}"#
+        );
+        let image = rendered(&run, Format::BadgeSvg).replace("><", ">\n<");
+        insta::assert_snapshot!(image, @r##"
+        <svg xmlns="http://www.w3.org/2000/svg" width="147" height="20" role="img" aria-label="preflight: 2/6 core">
+        <title>preflight: 2/6 core</title>
+        <clipPath id="r">
+        <rect width="147" height="20" rx="4"/>
+        </clipPath>
+        <g clip-path="url(#r)">
+        <rect width="77" height="20" fill="#24292f"/>
+        <rect x="77" width="70" height="20" fill="#c4332b"/>
+        </g>
+        <g fill="#fff" text-anchor="middle" font-family="ui-sans-serif,system-ui,Verdana,sans-serif" font-size="12">
+        <text x="38" y="14" textLength="63" lengthAdjust="spacingAndGlyphs">preflight</text>
+        <text x="112" y="14" textLength="56" lengthAdjust="spacingAndGlyphs">2/6 core</text>
+        </g>
+        </svg>
+        "##);
+        let interrupted = Run { interrupted: true, ..run };
+        assert!(rendered(&interrupted, Format::Badge).contains("lightgrey"));
+    }
+}

@@ -1,14 +1,19 @@
 //! Failures in full: one finding with its case, what both sides saw, and how to reproduce it.
 
-use std::{cmp::Reverse, collections::BTreeSet, fmt::Write as _};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use super::{curl, trace_summary};
+use super::{curl, deviation::deviating_exchange, trace_summary};
 use crate::{
     cases::matrix_case::is_scripted,
     catalogue::{Catalogue, Requirement},
     judge::{
         Finding, Verdict,
         baseline::Assessment,
+        masking::Masking,
         run_file::{Header, JudgedCase, Run},
         summary::is_failure,
     },
@@ -42,11 +47,19 @@ impl Failure<'_> {
         for line in trace_summary::upstream_saw(case.trace) {
             text += &labelled("upstream saw", &line);
         }
+        if let Some(masking) = Masking::of(case) {
+            text += &labelled("masked by", masking.description());
+        }
         if let Some(impact) = impact {
             text += &labelled("impact", impact);
         }
         text += &labelled("reproduce", &reproduce_command(header, case));
-        if let Some(command) = curl_command(case) {
+        let deviating = deviating_exchange(case.trace, finding);
+        let steps = case.trace.exchanges.len();
+        if let Some(index) = deviating.filter(|_| steps > 1) {
+            text += &labelled("step", &format!("request {} of {steps}", index + 1));
+        }
+        if let Some(command) = curl_command(case, deviating) {
             text += &labelled("curl", &command);
         }
         text
@@ -77,24 +90,27 @@ pub(super) fn reproduce_command(header: &Header, case: &JudgedCase<'_>) -> Strin
     )
 }
 
-/// The `curl` command that repeats the last request of a case.
+/// The `curl` command that repeats a request of a case, by its index.
 ///
 /// `None` if the mock upstream would answer that request differently outside the case. It answers
 /// the same if the token carries the behaviour, or if the upstream is healthy.
-pub(super) fn curl_command(case: &JudgedCase<'_>) -> Option<String> {
+pub(super) fn curl_command(case: &JudgedCase<'_>, index: Option<usize>) -> Option<String> {
     let repeatable = case
         .matrix_case
         .is_none_or(|matrix_case| is_scripted(matrix_case) || matrix_case.upstream == "200-json");
-    let last = case.trace.exchanges.last().filter(|_| repeatable)?;
-    Some(curl(case.gateway, last))
+    let exchange = case.trace.exchanges.get(index?).filter(|_| repeatable)?;
+    Some(curl(case.gateway, exchange))
 }
 
 /// The unexpected failures of one requirement.
 pub(super) struct UnexpectedFailures<'a> {
-    /// The first of the most severe ones.
+    /// The most telling one: the first of the most severe ones that mask a refusal in the most
+    /// harmful way.
     pub(super) first: Failure<'a>,
     /// The ids of all cases that fail unexpectedly.
     pub(super) case_ids: BTreeSet<&'a str>,
+    /// The number of cases that show whether the requirement is met, including these.
+    judged_cases: usize,
 }
 
 impl<'a> UnexpectedFailures<'a> {
@@ -106,13 +122,33 @@ impl<'a> UnexpectedFailures<'a> {
     ) -> Option<Self> {
         let failures =
             || assessment.unexpected.iter().filter(|(_, finding)| finding.requirement == id);
-        let (case_id, finding) =
-            failures().min_by_key(|(_, finding)| Reverse(verdict_of_failure(finding)))?;
+        let case_ids: BTreeSet<&str> = failures().map(|(case_id, _)| case_id.as_str()).collect();
+        let masking: BTreeMap<String, Masking> = run
+            .cases()
+            .filter(|case| case_ids.contains(case.id.as_str()))
+            .filter_map(|case| Some((case.id.clone(), Masking::of(&case)?)))
+            .collect();
+        let (case_id, finding) = failures().min_by_key(|(case_id, finding)| {
+            Reverse((verdict_of_failure(finding), masking.get(case_id).copied()))
+        })?;
         let case = run.cases().find(|case| case.id == *case_id)?;
+        let judged: BTreeSet<String> = run
+            .findings()
+            .filter(|(_, finding)| finding.requirement == id)
+            .filter(|(_, finding)| finding.verdict > Verdict::Inconclusive)
+            .map(|(case_id, _)| case_id)
+            .collect();
         Some(Self {
             first: Failure { case, finding },
-            case_ids: failures().map(|(case_id, _)| case_id.as_str()).collect(),
+            judged_cases: judged.len().max(case_ids.len()),
+            case_ids,
         })
+    }
+
+    /// How many of the cases that show whether the requirement is met fail: `9 of 40 cases`.
+    pub(super) fn count_in_words(&self) -> String {
+        let noun = if self.judged_cases == 1 { "case" } else { "cases" };
+        format!("{} of {} {noun}", self.case_ids.len(), self.judged_cases)
     }
 }
 

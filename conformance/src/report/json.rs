@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{deciding_findings, result_name, totals};
+use super::{deciding_findings, not_judged::not_judged, result_name, totals};
 use crate::{
     catalogue::{Catalogue, Profile},
     judge::{
         Finding,
         baseline::Assessment,
         effective_verdict::{EffectiveVerdicts, RequirementRow},
+        masking::Masking,
         run_file::Run,
         summary::{run_result, verdicts},
     },
@@ -36,6 +37,10 @@ struct Document<'a> {
     core: Counts,
     recommended: Counts,
     requirements: Vec<Requirement<'a>>,
+    /// Why requirements and cases were not judged.
+    not_judged: Vec<NotJudged>,
+    /// The number of cases that mask a refusal, by how they do it.
+    masked_refusals: Counts,
     damages: Vec<Damage<'a>>,
     baseline: Baseline<'a>,
 }
@@ -69,6 +74,13 @@ struct Requirement<'a> {
     expected_failure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_case: Option<FirstCase<'a>>,
+}
+
+#[derive(Serialize)]
+struct NotJudged {
+    reason: String,
+    requirements: usize,
+    cases: usize,
 }
 
 /// The first case that has the verdict of its requirement.
@@ -150,6 +162,18 @@ fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
         core: named_totals(&rows, true),
         recommended: named_totals(&rows, false),
         requirements: rows.iter().map(|row| requirement(run, &effective_verdicts, row)).collect(),
+        not_judged: not_judged(run, &rows)
+            .into_iter()
+            .map(|reason| NotJudged {
+                requirements: reason.requirements,
+                cases: reason.cases,
+                reason: reason.reason,
+            })
+            .collect(),
+        masked_refusals: Masking::counts(run)
+            .into_iter()
+            .map(|(masking, cases)| (masking.as_str(), cases))
+            .collect(),
         damages: damages(assessment),
         baseline: baseline(assessment),
     }

@@ -55,9 +55,9 @@ fn failed(
         ))
         .set_type(row.summary.verdict.as_str())
         .set_description(format!(
-            "{}\nfailing cases: {}\n",
+            "{}\nfailing: {}\n",
             failures.first.in_full(&run.header),
-            failures.case_ids.len()
+            failures.count_in_words()
         ));
     status
 }

@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 
 use super::{
     comparison::{baseline_in_words, explanation_of_result},
-    counts_in_words, deciding_findings, is_unmet, result_name, totals,
+    counts_in_words, deciding_findings, is_unmet,
+    not_judged::not_judged,
+    result_name, totals,
 };
 use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
+    masking::Masking,
     run_file::{Damage, Run},
     summary::{run_result, verdicts},
 };
@@ -46,6 +49,8 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
             );
         }
     }
+    text += &masked_refusals(run);
+    text += &reasons_not_judged(run, &rows);
     let header = &run.header;
     let _ = writeln!(
         text,
@@ -73,6 +78,37 @@ fn heading(run: &Run, assessment: &Assessment<'_>) -> String {
         let _ = writeln!(text, "Partial run: `{}`\n", header.filters.join(" "));
     }
     text
+}
+
+/// How many refusals are masked in each way, the most harmful first.
+fn masked_refusals(run: &Run) -> String {
+    let lines = Masking::counts(run);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n### Masked refusals\n\n| masked by | cases |\n| --- | ---: |\n".to_owned();
+    for (masking, cases) in lines {
+        let _ = writeln!(text, "| {} | {cases} |", masking.description());
+    }
+    text
+}
+
+/// Why requirements and cases were not judged.
+fn reasons_not_judged(run: &Run, rows: &[RequirementRow<'_>]) -> String {
+    let lines: Vec<String> = not_judged(run, rows)
+        .into_iter()
+        .map(|reason| {
+            let (requirements, cases) = (reason.requirements, reason.cases);
+            format!("| {} | {requirements} | {cases} |\n", escaped(&reason.reason))
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n### Not judged\n\n| reason | requirements | cases |\n| --- | ---: | ---: |\n{}",
+        lines.concat()
+    )
 }
 
 fn totals_table(rows: &[RequirementRow<'_>]) -> String {

@@ -7,12 +7,14 @@ mod badge;
 mod canonical;
 mod comparison;
 mod curl;
+mod deviation;
 mod failure;
 mod format;
 mod html;
 mod json;
 mod junit;
 mod markdown;
+mod not_judged;
 mod terminal;
 #[cfg(test)]
 mod tests;

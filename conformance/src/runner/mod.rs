@@ -48,7 +48,7 @@ use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use self::{damage::record_end_of_part, driver::CaseNumbers, instance::Instance};
 pub use self::{
-    plan::{Part, plan},
+    plan::{Part, left_out, plan},
     recorder::Recorder,
 };
 use crate::{

@@ -13,7 +13,7 @@ use crate::{
         selection::Selection,
     },
     implementations::Implementation,
-    judge::run_file::scenario_id,
+    judge::run_file::{CasesLeftOut, scenario_id},
 };
 
 /// The cases that run with one start of the implementation.
@@ -49,6 +49,21 @@ pub fn plan(implementation: &Implementation, selection: &Selection) -> Vec<Part>
             scenarios: selected_scenarios(start, selection),
         })
         .collect()
+}
+
+/// The numbers of cases that a plan does not contain.
+#[must_use]
+pub fn left_out(implementation: &Implementation, parts: &[Part]) -> CasesLeftOut {
+    let count = |parts: &[Part]| -> usize {
+        parts.iter().map(|part| part.matrix_cases.len() + part.scenarios.len()).sum()
+    };
+    let everything = plan(implementation, &Selection::default());
+    let starts: Vec<Start> = implementation.starts().collect();
+    let (_, excluded) = matrix::matrix_cases(Axes::embedded(), &starts, &implementation.routes);
+    CasesLeftOut {
+        by_filters: count(&everything).saturating_sub(count(parts)),
+        by_matrix: excluded.iter().map(|excluded| excluded.count).sum(),
+    }
 }
 
 fn selected_matrix_cases(

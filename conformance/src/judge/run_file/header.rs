@@ -49,6 +49,19 @@ pub struct Header {
     pub credential_layout: String,
     /// The filters of the run, as options of the command line; empty if everything was selected.
     pub filters: Vec<String>,
+    /// The numbers of cases that are not part of the run.
+    #[serde(default)]
+    pub left_out: CasesLeftOut,
+}
+
+/// The numbers of cases that are not part of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CasesLeftOut {
+    /// The cases that the filters of the command line exclude.
+    pub by_filters: usize,
+    /// The combinations of values that the matrix leaves out, because other cases give the same
+    /// evidence.
+    pub by_matrix: usize,
 }
 
 impl Header {
@@ -67,6 +80,7 @@ impl Header {
             strategies: implementation.strategies.clone(),
             credential_layout: implementation.credential_layout_in_words(),
             filters,
+            left_out: CasesLeftOut::default(),
         }
     }
 }

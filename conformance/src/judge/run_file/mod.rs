@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     evidence::{Evidence, Setup},
-    header::{Header, fingerprint},
+    header::{CasesLeftOut, Header, fingerprint},
     judged_case::{JudgedCase, JudgedMatrixCase, JudgedScenario, scenario_id},
     line::Footer,
     reader::ReadError,

@@ -26,6 +26,7 @@ pub(in crate::judge) fn run() -> Run {
         strategies: vec![Strategy::Probe],
         credential_layout: "key in x-litellm-api-key, token in authorization".into(),
         filters: Vec::new(),
+        left_out: CasesLeftOut::default(),
     };
     let trace = Trace {
         case: CaseId("c1".into()),

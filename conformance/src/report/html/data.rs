@@ -81,7 +81,7 @@ fn page_data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> Pa
         evidence: case.evidence,
         endings: case.trace.exchanges.iter().map(incomplete_ending).collect(),
         reproduce: reproduce_command(&run.header, &case),
-        curl: curl_command(&case),
+        curl: curl_command(&case, case.trace.exchanges.len().checked_sub(1)),
         id: case.id,
     });
     PageData {

@@ -16,11 +16,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     comparison::{baseline_in_words, explanation_of_result},
+    not_judged::not_judged,
     result_name, totals,
 };
 use crate::judge::{
     baseline::Assessment,
     effective_verdict::{EffectiveVerdicts, RequirementRow},
+    masking::Masking,
     run_file::{Damage, Run},
     summary::{run_result, verdicts},
 };
@@ -53,6 +55,7 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                     (requirements::section(run, &effective_verdicts, &rows))
                     (matrix::section(run, &effective_verdicts, &rows))
                     (scenarios::section(run, &effective_verdicts))
+                    (not_judged_section(run, &rows))
                 }
                 (footer(run))
                 dialog #case aria-labelledby="case-title" {}
@@ -117,6 +120,9 @@ fn masthead(
                 div { dt { "strategy" } dd { (strategies.join(", ")) } }
                 div.wide { dt { "credentials" } dd { (with_code(&header.credential_layout)) } }
                 div.wide { dt { "baseline" } dd { (baseline_in_words(assessment)) } }
+                @for (masking, cases) in Masking::counts(run) {
+                    div { dt { "refusals masked by " (with_code(masking.description())) } dd { (cases) } }
+                }
                 @if !header.filters.is_empty() {
                     div.wide { dt { "partial run" } dd { code { (header.filters.join(" ")) } } }
                 }
@@ -127,6 +133,7 @@ fn masthead(
                 a href="#requirements" { "Requirements" }
                 a href="#matrix" { "Matrix" }
                 a href="#scenarios" { "Scenarios" }
+                a href="#not-judged" { "Not judged" }
             }
         }
     }
@@ -194,6 +201,23 @@ fn damage_section(title: &str, damage: &Damage, reason: Option<&str>) -> Markup 
             @if !damage.log.is_empty() {
                 p { "the end of the log" }
                 pre { @for line in &damage.log { (line) "\n" } }
+            }
+        }
+    }
+}
+
+/// Why requirements and cases were not judged.
+fn not_judged_section(run: &Run, rows: &[RequirementRow<'_>]) -> Markup {
+    let reasons = not_judged(run, rows);
+    html! {
+        @if !reasons.is_empty() {
+            section #not-judged {
+                h2 { "Not judged" }
+                ul {
+                    @for reason in &reasons {
+                        li { b { (reason.counts_in_words()) } ": " (with_code(&reason.reason)) }
+                    }
+                }
             }
         }
     }

@@ -53,6 +53,8 @@ pub fn terminal(run: &Run, assessment: &Assessment<'_>, options: TerminalOptions
     if options.verbosity == Verbosity::AllRequirements {
         sections.push(fit(&overview::requirements(&rows), width));
     }
+    sections.push(overview::masked_refusals(run));
+    sections.push(fit(&overview::not_judged(run, &rows), width));
     sections.push(fit(&overview::groups(&rows), width));
     sections.push(overview::totals(run, assessment, &rows));
     sections.retain(|section| !section.is_empty());
@@ -65,6 +67,7 @@ fn failures(run: &Run, assessment: &Assessment<'_>, rows: &[RequirementRow<'_>])
     let sections = failing.filter_map(|row| {
         let failures = UnexpectedFailures::of_requirement(&row.summary.id, run, assessment)?;
         let mut text = failures.first.in_full(&run.header);
+        text += &labelled("failing", &failures.count_in_words());
         if let Some(others) = also_failing(&failures) {
             text += &labelled("also failing", &others);
         }

@@ -9,12 +9,15 @@ use crate::{
     judge::{
         baseline::Assessment,
         effective_verdict::RequirementRow,
+        masking::Masking,
         run_file::Run,
         summary::{run_result, verdicts},
     },
     report::{
         comparison::{baseline_in_words, explanation_of_result},
-        count_verdicts, counts_in_words, result_name, totals as count_totals,
+        count_verdicts, counts_in_words,
+        not_judged::not_judged as reasons_not_judged,
+        result_name, totals as count_totals,
     },
 };
 
@@ -80,6 +83,33 @@ pub(super) fn groups(rows: &[RequirementRow<'_>]) -> String {
     text
 }
 
+/// How many refusals are masked in each way, the most harmful first; empty if none is.
+pub(super) fn masked_refusals(run: &Run) -> String {
+    let counts = Masking::counts(run);
+    if counts.is_empty() {
+        return String::new();
+    }
+    let mut text = "MASKED REFUSALS  the most harmful first\n".to_owned();
+    for (masking, cases) in counts {
+        let noun = if cases == 1 { "case" } else { "cases" };
+        let _ = writeln!(text, "      {:<24}  {cases} {noun}", masking.description());
+    }
+    text
+}
+
+/// One line for each reason why something was not judged; empty if everything was.
+pub(super) fn not_judged(run: &Run, rows: &[RequirementRow<'_>]) -> String {
+    let reasons = reasons_not_judged(run, rows);
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let mut text = "NOT JUDGED\n".to_owned();
+    for reason in reasons {
+        let _ = writeln!(text, "      {:<28}  {}", reason.counts_in_words(), reason.reason);
+    }
+    text
+}
+
 /// The totals of the run and its result.
 pub(super) fn totals(
     run: &Run,
@@ -92,10 +122,17 @@ pub(super) fn totals(
     };
     for (label, core) in [("core", true), ("recommended", false)] {
         let counts = count_totals(rows, core);
-        if counts.is_empty() {
-            line(label, "none judged");
+        let unjudged =
+            rows.iter().filter(|row| row.summary.core == core && !row.is_judged()).count();
+        let judged = if counts.is_empty() {
+            "none judged".to_owned()
         } else {
-            line(label, &counts_in_words(&counts, " · "));
+            counts_in_words(&counts, " · ")
+        };
+        if unjudged == 0 {
+            line(label, &judged);
+        } else {
+            line(label, &format!("{judged} · {unjudged} not judged"));
         }
     }
     let judged = rows.iter().filter(|row| row.is_judged()).count();
@@ -110,14 +147,7 @@ pub(super) fn totals(
         ),
     );
     if unjudged > 0 {
-        let reason = if run.cases().next().is_none() {
-            "the run contains no case"
-        } else if run.header.filters.is_empty() {
-            "`preflight-conformance list` gives the reasons"
-        } else {
-            "this was a partial run"
-        };
-        line("not judged", &format!("{unjudged}: {reason}"));
+        line("not judged", &format!("{unjudged}, for the reasons above"));
     }
     if run.interrupted {
         line("interrupted", "the run was stopped before its end; the rest was not judged");

@@ -1,7 +1,9 @@
 //! Tests of the reports. The runs are made by hand, so that they contain every kind of verdict.
+//!
+//! A format with one short test has it in its own module.
 
-mod badge;
 mod canonical;
+mod deviation;
 mod html;
 mod json;
 mod junit;
@@ -23,7 +25,7 @@ use crate::{
     judge::{
         Finding, Verdict,
         baseline::Baseline,
-        run_file::{Damage, Evidence, FORMAT, Header, JudgedMatrixCase, Run},
+        run_file::{CasesLeftOut, Damage, Evidence, FORMAT, Header, JudgedMatrixCase, Run},
         summary::failures_of,
     },
     trace::{Arrival, Ending, Exchange, Secret, SecretKind, Trace},
@@ -125,6 +127,7 @@ fn run(matrix_cases: Vec<JudgedMatrixCase>) -> Run {
         strategies: vec![Strategy::Own],
         credential_layout: "key and token".into(),
         filters: Vec::new(),
+        left_out: CasesLeftOut::default(),
     };
     Run { matrix_cases, ..Run::new(header) }
 }
@@ -140,7 +143,7 @@ fn damage(description: &str) -> Damage {
 
 /// A run with unexpected, expected and advisory failures, a warning, an untestable requirement and
 /// damage. One actual value contains markup of several formats.
-fn run_with_every_verdict() -> Run {
+pub(super) fn run_with_every_verdict() -> Run {
     let markup = Finding {
         actual: "<script>alert('x')</script> | `code` ]]>".into(),
         ..finding("CHL-13", Verdict::Fail)
@@ -155,7 +158,10 @@ fn run_with_every_verdict() -> Run {
     let other = vec![
         finding("STA-01", Verdict::Pass),
         finding("STA-05", Verdict::Pass),
-        finding("STA-03", Verdict::Skip),
+        Finding {
+            actual: "feature `sessions` is not declared".into(),
+            ..finding("STA-03", Verdict::Skip)
+        },
         finding("STA-04", Verdict::Inconclusive),
     ];
     let cases = vec![matrix_case(Method::ToolsList, failing), matrix_case(Method::Get, other)];
@@ -166,7 +172,7 @@ fn run_with_every_verdict() -> Run {
 }
 
 /// The report on a run that is compared with [`BASELINE`].
-fn rendered(run: &Run, format: Format) -> String {
+pub(super) fn rendered(run: &Run, format: Format) -> String {
     let baseline = Baseline::parse(BASELINE).unwrap();
     format.render(run, &baseline.assess(run, failures_of(run)))
 }

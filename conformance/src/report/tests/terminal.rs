@@ -15,12 +15,15 @@ fn plain_report(run: &Run) -> String {
     report(run, "", TerminalOptions::default())
 }
 
-/// A report without the numbers of requirements that were not judged. Every new requirement changes
+/// A report without the reasons and the numbers of what was not judged. Every new requirement changes
 /// them.
 fn without_unjudged_counts(report: &str) -> String {
     let is_digit = |c: char| c.is_ascii_digit();
-    report
+    let (before, rest) = report.split_once("NOT JUDGED\n").unwrap_or((report, ""));
+    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+    before
         .lines()
+        .chain(after.lines())
         .map(|line| match line.split_once("not judged") {
             Some(("", rest)) => {
                 format!("not judged    N{}\n", rest.trim_start().trim_start_matches(is_digit))
