@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::{Observable, authority, of_response, response_body::response_message};
-use crate::judge::{observation::Observation, subject::Subject};
+use crate::{
+    judge::{observation::Observation, subject::Subject},
+    trace::Exchange,
+};
 
 pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
@@ -143,14 +146,22 @@ fn conflict_named(subject: &Subject<'_>) -> Observation {
     }
 }
 
+/// Whether the response is a JSON-RPC error, or a tool result with `isError`.
+fn reports_error(exchange: &Exchange) -> bool {
+    response_message(exchange).is_some_and(|message| {
+        message.get("error").is_some()
+            || message.pointer("/result/isError") == Some(&Value::Bool(true))
+    })
+}
+
 fn internal_details(subject: &Subject<'_>) -> Observation {
     of_response(subject, |exchange| {
-        let is_error_message =
-            response_message(exchange).is_some_and(|message| message.get("error").is_some());
-        if matches!(exchange.status, Some(..=399)) && !is_error_message {
+        if matches!(exchange.status, Some(..=399)) && !reports_error(exchange) {
             return Observation::NotApplicable;
         }
         let text = [text_of_body(&exchange.body), exchange.body.clone()].concat();
+        // A line break is escaped in a JSON text.
+        let text = text.replace("\\n", "\n");
         let mut servers = subject.context.deployment.servers.iter();
         if servers.any(|server| text.contains(authority(&server.url))) {
             "upstream-address"

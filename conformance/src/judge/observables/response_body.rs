@@ -55,14 +55,18 @@ pub(super) const OBSERVABLES: &[Observable] = &[
 ];
 
 /// The JSON-RPC messages of a body: one, or one for each event of a stream.
+///
+/// A line of an event stream ends with CR, LF or both, and a byte order mark may precede the first
+/// one (HTML standard, "Parsing an event stream").
 pub(super) fn messages(exchange: &Exchange) -> Vec<Value> {
     if !is_event_stream(exchange) {
         return serde_json::from_str(&exchange.body).ok().into_iter().collect();
     }
-    let lines = exchange.body.lines().map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let text = exchange.body.strip_prefix('\u{feff}').unwrap_or(&exchange.body);
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut messages = Vec::new();
     let mut data = String::new();
-    for line in lines.chain([""]) {
+    for line in text.lines().chain([""]) {
         if let Some(more) = line.strip_prefix("data:") {
             data.push_str(more);
             data.push('\n');

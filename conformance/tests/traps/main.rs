@@ -1,0 +1,24 @@
+//! Traps that real gateways set for a conformance suite: each is reproduced by a small gateway, and
+//! the suite must judge it correctly.
+//!
+//! | module | traps |
+//! | --- | --- |
+//! | `masks` | a refused token is hidden behind a status 200, in four ways and by the body of the refusal |
+//! | `attribution` | whose answer it is, how many requests a call causes, and in which protocol version |
+//! | `streams` | spellings of event streams, and streams in which no event arrives |
+//! | `texts` | addresses and stack traces in texts for clients |
+//! | `layouts` | credential layouts, routes and names of tools |
+//! | `processes` | programs that crash, need another program, or end with their parent |
+//! | `gateway`, `judged` | the small gateway, and how it is judged |
+
+mod attribution;
+#[path = "../binary/mod.rs"]
+#[expect(dead_code, reason = "other test programs use the rest")]
+mod binary;
+mod gateway;
+mod judged;
+mod layouts;
+mod masks;
+mod processes;
+mod streams;
+mod texts;
