@@ -62,7 +62,7 @@ fn cache() -> TempDir {
 /// The refusal is in the same batch as the answer that does the damage.
 #[tokio::test]
 async fn a_gateway_that_one_answer_ends_is_restarted_and_the_damage_is_reported() {
-    for effect in ["exit", "poison"] {
+    for (effect, end) in [("exit", Some("exit status 7")), ("poison", None)] {
         let command = format!(
             "[start]\ncommand = [\"python3\", \"program.py\", \"{{{{ port }}}}\", \"{effect}\"]\n"
         );
@@ -73,6 +73,9 @@ async fn a_gateway_that_one_answer_ends_is_restarted_and_the_damage_is_reported(
         let requirements = ["STA-01", "STA-12"];
         let judged =
             judge(&implementation(&folder), upstreams, cache.path(), &requirements, &axes).await;
+        let ends: Vec<Option<&str>> =
+            judged.damages().iter().map(|damage| damage.process_end.as_deref()).collect();
+        assert_eq!(ends, [end], "{judged:?}");
         let damaged: Vec<&str> = judged
             .damages()
             .iter()
