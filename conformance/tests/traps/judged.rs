@@ -162,7 +162,7 @@ impl Judged {
         }
     }
 
-    /// The requirements that failed or were not met, whatever their level.
+    /// The requirements of every level that were not met.
     pub(crate) fn failed(&self) -> BTreeSet<&str> {
         self.run
             .findings()

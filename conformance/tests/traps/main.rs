@@ -3,7 +3,8 @@
 //!
 //! | module | traps |
 //! | --- | --- |
-//! | `masks` | a refused token is hidden behind a status 200, in four ways and by the body of the refusal |
+//! | `masks` | a refused token is hidden behind a status 200, in four ways, by the body of the refusal, and by a catalogue |
+//! | `sessions` | a gateway that answers 400 to a request without a session |
 //! | `attribution` | whose answer it is, how many requests a call causes, and in which protocol version |
 //! | `streams` | spellings of event streams, and streams in which no event arrives |
 //! | `texts` | addresses and stack traces in texts for clients |
@@ -20,5 +21,6 @@ mod judged;
 mod layouts;
 mod masks;
 mod processes;
+mod sessions;
 mod streams;
 mod texts;

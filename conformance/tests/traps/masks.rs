@@ -141,3 +141,32 @@ async fn the_body_of_a_refusal_changes_the_mask_and_each_mask_fails() {
         assert_eq!(judged.verdict(&case, "STA-04"), hidden, "{body}");
     }
 }
+
+/// Answers `initialize` and `tools/list` from a store, and relays everything else.
+async fn answer_from_store(request: &ClientRequest, upstreams: &UpstreamClient) -> Answer {
+    match request.rpc_method() {
+        "initialize" => own_initialize_result(request),
+        "tools/list" => Answer::result(request, &catalogue()),
+        _ => relay(request, upstreams).await,
+    }
+}
+
+/// The methods that a catalogue answers itself say nothing about a token; `tools/call` decides.
+#[tokio::test]
+async fn a_catalogue_is_judged_by_its_calls() {
+    for (hides_refusals, verdict) in [(false, Pass), (true, Fail)] {
+        let judge = Judge::start(KEY_FIELD, move |request, upstreams| async move {
+            let answer = answer_from_store(&request, &upstreams).await;
+            let hides_it = hides_refusals && answer.status == 401;
+            if hides_it { Mask::ErrorInResult.answer(&request) } else { answer }
+        })
+        .await;
+        let judged = judge.judge(&["STA-01"], &["upstream=401-full+json-rpc", "method=!get"]).await;
+        assert!(judged.damages().is_empty(), "{judged:?}");
+        for method in ["* / initialize / *", "* / tools-list / *"] {
+            assert_eq!(judged.verdict(method, "STA-01"), Inconclusive);
+        }
+        assert_eq!(judged.verdict("* / tools-call / *", "STA-01"), verdict);
+        assert_eq!(judged.summary("STA-01"), verdict);
+    }
+}
