@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     cases::pattern::Pattern,
-    catalogue::{Catalogue, Feature, Requirement, Status},
+    catalogue::{Catalogue, Feature, Profile, Requirement, Status},
 };
 
 /// Names of observables and their accepted values.
@@ -34,6 +34,9 @@ pub struct Expectation {
     /// The features that an implementation must declare; otherwise the verdict is `skip`.
     #[serde(default)]
     pub features: Vec<Feature>,
+    /// The profiles in which it is judged. The default is every profile with which the case runs.
+    #[serde(default)]
+    pub profiles: Vec<Profile>,
 }
 
 /// Evidence without which an observation proves nothing.

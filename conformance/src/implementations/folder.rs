@@ -25,12 +25,27 @@ macro_rules! folder {
 
 /// The embedded folders, by the name of the implementation.
 const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
-    folder!("fastmcp": "implementation.toml", "server.py.jinja", "requirements.txt", "baseline.toml"),
+    folder!(
+        "fastmcp": "implementation.toml",
+        "server.py.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
     folder!("fastmcp-keys": "implementation.toml", "server.py.jinja", "baseline.toml"),
     folder!("fastmcp-raise": "implementation.toml", "server.py.jinja", "baseline.toml"),
-    folder!("litellm": "implementation.toml", "config.yaml.jinja", "custom_auth.py.jinja", "requirements.txt", "baseline.toml"),
-    folder!("nginx": "implementation.toml", "nginx.conf.jinja", "requirements.txt", "baseline.toml"),
-    folder!("traefik": ),
+    folder!(
+        "litellm": "implementation.toml",
+        "config.yaml.jinja",
+        "custom_auth.py.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+    folder!(
+        "nginx": "implementation.toml",
+        "nginx.conf.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
 ];
 
 /// The names of the embedded descriptions.
@@ -178,7 +193,7 @@ mod tests {
     fn errors_name_what_was_expected() {
         insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
         unknown implementation `litelm`
-        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `nginx`, `traefik`, or the path of a folder with an implementation.toml, for example ./litelm
+        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `nginx`, or the path of a folder with an implementation.toml, for example ./litelm
         "#);
         insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
         cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)

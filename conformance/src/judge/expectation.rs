@@ -30,13 +30,18 @@ pub(super) fn inconclusive(
     findings
 }
 
-/// The findings of an expectation in a case. Empty if a `given` condition of the expectation does not hold.
+/// The findings of an expectation in a case. Empty if the expectation is not for the profile of the
+/// case, or if one of its `given` conditions does not hold.
 #[must_use]
 pub(super) fn judge_expectation(
     id: &str,
     expectation: &Expectation,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
+    let profiles = &expectation.profiles;
+    if !profiles.is_empty() && !profiles.contains(&subject.context.profile) {
+        return Vec::new();
+    }
     let declared = &subject.context.features;
     if let Some(feature) =
         expectation.features.iter().find(|feature| !declared.contains(feature.as_str()))

@@ -65,9 +65,13 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
         M::Delete => vec!["200", "202", "204"],
     };
     let vague = || if request { vec!["502"] } else { vec!["200", "202", "204", "502"] };
+    // RFC 9110 §15.6.3 to §15.6.5 require none of the three for a server that does not answer.
+    let unreachable = vec!["502", "503", "504"];
+    // A gateway in this profile may relay what is not an MCP response.
+    let relays = matrix_case.profile == Profile::Transparent;
     let statuses = match upstream {
         "delete-405" if matrix_case.method == M::Delete => vec!["405"],
-        "delete-never" if matrix_case.method == M::Delete => vec!["504"],
+        "delete-never" if matrix_case.method == M::Delete => unreachable,
         "200-json" | "200-sse" | "slow-100" | "delete-405" | "delete-never" => healthy,
         "200-then-401" => vec!["200", "202", "204", "299", "401"],
         "rpc-error-200" if request => vec!["200"],
@@ -85,14 +89,24 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
         "500" | "500-with-challenge" => vec!["500", "502"],
         "501" => vec!["501", "502"],
         "503" | "503-retry-after" => vec!["503"],
-        "504" | "never" | "stall-head" => vec!["504"],
+        "504" => vec!["504"],
+        "never" | "stall-head" | "refused-port" | "unresolvable-name" | "untrusted-tls"
+        | "reset-before-head" | "close-before-head" | "garbage" => unreachable,
+        "html-200" | "wrong-type-200" if relays && matrix_case.method != M::Delete => {
+            if matrix_case.method == M::Notification {
+                vague()
+            } else {
+                vec!["200", "502"]
+            }
+        }
         "html-200" | "wrong-type-200" if matrix_case.method == M::Get => vec!["502"],
         "html-200" | "wrong-type-200" | "empty-200" => vague(),
         "bad-json-200" | "wrong-id-200" => vec!["200", "202", "204", "502"],
         "reset-after-head" | "reset-mid-body" | "truncated" | "bad-chunk" => vec!["200", "502"],
         "stall-body" => vec!["200", "502", "504"],
-        "unresolvable-name" => vec!["502", "504"],
-        // 407 and 502 of a proxy, redirects, and faults without a response.
+        "407" if relays => vec!["407", "502"],
+        name if relays && name.starts_with("30") => vec!["301", "302", "307", "308", "502"],
+        // 407 and 502 of a proxy, and redirects.
         _ => vec!["502"],
     };
     (statuses, saw)

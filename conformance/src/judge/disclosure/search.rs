@@ -67,6 +67,11 @@ fn in_upstream_request(
             return None;
         }
         let class = class_for_upstream(captured, secrets, arrival, part, occurrence);
+        let is_at_its_server =
+            location == Location::RequestedServer && class == Some(SecretClass::CallersToken);
+        if is_at_its_server && (is_unparsed(arrival) || is_in_client_part(captured, part, value)) {
+            return None;
+        }
         let disclosure = Disclosure::of_occurrence(
             location,
             Some(&arrival.server),
@@ -112,6 +117,28 @@ fn search_parts(
 /// Whether the client wrote the secret into a message. A gateway that relays the message does not disclose it.
 fn is_in_client_body(captured: &Captured<'_>, value: &str) -> bool {
     captured.trace.exchanges.iter().any(|sent| sent.sent_body.contains(value))
+}
+
+/// Whether the mock upstream could not parse the request. Everything that it read is then the body,
+/// also the token in its proper field.
+const fn is_unparsed(arrival: &Arrival) -> bool {
+    arrival.method.is_empty()
+}
+
+/// Whether the client wrote the secret into the query or into a header field of this name that a
+/// gateway need not understand. A gateway that relays the query or the field does not disclose it.
+fn is_in_client_part(captured: &Captured<'_>, part: Part<'_>, value: &str) -> bool {
+    let name = part.name.to_ascii_lowercase();
+    if [captured.token_header, captured.key_header].contains(&name.as_str()) {
+        return false;
+    }
+    captured.trace.exchanges.iter().any(|sent| match part.kind {
+        PartKind::Target => {
+            sent.path.split_once('?').is_some_and(|(_, query)| query.contains(value))
+        }
+        PartKind::Header => all_headers(&sent.sent_headers, &name).any(|line| line.contains(value)),
+        _ => false,
+    })
 }
 
 /// Header fields as parts: the value of each, and its name.
@@ -207,8 +234,11 @@ fn requests_server(deployment: &Deployment, exchange: &Exchange, server: &str) -
     segments.len() < 2 || segments.iter().any(|segment| is_toolset(segment))
 }
 
+/// The parts of a text that a gateway may read as names. It may take an encoded `#` or NUL for the
+/// end of a name.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(['/', '?', '&', '=', ',', ' '])
+        .flat_map(|word| word.split("%23").flat_map(|part| part.split("%00")))
 }
 
 fn is_toolset(name: &str) -> bool {

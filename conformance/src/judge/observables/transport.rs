@@ -113,16 +113,10 @@ fn forwarded_hop_by_hop(received: &Headers, sent: &Headers) -> Option<String> {
 
 /// The hop-by-hop fields of a message (RFC 9110 §7.6.1): those that Connection names, and those known to be hop-by-hop.
 ///
-/// Authorization is not one of them, even if Connection names it.
+/// Authorization is not one of them, even if Connection names it. The fields of proxy authentication
+/// are not either: an intermediary may relay them (RFC 9110 §11.7.1, §11.7.2).
 fn hop_by_hop(headers: &Headers) -> Vec<(String, String)> {
-    const KNOWN: [&str; 6] = [
-        "keep-alive",
-        "te",
-        "upgrade",
-        "proxy-connection",
-        "proxy-authorization",
-        "proxy-authenticate",
-    ];
+    const KNOWN: [&str; 4] = ["keep-alive", "te", "upgrade", "proxy-connection"];
     let named: BTreeSet<String> = all_headers(headers, "connection")
         .flat_map(|line| line.split(','))
         .map(|name| name.trim().to_ascii_lowercase())

@@ -101,6 +101,14 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         observe: unrequested_servers,
     },
     Observable {
+        name: "forwarded-origin",
+        description: "Whether every request to an MCP endpoint has the Origin of a request of the \
+            client.",
+        values: &["unchanged", "dropped", "changed"],
+        absence: None,
+        observe: forwarded_origin,
+    },
+    Observable {
         name: "upstream-cancellation",
         description: "Whether an upstream received notifications/cancelled.",
         values: &["no", "yes"],
@@ -317,6 +325,29 @@ fn unrequested_servers(subject: &Subject<'_>) -> Observation {
     } else {
         unrequested.into_iter().collect::<Vec<_>>().join(", ").into()
     }
+}
+
+fn forwarded_origin(subject: &Subject<'_>) -> Observation {
+    let sent: BTreeSet<&str> = subject
+        .trace
+        .exchanges
+        .iter()
+        .filter_map(|exchange| header(&exchange.sent_headers, "origin"))
+        .collect();
+    if sent.is_empty() {
+        return Observation::NotApplicable;
+    }
+    let received: BTreeSet<Option<&str>> = mcp_requests(subject)
+        .map(|arrival| header(&arrival.headers, "origin"))
+        .collect();
+    if received.contains(&None) {
+        "dropped"
+    } else if received.into_iter().flatten().all(|origin| sent.contains(origin)) {
+        "unchanged"
+    } else {
+        "changed"
+    }
+    .into()
 }
 
 fn upstream_cancellation(subject: &Subject<'_>) -> Observation {
