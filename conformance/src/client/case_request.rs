@@ -3,29 +3,14 @@
 //! It knows the credential layout of the implementation, and does not know how the implementation
 //! treats the credentials.
 
+pub use super::message::RequestKind;
 use super::{Request, case::Case, message::Message};
 use crate::{
-    cases::{
-        axis::{Credentials, Method},
-        deployment::Deployment,
-    },
+    cases::{axis::Credentials, deployment::Deployment},
     catalogue::ProtocolVersion,
     implementations::CredentialLayout,
     trace::Headers,
 };
-
-/// What the client asks of the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestKind<'a> {
-    /// An MCP message, or a GET or DELETE of the MCP transport.
-    Mcp(Method),
-    /// POST `notifications/initialized`, with which a client begins to use a new session.
-    Initialized,
-    /// POST `tools/call` for the tool with this name.
-    ToolCall(&'a str),
-    /// A request that is not part of MCP, with this HTTP method.
-    Plain(&'a str),
-}
 
 /// The credentials that the caller presents.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::{case::Case, case_request::RequestKind};
+use super::case::Case;
 use crate::{cases::axis::Method, catalogue::ProtocolVersion, trace::Headers};
+
+/// What the client asks of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind<'a> {
+    /// An MCP message, or a GET or DELETE of the MCP transport.
+    Mcp(Method),
+    /// POST `notifications/initialized`, with which a client begins to use a new session.
+    Initialized,
+    /// POST `tools/call` for the tool with this name.
+    ToolCall(&'a str),
+    /// A request that is not part of MCP, with this HTTP method.
+    Plain(&'a str),
+}
 
 /// A message, without the credentials of the caller.
 pub(super) struct Message {

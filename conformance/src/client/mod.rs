@@ -8,8 +8,8 @@
 //! | module | contents |
 //! | --- | --- |
 //! | [`case`] | the identity and the secrets of one case |
-//! | [`case_request`] | the request that a case sends |
 //! | `message` | the MCP message of a request: method, header fields and body |
+//! | [`case_request`] | the request that a case sends |
 //! | `http_client` | [`Client`], which sends through an HTTP library |
 //! | `response_reader` | [`ResponseReader`], which reads a response body part by part |
 //! | [`raw_connection`] | HTTP/1.1 on a raw socket, for requests that the library refuses to send |

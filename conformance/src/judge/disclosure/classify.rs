@@ -1,11 +1,12 @@
-//! Classifies a secret in relation to a request: how the caller sent a key, and whose token a token is.
+//! Classifies a secret in relation to a request: how the caller sent a key, and whose token a token
+//! is.
 
 use std::collections::BTreeSet;
 
 use super::{
     Part,
+    captured::Captured,
     index::Occurrence,
-    search::Captured,
     secrets::{SecretOrigin, Secrets},
     table::SecretClass,
 };
@@ -14,7 +15,8 @@ use crate::{
     trace::{Arrival, Exchange, all_headers},
 };
 
-/// The class of a secret that an upstream received. `None` for a key that the client sent in several ways.
+/// The class of a secret that an upstream received. `None` for a key that the client sent in
+/// several ways.
 pub(super) fn class_for_upstream(
     captured: &Captured<'_>,
     secrets: &Secrets,
@@ -79,7 +81,8 @@ pub(super) fn class_for_client(
     }
 }
 
-/// The class of a gateway key by the header fields in which the client sent it; `None` if it did not.
+/// The class of a gateway key by the header fields in which the client sent it; `None` if it did
+/// not.
 fn class_of_sent_key(captured: &Captured<'_>, sent: &Exchange, key: &str) -> Option<SecretClass> {
     let Captured { key_header, token_header, .. } = *captured;
     let contains_key =

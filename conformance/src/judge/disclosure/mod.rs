@@ -1,4 +1,5 @@
-//! Finds disclosed secrets: secrets at a location where `disclosure.toml` does not allow them, in any spelling.
+//! Finds disclosed secrets: secrets at a location where `disclosure.toml` does not allow them, in
+//! any spelling.
 //!
 //! Every secret is random and belongs to one case or to one run, so an occurrence is proof of a
 //! disclosure. The modules work on recorded data alone; they know neither rules nor findings.
@@ -8,10 +9,12 @@
 //! | `spelling` | how a secret can be spelled |
 //! | `index` | where secrets occur in a text |
 //! | `table` | which secret may occur at which location, and in which part of a message |
+//! | `captured` | what was captured of a case, and in which parts of it a secret can be |
 //! | `secrets` | which secrets a case has |
 //! | `classify` | which class a secret belongs to, in relation to a request |
 //! | `search` | at which location each recorded text is |
 
+mod captured;
 mod classify;
 pub mod index;
 mod search;
@@ -21,14 +24,11 @@ pub mod table;
 
 use std::fmt;
 
+pub use self::{captured::Captured, search::search, secrets::Secrets};
 use self::{
     index::{Index, Occurrence, Wanted},
     spelling::Spelling,
     table::{Location, PartKind, SecretClass, Table},
-};
-pub use self::{
-    search::{Captured, search},
-    secrets::Secrets,
 };
 
 /// A part of a message: a header field, the request target or the body.

@@ -1,10 +1,11 @@
 //! Searches everything that was captured of a case, and names the location of each text.
 //!
-//! A location is a relation: whether the request names a server decides whether the server may receive
-//! the caller's token. Which secret is allowed where is decided by the table.
+//! A location is a relation: whether the request names a server decides whether the server may
+//! receive the caller's token. Which secret is allowed where is decided by the table.
 
 use super::{
     Disclosure, Part,
+    captured::{Captured, parts_of_arrival, parts_of_response},
     classify::{class_for_client, class_for_upstream},
     index::Occurrence,
     secrets::Secrets,
@@ -15,28 +16,9 @@ use crate::{
         axis::ServerKind,
         deployment::{Deployment, names},
     },
-    trace::{Arrival, Exchange, Headers, Trace, all_headers, header},
+    trace::{Arrival, Exchange, all_headers, header},
     upstreams::{ISSUER, MARK},
 };
-
-/// What was captured of one case, and the configuration that it is compared with.
-#[derive(Clone, Debug)]
-pub struct Captured<'a> {
-    /// What the implementation is configured with.
-    pub deployment: &'a Deployment,
-    /// The header field of the gateway key, in lower case.
-    pub key_header: &'a str,
-    /// The header field of the upstream token, in lower case.
-    pub token_header: &'a str,
-    /// The servers that a matrix case names. `None` for a scenario: its requests name them.
-    pub requested_servers: Option<Vec<&'a str>>,
-    /// The trace of the case.
-    pub trace: &'a Trace,
-    /// What the implementation wrote to its outputs during the case.
-    pub output: &'a str,
-    /// The metrics after the case, if they were read.
-    pub metrics: Option<&'a str>,
-}
 
 /// The disclosures of a case, in the order in which the texts were captured.
 #[must_use]
@@ -79,8 +61,8 @@ fn in_upstream_request(
             part,
             occurrence,
         )?;
-        // Which requirement is violated depends on how the client sent the key. If it sent the key in
-        // several ways, no requirement can be named.
+        // Which requirement is violated depends on how the client sent the key. If it sent the key
+        // in several ways, no requirement can be named.
         Some(match class {
             Some(_) => disclosure,
             None => Disclosure { violates: Vec::new(), ..disclosure },
@@ -114,7 +96,8 @@ fn search_parts(
     parts.iter().flat_map(in_part).collect()
 }
 
-/// Whether the client wrote the secret into a message. A gateway that relays the message does not disclose it.
+/// Whether the client wrote the secret into a message. A gateway that relays the message does not
+/// disclose it.
 fn is_in_client_body(captured: &Captured<'_>, value: &str) -> bool {
     captured.trace.exchanges.iter().any(|sent| sent.sent_body.contains(value))
 }
@@ -139,26 +122,6 @@ fn is_in_client_part(captured: &Captured<'_>, part: Part<'_>, value: &str) -> bo
         PartKind::Header => all_headers(&sent.sent_headers, &name).any(|line| line.contains(value)),
         _ => false,
     })
-}
-
-/// Header fields as parts: the value of each, and its name.
-fn header_parts(headers: &Headers) -> impl Iterator<Item = (Part<'_>, &str)> {
-    headers.iter().flat_map(|(name, value)| {
-        let part = Part { name, kind: PartKind::Header };
-        [(part, value.as_str()), (part, name.as_str())]
-    })
-}
-
-pub(super) fn parts_of_arrival(arrival: &Arrival) -> Vec<(Part<'_>, &str)> {
-    header_parts(&arrival.headers)
-        .chain([(Part::TARGET, arrival.target.as_str()), (Part::BODY, arrival.body.as_str())])
-        .collect()
-}
-
-fn parts_of_response(exchange: &Exchange) -> Vec<(Part<'_>, &str)> {
-    header_parts(&exchange.headers)
-        .chain([(Part::BODY, exchange.body.as_str())])
-        .collect()
 }
 
 fn body_location(exchange: &Exchange) -> Location {

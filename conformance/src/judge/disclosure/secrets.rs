@@ -4,8 +4,8 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
     Disclosure, Part,
+    captured::parts_of_arrival,
     index::{Index, Occurrence, Wanted},
-    search::parts_of_arrival,
     table::{Location, SecretClass},
 };
 use crate::{
