@@ -244,7 +244,10 @@ bearer = { env = "SECRET" }
 [[server]]
 name = "reports"
 url = "https://reports.example/mcp"
-client_credentials = { token_url = "https://login.example/token", client_id = "gateway", client_secret = { env = "SECRET" } }
+[server.client_credentials]
+token_url = "https://login.example/token"
+client_id = "gateway"
+client_secret = { env = "SECRET" }
 [[server]]
 name = "clock"
 url = "http://127.0.0.1:9000/mcp"

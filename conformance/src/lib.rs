@@ -1,17 +1,18 @@
-//! A conformance suite for MCP gateways: a client before the gateway, mock upstream servers behind it, and a judge.
+//! A conformance suite for MCP gateways: a client before the gateway, mock upstream servers behind
+//! it, and a judge.
 //!
 //! The modules are listed in the order of a run:
 //!
 //! | module | contents |
 //! | --- | --- |
 //! | [`catalogue`] | requirements, levels, profiles and protocol versions |
-//! | [`cases`] | what is sent: the matrix, scenarios, mock behaviours, and the rules with what they expect |
+//! | [`cases`] | what is sent and expected: matrix, scenarios, mock behaviours, rules |
 //! | [`trace`] | the record of one case: what the client and the mock upstreams saw |
-//! | [`model_gateway`] | a second, small gateway with defects and variants, by which the suite tests itself |
-//! | [`implementations`] | what is judged: described gateways, built-in ones, and gateways at a URL |
-//! | [`upstreams`] | mock MCP servers, the mock authorization server, and the recording of requests |
+//! | [`model_gateway`] | a second gateway with defects and variants, which tests the suite |
+//! | [`implementations`] | what is judged: described, built-in, or at a URL |
+//! | [`upstreams`] | mock MCP servers, the mock authorization server, recording |
 //! | [`client`] | the client side, through a library and over raw sockets |
-//! | [`judge`] | trace to observables, findings and verdicts; secret disclosure; baselines; run files |
+//! | [`judge`] | observables, findings, verdicts; secret disclosure; baselines; run files |
 //! | [`runner`] | drives cases through an implementation and has them judged |
 //! | [`report`] | terminal, HTML, JUnit, JSON, Markdown and badge reports of a run |
 //! | [`cli`] | the command line |

@@ -14,7 +14,8 @@ use mcp_preflight_conformance::judge::run_file::Run;
 /// Writes the description of an implementation that is started with this command.
 fn description(test: &str, command: &str) -> String {
     let text = format!(
-        "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{{server}}\"]\n\
+        "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+         routes = [\"/mcp/{{server}}\"]\n\
          [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 300\n\
          [start]\ncommand = {command}\n[ready]\npath = \"/\"\nwithin-s = 1\n"
     );

@@ -89,7 +89,8 @@ fn matrix_case_name(matrix_case: &MatrixCase) -> String {
         protocol_version,
     } = matrix_case;
     format!(
-        "conformance::{profile}::{strategy}::{protocol_version}::{credentials}::{server}::{upstream}::{method}::{route}"
+        "conformance::{profile}::{strategy}::{protocol_version}::{credentials}::{server}::\
+         {upstream}::{method}::{route}"
     )
 }
 
@@ -186,7 +187,8 @@ fn non_strict(finding: &Finding) -> Option<String> {
     let Finding { requirement, rule, verdict, observable, expected, actual } = finding;
     (*verdict == Verdict::NonStrict).then(|| {
         format!(
-            "NON-STRICT  {requirement}\n      expected  {observable} {expected} (rule {rule})\n      \
+            "NON-STRICT  {requirement}\n      \
+             expected  {observable} {expected} (rule {rule})\n      \
              actual    {observable} {actual}\n"
         )
     })

@@ -1,5 +1,5 @@
-//! Tests of the rules: they cover the matrix, do not contradict each other, cite every judged requirement, and
-//! agree with an independent reference.
+//! Tests of the rules: they cover the matrix, do not contradict each other, cite every judged
+//! requirement, and agree with an independent reference.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -70,7 +70,8 @@ fn binding(matrix_case: &MatrixCase) -> impl Iterator<Item = &'static Rule> {
         .filter(|rule| holds_for_correct_gateway(&rule.expectation.given))
 }
 
-/// The values of an observable that every binding rule accepts; including tolerated values if `graded`.
+/// The values of an observable that every binding rule accepts; including tolerated values if
+/// `graded`.
 fn accepted<'v>(
     matrix_case: &MatrixCase,
     observable: &str,
@@ -258,21 +259,40 @@ proptest! {
     /// One to eight servers; the matrix has only cases with three.
     #[test]
     fn the_order_of_servers_does_not_matter(
-        outcomes in prop::collection::vec(prop::sample::select(&reference::Outcome::ALL[..]), 1..=8),
-        method in prop::sample::select(&[Method::Initialize, Method::ToolsList, Method::ToolsCall][..]),
+        outcomes in prop::collection::vec(
+            prop::sample::select(&reference::Outcome::ALL[..]),
+            1..=8,
+        ),
+        method in prop::sample::select(
+            &[Method::Initialize, Method::ToolsList, Method::ToolsCall][..],
+        ),
         profile in prop::sample::select(Profile::ALL),
         shuffled in any::<prop::sample::Index>(),
     ) {
-        let like = CASES.iter().find(|matrix_case| matrix_case.server == ServerKind::Aggregate).expect("the matrix has matrix cases of several servers");
-        let mix = |outcomes: &[reference::Outcome]| outcomes.iter().map(|outcome| outcome.behaviour()).collect::<Vec<_>>().join(",");
-        let matrix_case = MatrixCase { credentials: Credentials::KeyAndToken, upstream: mix(&outcomes), method, profile, ..like.clone() };
+        let like = CASES
+            .iter()
+            .find(|matrix_case| matrix_case.server == ServerKind::Aggregate)
+            .expect("the matrix has matrix cases of several servers");
+        let behaviours: Vec<&str> = outcomes.iter().map(|outcome| outcome.behaviour()).collect();
+        let matrix_case = MatrixCase {
+            credentials: Credentials::KeyAndToken,
+            upstream: behaviours.join(","),
+            method,
+            profile,
+            ..like.clone()
+        };
         compare(&matrix_case)?;
         let names = accepted_if_401(&matrix_case);
-        prop_assert_eq!(names.is_empty(), method == Method::ToolsCall || reference::named(&outcomes).is_none(), "{}", matrix_case);
+        let names_no_server =
+            method == Method::ToolsCall || reference::named(&outcomes).is_none();
+        prop_assert_eq!(names.is_empty(), names_no_server, "{}", matrix_case);
         // The status of a message to all servers does not depend on their order.
         let mut turned = outcomes.clone();
         turned.rotate_left(shuffled.index(outcomes.len()));
-        prop_assert_eq!(reference::several(profile, &outcomes), reference::several(profile, &turned));
+        prop_assert_eq!(
+            reference::several(profile, &outcomes),
+            reference::several(profile, &turned)
+        );
     }
 }
 

@@ -40,7 +40,8 @@ impl Envelope {
     /// ```
     /// use mcp_preflight_core::envelope::Envelope;
     ///
-    /// let cut = Envelope::parse_prefix(br#"{"jsonrpc":"2.0","id":"a-7","method":"tools/call","params":{"arg"#);
+    /// let bytes = br#"{"jsonrpc":"2.0","id":"a-7","method":"tools/call","params":{"arg"#;
+    /// let cut = Envelope::parse_prefix(bytes);
     /// assert_eq!(cut.id.unwrap().get(), "\"a-7\"");
     /// assert_eq!(cut.method.as_deref(), Some("tools/call"));
     /// ```
@@ -245,7 +246,10 @@ mod tests {
 
     #[test]
     fn changing_a_parameter_changes_nothing_else() {
-        let text = r#"{"jsonrpc":"2.0","id":1.50,"method":"tools/call","params":{"name":"a-echo","arguments":{"n":1e2,"b": [ ]},"_meta":{"progressToken":7}}}"#;
+        let text = concat!(
+            r#"{"jsonrpc":"2.0","id":1.50,"method":"tools/call","params":"#,
+            r#"{"name":"a-echo","arguments":{"n":1e2,"b": [ ]},"_meta":{"progressToken":7}}}"#,
+        );
         let message = Message::parse(text.as_bytes()).unwrap();
         assert_eq!(message.string_param("name").as_deref(), Some("a-echo"));
         assert_eq!(message.to_string(), text);

@@ -12,12 +12,12 @@
 //! | [`framing`] | can the bytes of the request be read in more than one way? |
 //! | [`route`] | which endpoint does the path name? |
 //! | [`origin`] | may the web page that sends the request use the gateway? |
-//! | [`admission`] | who is the caller, and which credentials are the gateway key and upstream tokens? |
+//! | [`admission`] | who is the caller, and which credentials are the key and the tokens? |
 //! | [`mirror`] | do header fields and body agree? |
 //! | [`access`] | which servers may the caller use? |
 //! | [`session`] | which upstream sessions does the session id stand for? |
 //! | [`exchange`] | how much of the body is read, and which kind of response may it have? |
-//! | [`aggregate`], [`naming`] | which server of an aggregate endpoint gets the message, and what are its tools called? |
+//! | [`aggregate`], [`naming`] | which server gets the message, and how are its tools named? |
 //! | [`credential`] | which credential is each server sent? |
 //! | [`preflight`] | which servers are probed before the request is forwarded? |
 //! | [`outcome`] | what does an upstream's status say about the token? |
@@ -26,7 +26,7 @@
 //! | [`fields`] | which header fields are forwarded? |
 //! | [`translate`] | what does a message look like in another [`protocol_version`]? |
 //! | [`relay`] | is an upstream's response relayed or replaced by a failure? |
-//! | [`status`], [`challenge`] | which status, JSON-RPC code, message and challenge does an answer have? |
+//! | [`status`], [`challenge`] | which status, error code, message and challenge has an answer? |
 //! | [`refusal`] | which header fields and body does a refused request get? |
 //! | [`discovery`] | where does a challenge lead, and what does the document there contain? |
 //!

@@ -193,7 +193,10 @@ mod tests {
             r#"{"id":1,"method":"tools/call","params":{"name":7}}"#,
             r#"{"id":1,"method":"tools/list","method":"tools/call","params":{"name":"echo"}}"#,
             r#"{"id":1,"method":"tools/call","params":{"name":"echo","name":"x"}}"#,
-            r#"{"id":1,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}}}"#,
+            concat!(
+                r#"{"id":1,"method":"tools/call","params":{"name":"echo","#,
+                r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}}}"#,
+            ),
         ] {
             assert!(!agree(&[("mcp-method", "tools/call"), ("mcp-name", "echo")], body), "{body}");
         }
@@ -217,7 +220,10 @@ mod tests {
 
     #[test]
     fn a_version_in_the_body_must_be_in_the_field_too() {
-        let ping = r#"{"id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        let ping = concat!(
+            r#"{"id":1,"method":"ping","params":"#,
+            r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
+        );
         assert_eq!(check_mirrored_fields(&headers(&[]), ping.as_bytes()), Err(Mismatch));
     }
 

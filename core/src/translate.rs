@@ -98,8 +98,15 @@ mod tests {
 
     #[test]
     fn stateless_members_are_removed_for_a_session_based_server() {
-        let stateless = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","progressToken":7,"io.modelcontextprotocol/clientCapabilities":{},"x/y":1}}}"#;
-        let session_based = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"progressToken":7,"x/y":1}}}"#;
+        let stateless = concat!(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"#,
+            r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","progressToken":7,"#,
+            r#""io.modelcontextprotocol/clientCapabilities":{},"x/y":1}}}"#,
+        );
+        let session_based = concat!(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","#,
+            r#""params":{"_meta":{"progressToken":7,"x/y":1}}}"#,
+        );
         assert_eq!(for_server(stateless, ProtocolVersion::V2025_11_25), session_based);
         for unchanged in
             [session_based, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#]
@@ -119,9 +126,10 @@ mod tests {
 
     #[test]
     fn members_that_the_client_sent_are_not_overwritten() {
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}"#;
-        let sent = for_server(text, ProtocolVersion::V2026_07_28);
         let member = r#""io.modelcontextprotocol/clientCapabilities":{"sampling":{}}"#;
+        let text =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"_meta":{{{member}}}}}}}"#);
+        let sent = for_server(&text, ProtocolVersion::V2026_07_28);
         assert!(sent.contains(member), "{sent}");
     }
 
@@ -136,7 +144,10 @@ mod tests {
             (
                 "tools/call",
                 r#"{"jsonrpc":"2.0","id":"a","result":{"content":[ 1.0 ]}}"#,
-                r#"{"jsonrpc":"2.0","id":"a","result":{"content":[ 1.0 ],"resultType":"complete"}}"#,
+                concat!(
+                    r#"{"jsonrpc":"2.0","id":"a","#,
+                    r#""result":{"content":[ 1.0 ],"resultType":"complete"}}"#,
+                ),
             ),
             (
                 "resources/read",

@@ -26,7 +26,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("bearer", r#"bearer = { env = "ALPHA_TOKEN" }"#),
     (
         "client_credentials",
-        r#"client_credentials = { token_url = "https://as.example/token", client_id = "gateway", client_secret = { env = "SECRET" } }"#,
+        concat!(
+            r#"client_credentials = { token_url = "https://as.example/token", "#,
+            r#"client_id = "gateway", client_secret = { env = "SECRET" } }"#,
+        ),
     ),
     ("protocol_version", r#"protocol_version = "2025-11-25""#),
     ("authorization_servers", r#"authorization_servers = ["https://as.example"]"#),

@@ -11,14 +11,14 @@
 //! | `plan` | call the decisions that need neither I/O nor the message |
 //! | `request_body` | read the beginning of the message |
 //! | `session` | open and seal session ids |
-//! | `preflight`, `probe`, `fanout`, `accepted_tokens` | probe the servers that are sent the caller's token |
+//! | `preflight`, `probe`, `fanout`, `accepted_tokens` | send probes with the caller's token |
 //! | `single_server` | forward a request to one server |
 //! | `aggregate` | serve several servers as one |
 //! | `forward`, `http_client`, `client_credentials` | send a request to a server |
 //! | `relay` | relay the response of a server |
 //! | `commit` | hold the response head until the upstream's is known |
 //! | `metadata`, `metadata_cache` | serve OAuth metadata |
-//! | `http2_response` | write the head and the data of a broken response before HTTP/2 resets the stream |
+//! | `http2_response` | write what a broken response contains before HTTP/2 resets the stream |
 //! | `response`, `body` | build the responses that the gateway writes itself |
 //! | `audit`, `metrics` | log and count requests |
 //! | `state` | what all requests share |

@@ -67,8 +67,8 @@ fn a_part_of_a_secret_is_found_in_each_encoding() {
     }
 }
 
-/// Sends requests with accepted and refused tokens, with credentials in wrong fields and formats, and
-/// over HTTP/2.
+/// Sends requests with accepted and refused tokens, with credentials in wrong fields and formats,
+/// and over HTTP/2.
 async fn send_requests(gateway: &Gateway) {
     let key = format!("{KEY_HEADER}: {KEY}\r\n");
     let token = format!("authorization: Bearer {TOKEN}\r\n");

@@ -97,7 +97,8 @@ impl fmt::Display for MatrixCase {
         } = self;
         write!(
             f,
-            "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / {protocol_version}"
+            "{credentials} / {server} / {upstream} / {method} / {route} / {strategy} / {profile} / \
+             {protocol_version}"
         )
     }
 }

@@ -71,7 +71,8 @@ impl schemars::JsonSchema for Pattern {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "A value or a list of values. `*` matches any text. A value after `!` is excluded; if every value is excluded, all others match.",
+            "description": "A value or a list of values. `*` matches any text. A value after `!` \
+                            is excluded; if every value is excluded, all others match.",
             "type": ["string", "integer", "array"]
         })
     }

@@ -174,7 +174,9 @@ mod tests {
     fn rule_overrides_the_defaults_of_its_file_for_each_axis() {
         let rule = |when: &str| {
             let text = format!(
-                "defaults.when = {{ server = 'static', method = 'get' }}\n[[rule]]\nid = 'r'\nrequires = ['STA-01']\nwhen = {{ {when} }}\nexpect = {{ status = 401 }}"
+                "defaults.when = {{ server = 'static', method = 'get' }}\n\
+                 [[rule]]\nid = 'r'\nrequires = ['STA-01']\nwhen = {{ {when} }}\n\
+                 expect = {{ status = 401 }}"
             );
             RuleBook::parse(&[("test", &text)]).unwrap().rules.remove(0)
         };

@@ -43,7 +43,10 @@ pub struct FailedCases {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
     /// The axis does not exist.
-    #[error("unknown axis `{0}`\nexpected one of {axes}, for example  --where method=tools-list", axes = AXES.join(", "))]
+    #[error(
+        "unknown axis `{0}`\nexpected one of {axes}, for example  --where method=tools-list",
+        axes = AXES.join(", ")
+    )]
     Axis(String),
     /// The text does not have the form `axis=value`.
     #[error("`{0}` is not of the form axis=value, for example  --where method=tools-list")]

@@ -1,7 +1,7 @@
 //! The requirements: what a gateway has to do, how binding it is, and from which source it comes.
 //!
-//! The data is in `conformance/requirements/`, one file for each group. This module does not know how
-//! a requirement is judged (rules and scenarios do) or how an implementation performs.
+//! The data is in `conformance/requirements/`, one file for each group. This module does not know
+//! how a requirement is judged (rules and scenarios do) or how an implementation performs.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -61,7 +61,8 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// If a file is not TOML or has unknown keys, or if a requirement contradicts itself or another.
+    /// If a file is not TOML or has unknown keys, or if a requirement contradicts itself or
+    /// another.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, CatalogueError> {
         let mut catalogue = Self { requirements: IndexMap::new(), titles: IndexMap::new() };
         for (file, text) in files {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::named_values::named_values;
 
 named_values! {
-    /// A set of behaviours that an implementation can choose as a whole. A requirement of another profile is not applicable to it.
+    /// A set of behaviours that an implementation can choose as a whole. A requirement of another
+    /// profile is not applicable to it.
     #[derive(Default)]
     Profile {
         /// A challenge with the gateway's own discovery URL, a bare 403, any refusal refuses.

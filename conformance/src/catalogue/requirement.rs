@@ -130,7 +130,8 @@ impl Requirement {
         }
     }
 
-    /// Whether it applies to an implementation in this profile with a client of this protocol version.
+    /// Whether it applies to an implementation in this profile with a client of this protocol
+    /// version.
     #[must_use]
     pub fn applies_to(&self, profile: Profile, version: ProtocolVersion) -> bool {
         self.profile.is_none_or(|only| only == profile)

@@ -1,4 +1,5 @@
-//! The catalogue as a whole: its order, the wording of its statements, and what a release has frozen.
+//! The catalogue as a whole: its order, the wording of its statements, and what a release has
+//! frozen.
 
 use super::*;
 

@@ -112,8 +112,8 @@ pub(super) struct RunArgs {
     /// url:http://HOST:PORT, a name from `list implementations`, or the path of a folder
     #[arg(default_value = implementations::DEFAULT)]
     pub(super) implementation: String,
-    /// Select requirements, matrix cases and scenarios whose id matches this pattern; `*` matches any
-    /// text, and `!` before a pattern excludes what it matches; repeatable
+    /// Select requirements, matrix cases and scenarios whose id matches this pattern; `*` matches
+    /// any text, and `!` before a pattern excludes what it matches; repeatable
     #[arg(long, value_name = "PATTERN")]
     pub(super) only: Vec<String>,
     /// Select matrix cases by the value of an axis, which may be a pattern: method=tools-list,

@@ -118,7 +118,8 @@ fn type_text(schema: &Value) -> String {
     text
 }
 
-/// The rows of one alternative of an enum: a value, several values, or a kind with a table of its own.
+/// The rows of one alternative of an enum: a value, several values, or a kind with a table of its
+/// own.
 fn variant_rows(variant: &Value) -> String {
     let meaning = description(variant).unwrap_or_default();
     if let Some(value) = variant.get("const").and_then(Value::as_str) {

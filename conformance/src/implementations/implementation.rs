@@ -1,5 +1,5 @@
-//! One implementation, found but not started: everything that the suite must know to start it and to
-//! send it requests.
+//! One implementation, found but not started: everything that the suite must know to start it and
+//! to send it requests.
 
 use std::path::Path;
 

@@ -70,7 +70,8 @@ impl Implementation {
         })
     }
 
-    /// A variant is judged like a foreign gateway: by the requirements that bind every implementation.
+    /// A variant is judged like a foreign gateway: by the requirements that bind every
+    /// implementation.
     fn variant(name: &str, variant: &Variant) -> Self {
         let mut implementation = Self::model(name, variant.decisions(), variant.profiles);
         implementation.features.retain(|feature| !variant.lacks.contains(feature));

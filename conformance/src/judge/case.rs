@@ -50,7 +50,8 @@ pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Tr
     Judgement { observations, findings }
 }
 
-/// The findings of a matrix case by these rules, before the positive control of the case is considered.
+/// The findings of a matrix case by these rules, before the positive control of the case is
+/// considered.
 pub(super) fn findings_by_rules(
     rules: &RuleBook,
     matrix_case: &MatrixCase,

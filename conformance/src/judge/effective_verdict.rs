@@ -1,8 +1,8 @@
 //! Effective verdicts: the verdict of a finding after comparison with the baseline.
 //!
-//! A failure that the baseline expects becomes `expected-failure`. A failure of a requirement that is
-//! only recommended to the implementation becomes `advisory`. Every report uses these verdicts, so
-//! that no two reports count differently.
+//! A failure that the baseline expects becomes `expected-failure`. A failure of a requirement that
+//! is only recommended to the implementation becomes `advisory`. Every report uses these verdicts,
+//! so that no two reports count differently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,8 +96,8 @@ impl EffectiveVerdict {
                  not change the exit code."
             }
             Self::ExpectedFailure => {
-                "The requirement is not met, and an entry of the baseline expects that. It does not \
-                 change the exit code."
+                "The requirement is not met, and an entry of the baseline expects that. It does \
+                 not change the exit code."
             }
             Self::Untestable => Verdict::Untestable.description(),
             Self::Fail => Verdict::Fail.description(),
@@ -215,7 +215,8 @@ impl<'a> EffectiveVerdicts<'a> {
         }
     }
 
-    /// The effective verdict of a case: the most severe one of its findings. `None` without findings.
+    /// The effective verdict of a case: the most severe one of its findings. `None` without
+    /// findings.
     pub fn of_case<'f>(
         &self,
         case_id: &str,

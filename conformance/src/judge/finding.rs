@@ -23,7 +23,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding about an observable whose expected value is `none`. `None` if the requirement does not exist.
+    /// A finding about an observable whose expected value is `none`. `None` if the requirement does
+    /// not exist.
     pub(super) fn expecting_none(
         requirement: &str,
         rule: &str,
@@ -42,7 +43,8 @@ impl Finding {
         })
     }
 
-    /// Makes the verdict `not-applicable` if the requirement does not concern this profile and protocol version.
+    /// Makes the verdict `not-applicable` if the requirement does not concern this profile and
+    /// protocol version.
     pub(super) fn limit_to_applicable(
         &mut self,
         profile: Profile,

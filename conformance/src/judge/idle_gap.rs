@@ -1,4 +1,5 @@
-//! Judges requests that upstreams received with a caller's token after the last case of that caller had ended (GATE-12).
+//! Judges requests that upstreams received with a caller's token after the last case of that caller
+//! had ended (GATE-12).
 //!
 //! A gateway that monitors its upstreams must do so without the callers' credentials.
 
@@ -10,7 +11,8 @@ pub const ID: &str = "the-idle-gap";
 /// The requirement that is judged.
 pub const REQUIREMENT: &str = "GATE-12";
 
-/// The finding about GATE-12. A request that ends a session may be late, because it belongs to the caller's session.
+/// The finding about GATE-12. A request that ends a session may be late, because it belongs to the
+/// caller's session.
 #[must_use]
 pub fn judge(late: &[Arrival], control: bool) -> Option<Finding> {
     let late_request = late.iter().find(|arrival| arrival.method != "DELETE");

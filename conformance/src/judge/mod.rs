@@ -1,8 +1,8 @@
 //! Judges traces: observables, findings and verdicts; secret disclosure; baselines; run files.
 //!
-//! No rule and no requirement has special treatment here, except two that concern a whole run. A verdict
-//! needs evidence: an event that did not happen is evidence only if the positive control passed, and a
-//! response is evidence only if an upstream took part in it, where a rule needs that.
+//! No rule and no requirement has special treatment here, except two that concern a whole run. A
+//! verdict needs evidence: an event that did not happen is evidence only if the positive control
+//! passed, and a response is evidence only if an upstream took part in it, where a rule needs that.
 //!
 //! Each module depends only on modules above it.
 //!
@@ -13,7 +13,7 @@
 //! | [`subject`], [`observation`] | what is judged, and what was observed of it |
 //! | [`masking`] | how a refusal is masked by a success |
 //! | [`observables`] | the value of each observable |
-//! | [`case`] | the findings of one case; `expectation` compares observations with one expectation |
+//! | [`case`] | the findings of one case; `expectation` judges one expectation |
 //! | [`whole_output`], [`idle_gap`] | the findings of a whole run |
 //! | [`vocabulary`] | whether rules name existing observables and values |
 //! | [`run_file`] | how a run is written and read |

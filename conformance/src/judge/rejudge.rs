@@ -1,4 +1,5 @@
-//! Rejudges a recorded run by the catalogue and the rules of this build, without the implementation.
+//! Rejudges a recorded run by the catalogue and the rules of this build, without the
+//! implementation.
 //!
 //! The outputs of a whole run are not recorded, so the findings about them are kept.
 

@@ -16,7 +16,8 @@ pub struct RequirementVerdict {
     pub level: Level,
     /// The source of its authority.
     pub strength: Strength,
-    /// Whether it decides the result of every implementation; otherwise only of the reference gateway.
+    /// Whether it decides the result of every implementation; otherwise only of the reference
+    /// gateway.
     pub core: bool,
     /// The most severe verdict of all findings.
     pub verdict: Verdict,
@@ -53,7 +54,8 @@ impl RequirementVerdict {
 
 /// One verdict for every requirement of the catalogue, in its order.
 ///
-/// A requirement without findings is not applicable if the catalogue says that it is not judged; otherwise it is skipped.
+/// A requirement without findings is not applicable if the catalogue says that it is not judged;
+/// otherwise it is skipped.
 pub fn summarise<'a>(
     catalogue: &Catalogue,
     findings: impl IntoIterator<Item = &'a Finding>,
@@ -83,7 +85,8 @@ pub enum ProfileResult {
     Failure,
 }
 
-/// The result by the verdicts alone. Recommended requirements bind only the reference gateway (`ours`).
+/// The result by the verdicts alone. Recommended requirements bind only the reference gateway
+/// (`ours`).
 #[must_use]
 pub fn result(verdicts: &[RequirementVerdict], ours: bool) -> ProfileResult {
     let is_binding = |verdict: &&RequirementVerdict| ours || verdict.core;
@@ -107,7 +110,8 @@ pub fn verdicts(run: &Run) -> Vec<RequirementVerdict> {
 
 /// Whether a finding is a failure of the implementation.
 ///
-/// The reference gateway (`ours`) must meet every requirement; another implementation must meet the core requirements of the level MUST.
+/// The reference gateway (`ours`) must meet every requirement; another implementation must meet the
+/// core requirements of the level MUST.
 #[must_use]
 pub fn is_failure(finding: &Finding, ours: bool) -> bool {
     let core = Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);

@@ -1,4 +1,5 @@
-//! Judges the outputs and metrics of a whole run: they must not contain a secret of any case (OBS-01).
+//! Judges the outputs and metrics of a whole run: they must not contain a secret of any case
+//! (OBS-01).
 
 use super::{
     Finding, Verdict,

@@ -11,6 +11,8 @@ use crate::judge::{
 };
 
 const LABEL: &str = "preflight";
+/// The XML namespace of SVG.
+const NAMESPACE: &str = "http://www.w3.org/2000/svg";
 /// Widths in pixels: one character, and the margins of one half of the badge.
 const CHARACTER_WIDTH: usize = 7;
 const MARGINS: usize = 14;
@@ -61,11 +63,10 @@ pub(super) fn svg(run: &Run, assessment: &Assessment<'_>) -> String {
     let Badge { message, colour, .. } = Badge::new(run, assessment);
     let (left, right) = (width(LABEL), width(&message));
     let total = left + right;
+    let label = format!(r#"aria-label="{LABEL}: {message}""#);
     let font = "ui-sans-serif,system-ui,Verdana,sans-serif";
     let elements = [
-        format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{LABEL}: {message}">"#
-        ),
+        format!(r#"<svg xmlns="{NAMESPACE}" width="{total}" height="20" role="img" {label}>"#),
         format!("<title>{LABEL}: {message}</title>"),
         format!(r#"<clipPath id="r"><rect width="{total}" height="20" rx="4"/></clipPath>"#),
         r#"<g clip-path="url(#r)">"#.to_owned(),

@@ -1,5 +1,5 @@
-//! Fills the placeholders of scenario steps: where the gateway and the mock upstreams are, the tokens of the case, and the parts of
-//! a request on the wire. `cases/placeholder.rs` lists them.
+//! Fills the placeholders of scenario steps: where the gateway and the mock upstreams are, the
+//! tokens of the case, and the parts of a request on the wire. `cases/placeholder.rs` lists them.
 
 use crate::{
     cases::{
@@ -26,7 +26,8 @@ pub(super) struct StepValues<'a> {
 }
 
 impl StepValues<'_> {
-    /// The text with its placeholders filled. Unknown ones were rejected when the scenario was read.
+    /// The text with its placeholders filled. Unknown ones were rejected when the scenario was
+    /// read.
     pub(super) fn fill(&self, text: &str) -> String {
         fill(text, |inside| self.value(inside)).unwrap_or_default()
     }

@@ -179,7 +179,9 @@ impl Driver {
             Read::EventByEvent => self.read_event_by_event(client, request, case).await,
             Read::UntilUpstreamContacted => tokio::select! {
                 biased;
-                () = self.upstreams.record().wait_for_arrival(&case.id) => exchange_without_response(request),
+                () = self.upstreams.record().wait_for_arrival(&case.id) => {
+                    exchange_without_response(request)
+                }
                 exchange = client.send(request) => exchange,
             },
             Read::UntilFirstEvent => {
@@ -268,7 +270,8 @@ impl Driver {
         }
     }
 
-    /// Fetches the metadata that the challenge names if it is at the gateway; without a named URL, that of the endpoint's well-known URL.
+    /// Fetches the metadata that the challenge names if it is at the gateway; without a named URL,
+    /// that of the endpoint's well-known URL.
     async fn fetch_metadata(
         &self,
         step: &FetchMetadataStep,
@@ -290,7 +293,8 @@ impl Driver {
         Some(self.client.send(&request).await)
     }
 
-    /// Sends on the scenario's shared connection, or on a new one if the last response closed the old one.
+    /// Sends on the scenario's shared connection, or on a new one if the last response closed the
+    /// old one.
     async fn send_shared(
         &self,
         request: &Request,
@@ -307,7 +311,8 @@ impl Driver {
         }
     }
 
-    /// Lets the upstream send one event, waits until the client has it, and only then lets it send the next.
+    /// Lets the upstream send one event, waits until the client has it, and only then lets it send
+    /// the next.
     async fn read_event_by_event(
         &self,
         client: &Client,

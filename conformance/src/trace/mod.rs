@@ -1,4 +1,5 @@
-//! The record of one case: what the client sent and received, and what every upstream received and answered.
+//! The record of one case: what the client sent and received, and what every upstream received and
+//! answered.
 //!
 //! Plain data, written to the run file and judged from there. Nothing in it depends on the
 //! implementation under test. Header fields keep their case and order.
@@ -31,7 +32,8 @@ pub fn all_headers<'a>(headers: &'a Headers, name: &str) -> impl Iterator<Item =
 pub struct Trace {
     /// The case.
     pub case: CaseId,
-    /// What the client sent and received, in the order in which it sent requests. A matrix case has one exchange.
+    /// What the client sent and received, in the order in which it sent requests. A matrix case has
+    /// one exchange.
     pub exchanges: Vec<Exchange>,
     /// What all upstream servers received, in order of arrival.
     pub arrivals: Vec<Arrival>,
@@ -69,7 +71,8 @@ pub enum SecretKind {
     UpstreamToken,
     /// The credential of the server with a static credential. Only that server may receive it.
     StaticToken,
-    /// The token that the gateway obtained with client credentials. Only the server that it is for may receive it.
+    /// The token that the gateway obtained with client credentials. Only the server that it is for
+    /// may receive it.
     MintedToken,
     /// The client secret of the gateway. Only the token endpoint may receive it.
     ClientSecret,
@@ -141,7 +144,8 @@ impl Ending {
 /// One request as an upstream server received it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arrival {
-    /// The server's configured name; `elsewhere` for the target of redirects, `issuer` for the token endpoint.
+    /// The server's configured name; `elsewhere` for the target of redirects, `issuer` for the
+    /// token endpoint.
     pub server: String,
     /// The number of the TCP connection, unique in the run.
     pub connection: u64,

@@ -62,7 +62,8 @@ impl Host {
                     // An error concerns one connection that ended before it was accepted.
                     let Ok((stream, _)) = accepted else { continue };
                     state.record.connected(&host.name);
-                    connections.spawn(Arc::clone(&host).serve_connection(stream, Arc::clone(&state)));
+                    let (host, state) = (Arc::clone(&host), Arc::clone(&state));
+                    connections.spawn(host.serve_connection(stream, state));
                 }
                 Some(_) = connections.join_next() => {}
             }

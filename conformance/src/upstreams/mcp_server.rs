@@ -184,7 +184,9 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
         }),
         "ping" | "logging/setLevel" | "subscriptions/listen" => json!({}),
         "tools/list" => {
-            json!({ "tools": [tool("echo", &["text"], "string"), tool("add", &["a", "b"], "number")] })
+            let (echo, add) =
+                (tool("echo", &["text"], "string"), tool("add", &["a", "b"], "number"));
+            json!({ "tools": [echo, add] })
         }
         "tools/call" => return tool_result(server, params),
         "prompts/list" => {
@@ -200,7 +202,11 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
             json!({ "resources": [{ "uri": uri, "name": "log", "mimeType": "text/plain" }] })
         }
         "resources/read" => {
-            let content = json!({ "uri": params["uri"], "mimeType": "text/plain", "text": "nothing happened" });
+            let content = json!({
+                "uri": params["uri"],
+                "mimeType": "text/plain",
+                "text": "nothing happened",
+            });
             json!({ "contents": [content] })
         }
         "resources/templates/list" => json!({ "resourceTemplates": [] }),

@@ -46,7 +46,14 @@ fn every_line_of_a_run_file_matches_the_schema() {
             &line[..line.len().min(400)]
         );
     }
-    let with_unknown_key = serde_json::json!({ "line": "footer", "matrix-cases": 1, "scenarios": 0, "damages": 0, "interrupted": false, "unknown": 1 });
+    let with_unknown_key = serde_json::json!({
+        "line": "footer",
+        "matrix-cases": 1,
+        "scenarios": 0,
+        "damages": 0,
+        "interrupted": false,
+        "unknown": 1,
+    });
     assert!(!violations(Published::RunFile, &with_unknown_key).is_empty());
 }
 

@@ -44,8 +44,10 @@ fn always_answers(status: &'static str) -> String {
 fn description() -> &'static str {
     // Written once, because a concurrent test must not read a file that is being written.
     static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
-        let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{server}\"]\n\
-                [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n[start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
+        let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+                routes = [\"/mcp/{server}\"]\n\
+                [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n\
+                [start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
         write_file("description", "implementation.toml", text);
         test_folder("description").display().to_string()
     });
@@ -130,8 +132,9 @@ fn a_server_that_closes_each_connection_fails_the_positive_control() {
 fn an_implementation_that_does_not_start_is_exit_code_3() {
     let description = |test: &str, command: &str| {
         let text = format!(
-            "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{{server}}\"]\n\
-             [credentials]\nkey-header = \"x-key\"\n[start]\ncommand = {command}\n[ready]\npath = \"/\"\nwithin-s = 1\n"
+            "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+             routes = [\"/mcp/{{server}}\"]\n[credentials]\nkey-header = \"x-key\"\n\
+             [start]\ncommand = {command}\n[ready]\npath = \"/\"\nwithin-s = 1\n"
         );
         write_file(test, "implementation.toml", &text);
         test_folder(test).display().to_string()

@@ -1,4 +1,5 @@
-//! An independent implementation of the accepted statuses and credentials, so that an error in the rules is found.
+//! An independent implementation of the accepted statuses and credentials, so that an error in the
+//! rules is found.
 //!
 //! It is written from the requirements, not from the rules.
 
@@ -10,7 +11,8 @@ use mcp_preflight_conformance::{
     catalogue::Profile,
 };
 
-/// The accepted statuses, and the accepted values of `upstream-credential`; empty if no rule restricts them.
+/// The accepted statuses, and the accepted values of `upstream-credential`; empty if no rule
+/// restricts them.
 pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'static str>) {
     let rejected = |status| (status, vec!["no-request"]);
     match matrix_case.credentials {

@@ -1,4 +1,5 @@
-//! Renders the decision table: the accepted observations of the matrix cases, with one line for equal ones.
+//! Renders the decision table: the accepted observations of the matrix cases, with one line for
+//! equal ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,8 @@ use mcp_preflight_conformance::{
     catalogue::{Profile, ProtocolVersion},
 };
 
-/// The table. It leaves out strategies and routes, which must not matter, and the default profile and protocol version.
+/// The table. It leaves out strategies and routes, which must not matter, and the default profile
+/// and protocol version.
 pub(crate) fn render(matrix_cases: &[MatrixCase]) -> String {
     type Lines = BTreeMap<Method, BTreeSet<String>>;
     let mut groups: IndexMap<String, IndexMap<String, Lines>> = IndexMap::new();

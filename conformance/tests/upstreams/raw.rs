@@ -39,9 +39,10 @@ impl Call {
 
     /// `tools/call` of the tool `echo`.
     pub(crate) fn echo() -> Self {
-        Self::post(
-            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hi"}}}"#,
-        )
+        Self::post(concat!(
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","#,
+            r#""params":{"name":"echo","arguments":{"text":"hi"}}}"#,
+        ))
     }
 
     /// A request without a body.

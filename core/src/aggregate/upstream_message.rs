@@ -200,9 +200,10 @@ mod tests {
 
     #[test]
     fn the_capabilities_of_a_client_are_passed_on_to_one_server_only() {
-        let message = parsed(
-            r#"{"id":1,"method":"initialize","params":{"clientInfo":{"name":"c"},"capabilities":{"sampling":{}}}}"#,
-        );
+        let message = parsed(concat!(
+            r#"{"id":1,"method":"initialize","params":"#,
+            r#"{"clientInfo":{"name":"c"},"capabilities":{"sampling":{}}}}"#,
+        ));
         let opened = |servers| {
             opening(SESSION_BASED, &ClientDescription::from_opening(&message, servers)).to_string()
         };

@@ -168,9 +168,11 @@ mod tests {
 
     #[test]
     fn challenges_by_profile() {
-        let upstream = parse(
-            br#"Bearer realm="r", scope="a b", error="invalid_token", resource_metadata="https://up.test/""#,
+        let upstream = concat!(
+            r#"Bearer realm="r", scope="a b", error="invalid_token", "#,
+            r#"resource_metadata="https://up.test/""#,
         );
+        let upstream = parse(upstream.as_bytes());
         let more_scope = parse(br#"Bearer error="insufficient_scope", scope="admin""#);
         let mut lines = vec![format!("gateway key  {}", for_gateway_key().to_str().unwrap())];
         for profile in [Profile::Seed, Profile::Mcp] {

@@ -1,8 +1,8 @@
 //! Decides which discovery URLs a challenge names, and which metadata a request for such a URL is
 //! about.
 //!
-//! `metadata` decides what the protected resource metadata contains, and `well_known` decides where the
-//! documents of upstreams are. How they are fetched is decided elsewhere.
+//! `metadata` decides what the protected resource metadata contains, and `well_known` decides where
+//! the documents of upstreams are. How they are fetched is decided elsewhere.
 
 mod metadata;
 mod well_known;
@@ -32,7 +32,8 @@ impl ExternalUrl {
     /// ```
     /// use mcp_preflight_core::{discovery::ExternalUrl, route::ServerEndpoint};
     ///
-    /// let endpoint = ServerEndpoint { server: "alpha", server_first: false, trailing_slash: false };
+    /// let endpoint =
+    ///     ServerEndpoint { server: "alpha", server_first: false, trailing_slash: false };
     /// let urls = ExternalUrl("https://gw.example".into()).discovery_urls(&endpoint);
     /// let metadata = "https://gw.example/.well-known/oauth-protected-resource/mcp/alpha";
     /// assert_eq!(urls.resource_metadata, metadata);

@@ -102,7 +102,8 @@ impl Entry {
             (None, None, None) if sends_nothing => Source::Nothing,
             _ => {
                 return wrong(
-                    "expected one of `healthy`, `status` with a body, `server`, or a `fault` that sends no answer",
+                    "expected one of `healthy`, `status` with a body, `server`, or a `fault` \
+                     that sends no answer",
                 );
             }
         };

@@ -1,8 +1,8 @@
 //! Finds secrets in texts: every spelling of every secret, in one pass over the text.
 //!
-//! The first eight characters of a secret identify it. Each spelling of those characters is indexed by
-//! its first eight bytes, so a text is read once, and few positions need a full comparison. Whether a
-//! secret is allowed where it occurs is decided by the table.
+//! The first eight characters of a secret identify it. Each spelling of those characters is indexed
+//! by its first eight bytes, so a text is read once, and few positions need a full comparison.
+//! Whether a secret is allowed where it occurs is decided by the table.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,8 @@ use super::spelling::{Spelling, spellings};
 pub const IDENTIFYING: usize = 8;
 /// How many characters of another secret identify it: its first characters may be a constant label.
 const IDENTIFYING_IF_NOT_RANDOM: usize = 16;
-/// The prefix that some gateways require of a gateway key. No other random secret has a constant prefix.
+/// The prefix that some gateways require of a gateway key. No other random secret has a constant
+/// prefix.
 const LABEL: &str = "sk-";
 
 /// A secret to search for.
@@ -70,14 +71,16 @@ pub struct Index {
     needles: Vec<Needle>,
     /// The needles by their first eight bytes.
     starts: HashMap<u64, Vec<usize>>,
-    /// A bit for each hash of a start: most positions of a text are skipped without a table look-up.
+    /// A bit for each hash of a start: most positions of a text are skipped without a table
+    /// look-up.
     filter: Vec<u64>,
 }
 
 const WORD: usize = size_of::<u64>();
 
 impl Index {
-    /// An index of these secrets. A text shorter than eight characters is not a secret and is ignored.
+    /// An index of these secrets. A text shorter than eight characters is not a secret and is
+    /// ignored.
     #[must_use]
     pub fn new<'a>(wanted: impl IntoIterator<Item = Wanted<'a>>) -> Self {
         let mut index = Self::default();
@@ -170,7 +173,8 @@ impl Index {
         if text.starts_with(root.as_bytes()) {
             return None;
         }
-        // Spellings with the same start, such as two that differ in the case of digits, may differ later.
+        // Spellings with the same start, such as two that differ in the case of digits, may differ
+        // later.
         let found = |whole: &str| {
             let found = whole.bytes().zip(text).take_while(|(one, other)| one == *other).count();
             found * root.len() / whole.len()
@@ -265,7 +269,9 @@ mod tests {
             for (n, secret) in secrets.iter().enumerate() {
                 let text = format!("{before}{}{after}", scattered(spelling, secret));
                 let found = index.find(&text);
-                prop_assert!(matches!(found.as_slice(), [found] if found.secret == n && found.found_characters.is_none()), "{text} {found:?}");
+                prop_assert_eq!(found.len(), 1, "{} {:?}", text, found);
+                prop_assert_eq!(found[0].secret, n, "{} {:?}", text, found);
+                prop_assert_eq!(found[0].found_characters, None, "{} {:?}", text, found);
             }
         }
     }

@@ -1,8 +1,10 @@
-//! Spells a secret in every encoding that programs use: plain, percent-encoded, hexadecimal, base64 and escaped in JSON.
+//! Spells a secret in every encoding that programs use: plain, percent-encoded, hexadecimal, base64
+//! and escaped in JSON.
 //!
-//! It does not know where a secret is searched for. A secret inside a longer text is encoded as it is
-//! encoded alone, except in base64, where the encoding depends on the offset modulo three. So there are
-//! three base64 spellings; their first and last characters depend on the neighbours and are cut off.
+//! It does not know where a secret is searched for. A secret inside a longer text is encoded as it
+//! is encoded alone, except in base64, where the encoding depends on the offset modulo three. So
+//! there are three base64 spellings; their first and last characters depend on the neighbours and
+//! are cut off.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
@@ -20,7 +22,8 @@ pub enum Spelling {
     Hex,
     /// Base64 (RFC 4648 §4 and §5), at any offset in the encoded text.
     Base64,
-    /// Escaped as in a JSON string: the characters that need it, or every character as `\u` and four digits.
+    /// Escaped as in a JSON string: the characters that need it, or every character as `\u` and
+    /// four digits.
     Json,
 }
 
@@ -38,7 +41,8 @@ impl Spelling {
     }
 }
 
-/// Every spelling of a text. The number and the order of the spellings are constant; some may be equal.
+/// Every spelling of a text. The number and the order of the spellings are constant; some may be
+/// equal.
 ///
 /// Each spelling of the start of a text is the start of the same spelling of the whole text.
 #[must_use]
@@ -138,14 +142,17 @@ mod tests {
             let whole = format!("{before}{secret}{after}");
             let hex: String = whole.bytes().map(|byte| format!("{byte:02x}")).collect();
             let percent: String = whole.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            let unicode: String = whole.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            let unicode: String =
+                whole.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
             let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             prop_assert!(is_spelled(&whole, &secret));
             prop_assert!(is_spelled(&hex, &secret) && is_spelled(&hex.to_uppercase(), &secret));
-            prop_assert!(is_spelled(&percent, &secret) && is_spelled(&percent.to_lowercase(), &secret));
+            prop_assert!(is_spelled(&percent, &secret));
+            prop_assert!(is_spelled(&percent.to_lowercase(), &secret));
             prop_assert!(is_spelled(&unicode, &secret));
             prop_assert!(is_spelled(&serde_json::Value::from(whole.as_str()).to_string(), &secret));
-            prop_assert!(is_spelled(&STANDARD.encode(&whole), &secret) && is_spelled(&URL_SAFE.encode(&whole), &secret));
+            prop_assert!(is_spelled(&STANDARD.encode(&whole), &secret));
+            prop_assert!(is_spelled(&URL_SAFE.encode(&whole), &secret));
             // Form encoding also escapes the tilde, and keeps the asterisk.
             prop_assert!(secret.contains(['~', '*']) || is_spelled(&form, &secret), "{form}");
         }

@@ -1,6 +1,8 @@
-//! Observes requests for several servers: which servers were contacted, and which server the challenge names.
+//! Observes requests for several servers: which servers were contacted, and which server the
+//! challenge names.
 //!
-//! The behaviour of each server is known from the case. What the gateway should do is decided by rules.
+//! The behaviour of each server is known from the case. What the gateway should do is decided by
+//! rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Observes list responses of aggregate endpoints: the listed tools, the named failures and the caching members.
+//! Observes list responses of aggregate endpoints: the listed tools, the named failures and the
+//! caching members.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +53,8 @@ fn of_result(subject: &Subject<'_>, observe: impl FnOnce(&Value) -> Observation)
     }
 }
 
-/// A vendor's key has a prefix whose first two labels are neither `modelcontextprotocol` nor `mcp` (MCP, `_meta`).
+/// A vendor's key has a prefix whose first two labels are neither `modelcontextprotocol` nor `mcp`
+/// (MCP, `_meta`).
 fn is_reserved(key: &str) -> bool {
     let Some((prefix, _)) = key.rsplit_once('/') else { return true };
     prefix
@@ -98,7 +100,8 @@ fn key_of_failure<'a>(meta: &'a Map<String, Value>, server: &str, class: Class) 
     members.find(|(_, value)| names_failure(value)).map(|(key, _)| key.as_str())
 }
 
-/// What a value says about a server: the member with its name, or the entry of a list that names it.
+/// What a value says about a server: the member with its name, or the entry of a list that names
+/// it.
 fn text_about(value: &Value, server: &str) -> Option<String> {
     match value {
         Value::Object(members) => {

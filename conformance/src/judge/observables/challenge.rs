@@ -163,7 +163,8 @@ fn url_parameter(subject: &Subject<'_>, name: &str) -> Observation {
     })
 }
 
-/// Which host a URL names. A gateway's URL names the requested server if a segment of it is the server's name.
+/// Which host a URL names. A gateway's URL names the requested server if a segment of it is the
+/// server's name.
 fn host_of_url(subject: &Subject<'_>, url: &str) -> &'static str {
     let rest = url.strip_prefix(&subject.context.base_url);
     if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {

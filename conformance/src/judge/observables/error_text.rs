@@ -73,7 +73,8 @@ const LIBRARY_MESSAGES: [&str; 14] = [
     "unhandled errors in a TaskGroup",
 ];
 
-/// The text of a body without JSON escapes. The id of a message is left out: it is the client's, and may contain any number.
+/// The text of a body without JSON escapes. The id of a message is left out: it is the client's,
+/// and may contain any number.
 pub(super) fn text_of_body(body: &str) -> String {
     match serde_json::from_str::<Value>(body) {
         Ok(Value::Object(mut message)) => {

@@ -1,7 +1,7 @@
 //! The observables: each is a pure function of a subject, with a closed list of values.
 //!
-//! Rules, scenarios, reports and the decision table name observables and their values. An observable
-//! does not know which value is right.
+//! Rules, scenarios, reports and the decision table name observables and their values. An
+//! observable does not know which value is right.
 //!
 //! | module | observes |
 //! | --- | --- |
@@ -49,7 +49,8 @@ pub struct Observable {
     pub description: &'static str,
     /// Every possible value; `*` stands for a detail.
     pub values: &'static [&'static str],
-    /// The value that means that an event did not happen. It is evidence only if the positive control passed.
+    /// The value that means that an event did not happen. It is evidence only if the positive
+    /// control passed.
     pub absence: Option<&'static str>,
     observe: fn(&Subject<'_>) -> Observation,
 }
@@ -61,7 +62,8 @@ impl Observable {
         Self::all().find(|observable| observable.name == name)
     }
 
-    /// Every observable: first those of the client, then those of the upstream servers, then those of several exchanges.
+    /// Every observable: first those of the client, then those of the upstream servers, then those
+    /// of several exchanges.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         response_head::OBSERVABLES
             .iter()

@@ -1,7 +1,7 @@
 //! Observes what operators see: metrics, audit lines, and the start with an unsafe configuration.
 //!
-//! It knows no metric names of an implementation. A sample is about a server if a label names the server, and
-//! about an outcome if another label does.
+//! It knows no metric names of an implementation. A sample is about a server if a label names the
+//! server, and about an outcome if another label does.
 
 use std::collections::BTreeSet;
 

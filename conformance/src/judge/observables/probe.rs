@@ -1,4 +1,5 @@
-//! Observes the probes: the requests that a gateway makes for itself before it sends the client's message.
+//! Observes the probes: the requests that a gateway makes for itself before it sends the client's
+//! message.
 
 use std::collections::BTreeSet;
 
@@ -134,7 +135,8 @@ fn probe_form(subject: &Subject<'_>) -> Observation {
 
 /// The first thing that a probe lacks to be a valid MCP message.
 ///
-/// Session-based versions require all parameters of `initialize`; 2026-07-28 requires the version in every request.
+/// Session-based versions require all parameters of `initialize`; 2026-07-28 requires the version
+/// in every request.
 fn missing_from_probe(probe: &Arrival) -> Option<&'static str> {
     if probe.method != "POST" {
         return Some("message");
@@ -294,7 +296,8 @@ fn probe_session_end(subject: &Subject<'_>) -> Observation {
     if waited { "waited-for" } else { "in-background" }.into()
 }
 
-/// A gateway that opens a session for each call sends a second request of its own instead of the client's message.
+/// A gateway that opens a session for each call sends a second request of its own instead of the
+/// client's message.
 fn request_after_probe(subject: &Subject<'_>) -> Observation {
     let traffic = subject.traffic();
     yes_or_no(!traffic.own.is_empty() || traffic.probes.len() > 1)

@@ -1,6 +1,7 @@
 //! Observes which parts of the upstream's challenge reached the client.
 //!
-//! The upstream's challenge is known from its behaviour. If it cannot be parsed, only bytes are compared.
+//! The upstream's challenge is known from its behaviour. If it cannot be parsed, only bytes are
+//! compared.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Observes the body of the response to the client: its kind, and what a client takes it for.
 //!
-//! A gateway can hide a refused token in four kinds of responses with status 200. They have different
-//! values, because their impact differs.
+//! A gateway can hide a refused token in four kinds of responses with status 200. They have
+//! different values, because their impact differs.
 
 use serde_json::Value;
 

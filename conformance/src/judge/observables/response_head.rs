@@ -1,4 +1,5 @@
-//! Observes the head of the response to the client: status, timing and header fields other than challenges.
+//! Observes the head of the response to the client: status, timing and header fields other than
+//! challenges.
 
 use super::{Observable, of_last_exchange, of_response};
 use crate::{

@@ -184,8 +184,8 @@ fn all_responses_complete(subject: &Subject<'_>) -> Observation {
     "complete".into()
 }
 
-/// The mock upstream sends an event only after the client has received the one before. So a stream that
-/// the gateway buffers never ends.
+/// The mock upstream sends an event only after the client has received the one before. So a stream
+/// that the gateway buffers never ends.
 fn event_delivery(subject: &Subject<'_>) -> Observation {
     of_last_exchange(subject, |exchange| match exchange.ending {
         Ending::Complete => "immediate".into(),

@@ -1,4 +1,5 @@
-//! Observes what protocol version 2026-07-28 adds: error codes with a meaning, and header fields that mirror the message.
+//! Observes what protocol version 2026-07-28 adds: error codes with a meaning, and header fields
+//! that mirror the message.
 
 use serde_json::Value;
 
@@ -63,8 +64,8 @@ fn rpc_error(subject: &Subject<'_>) -> Observation {
     }
 }
 
-/// The codes -32020 to -32022 are defined, the other codes down to -32099 are reserved, and two codes of
-/// earlier versions must not be used.
+/// The codes -32020 to -32022 are defined, the other codes down to -32099 are reserved, and two
+/// codes of earlier versions must not be used.
 fn mcp_error_code(subject: &Subject<'_>) -> Observation {
     of_last_exchange(subject, |exchange| {
         if header(&exchange.headers, MARK).is_some() {

@@ -101,7 +101,8 @@ fn hop_by_hop_fields(subject: &Subject<'_>) -> Observation {
     "removed".into()
 }
 
-/// The first hop-by-hop field that was received on one side and sent with the same value on the other.
+/// The first hop-by-hop field that was received on one side and sent with the same value on the
+/// other.
 fn forwarded_hop_by_hop(received: &Headers, sent: &Headers) -> Option<String> {
     let is_sent =
         |name: &str, value: &str| all_headers(sent, name).any(|sent_value| sent_value == value);
@@ -111,7 +112,8 @@ fn forwarded_hop_by_hop(received: &Headers, sent: &Headers) -> Option<String> {
         .map(|(name, _)| name)
 }
 
-/// The hop-by-hop fields of a message (RFC 9110 §7.6.1): those that Connection names, and those known to be hop-by-hop.
+/// The hop-by-hop fields of a message (RFC 9110 §7.6.1): those that Connection names, and those
+/// known to be hop-by-hop.
 ///
 /// Authorization is not one of them, even if Connection names it. The fields of proxy authentication
 /// are not either: an intermediary may relay them (RFC 9110 §11.7.1, §11.7.2).
@@ -129,7 +131,8 @@ fn hop_by_hop(headers: &Headers) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A page can read a response that allows its origin or every origin, because the client sends no browser credentials.
+/// A page can read a response that allows its origin or every origin, because the client sends no
+/// browser credentials.
 fn cors(subject: &Subject<'_>) -> Observation {
     let exchanges = &subject.trace.exchanges;
     let mut responses = exchanges.iter().filter(|exchange| exchange.status.is_some()).peekable();

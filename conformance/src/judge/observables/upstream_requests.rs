@@ -1,7 +1,8 @@
-//! Observes the requests that upstream servers received: which servers, how often, and with which credential.
+//! Observes the requests that upstream servers received: which servers, how often, and with which
+//! credential.
 //!
-//! Counts are per message, not per request, because a gateway that opens a session for each call needs
-//! more requests than another.
+//! Counts are per message, not per request, because a gateway that opens a session for each call
+//! needs more requests than another.
 
 use std::collections::BTreeSet;
 
@@ -172,7 +173,8 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
     found
 }
 
-/// Whether the client sent this token. A token from another header field than Authorization gets a scheme prefix.
+/// Whether the client sent this token. A token from another header field than Authorization gets a
+/// scheme prefix.
 fn is_token_as_sent(subject: &Subject<'_>, line: &str) -> bool {
     let token_header = &subject.context.token_header;
     let is_same = |value: &str| {

@@ -85,7 +85,8 @@ pub struct Evidence {
     pub profile: Profile,
     /// Whether the positive control passed.
     pub control: bool,
-    /// Whether every upstream request had ended shortly after the response; `None` if it was not checked.
+    /// Whether every upstream request had ended shortly after the response; `None` if it was not
+    /// checked.
     pub settled: Option<bool>,
     /// What the implementation wrote to its outputs during the case.
     #[serde(skip_serializing_if = "String::is_empty")]

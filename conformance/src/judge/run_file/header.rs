@@ -10,8 +10,8 @@ use crate::{
     implementations::Implementation,
 };
 
-/// The fingerprint of the data that verdicts depend on: the catalogue, the axes, the mock behaviours, the
-/// rules, the scenarios and the disclosure table.
+/// The fingerprint of the data that verdicts depend on: the catalogue, the axes, the mock
+/// behaviours, the rules, the scenarios and the disclosure table.
 #[must_use]
 pub fn fingerprint() -> String {
     let mut hash = Sha256::new();

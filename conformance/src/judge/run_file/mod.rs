@@ -1,7 +1,7 @@
 //! Run files: JSON lines that record a whole run. Every report is a function of a run file.
 //!
-//! The first line says what was run; the last line counts the lines before it. So an incomplete file is
-//! recognised and rejected.
+//! The first line says what was run; the last line counts the lines before it. So an incomplete
+//! file is recognised and rejected.
 //!
 //! | module | contents |
 //! | --- | --- |

@@ -25,11 +25,14 @@ pub struct Context {
     pub features: BTreeSet<String>,
     /// The profile that the implementation was started with.
     pub profile: Profile,
-    /// Whether the positive control passed: a request to a healthy upstream in the same batch arrived and was recorded.
+    /// Whether the positive control passed: a request to a healthy upstream in the same batch
+    /// arrived and was recorded.
     pub control: bool,
-    /// Whether every upstream request had ended shortly after the response; `None` if it was not checked.
+    /// Whether every upstream request had ended shortly after the response; `None` if it was not
+    /// checked.
     pub settled: Option<bool>,
-    /// What the implementation wrote to its outputs during the case; empty if the outputs were not read.
+    /// What the implementation wrote to its outputs during the case; empty if the outputs were not
+    /// read.
     pub output: String,
     /// Whether the implementation refused to start with the configuration of the case.
     pub refused: bool,

@@ -1,7 +1,9 @@
-//! Separates the client's own requests, as an upstream receives them, from requests that a gateway makes for itself.
+//! Separates the client's own requests, as an upstream receives them, from requests that a gateway
+//! makes for itself.
 //!
-//! Some gateways relay a message; others open a session of their own for each call. A request in the
-//! same session as the client's message belongs to that message. Every other request is a probe.
+//! Some gateways relay a message; others open a session of their own for each call. A request in
+//! the same session as the client's message belongs to that message. Every other request is a
+//! probe.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Parses `WWW-Authenticate` strictly by the grammar of RFC 9110 §11.
 //!
-//! The suite has a parser of its own, so that it shares no error with an implementation. The parser checks
-//! the syntax; rules decide which parameters a challenge should have.
+//! The suite has a parser of its own, so that it shares no error with an implementation. The parser
+//! checks the syntax; rules decide which parameters a challenge should have.
 
 use std::fmt::{self, Write};
 
@@ -113,7 +113,8 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// Parses one field line by the grammar. As RFC 9110 requires of recipients, empty list members and space around `=` are accepted.
+/// Parses one field line by the grammar. As RFC 9110 requires of recipients, empty list members and
+/// space around `=` are accepted.
 ///
 /// # Errors
 ///
@@ -180,7 +181,8 @@ impl<'a> Parser<'a> {
         Ok(Content::Parameters(parameters))
     }
 
-    /// A token68 ends its list member; anything else that starts like one is a parameter or another challenge.
+    /// A token68 ends its list member; anything else that starts like one is a parameter or another
+    /// challenge.
     fn token68(&mut self) -> Option<&'a str> {
         let rest = self.rest();
         let body = rest

@@ -127,7 +127,10 @@ proptest! {
     }
 
     #[test]
-    fn no_text_brings_the_parser_down(line in ".{0,64}", pieces in prop::collection::vec("Bearer|Basic|[ \t,=\"\\\\;:]|realm|\u{e9}|x", 0..24)) {
+    fn no_text_brings_the_parser_down(
+        line in ".{0,64}",
+        pieces in prop::collection::vec("Bearer|Basic|[ \t,=\"\\\\;:]|realm|\u{e9}|x", 0..24),
+    ) {
         for line in [line, pieces.concat()] {
             if let Ok(challenges) = parse(&line) {
                 prop_assert_eq!(parse_leniently(&line), Ok(challenges));

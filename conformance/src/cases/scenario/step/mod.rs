@@ -190,7 +190,8 @@ mod tests {
         for (step, expected) in [
             (
                 "{ replay = {} }",
-                "unknown variant `replay`, expected one of `request`, `concurrent-requests`, `aggregate`, `raw`, `fetch-metadata`",
+                "unknown variant `replay`, expected one of `request`, `concurrent-requests`, \
+                 `aggregate`, `raw`, `fetch-metadata`",
             ),
             (
                 "{ raw = { lines = [], sender = 1 } }",
@@ -210,7 +211,8 @@ mod tests {
             ),
             (
                 "{ request = { send = 'tools/call' } }",
-                "unknown message `tools/call`, expected an HTTP method in capital letters or one of initialize",
+                "unknown message `tools/call`, \
+                 expected an HTTP method in capital letters or one of initialize",
             ),
             (
                 "{ request = { connection = 'shared', read = 'event-by-event' } }",

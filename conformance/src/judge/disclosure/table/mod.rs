@@ -1,4 +1,5 @@
-//! The table of `disclosure.toml`: which secret may occur at which location, and what an occurrence elsewhere violates.
+//! The table of `disclosure.toml`: which secret may occur at which location, and what an occurrence
+//! elsewhere violates.
 //!
 //! The table decides every pair of a location and a class of secrets exactly once. It does not know
 //! how a location or a class is determined in a case.

@@ -15,7 +15,8 @@ pub(super) struct Row {
     pub(super) secrets: Vec<String>,
     /// The locations, by name or group.
     pub(super) locations: Vec<String>,
-    /// The allowed parts: header field names in lower case, `target` or `body`. Empty in `[[forbidden]]`.
+    /// The allowed parts: header field names in lower case, `target` or `body`. Empty in
+    /// `[[forbidden]]`.
     #[serde(default, rename = "in")]
     pub(super) parts: Vec<String>,
     /// The spellings in which the secret is allowed.
@@ -113,7 +114,8 @@ fn class(name: &str) -> Option<SecretClass> {
     SecretClass::ALL.iter().copied().find(|class| class.as_str() == name)
 }
 
-/// Replaces the names of groups by their members. A group may contain only groups above it, so it cannot contain itself.
+/// Replaces the names of groups by their members. A group may contain only groups above it, so it
+/// cannot contain itself.
 fn expand<T>(
     names: &[String],
     groups: &Groups,

@@ -39,7 +39,8 @@ impl Table {
         self.rows.iter().filter(move |row| row.cites(requirement)).map(line)
     }
 
-    /// The whole table: the secrets at each location, then the description of each class of secrets.
+    /// The whole table: the secrets at each location, then the description of each class of
+    /// secrets.
     #[must_use]
     pub fn rendered(&self) -> String {
         let mut text = String::from(

@@ -216,7 +216,11 @@ fn own_arrival() -> Arrival {
 }
 
 fn probe_arrival() -> Arrival {
-    let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"gateway","version":"1"}}}"#;
+    let body = concat!(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":"#,
+        r#"{"protocolVersion":"2025-11-25","capabilities":{},"#,
+        r#""clientInfo":{"name":"gateway","version":"1"}}}"#,
+    );
     arrival("POST", Some("initialize"), body)
 }
 

@@ -82,7 +82,10 @@ fn a_message_of_the_same_meaning_is_a_probe_if_the_message_itself_arrived() {
 
 #[test]
 fn the_client_s_own_initialize_and_delete_are_not_probes() {
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"client","version":"1"}}}"#;
+    let body = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":"#,
+        r#"{"clientInfo":{"name":"client","version":"1"}}}"#,
+    );
     let initialize = case("200-json").with_exchange(|exchange| exchange.sent_body = body.into());
     let seen = initialize.with_arrival(probe_arrival()).with_arrival(arrival(
         "POST",

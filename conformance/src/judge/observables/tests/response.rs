@@ -61,7 +61,11 @@ fn challenges_are_parsed_strictly_and_leniently() {
             .with_response(401, &[("WWW-Authenticate", challenge)], "")
             .observe(observable)
     };
-    let sound = r#"Bearer realm="x", error="invalid_token", authorization_uri="http://127.0.0.1:8080/.well-known/oauth-authorization-server/mcp/alpha", resource_metadata="http://127.0.0.1:9001/.well-known/x""#;
+    let sound = concat!(
+        r#"Bearer realm="x", error="invalid_token", authorization_uri="#,
+        r#""http://127.0.0.1:8080/.well-known/oauth-authorization-server/mcp/alpha", "#,
+        r#"resource_metadata="http://127.0.0.1:9001/.well-known/x""#,
+    );
     for (observable, expected) in [
         ("challenge", "well-formed"),
         ("bearer-challenge", "with-parameters"),
