@@ -16,18 +16,21 @@ use serde_json::{Map, Value, json};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    REQUEST_DEADLINE,
-    admission::Caller,
     aggregate_names::{PartResult, ToolName, addressed_server, merge},
+    aggregate_session::AggregateSession,
     aggregate_verdict::PartRefusal,
+    caller::Caller,
     challenge::UpstreamRefusal,
     client_request::ClientRequest,
-    gateway::{Gateway, forwards_token},
-    probe::ProbeOutcome,
+    credential::forwards_token,
+    deadlines::REQUEST_DEADLINE,
+    gateway::Gateway,
+    probe_result::ProbeOutcome,
+    protocol::SESSION,
     relay::Body,
     rpc_response::{empty, error, method_not_allowed, with_members},
     selection::Selection,
-    upstream_client::{SESSION, UpstreamError},
+    upstream_request::UpstreamError,
 };
 use crate::{cases::deployment::ConfiguredServer, catalogue::Profile};
 
@@ -36,23 +39,6 @@ const MIRRORED_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// The size limit of the body of one server's part, in bytes.
 const PART_LIMIT: usize = 4 * 1024 * 1024;
-
-/// The session of an aggregate endpoint.
-#[derive(Clone)]
-pub(super) struct AggregateSession {
-    /// Whether the key that opened it opens every server.
-    full_access: bool,
-    path: String,
-    /// The session of each server, by name.
-    parts: Vec<(String, HeaderValue)>,
-}
-
-impl AggregateSession {
-    fn part(&self, server: &str) -> Option<HeaderValue> {
-        let part = self.parts.iter().find(|(name, _)| name == server);
-        part.map(|(_, session)| session.clone())
-    }
-}
 
 /// The result of one server's part of a request.
 enum Part {

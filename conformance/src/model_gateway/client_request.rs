@@ -8,7 +8,7 @@ use http::{
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::{relay::media_type, stateless::VERSION};
+use super::{protocol::STATELESS_VERSION, relay::media_type};
 
 /// A client's request.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl ClientRequest {
 
     /// Whether the client's header states protocol version 2026-07-28.
     pub(super) fn is_stateless(&self) -> bool {
-        self.field("mcp-protocol-version") == Some(VERSION)
+        self.field("mcp-protocol-version") == Some(STATELESS_VERSION)
     }
 
     /// The text of a header field.

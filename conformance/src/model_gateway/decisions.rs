@@ -5,8 +5,7 @@
 //! choice where it applies it, so that [`Decisions`] can tell whether a deviation was ever reached.
 
 use std::{
-    future::{Future, ready},
-    pin::Pin,
+    future::ready,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,42 +13,40 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header::LOCATION,
-};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
+use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::{
-    admission::GatewayKey,
     aggregate_names::{ToolName, prefixed_name},
     aggregate_verdict::{AggregateRefusal, PartRefusal, combine},
-    challenge::{Parameters, UpstreamRefusal},
+    caller::GatewayKey,
+    challenge::{Parameters, UpstreamRefusal, own_challenge},
     client_request::{ClientFacts, ClientRequest},
-    discovery::RESOURCE_METADATA,
-    gateway::Gateway,
-    layout::{self, Layout},
-    probe::{ProbeOutcome, outcome_of, probe_request},
-    refusal::own_challenge,
-    relay::{Body, is_relayed},
+    credential::{CredentialSource, Forwarding, credential_source, is_forwarded},
+    disposition::{Disposition, UpstreamHead, disposition},
+    layout::{self, Layout, RESOURCE_METADATA},
+    probe_request::probe_request,
+    probe_result::{ProbeOutcome, outcome_of},
+    relay::{Body, Pending, is_relayed},
     rpc_response::error,
-    single_server::{CredentialSource, Forwarding, credential_source, is_forwarded},
-    upstream_response::{Disposition, UpstreamHead, disposition},
+    upstream_request::{UpstreamError, UpstreamRequest},
 };
 use crate::{
     cases::{axis::ServerKind, deployment::ConfiguredServer},
     catalogue::Profile,
 };
 
-/// A future that a decision returns.
-pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// A response to the client that is not ready yet.
 pub(super) type PendingResponse = Pending<'static, Response<Body>>;
 
-/// A request to an upstream, whose body is complete.
-pub(super) type UpstreamRequest = Request<Full<Bytes>>;
+/// The response to a request that the gateway sent.
+pub(super) type PendingUpstreamResponse<'a> =
+    Pending<'a, Result<Response<Incoming>, UpstreamError>>;
+
+/// Sends a request to an upstream.
+pub(super) type SendToUpstream<'a> =
+    dyn Fn(UpstreamRequest) -> PendingUpstreamResponse<'a> + Sync + 'a;
 
 /// One decision: the choice, and whether it deviates from the correct one.
 #[derive(Clone, Copy, Debug)]
@@ -252,7 +249,7 @@ decisions! {
     /// Whether the probes of one token wait for each other (PRB-01).
     serializes_probes: bool = false;
     /// The probe of a server with a token (PRB-04 to PRB-07, PRB-19).
-    probe_request: fn(&ConfiguredServer, &HeaderValue) -> Request<Full<Bytes>> = probe_request;
+    probe_request: fn(&ConfiguredServer, &HeaderValue) -> UpstreamRequest = probe_request;
     /// Whether a probe without a response is sent again (PRB-12).
     retries_failed_probe: bool = false;
     /// What the status of a probe's response means (STA-01, STA-05, PRB-18).
@@ -308,7 +305,9 @@ decisions! {
     /// `Cache-Control` of a refusal (CHL-22).
     refusal_cache_control: Option<&'static str> = Some("no-store");
     /// The challenge of a refusal of the gateway's own (CRD-17, CHL-14).
-    own_challenge: fn(&Gateway, &ClientRequest) -> HeaderValue = |_, _| own_challenge();
+    /// The second argument writes the challenge of the endpoint.
+    own_challenge: fn(&ClientRequest, &dyn Fn() -> HeaderValue) -> HeaderValue =
+        |_, _| own_challenge();
 
     // Challenges and metadata.
 
@@ -334,7 +333,7 @@ decisions! {
     /// Whether a request for metadata sends a probe (GATE-08).
     probes_for_metadata: bool = false;
     /// Work that is done before a server's metadata is served (DSC-05).
-    before_metadata: for<'a> fn(&'a Gateway, &'a ConfiguredServer) -> Pending<'a, ()> =
+    before_metadata: for<'a> fn(&'a SendToUpstream<'a>, &'a ConfiguredServer) -> Pending<'a, ()> =
         |_, _| Box::pin(ready(()));
     /// Whether protected resource metadata is served under the path of its endpoint (DSC-01).
     serves_metadata_of_paths: bool = true;
@@ -390,11 +389,6 @@ decisions! {
     probe_time_metric: &'static str = "model_probe_seconds_sum";
     /// The label for the cause of an inconclusive probe (OPN-17).
     inconclusive_cause: fn(&'static str) -> &'static str = |cause| cause;
-}
-
-/// The target of a redirect.
-pub(super) fn redirect_target<B>(response: &Response<B>) -> Option<Uri> {
-    response.headers().get(LOCATION)?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]

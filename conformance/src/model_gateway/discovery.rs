@@ -9,16 +9,12 @@ use http::{
 use serde_json::{Value, json};
 
 use super::{
+    deadlines::REQUEST_DEADLINE,
     gateway::Gateway,
+    layout::{AUTHORIZATION_SERVER_METADATA, RESOURCE_METADATA},
     relay::{Body, full},
 };
 use crate::cases::deployment::ConfiguredServer;
-
-/// The path of protected resource metadata, before the path of the endpoint.
-pub(super) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
-
-/// The path of authorization server metadata, before the path of the endpoint.
-pub(super) const AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 
 impl Gateway {
     /// The document at that path; `None` if the path is not that of a document.
@@ -41,7 +37,8 @@ impl Gateway {
         }
         let server = self.layout.server_in(endpoint).and_then(|name| self.deployment.server(name));
         let Some(server) = server else { return Some(no_metadata()) };
-        self.decisions.before_metadata()(self, server).await;
+        let send = |request| self.send(request, REQUEST_DEADLINE);
+        self.decisions.before_metadata()(&|request| Box::pin(send(request)), server).await;
         Some(match resource {
             None => json_response(StatusCode::OK, &self.authorization_server_metadata()),
             Some(_) if !self.decisions.serves_metadata_of_paths() => no_metadata(),

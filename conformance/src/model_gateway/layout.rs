@@ -1,5 +1,11 @@
 //! Names the paths, header fields and separators of a model gateway.
 
+/// The path of protected resource metadata, before the path of the endpoint.
+pub(super) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// The path of authorization server metadata, before the path of the endpoint.
+pub(super) const AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+
 /// What a client must know of a gateway before it sends a request.
 #[derive(Debug)]
 pub struct Layout {

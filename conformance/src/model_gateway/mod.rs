@@ -11,7 +11,7 @@
 //! [`decisions`] lists what a defect or variant can change. [`defects`] and [`variants`] hold one
 //! unit for each, by theme, with the code of the deviation beside its description.
 
-use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{io, net::Ipv4Addr, sync::Arc};
 
 use tokio::{
     net::TcpListener,
@@ -23,42 +23,44 @@ use crate::{cases::deployment::Deployment, catalogue::Profile};
 mod admission;
 mod aggregate;
 mod aggregate_names;
+mod aggregate_session;
 mod aggregate_verdict;
+mod caller;
 mod challenge;
 mod client_request;
+mod credential;
+mod deadlines;
 pub mod decisions;
 pub mod defects;
 mod discovery;
+mod disposition;
 mod gateway;
+mod http_client;
 mod layout;
 mod observability;
 mod probe;
+mod probe_request;
+mod probe_result;
+mod protocol;
 mod refusal;
 mod relay;
+mod request_record;
+mod routing;
 mod rpc_response;
 mod selection;
 mod single_server;
 mod stateless;
 mod transport;
 mod upstream_client;
+mod upstream_request;
 mod upstream_response;
 pub mod variants;
 
+pub use deadlines::{PROBE_DEADLINE, REQUEST_DEADLINE};
 pub use decisions::Decisions;
 pub use defects::Defect;
 pub use layout::Layout;
 pub use variants::Variant;
-
-/// How long the gateway waits for the response to a probe.
-pub const PROBE_DEADLINE: Duration = Duration::from_secs(1);
-
-/// How long the gateway waits for the head of a response, and again for a body that is not an event
-/// stream.
-pub const REQUEST_DEADLINE: Duration = Duration::from_millis(1_500);
-
-/// The time limit for ending the session of a probe. The response to the client does not wait for
-/// it.
-const SESSION_END_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A running model gateway. It stops when it is dropped.
 #[derive(Debug)]
@@ -112,10 +114,7 @@ pub async fn start(
     deployment: &Deployment,
     profile: Profile,
 ) -> io::Result<RunningModelGateway> {
-    let cleartext = deployment
-        .servers
-        .iter()
-        .find(|server| upstream_client::sends_cleartext(server));
+    let cleartext = deployment.servers.iter().find(|server| credential::sends_cleartext(server));
     if let Some(server) = cleartext
         && !decisions.allows_cleartext_upstream()
     {

@@ -1,27 +1,24 @@
-//! Builds the responses that refuse a request: 401, 403 and 404.
+//! Builds the responses that refuse a request: 401, 403 and 404. The profile decides whether a
+//! challenge is the gateway's own, with parameters of the upstream's, or the upstream's.
 //!
 //! It does not decide whether a request is refused.
 
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, WWW_AUTHENTICATE},
 };
 use tokio::time::sleep;
 
 use super::{
-    admission::AdmissionError,
-    challenge::UpstreamRefusal,
+    caller::AdmissionError,
+    challenge::{Parameters, UpstreamRefusal, challenge_value},
     client_request::ClientRequest,
-    gateway::{Gateway, not_found},
+    gateway::Gateway,
+    layout::AUTHORIZATION_SERVER_METADATA,
     relay::Body,
-    rpc_response::error,
+    rpc_response::{error, not_found},
 };
-use crate::cases::deployment::ConfiguredServer;
-
-/// The challenge of the gateway's own protection space.
-pub(super) fn own_challenge() -> HeaderValue {
-    HeaderValue::from_static("Bearer realm=\"gateway\"")
-}
+use crate::{cases::deployment::ConfiguredServer, catalogue::Profile};
 
 impl Gateway {
     /// The 401 for a server that refuses the token or needs one (STA-01, CHL-01 to CHL-06).
@@ -94,7 +91,10 @@ impl Gateway {
             }
         };
         let mut response = self.refusal(request, StatusCode::UNAUTHORIZED, message);
-        let challenge = self.decisions.own_challenge()(self, request);
+        let head = HeaderMap::new();
+        let without_token = UpstreamRefusal { url: "", token_sent: false, head: &head };
+        let of_endpoint = || self.challenge(request, &without_token);
+        let challenge = self.decisions.own_challenge()(request, &of_endpoint);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         response
     }
@@ -117,5 +117,65 @@ impl Gateway {
                 .insert(CACHE_CONTROL, HeaderValue::from_static(directive));
         }
         response
+    }
+
+    /// The challenges of a 401 that an upstream caused (STA-01, CHL-01 to CHL-19).
+    fn challenges_of_401(
+        &self,
+        request: &ClientRequest,
+        refusal: &UpstreamRefusal<'_>,
+    ) -> Vec<HeaderValue> {
+        let mut challenges = refusal.challenges();
+        if self.profile != Profile::Transparent || challenges.is_empty() {
+            challenges = vec![self.challenge(request, refusal)];
+        }
+        self.decisions.challenges_of_401()(challenges, refusal)
+    }
+
+    /// The challenges of a 403: none, unless the upstream asks for more scope and the profile
+    /// passes that on (STA-06 to STA-08).
+    fn challenges_of_403(
+        &self,
+        request: &ClientRequest,
+        refusal: &UpstreamRefusal<'_>,
+    ) -> Vec<HeaderValue> {
+        let asks = refusal.bearer().is_some_and(|bearer| {
+            bearer.parameter("error") == Some("insufficient_scope")
+                && bearer.parameter("scope").is_some_and(|scope| !scope.trim().is_empty())
+        });
+        if self.decisions.challenges_403()(self.profile, asks) {
+            vec![self.challenge(request, refusal)]
+        } else if self.profile == Profile::Transparent {
+            refusal.challenges()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The gateway's own challenge; in profile `mcp` with parameters of the upstream's Bearer
+    /// challenge.
+    fn challenge(&self, request: &ClientRequest, refusal: &UpstreamRefusal<'_>) -> HeaderValue {
+        let base = self.decisions.public_url()(&self.base_url, &request.headers);
+        let path = request.metadata_target();
+        let upstream = refusal.bearer().filter(|_| self.profile == Profile::Mcp);
+        let adopted = |name: &str| {
+            upstream.as_ref().and_then(|bearer| bearer.parameter(name)).map(str::to_owned)
+        };
+        let mut parameters = Parameters::new();
+        if self.profile != Profile::Mcp {
+            let url = format!("{base}{AUTHORIZATION_SERVER_METADATA}{path}");
+            parameters.push(("authorization_uri", url));
+        }
+        let metadata_path = self.decisions.metadata_path();
+        parameters.push(("resource_metadata", format!("{base}{metadata_path}{path}")));
+        if refusal.token_sent {
+            let error = adopted("error").unwrap_or_else(|| "invalid_token".to_owned());
+            parameters.push(("error", error));
+        }
+        for name in ["scope", "error_description", "error_uri", "realm"] {
+            parameters.extend(adopted(name).map(|value| (name, value)));
+        }
+        let parameters = self.decisions.challenge_parameters()(parameters, refusal);
+        challenge_value(&parameters, self.decisions.challenge_quote())
     }
 }

@@ -14,7 +14,10 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::{REQUEST_DEADLINE, decisions::Pending};
+use super::deadlines::REQUEST_DEADLINE;
+
+/// A future that a decision returns.
+pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The body of a response.
 pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;

@@ -68,3 +68,8 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
         .insert(http::header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
+
+/// The 404 for a path or name without a server.
+pub(super) fn not_found(request: &ClientRequest) -> Response<Body> {
+    error(request, StatusCode::NOT_FOUND, "404 Not Found: no such server")
+}

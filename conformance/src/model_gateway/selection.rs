@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use super::{
-    admission::Caller,
+    caller::Caller,
     gateway::Gateway,
     layout::{Layout, placeholder_value},
 };

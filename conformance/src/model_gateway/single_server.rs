@@ -1,81 +1,29 @@
 //! Serves a request with one server: credential, probe, and the forwarded request.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{AUTHORIZATION, USER_AGENT},
 };
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use std::sync::Arc;
-
 use super::{
-    REQUEST_DEADLINE,
-    admission::Caller,
+    caller::Caller,
     challenge::UpstreamRefusal,
     client_request::ClientRequest,
-    gateway::{Gateway, forwards_token},
-    probe::{ProbeOutcome, ProbeResult},
+    credential::{Credential, CredentialSource, Forwarding, forwards_token},
+    deadlines::REQUEST_DEADLINE,
+    gateway::Gateway,
+    probe_result::{ProbeOutcome, ProbeResult},
+    protocol::SESSION,
     relay::Body,
     rpc_response::{error, method_not_allowed},
-    upstream_client::{PRODUCT, SESSION, UpstreamError, upstream_request},
+    upstream_request::{PRODUCT, UpstreamError, upstream_request},
 };
-use crate::cases::{
-    axis::ServerKind,
-    deployment::{ConfiguredServer, Deployment},
-};
-
-/// The fields of a client's request that are forwarded (CRD-10).
-const FORWARDED_FIELDS: [HeaderName; 7] = [
-    ACCEPT,
-    CONTENT_TYPE,
-    HeaderName::from_static("last-event-id"),
-    HeaderName::from_static("mcp-method"),
-    HeaderName::from_static("mcp-name"),
-    HeaderName::from_static("mcp-protocol-version"),
-    SESSION,
-];
-
-/// Whether a field of the client's request is forwarded (CRD-10).
-pub(super) fn is_forwarded(name: &HeaderName) -> bool {
-    FORWARDED_FIELDS.contains(name)
-}
-
-/// The credential that a server receives.
-#[derive(Clone)]
-pub(super) enum Credential {
-    /// The caller's token, byte for byte.
-    Forwarded(HeaderValue),
-    /// The gateway's own: static, or from the token endpoint.
-    Own(HeaderValue),
-    None,
-}
-
-/// Whose credential a server receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CredentialSource {
-    Caller,
-    Gateway,
-    None,
-}
-
-/// Whose credential a server of this kind receives (CRD-01, CRD-12, CRD-13).
-pub(super) fn credential_source(kind: ServerKind) -> CredentialSource {
-    match kind {
-        ServerKind::Forwarding | ServerKind::NotPermitted => CredentialSource::Caller,
-        ServerKind::Static | ServerKind::ClientCredentials => CredentialSource::Gateway,
-        ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => CredentialSource::None,
-    }
-}
-
-/// What a forwarded request is made from.
-pub(super) struct Forwarding<'a> {
-    pub(super) client: &'a ClientRequest,
-    pub(super) server: &'a ConfiguredServer,
-    pub(super) credential: &'a Credential,
-    pub(super) deployment: &'a Deployment,
-}
+use crate::cases::{axis::ServerKind, deployment::ConfiguredServer};
 
 impl Gateway {
     /// Serves an admitted request with a server that the caller may use.

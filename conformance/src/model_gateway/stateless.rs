@@ -6,9 +6,6 @@ use serde_json::Value;
 
 use super::{client_request::ClientRequest, relay::Body, rpc_response::error_with_code};
 
-/// The protocol version.
-pub(super) const VERSION: &str = "2026-07-28";
-
 /// Where a message states its protocol version.
 const STATED_VERSION: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
 

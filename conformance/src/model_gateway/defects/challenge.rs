@@ -1,18 +1,14 @@
 //! Defects in the challenges of refusals.
 
-use http::{
-    HeaderMap,
-    header::{HOST, HeaderValue},
-};
+use http::header::{HOST, HeaderValue};
 use url::form_urlencoded;
 
 use super::Defect;
 use crate::{
     catalogue::Profile,
     model_gateway::{
-        challenge::{Parameters, UpstreamRefusal},
-        discovery::RESOURCE_METADATA,
-        refusal::own_challenge,
+        challenge::{Parameters, own_challenge},
+        layout::RESOURCE_METADATA,
     },
 };
 
@@ -86,11 +82,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &["CRD-17"],
         deviation: |decisions| {
-            decisions.own_challenge.change(|gateway, request| {
-                let head = HeaderMap::new();
-                let refusal = UpstreamRefusal { url: "", token_sent: false, head: &head };
-                gateway.challenge(request, &refusal)
-            });
+            decisions
+                .own_challenge
+                .change(|_, challenge_of_endpoint| challenge_of_endpoint());
         },
     },
     Defect {
@@ -101,7 +95,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &["CHL-14"],
         deviation: |decisions| {
-            decisions.own_challenge.change(|_, request| {
+            decisions.own_challenge.change(|request, _| {
                 let path: String = form_urlencoded::parse(request.path.as_bytes())
                     .map(|(path, _)| path.into_owned())
                     .collect();

@@ -9,11 +9,9 @@ use crate::{
     cases::axis::ServerKind,
     catalogue::Profile,
     model_gateway::{
-        admission::GatewayKey,
+        caller::GatewayKey,
         client_request::ClientRequest,
-        single_server::{
-            Credential, CredentialSource, Forwarding, credential_source, is_forwarded,
-        },
+        credential::{Credential, CredentialSource, Forwarding, credential_source, is_forwarded},
     },
 };
 

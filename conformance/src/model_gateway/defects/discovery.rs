@@ -1,7 +1,6 @@
 //! Defects in the metadata that the gateway serves.
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header::LOCATION};
+use http::{HeaderMap, Method, header::LOCATION};
 use http_body_util::Full;
 use serde_json::json;
 
@@ -10,8 +9,10 @@ use crate::{
     cases::deployment::ConfiguredServer,
     catalogue::Profile,
     model_gateway::{
-        REQUEST_DEADLINE, decisions::Pending, discovery::RESOURCE_METADATA, gateway::Gateway,
-        upstream_client::upstream_request,
+        decisions::SendToUpstream,
+        layout::RESOURCE_METADATA,
+        relay::Pending,
+        upstream_request::{UpstreamRequest, upstream_request},
     },
 };
 
@@ -99,22 +100,22 @@ pub(super) const DEFECTS: &[Defect] = &[
 ];
 
 fn fetch_upstream_metadata<'a>(
-    gateway: &'a Gateway,
+    send: &'a SendToUpstream<'a>,
     server: &'a ConfiguredServer,
 ) -> Pending<'a, ()> {
     Box::pin(async move {
         let url = server.url.replace("/mcp", &format!("{RESOURCE_METADATA}/mcp"));
-        let Ok(response) = gateway.send(get(&url), REQUEST_DEADLINE).await else {
+        let Ok(response) = send(get(&url)).await else {
             return;
         };
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         if let Some(location) = location {
             // Only sending the request is the defect; the response is not used.
-            let _ = gateway.send(get(location), REQUEST_DEADLINE).await;
+            let _ = send(get(location)).await;
         }
     })
 }
 
-fn get(url: &str) -> Request<Full<Bytes>> {
+fn get(url: &str) -> UpstreamRequest {
     upstream_request(url, Method::GET, HeaderMap::new(), Full::default())
 }

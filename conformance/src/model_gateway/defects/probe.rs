@@ -11,10 +11,9 @@ use crate::{
     cases::axis::ServerKind,
     catalogue::Profile,
     model_gateway::{
-        probe::{
-            ProbeOutcome, initialize_request, is_stateless, outcome_of, post_probe, probe_request,
-        },
-        upstream_client::own_request,
+        probe_request::{initialize_request, is_stateless, post_probe, probe_request},
+        probe_result::{ProbeOutcome, outcome_of},
+        upstream_request::own_request,
     },
 };
 

@@ -14,9 +14,8 @@ use crate::{
     catalogue::Profile,
     model_gateway::{
         client_request::ClientRequest,
-        gateway::not_found,
         relay::{Body, DeferredBody, full},
-        rpc_response::{default_code, empty, error, message_text, with_members},
+        rpc_response::{default_code, empty, error, message_text, not_found, with_members},
     },
 };
 

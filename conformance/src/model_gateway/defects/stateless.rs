@@ -6,10 +6,10 @@ use super::Defect;
 use crate::{
     catalogue::Profile,
     model_gateway::{
-        probe::{discover_request, initialize_request, is_stateless, probe_request},
+        credential::is_forwarded,
+        disposition::{Disposition, disposition},
+        probe_request::{discover_request, initialize_request, is_stateless, probe_request},
         rpc_response::{error, error_with_code},
-        single_server::is_forwarded,
-        upstream_response::{Disposition, disposition},
     },
 };
 

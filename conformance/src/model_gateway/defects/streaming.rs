@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 use super::Defect;
 use crate::{
     catalogue::Profile,
-    model_gateway::{
-        decisions::Pending,
-        relay::{Body, DeferredBody, is_event_stream},
-    },
+    model_gateway::relay::{Body, DeferredBody, Pending, is_event_stream},
 };
 
 pub(super) const DEFECTS: &[Defect] = &[

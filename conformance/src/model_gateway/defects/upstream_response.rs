@@ -8,8 +8,8 @@ use super::Defect;
 use crate::{
     catalogue::Profile,
     model_gateway::{
+        disposition::{Disposition, disposition},
         relay::is_relayed,
-        upstream_response::{Disposition, disposition},
     },
 };
 

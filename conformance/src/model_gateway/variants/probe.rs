@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use super::Variant;
 use crate::{
     catalogue::{Feature, Profile},
-    model_gateway::probe::probe_request,
+    model_gateway::probe_request::probe_request,
 };
 
 pub(super) const VARIANTS: &[Variant] = &[

@@ -12,10 +12,7 @@ use serde_json::{Value, json};
 use super::Variant;
 use crate::{
     catalogue::Profile,
-    model_gateway::{
-        decisions::Pending,
-        relay::{Body, full, media_type},
-    },
+    model_gateway::relay::{Body, Pending, full, media_type},
 };
 
 /// The size of the additional data in a refusal, in bytes.
