@@ -21,7 +21,8 @@ named_values! {
         StaticCredential = "static-credential",
         /// Obtains the token of a server with client credentials (RFC 6749 §4.4).
         ClientCredentials = "client-credentials",
-        /// Sends the upstream a request of its own to test a token before it forwards the client's request.
+        /// Sends the upstream a request of its own to test a token before it forwards the client's
+        /// request.
         PreflightProbe = "preflight-probe",
         /// Serves the documents that its challenges name.
         Discovery = "discovery",
@@ -35,9 +36,11 @@ named_values! {
         StatelessClients = "stateless-clients",
         /// Disables a server that stays in the configuration.
         DisabledServers = "disabled-servers",
-        /// Forwards a caller's token only if its configuration says so; for the kind `none` it does not.
+        /// Forwards a caller's token only if its configuration says so; for the kind `none` it does
+        /// not.
         ForwardingOptIn = "forwarding-opt-in",
-        /// Can be configured to send the response head before the upstream responds: `deployment.commits_at_once`.
+        /// Can be configured to send the response head before the upstream responds:
+        /// `deployment.commits_at_once`.
         CommitDeadline = "commit-deadline",
         /// Admits callers by a bearer token in `Authorization` that is not a gateway key.
         BearerAdmission = "bearer-admission",
@@ -47,7 +50,8 @@ named_values! {
         Sessions = "sessions",
         /// Accepts HTTP/2 with prior knowledge on the same port (RFC 9113 §3.3).
         Http2 = "http2",
-        /// Accepts a token for one server, in the field that `credentials.server-token-header` names.
+        /// Accepts a token for one server, in the field that `credentials.server-token-header`
+        /// names.
         ServerTokens = "server-tokens",
         /// Accepts messages up to the length of `surfaces.message-bytes`.
         MessageLimit = "message-limit",

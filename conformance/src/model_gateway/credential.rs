@@ -1,4 +1,4 @@
-//! Decides which credential a server receives, and which fields of a client's request are forwarded.
+//! Decides which credential a server receives, and which fields of a client's request it receives.
 
 use http::{
     HeaderName, HeaderValue,

@@ -1,4 +1,5 @@
-//! Decides what the client receives for an upstream's response (STA-01 to STA-15, OPN-07 to OPN-10).
+//! Decides what the client receives for an upstream's response (STA-01 to STA-15, OPN-07 to
+//! OPN-10).
 
 use http::StatusCode;
 

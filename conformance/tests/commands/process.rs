@@ -18,10 +18,14 @@ use crate::{
 /// `argument` is an additional argument of its command: the behaviour at which it crashes.
 fn gateway(test: &str, argument: &str) -> String {
     let text = format!(
-        "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\nroutes = [\"/mcp/{{server}}\"]\n\
-         features = [\"gateway-keys\", \"token-forwarding\", \"sessionless-requests\"]\n[credentials]\nkey-header = \"x-key\"\n[deadlines]\nprobe-ms = 1000\nanswer-ms = 3000\n\
+        "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+         routes = [\"/mcp/{{server}}\"]\n\
+         features = [\"gateway-keys\", \"token-forwarding\", \"sessionless-requests\"]\n\
+         [credentials]\nkey-header = \"x-key\"\n\
+         [deadlines]\nprobe-ms = 1000\nanswer-ms = 3000\n\
          [[file]]\ntemplate = \"gateway.py.jinja\"\nto = \"gateway.py\"\n\
-         [start]\ncommand = [\"python3\", \"gateway.py\", \"{{{{ port }}}}\"{argument}]\n[ready]\npath = \"/ready\"\nwithin-s = 30\n"
+         [start]\ncommand = [\"python3\", \"gateway.py\", \"{{{{ port }}}}\"{argument}]\n\
+         [ready]\npath = \"/ready\"\nwithin-s = 30\n"
     );
     write_file(test, "implementation.toml", &text);
     write_file(test, "gateway.py.jinja", include_str!("gateway.py.jinja"));

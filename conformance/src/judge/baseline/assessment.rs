@@ -26,7 +26,8 @@ pub struct Assessment<'a> {
 }
 
 impl Baseline {
-    /// Compares a run with the baseline. `failure` is the verdict with which a finding fails, if it does.
+    /// Compares a run with the baseline. `failure` is the verdict with which a finding fails, if it
+    /// does.
     pub fn assess<'a>(
         &'a self,
         run: &'a Run,

@@ -15,7 +15,8 @@ pub struct ExpectedFailure {
     pub requirement: String,
     /// The verdict of the failure.
     pub verdict: Verdict,
-    /// Whether the failure is intermittent, for example because it depends on the load of the machine. Such an entry is never stale.
+    /// Whether the failure is intermittent, for example because it depends on the load of the
+    /// machine. Such an entry is never stale.
     #[serde(default)]
     pub sometimes: bool,
     /// A pattern for the ids of the cases that fail; all cases if absent.

@@ -1,7 +1,7 @@
 //! Baselines: the failures that are expected of an implementation.
 //!
-//! A failure without an entry is unexpected. An entry whose failure no longer occurs is stale. A baseline
-//! decides whether a run has the expected result; it does not hide failures from reports.
+//! A failure without an entry is unexpected. An entry whose failure no longer occurs is stale. A
+//! baseline decides whether a run has the expected result; it does not hide failures from reports.
 //!
 //! | module | contents |
 //! | --- | --- |

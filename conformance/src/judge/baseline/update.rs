@@ -29,8 +29,8 @@ type CaseFinding<'a> = (String, &'a Finding);
 
 /// The text of a baseline, updated from a run.
 ///
-/// Stale entries are removed, with the comments above them. New entries are added at the end. Everything
-/// else is unchanged.
+/// Stale entries are removed, with the comments above them. New entries are added at the end.
+/// Everything else is unchanged.
 #[must_use]
 pub fn updated(baseline: &Baseline, text: &str, run: &Run, assessment: &Assessment<'_>) -> String {
     let mut failures = baseline.expected_failure.iter().map(Entry::Failure);
@@ -64,7 +64,8 @@ pub fn updated(baseline: &Baseline, text: &str, run: &Run, assessment: &Assessme
     format!("{}\n", updated.trim())
 }
 
-/// Where the comment of the next entry starts. It is above that entry, so it is at the end of the text before.
+/// Where the comment of the next entry starts. It is above that entry, so it is at the end of the
+/// text before.
 fn start_of_next_comment(text: &str) -> usize {
     text.rfind("\n\n")
         .filter(|at| text[at + 2..].starts_with('#'))
