@@ -81,8 +81,8 @@ impl Gateway {
             && self.decisions.requires_session()
     }
 
-    /// Forgets a session, which the client has ended.
-    pub(super) fn forget_session(&self, session: &HeaderValue) {
+    /// Forgets the owner of a session, which has ended.
+    pub(super) fn unbind_session(&self, session: &HeaderValue) {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
     }
 

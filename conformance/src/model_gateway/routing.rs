@@ -160,7 +160,7 @@ impl Gateway {
         if let Some(ended) = ended
             && response.status().is_success()
         {
-            self.forget_session(&ended);
+            self.unbind_session(&ended);
         }
         response
     }
