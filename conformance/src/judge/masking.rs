@@ -10,7 +10,8 @@ pub enum Masking {
     JsonRpcError,
     /// A tool result with `isError`: the model reads the error, and the client does not.
     ErrorResult,
-    /// A list that the gateway had stored: the client offers tools that it cannot call.
+    /// A success without the upstream server, for example a stored list: the client offers tools
+    /// that it cannot call.
     CachedSuccess,
     /// An empty list or an empty result: nothing shows that the token was refused.
     EmptySuccess,
@@ -38,7 +39,7 @@ impl Masking {
         match self {
             Self::JsonRpcError => "JSON-RPC error in a 200",
             Self::ErrorResult => "`isError` result",
-            Self::CachedSuccess => "cached list or result",
+            Self::CachedSuccess => "success without the upstream server, such as a cached list",
             Self::EmptySuccess => "empty success",
         }
     }

@@ -1,12 +1,8 @@
 //! Failures in full: one finding with its case, what both sides saw, and how to reproduce it.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::{cmp::Reverse, collections::BTreeSet, fmt::Write as _};
 
-use super::{curl, deviation::deviating_exchange, trace_summary};
+use super::{curl, deviation::deviating_exchange, telling::Telling, trace_summary};
 use crate::{
     cases::matrix_case::is_scripted,
     catalogue::{Catalogue, Requirement},
@@ -104,8 +100,7 @@ pub(super) fn curl_command(case: &JudgedCase<'_>, index: Option<usize>) -> Optio
 
 /// The unexpected failures of one requirement.
 pub(super) struct UnexpectedFailures<'a> {
-    /// The most telling one: the first of the most severe ones that mask a refusal in the most
-    /// harmful way.
+    /// The most telling one of the most severe ones.
     pub(super) first: Failure<'a>,
     /// The ids of all cases that fail unexpectedly.
     pub(super) case_ids: BTreeSet<&'a str>,
@@ -123,13 +118,9 @@ impl<'a> UnexpectedFailures<'a> {
         let failures =
             || assessment.unexpected.iter().filter(|(_, finding)| finding.requirement == id);
         let case_ids: BTreeSet<&str> = failures().map(|(case_id, _)| case_id.as_str()).collect();
-        let masking: BTreeMap<String, Masking> = run
-            .cases()
-            .filter(|case| case_ids.contains(case.id.as_str()))
-            .filter_map(|case| Some((case.id.clone(), Masking::of(&case)?)))
-            .collect();
+        let telling = Telling::of_cases(run, &case_ids);
         let (case_id, finding) = failures().min_by_key(|(case_id, finding)| {
-            Reverse((verdict_of_failure(finding), masking.get(case_id).copied()))
+            Reverse((verdict_of_failure(finding), telling.get(case_id).copied()))
         })?;
         let case = run.cases().find(|case| case.id == *case_id)?;
         let judged: BTreeSet<String> = run

@@ -15,14 +15,16 @@ mod json;
 mod junit;
 mod markdown;
 mod not_judged;
+mod telling;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod trace_summary;
 mod traceability;
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
+use self::telling::Telling;
 pub use self::{
     curl::curl,
     failure::failures_of_case,
@@ -76,7 +78,8 @@ fn is_unmet(row: &RequirementRow<'_>) -> bool {
     row.is_judged() && row.verdict > EffectiveVerdict::Info
 }
 
-/// The findings that decided the verdict of a requirement, each with the id of its case.
+/// The findings that decided the verdict of a requirement, each with the id of its case, the most
+/// telling one first.
 ///
 /// Inconclusive findings decide only an untestable requirement. Empty if the requirement is met or
 /// was not judged.
@@ -89,11 +92,16 @@ fn deciding_findings<'a>(
         return Vec::new();
     }
     let untestable = row.summary.verdict == Verdict::Untestable;
-    run.findings()
+    let mut deciding: Vec<(String, &Finding)> = run
+        .findings()
         .filter(|(_, finding)| finding.requirement == row.summary.id)
         .filter(|(case_id, finding)| {
             let verdict = effective_verdicts.of_finding(case_id, finding);
             verdict == row.verdict || (untestable && verdict == EffectiveVerdict::Inconclusive)
         })
-        .collect()
+        .collect();
+    let ids = deciding.iter().map(|(case_id, _)| case_id.as_str()).collect();
+    let telling = Telling::of_cases(run, &ids);
+    deciding.sort_by_key(|(case_id, _)| Reverse(telling.get(case_id).copied()));
+    deciding
 }

@@ -155,6 +155,30 @@ fn a_crash_is_reported_with_its_signal_its_case_and_the_end_of_the_log() {
 }
 
 #[test]
+fn a_scenario_that_ends_the_process_is_reported_and_the_next_one_is_judged() {
+    let test = "scenario-crashes";
+    remove_run_folders(test);
+    let gateway = gateway(test, ", \"reset-mid-body:7\"");
+    let path = test_path(test, "run.jsonl");
+    let (crashing, next) = ("failures-are-logged-without-secrets", "refusal-is-not-cached");
+    let only = ["--only", crashing, "--only", next, "--output", &path];
+    let output = output_of(&[&["run", &gateway][..], &only].concat());
+    let text = stdout(&output);
+    assert!(text.contains("DAMAGE  the process ended with exit status 7"), "{text}");
+    assert!(
+        text.contains(&format!("after       scenario {crashing} / own / seed")),
+        "{text}"
+    );
+    let run = Run::read(read(&path).as_bytes()).expect("the file is complete");
+    let controls: Vec<(&str, bool)> = run
+        .scenarios
+        .iter()
+        .map(|judged| (judged.scenario.as_str(), judged.evidence.control))
+        .collect();
+    assert_eq!(controls, [(crashing, false), (next, true)]);
+}
+
+#[test]
 fn a_process_that_ends_with_an_exit_status_after_the_last_case_is_noticed() {
     let text = report_of_crash("ends-later", "later", &["--where", "upstream=401-bare+empty"]);
     assert!(text.contains("DAMAGE  the process ended with exit status 7"), "{text}");

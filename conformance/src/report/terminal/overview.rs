@@ -92,7 +92,8 @@ pub(super) fn masked_refusals(run: &Run) -> String {
     let mut text = "MASKED REFUSALS  the most harmful first\n".to_owned();
     for (masking, cases) in counts {
         let noun = if cases == 1 { "case" } else { "cases" };
-        let _ = writeln!(text, "      {:<24}  {cases} {noun}", masking.description());
+        let count = format!("{cases} {noun}");
+        let _ = writeln!(text, "      {count:<28}  {}", masking.description());
     }
     text
 }
