@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    at_url::UrlArgs,
     baseline::BaselineCommand,
     colour,
     diff::DiffArgs,
@@ -15,6 +16,7 @@ use super::{
     schemas::Published,
     self_test::SelfTestArgs,
     smoke::SmokeArgs,
+    upstreams::UpstreamsArgs,
 };
 use crate::{
     cases::axis::Strategy,
@@ -29,6 +31,7 @@ Examples:
   preflight-conformance run litellm --only 'STA-*' --level MUST
   preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run
   preflight-conformance run ./my-gateway --only-failed run.jsonl
+  preflight-conformance run url:http://127.0.0.1:4000 --like ./my-gateway --upstreams plan.json
   preflight-conformance run builtin:defect/403-as-401 --only STA-05 --fail-fast --hold";
 
 /// Tests an MCP gateway: acts as its client and as its upstream servers, sends every combination of
@@ -83,14 +86,7 @@ pub(super) enum Command {
     /// Start only the mock upstreams, print the configuration that an implementation needs, and
     /// serve until Ctrl-C
     #[command(visible_alias = "fleet")]
-    Upstreams {
-        /// The random seed from which keys, tokens and canary values are derived
-        #[arg(long, alias = "seed", value_name = "NUMBER", default_value_t = 1)]
-        random_seed: u64,
-        /// Print the configuration as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Upstreams(UpstreamsArgs),
     /// Write the folder that describes a gateway to the suite; asks for what the options do not
     /// give
     NewImplementation(NewImplementationArgs),
@@ -165,6 +161,8 @@ pub(super) struct RunArgs {
     /// For url: take credential layout, routes and features from this implementation
     #[arg(long, value_name = "IMPLEMENTATION")]
     pub(super) like: Option<String>,
+    #[command(flatten)]
+    pub(super) at_url: UrlArgs,
 }
 
 /// What `list` shows.

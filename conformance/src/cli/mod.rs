@@ -3,12 +3,14 @@
 //! It judges nothing. Results go to standard output, everything else to standard error.
 
 mod arguments;
+mod at_url;
 mod baseline;
 mod colour;
 mod completions;
 mod diff;
 mod exit;
 mod explain;
+mod instructions;
 mod judge;
 mod list;
 mod new_implementation;
@@ -62,7 +64,7 @@ async fn execute(command: Command) -> Exit {
         Command::Completions { shell } => completions::completions(shell),
         Command::List { subject } => list::list(subject),
         Command::Explain { id } => explain::explain(&id),
-        Command::Upstreams { random_seed, json } => upstreams::upstreams(random_seed, json).await,
+        Command::Upstreams(arguments) => upstreams::upstreams(&arguments).await,
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 use super::{
     Exit,
     arguments::RunArgs,
+    at_url::RunUpstreams,
     interruption, print,
     progress::ProgressDisplay,
     report::{print_and_write_reports, read_run, verbosity},
@@ -26,7 +27,6 @@ use crate::{
         summary,
     },
     runner::{Options, Part, Progress, Recorder, RunError, Runner, left_out, plan},
-    upstreams::MockUpstreams,
 };
 
 /// The number of matrix cases that run at the same time against a built-in gateway, whose cases
@@ -53,7 +53,7 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         return Exit::Expected;
     }
     match execute(&arguments, &prepared).await {
-        Ok((run, held)) => {
+        Ok(CompletedRun { run, held, upstreams }) => {
             let reports = &arguments.reports;
             let verbosity = verbosity(arguments.verbose);
             let exit = print_and_write_reports(&run, &prepared.baseline, reports, verbosity);
@@ -63,22 +63,32 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
             for running in held {
                 running.stop().await;
             }
+            drop(upstreams);
             exit
         }
         Err((exit, error)) => report_error(exit, &error),
     }
 }
 
-/// Runs the selected cases. Returns the run and the implementations that still run.
+/// A run, and what still runs after it.
+struct CompletedRun {
+    run: Run,
+    held: Vec<RunningImplementation>,
+    upstreams: RunUpstreams,
+}
+
+/// Runs the selected cases.
 async fn execute(
     arguments: &RunArgs,
     prepared: &PreparedRun,
-) -> Result<(Run, Vec<RunningImplementation>), (Exit, Box<dyn Error>)> {
+) -> Result<CompletedRun, (Exit, Box<dyn Error>)> {
     let PreparedRun { implementation, parts, options, header, .. } = prepared;
     let interrupted = interruption();
-    let upstreams = MockUpstreams::start(header.random_seed).await.map_err(|error| {
-        (Exit::SuiteFailure, format!("the mock upstreams did not start: {error}").into())
-    })?;
+    let upstreams = arguments
+        .at_url
+        .start_upstreams(implementation, header.random_seed)
+        .await
+        .map_err(|(exit, error)| (exit, error.into()))?;
     let file = arguments.output.as_deref().map(File::create).transpose().map_err(|error| {
         (Exit::Usage, format!("the run file could not be created: {error}").into())
     })?;
@@ -90,25 +100,31 @@ async fn execute(
     let counts = |finding: &Finding| summary::is_failure(finding, implementation.ours);
     let runner = Runner::new(
         implementation,
-        Arc::new(upstreams),
+        Arc::clone(&upstreams.mocks),
         header.random_seed,
         options,
         &update,
         &counts,
     );
     // An interruption drops the run, which stops the implementation.
+    let run = async {
+        arguments.at_url.wait_until_ready(&runner, implementation, &upstreams).await?;
+        let ended = runner.run(parts, &mut recorder).await;
+        ended.map_err(|error| (exit_of_error(&error), error.to_string()))
+    };
     let ended = tokio::select! {
-        ended = Box::pin(runner.run(parts, &mut recorder)) => Some(ended),
+        ended = Box::pin(run) => Some(ended),
         () = interrupted => None,
     };
     display.clear();
     let run = recorder.finish(ended.is_none()).map_err(write_error)?;
     let held = match ended {
         Some(Ok(held)) => held,
-        Some(Err(error)) => return Err((exit_of_error(&error), error.into())),
+        Some(Err((exit, error))) => return Err((exit, error.into())),
         None => Vec::new(),
     };
-    Ok((run, held))
+    drop(runner);
+    Ok(CompletedRun { run, held, upstreams })
 }
 
 async fn wait_for_interruption(held: &[RunningImplementation]) {

@@ -21,6 +21,8 @@ pub enum Published {
     Baseline,
     /// One line of a run file
     RunFile,
+    /// The plan file, which `upstreams --plan` writes
+    PlanFile,
 }
 
 impl Published {
@@ -31,6 +33,7 @@ impl Published {
             Self::Implementation => include_str!("../../schemas/implementation.schema.json"),
             Self::Baseline => include_str!("../../schemas/baseline.schema.json"),
             Self::RunFile => include_str!("../../schemas/run-file.schema.json"),
+            Self::PlanFile => include_str!("../../schemas/plan-file.schema.json"),
         };
         let mut schema: Value = serde_json::from_str(text)
             .expect("the schemas are JSON, as a test of this module checks");
@@ -74,7 +77,30 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
-    use crate::{implementations::Description, judge::baseline::Baseline};
+    use crate::{
+        implementations::Description,
+        judge::baseline::Baseline,
+        upstreams::{MockUpstreams, PlanFile},
+    };
+
+    #[tokio::test]
+    async fn a_written_plan_file_matches_the_schema() {
+        let upstreams = MockUpstreams::start(1).await.expect("loopback ports are free");
+        let control = upstreams.bind_control().await.expect("loopback ports are free");
+        let control = control.local_addr().expect("it is bound");
+        let plan = serde_json::to_value(PlanFile::new(1, &upstreams, control))
+            .expect("a plan can be serialised");
+        let validator = validator(Published::PlanFile);
+        let violations: Vec<String> =
+            validator.iter_errors(&plan).map(|error| error.to_string()).collect();
+        assert_eq!(violations, Vec::<String>::new());
+        for key in ["format", "random_seed", "host", "listeners", "control", "deployment"] {
+            let mut incomplete = plan.clone();
+            incomplete.as_object_mut().expect("it is an object").remove(key);
+            assert!(!validator.is_valid(&incomplete), "{key}");
+            assert!(serde_json::from_value::<PlanFile>(incomplete).is_err(), "{key}");
+        }
+    }
 
     fn validator(published: Published) -> jsonschema::Validator {
         jsonschema::validator_for(&published.schema()).expect("the schema is valid")

@@ -5,7 +5,9 @@ use std::{fmt::Write as _, sync::Arc};
 use clap::Args;
 
 use super::{
-    Exit, colour, interruption, print, report_error,
+    Exit,
+    at_url::UrlArgs,
+    colour, interruption, print, report_error,
     run::{cache, exit_of_error},
 };
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   preflight-conformance smoke ./my-gateway
-  preflight-conformance smoke url:http://127.0.0.1:4000 --like ./my-gateway
+  preflight-conformance smoke url:http://127.0.0.1:4000 --like ./my-gateway --upstreams plan.json
 
 The exit code is 0 if every request succeeds, 1 if one fails, and 3 if the implementation does not
 start.";
@@ -40,6 +42,8 @@ pub(super) struct SmokeArgs {
     /// The random seed from which keys, tokens and canary values are derived
     #[arg(long, alias = "seed", value_name = "NUMBER", default_value_t = 1)]
     random_seed: u64,
+    #[command(flatten)]
+    at_url: UrlArgs,
 }
 
 /// Sends the positive controls and diagnoses each one that fails.
@@ -50,12 +54,10 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
         Err(error) => return report_error(Exit::Usage, &error),
     };
     let interrupted = interruption();
-    let upstreams = match MockUpstreams::start(arguments.random_seed).await {
-        Ok(upstreams) => Arc::new(upstreams),
-        Err(error) => {
-            let error = format!("the mock upstreams did not start: {error}");
-            return report_error(Exit::SuiteFailure, &error);
-        }
+    let started = arguments.at_url.start_upstreams(&implementation, arguments.random_seed).await;
+    let upstreams = match started {
+        Ok(upstreams) => upstreams,
+        Err((exit, error)) => return report_error(exit, &error),
     };
     let options = Options {
         jobs: 1,
@@ -71,14 +73,21 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     let counts = |_: &_| false;
     let runner = Runner::new(
         &implementation,
-        Arc::clone(&upstreams),
+        Arc::clone(&upstreams.mocks),
         arguments.random_seed,
         &options,
         &print_text,
         &counts,
     );
+    let check = async {
+        let waited = arguments.at_url.wait_until_it_listens(&implementation, &upstreams).await;
+        match waited {
+            Ok(()) => check_all_starts(&runner, &implementation, &upstreams.mocks).await,
+            Err((exit, error)) => report_error(exit, &error),
+        }
+    };
     tokio::select! {
-        exit = Box::pin(check_all_starts(&runner, &implementation, &upstreams)) => exit,
+        exit = Box::pin(check) => exit,
         () = interrupted => Exit::Interrupted,
     }
 }

@@ -1,103 +1,214 @@
-//! `upstreams`: runs only the mock upstreams, for an implementation that is configured by hand.
+//! `upstreams`: runs only the mock upstreams, for a gateway that the suite does not start.
 
-use std::fmt::Write as _;
-
-use super::{Exit, interruption, print, report_error};
-use crate::{
-    cases::{
-        axis::ServerKind,
-        deployment::{ConfiguredServer, Deployment, names},
-    },
-    upstreams::MockUpstreams,
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
 };
 
-/// Prints the configuration that an implementation needs and serves until it is interrupted.
-pub(super) async fn upstreams(random_seed: u64, json: bool) -> Exit {
-    let interrupted = interruption();
-    let upstreams = match MockUpstreams::start(random_seed).await {
-        Ok(upstreams) => upstreams,
-        Err(error) => {
-            let error = format!("the mock upstreams did not start: {error}");
-            return report_error(Exit::SuiteFailure, &error);
-        }
+use clap::Args;
+
+use super::{
+    Exit,
+    at_url::{plan_failure, write_plan},
+    instructions, interruption, print, report_error,
+};
+use crate::{
+    implementations::fragment::{Fragment, GatewayAddress, RenderedFragment},
+    upstreams::{
+        Addresses, MockUpstreams, PlanError, PlanFile,
+        hand_over::{self, Event},
+    },
+};
+
+/// The random seed, if the command line names none.
+const DEFAULT_RANDOM_SEED: u64 = 1;
+
+const EXAMPLES: &str = "\
+Examples:
+  preflight-conformance upstreams --plan plan.json --port 18000
+  preflight-conformance upstreams --plan plan.json --fragment nginx --gateway 127.0.0.1:4000
+  preflight-conformance upstreams --plan plan.json --fragment litellm --folder litellm
+
+With a plan file, `run url:… --upstreams plan.json` uses the same mock upstreams. This command
+releases its ports for the run, and serves again when the run has ended.";
+
+/// The arguments of `upstreams`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct UpstreamsArgs {
+    /// The random seed from which keys and tokens are derived [default: 1, or that of the plan file]
+    #[arg(long, alias = "seed", value_name = "NUMBER")]
+    random_seed: Option<u64>,
+    /// Keep ports and keys in this file: write it, or use them again if it exists
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Use consecutive ports from this one on [default: free ports]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The host in the URLs of the mock upstreams, for a gateway on another host or in a container.
+    /// They then listen on every interface and can be reached from the network
+    #[arg(long, value_name = "HOST")]
+    advertise: Option<String>,
+    /// Print the configuration as JSON
+    #[arg(long)]
+    json: bool,
+    /// Only print a ready configuration of this gateway for the plan file, and end
+    #[arg(long, value_name = "GATEWAY", requires = "plan", value_parser = fragment)]
+    fragment: Option<&'static Fragment>,
+    /// Write the configuration of --fragment into this folder, and print how to start the gateway
+    #[arg(long, value_name = "FOLDER", requires = "fragment")]
+    folder: Option<PathBuf>,
+    /// Where the gateway of --fragment listens
+    #[arg(long, value_name = "HOST:PORT", requires = "fragment", default_value = "127.0.0.1:4000")]
+    gateway: GatewayAddress,
+}
+
+/// The fragment with this name; the error lists all names.
+fn fragment(name: &str) -> Result<&'static Fragment, String> {
+    let found = Fragment::all().iter().find(|fragment| fragment.name == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = Fragment::all().iter().map(|known| known.name.as_str()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+/// Prints the configuration that a gateway needs, and serves until it is interrupted.
+pub(super) async fn upstreams(arguments: &UpstreamsArgs) -> Exit {
+    let result = match (&arguments.plan, arguments.fragment) {
+        (Some(plan), Some(fragment)) => print_fragment(arguments, plan, fragment).await,
+        (Some(plan), None) => serve_plan(arguments, plan).await,
+        (None, _) => serve(arguments).await,
     };
-    if json {
-        match serde_json::to_string_pretty(upstreams.deployment()) {
-            Ok(text) => print(&format!("{text}\n")),
-            Err(error) => return report_error(Exit::SuiteFailure, &error),
-        }
+    result.unwrap_or_else(|(exit, error)| report_error(exit, &error))
+}
+
+type CommandResult = Result<Exit, (Exit, String)>;
+
+/// Serves mock upstreams that end with this command.
+async fn serve(arguments: &UpstreamsArgs) -> CommandResult {
+    let interrupted = interruption();
+    let upstreams = MockUpstreams::start_at(arguments.seed(), arguments.addresses()?)
+        .await
+        .map_err(|error| plan_failure(&PlanError::Bind(error)))?;
+    if arguments.json {
+        print_json(upstreams.deployment())?;
     } else {
-        print(&instructions(upstreams.deployment()));
+        print(&instructions::for_upstreams(upstreams.deployment(), None));
     }
     interrupted.await;
-    Exit::Expected
+    Ok(Exit::Expected)
 }
 
-fn instructions(deployment: &Deployment) -> String {
-    let mut text = String::from("Configure the implementation with these servers:\n\n");
-    for server in &deployment.servers {
-        let _ = writeln!(text, "  {}", server_line(server, deployment));
+/// Serves the mock upstreams of a plan file, and lends their ports to runs.
+async fn serve_plan(arguments: &UpstreamsArgs, path: &Path) -> CommandResult {
+    let interrupted = interruption();
+    let (plan, upstreams, control) = if path.exists() {
+        let plan = arguments.existing_plan(path)?;
+        let control = plan.bind_control().await.map_err(|error| plan_failure(&error))?;
+        let upstreams = plan.start().await.map_err(|error| plan_failure(&error))?;
+        (plan, upstreams, control)
+    } else {
+        let written = write_plan(path, arguments.seed(), arguments.addresses()?).await;
+        written.map_err(|error| plan_failure(&error))?
+    };
+    if arguments.json {
+        print_json(&plan.deployment)?;
+    } else {
+        print(&instructions::for_upstreams(&plan.deployment, Some((path, &plan))));
     }
-    text.push_str("\nIf it has aggregate endpoints, configure these toolsets:\n\n");
-    for toolset in &deployment.toolsets {
-        let _ = writeln!(text, "  {:<12} {}", toolset.name, toolset.servers.join(", "));
+    let report = |event| match event {
+        Event::Released => eprintln!("the ports are released for a run"),
+        Event::Serving => eprintln!("the run has ended; the mock upstreams serve again"),
+    };
+    tokio::select! {
+        error = hand_over::serve(&plan, upstreams, &control, report) => Err(plan_failure(&error)),
+        () = interrupted => Ok(Exit::Expected),
     }
-    let Deployment { full_key, limited_key, admission_bearer, page, .. } = deployment;
-    let restricted = names::RESTRICTED;
-    let _ = write!(
-        text,
-        "
-Configure two gateway keys:
-
-  {full_key}  may use every server
-  {limited_key}  may use every server except `{restricted}`; clients send this key
-
-If it admits clients by a bearer token in Authorization, this one has the rights of the second key:
-
-  {admission_bearer}
-
-If it answers browsers, this origin is allowed:  {page}
-
-While this command runs, send requests to the implementation. The bearer token
-
-  CANARY.pf1.CASE.BEHAVIOUR
-
-tells the mock upstreams how to answer (`preflight-conformance list behaviours`). Press Ctrl-C to stop.
-"
-    );
-    text
 }
 
-fn server_line(server: &ConfiguredServer, deployment: &Deployment) -> String {
-    let ConfiguredServer { name, url, .. } = server;
-    let mut line = format!("{name:<12} {url:<34} {}", credential(server, deployment));
-    if let Some(space) = &server.space {
-        let _ = write!(line, "; in the protection space `{space}`");
+/// Prints the configuration of a gateway for a plan file, which is written if it does not exist.
+async fn print_fragment(
+    arguments: &UpstreamsArgs,
+    path: &Path,
+    fragment: &Fragment,
+) -> CommandResult {
+    let plan = if path.exists() {
+        arguments.existing_plan(path)?
+    } else {
+        let written = write_plan(path, arguments.seed(), arguments.addresses()?).await;
+        written.map_err(|error| plan_failure(&error))?.0
+    };
+    let rendered = fragment
+        .render(&plan.deployment, &arguments.gateway)
+        .map_err(|error| (Exit::SuiteFailure, error.to_string()))?;
+    match &arguments.folder {
+        Some(folder) => {
+            write_files(folder, &rendered)
+                .map_err(|error| (Exit::Usage, format!("{}: {error}", folder.display())))?;
+            let (folder, plan) = (folder.display(), path.display());
+            let RenderedFragment { start, run_options, .. } = rendered;
+            print(&format!(
+                "start the gateway in {folder}:\n\n  {start}\n\nand judge it:\n\n  \
+                 preflight-conformance run url:http://{} {run_options} --upstreams {plan}\n",
+                arguments.gateway
+            ));
+        }
+        None => print(&rendered.as_text()),
     }
-    if server.disabled {
-        line.push_str("; disabled, if the implementation can disable a server");
-    }
-    line
+    Ok(Exit::Expected)
 }
 
-/// The credential that the implementation must send to a server.
-fn credential(server: &ConfiguredServer, deployment: &Deployment) -> String {
-    match server.kind {
-        ServerKind::Forwarding | ServerKind::NotPermitted => {
-            "receives the caller's Authorization".to_owned()
+fn write_files(folder: &Path, rendered: &RenderedFragment) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, text) in &rendered.files {
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), (Exit, String)> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| (Exit::SuiteFailure, error.to_string()))?;
+    print(&format!("{text}\n"));
+    Ok(())
+}
+
+impl UpstreamsArgs {
+    fn seed(&self) -> u64 {
+        self.random_seed.unwrap_or(DEFAULT_RANDOM_SEED)
+    }
+
+    fn addresses(&self) -> Result<Addresses, (Exit, String)> {
+        let mut addresses = Addresses::free();
+        if let Some(first) = self.port {
+            addresses = addresses.with_ports_from(first);
         }
-        ServerKind::Static => {
-            format!("receives `Authorization: Bearer {}`", deployment.static_token)
+        match &self.advertise {
+            None => Ok(addresses),
+            Some(host) => addresses
+                .advertised_as(host)
+                .map_err(|error| (Exit::Usage, error.to_string())),
         }
-        ServerKind::ClientCredentials => {
-            let token_url = server.token_url.as_deref().unwrap_or_default();
-            let Deployment { client_id, client_secret, .. } = deployment;
-            format!(
-                "receives a token from {token_url} (client `{client_id}`, secret `{client_secret}`)"
-            )
-        }
-        ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => {
-            "receives no credential".to_owned()
-        }
+    }
+
+    /// Reads an existing plan file, which no option may contradict.
+    fn existing_plan(&self, path: &Path) -> Result<PlanFile, (Exit, String)> {
+        let plan = PlanFile::read(path).map_err(|error| plan_failure(&error))?;
+        let first_port = plan.listeners.first().map(|listener| listener.address.port());
+        let contradiction = if self.port.is_some() && self.port != first_port {
+            "--port"
+        } else if self.advertise.as_ref().is_some_and(|host| *host != plan.host) {
+            "--advertise"
+        } else if self.random_seed.is_some_and(|seed| seed != plan.random_seed) {
+            "--random-seed"
+        } else {
+            return Ok(plan);
+        };
+        let text = format!(
+            "{contradiction} contradicts the existing plan file {}\n\
+             remove the option, or name a new plan file",
+            path.display()
+        );
+        Err((Exit::Usage, text))
     }
 }

@@ -136,7 +136,16 @@ impl Implementation {
     /// Whether the suite can stop and start it.
     #[must_use]
     pub fn can_restart(&self) -> bool {
-        !matches!(self.kind, Kind::Url(_))
+        self.url().is_none()
+    }
+
+    /// The base URL of an implementation that the suite does not start.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Url(url) => Some(url),
+            _ => None,
+        }
     }
 
     /// Starts it and waits until it is ready.

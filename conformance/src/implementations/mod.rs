@@ -12,6 +12,7 @@
 //! | `error` | why an implementation was not found or did not start |
 //! | [`builtin`] | the reference gateway, in this process |
 //! | `description` | [`Description`]: the content of `implementation.toml` |
+//! | [`fragment`] | ready configurations of well-known gateways |
 //! | `folder` | the files of a described implementation |
 //! | `install` | installs a described implementation into the cache |
 //! | `launch` | renders the files of a described implementation and starts its process |
@@ -26,6 +27,7 @@ mod cache;
 mod description;
 mod error;
 mod folder;
+pub mod fragment;
 mod implementation;
 mod install;
 mod launch;

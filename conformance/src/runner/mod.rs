@@ -14,6 +14,7 @@
 //! | `sessions` | opens the session of a case before its request, and ends it afterwards |
 //! | `scenario_sessions` | the sessions that the steps of a scenario need |
 //! | `positive_control` | a call that must succeed |
+//! | `readiness` | whether an implementation that the suite did not start can be judged |
 //! | `batch` | runs the matrix cases of a batch concurrently |
 //! | `damage` | finds the cases after which the implementation no longer works |
 //! | `scenarios` | runs scenarios and judges them |
@@ -35,6 +36,7 @@ mod metrics;
 mod placeholders;
 mod plan;
 mod positive_control;
+mod readiness;
 mod recorder;
 mod scenario_sessions;
 mod scenarios;

@@ -1,11 +1,7 @@
 //! Binds the ports of the mock upstreams and creates the deployment: the servers, their kinds, and
 //! all secrets.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -17,6 +13,7 @@ use tokio_rustls::{
 
 use super::{
     ELSEWHERE, ISSUER,
+    addresses::{Addresses, Listener, bind_error},
     host::{Host, Role},
     state::{State, random_secret},
 };
@@ -34,11 +31,13 @@ pub(super) struct BoundMocks {
     pub(super) hosts: Vec<(Host, TcpListener)>,
     /// The port that refuses connections.
     pub(super) closed: TcpSocket,
+    /// The addresses that were bound, in this order.
+    pub(super) listeners: Vec<Listener>,
 }
 
 /// Binds every port. The random seed determines the secrets.
-pub(super) async fn bind(random_seed: u64) -> io::Result<BoundMocks> {
-    let mut builder = Builder::default();
+pub(super) async fn bind(random_seed: u64, addresses: &Addresses) -> io::Result<BoundMocks> {
+    let mut builder = Builder::new(addresses);
     for name in names::FORWARDING {
         builder.mock_server(name, ServerKind::Forwarding).await?;
     }
@@ -46,9 +45,7 @@ pub(super) async fn bind(random_seed: u64) -> io::Result<BoundMocks> {
     builder.mock_server(names::MINTED, ServerKind::ClientCredentials).await?;
     builder.mock_server(names::OPEN, ServerKind::Open).await?;
     builder.mock_server(names::RESTRICTED, ServerKind::NotPermitted).await?;
-    let closed = TcpSocket::new_v4()?;
-    closed.bind(loopback())?;
-    let closed_origin = format!("http://{}", closed.local_addr()?);
+    let (closed, closed_origin) = builder.closed_port(names::CLOSED)?;
     builder.configure(names::CLOSED, ServerKind::Forwarding, &closed_origin);
     let tls = Some(untrusted_certificate()?);
     let untrusted_origin = builder.host(names::UNTRUSTED, Role::Upstream, tls).await?;
@@ -67,10 +64,15 @@ pub(super) async fn bind(random_seed: u64) -> io::Result<BoundMocks> {
     }
     let mut rng = fastrand::Rng::with_seed(random_seed);
     let deployment = deployment(builder.servers, issuer, &mut rng);
+    if addresses.are_reused() {
+        // A gateway may still send the session ids of an earlier run with the same random seed.
+        rng = fastrand::Rng::new();
+    }
     Ok(BoundMocks {
         state: State::new(deployment, elsewhere, rng),
         hosts: builder.hosts,
         closed,
+        listeners: builder.listeners,
     })
 }
 
@@ -116,13 +118,23 @@ fn deployment(
     }
 }
 
-#[derive(Default)]
-struct Builder {
+struct Builder<'a> {
+    addresses: &'a Addresses,
     servers: Vec<ConfiguredServer>,
     hosts: Vec<(Host, TcpListener)>,
+    listeners: Vec<Listener>,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
+    fn new(addresses: &'a Addresses) -> Self {
+        Self {
+            addresses,
+            servers: Vec::new(),
+            hosts: Vec::new(),
+            listeners: Vec::new(),
+        }
+    }
+
     /// Binds a mock MCP server and adds it to the configuration.
     async fn mock_server(&mut self, name: &str, kind: ServerKind) -> io::Result<()> {
         let origin = self.host(name, Role::Upstream, None).await?;
@@ -142,12 +154,37 @@ impl Builder {
         role: Role,
         tls: Option<TlsAcceptor>,
     ) -> io::Result<String> {
-        let listener = TcpListener::bind(loopback()).await?;
+        let address = self.next_address(name)?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| bind_error(address, name, &error))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let origin = format!("{scheme}://{}", listener.local_addr()?);
+        let origin = self.bound(name, scheme, listener.local_addr()?);
         let host = Host { name: name.to_owned(), origin: origin.clone(), role, tls };
         self.hosts.push((host, listener));
         Ok(origin)
+    }
+
+    /// Binds a port that refuses connections. Returns its origin as well.
+    fn closed_port(&mut self, name: &str) -> io::Result<(TcpSocket, String)> {
+        let address = self.next_address(name)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(address).map_err(|error| bind_error(address, name, &error))?;
+        let origin = self.bound(name, "http", socket.local_addr()?);
+        Ok((socket, origin))
+    }
+
+    fn next_address(&self, name: &str) -> io::Result<SocketAddr> {
+        self.addresses.address(name, self.listeners.len())
+    }
+
+    /// Records a bound address and returns its origin.
+    fn bound(&mut self, name: &str, scheme: &str, address: SocketAddr) -> String {
+        let port = address.port();
+        if let SocketAddr::V4(address) = address {
+            self.listeners.push(Listener { name: name.to_owned(), address });
+        }
+        format!("{scheme}://{}:{port}", self.addresses.host)
     }
 }
 
@@ -157,10 +194,6 @@ fn json_web_token(rng: &mut fastrand::Rng) -> String {
     let header = encode(json!({ "alg": "RS256", "typ": "JWT" }));
     let claims = encode(json!({ "sub": "upstreams", "jti": random_secret("jwt-", rng) }));
     format!("{header}.{claims}.{}", random_secret("", rng))
-}
-
-fn loopback() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
 }
 
 /// A valid certificate that is signed by itself, so clients must not trust it.

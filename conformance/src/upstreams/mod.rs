@@ -7,7 +7,10 @@
 //!
 //! | module | contents |
 //! | --- | --- |
+//! | `addresses` | [`Addresses`]: where the mock upstreams listen, and the host in their URLs |
 //! | `bind` | binds the ports and creates the deployment with its secrets |
+//! | `plan_file` | [`PlanFile`]: makes the same mock upstreams available in a later start |
+//! | `hand_over` | lets a run use the ports of an `upstreams` process |
 //! | `state` | the state that all hosts share |
 //! | `host` | one listening host: accepts connections, records and answers requests |
 //! | `connection`, `request` | a connection as bytes; reading requests from it |
@@ -22,15 +25,18 @@
 //! | `synchronisation` | barriers, the order of responses, and the release of events |
 //! | `record` | [`Record`]: everything that the mock upstreams have seen |
 
+mod addresses;
 mod assigned_behaviour;
 mod attribution;
 mod authorization_server;
 mod bind;
 mod connection;
 mod delivery;
+pub mod hand_over;
 mod healthy_phase;
 mod host;
 mod mcp_server;
+mod plan_file;
 mod record;
 mod request;
 mod response;
@@ -39,12 +45,20 @@ mod stated_response;
 mod synchronisation;
 mod upstream;
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
-use tokio::{net::TcpSocket, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 pub use self::{
-    assigned_behaviour::AssignedBehaviour, healthy_phase::HealthyPhase, record::Record,
+    addresses::{Addresses, InvalidHost, Listener},
+    assigned_behaviour::AssignedBehaviour,
+    healthy_phase::HealthyPhase,
+    plan_file::{PlanError, PlanFile},
+    record::Record,
 };
 use self::{bind::BoundMocks, state::State};
 use crate::cases::{deployment::Deployment, token_script::CaseId};
@@ -59,10 +73,15 @@ pub const ISSUER: &str = "issuer";
 /// case.
 pub const MARK: &str = "x-mock-answer";
 
+/// How long [`MockUpstreams::stop`] waits for its connections, which end at once.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
 /// The running mock upstreams. Dropping them closes every connection.
 pub struct MockUpstreams {
     state: Arc<State>,
-    _hosts: JoinSet<()>,
+    hosts: JoinSet<()>,
+    addresses: Addresses,
+    listeners: Vec<Listener>,
     /// Bound but not listening, so that no other process takes the port and connections are
     /// refused.
     _closed: TcpSocket,
@@ -84,13 +103,54 @@ impl MockUpstreams {
     ///
     /// A port could not be bound.
     pub async fn start(random_seed: u64) -> io::Result<Self> {
-        let BoundMocks { state, hosts, closed } = bind::bind(random_seed).await?;
+        Self::start_at(random_seed, Addresses::free()).await
+    }
+
+    /// Starts every mock server at these addresses.
+    ///
+    /// # Errors
+    ///
+    /// A port could not be bound; the error names it.
+    pub async fn start_at(random_seed: u64, addresses: Addresses) -> io::Result<Self> {
+        let BoundMocks { state, hosts, closed, listeners } =
+            bind::bind(random_seed, &addresses).await?;
         let state = Arc::new(state);
         let mut running = JoinSet::new();
         for (host, listener) in hosts {
             running.spawn(host.listen(listener, Arc::clone(&state)));
         }
-        Ok(Self { state, _hosts: running, _closed: closed })
+        Ok(Self {
+            state,
+            hosts: running,
+            addresses,
+            listeners,
+            _closed: closed,
+        })
+    }
+
+    /// Closes every connection and listener. Returns when all are closed.
+    pub async fn stop(mut self) {
+        self.hosts.shutdown().await;
+        // Each connection has a reference to the state.
+        let connections_closed = async {
+            while Arc::strong_count(&self.state) > 1 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // A later bind does not depend on it: a connection does not keep the port of its listener.
+        let _ = timeout(STOP_WITHIN, connections_closed).await;
+    }
+
+    /// Binds the control connection of these mock upstreams.
+    ///
+    /// # Errors
+    ///
+    /// The port could not be bound; the error names it.
+    pub async fn bind_control(&self) -> io::Result<TcpListener> {
+        let address = self.addresses.control_address(self.listeners.len())?;
+        TcpListener::bind(address)
+            .await
+            .map_err(|error| addresses::bind_error(address, "control", &error))
     }
 
     /// The servers and secrets with which an implementation is configured.
