@@ -191,7 +191,7 @@ impl<'a> Runner<'a> {
         instance: &mut Instance,
         recorder: &mut Recorder,
     ) -> Result<PartEnd, RunError> {
-        if let Err(reason) = instance.first_positive_control().await {
+        if let Err(reason) = instance.first_positive_control(&self.implementation.features).await {
             let failure = instance.failure(format!("nothing can be judged: {reason}")).await;
             recorder.damage(failure.damage(part.start, Vec::new()))?;
             return Ok(PartEnd::Early);

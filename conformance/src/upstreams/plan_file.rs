@@ -5,7 +5,8 @@
 //! the random seed and the addresses, and a file in which it does not is rejected.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -125,8 +126,9 @@ impl PlanFile {
     /// The file exists, or cannot be written.
     pub fn write_new(&self, path: &Path) -> Result<(), PlanError> {
         let write = || -> io::Result<()> {
-            let file = fs::File::create_new(path)?;
-            Ok(serde_json::to_writer_pretty(file, self)?)
+            let mut text = serde_json::to_vec_pretty(self)?;
+            text.push(b'\n');
+            fs::File::create_new(path)?.write_all(&text)
         };
         write().map_err(|error| PlanError::File { path: path.to_owned(), error })
     }

@@ -2,6 +2,7 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+mod at_url;
 mod formats;
 mod not_a_gateway;
 mod process;

@@ -3,11 +3,12 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
+    process::Output,
     sync::LazyLock,
     time::Duration,
 };
 
-use crate::{exit_code, output_of, stderr, stdout, test_folder, write_file};
+use crate::{command, exit_code, stderr, stdout, test_folder, write_file};
 
 /// Starts a server that answers each request with `serve` until the tests end.
 ///
@@ -54,9 +55,18 @@ fn description() -> &'static str {
     &DESCRIPTION
 }
 
+/// The output of a command for this URL, in a folder of its own for the plan file.
+fn output_at(url: &str, subcommand: &str) -> Output {
+    let folder = tempfile::tempdir().expect("the folder can be created");
+    command(&[subcommand, url, "--like", description(), "--wait", "0"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the command runs")
+}
+
 /// The report of a run, which must fail.
 fn failing_run(url: &str) -> String {
-    let output = output_of(&["run", url, "--like", description()]);
+    let output = output_at(url, "run");
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stdout(&output).contains("result        failure"), "{}", stdout(&output));
     stdout(&output)
@@ -64,7 +74,7 @@ fn failing_run(url: &str) -> String {
 
 /// The output of `smoke`, which must fail.
 fn failing_smoke(url: &str) -> String {
-    let output = output_of(&["smoke", url, "--like", description()]);
+    let output = output_at(url, "smoke");
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     stdout(&output)
 }
