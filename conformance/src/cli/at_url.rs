@@ -175,11 +175,7 @@ impl UrlArgs {
             None if upstreams.is_new => None,
             None => Some(Duration::ZERO),
         };
-        Waiting {
-            started: Instant::now(),
-            limit,
-            printed: String::new(),
-        }
+        Waiting { started: Instant::now(), limit, printed: String::new() }
     }
 }
 
@@ -221,11 +217,7 @@ async fn use_plan(path: &Path) -> Result<RunUpstreams, Failure> {
         Ok((plan.start().await?, ports))
     };
     let (mocks, ports) = start.await.map_err(|error| plan_failure(&error))?;
-    Ok(RunUpstreams {
-        mocks: Arc::new(mocks),
-        is_new: false,
-        _ports: Some(ports),
-    })
+    Ok(RunUpstreams { mocks: Arc::new(mocks), is_new: false, _ports: Some(ports) })
 }
 
 /// Starts mock upstreams and writes their plan file.

@@ -59,7 +59,12 @@ pub(super) struct UpstreamsArgs {
     #[arg(long, value_name = "FOLDER", requires = "fragment")]
     folder: Option<PathBuf>,
     /// Where the gateway of --fragment listens
-    #[arg(long, value_name = "HOST:PORT", requires = "fragment", default_value = "127.0.0.1:4000")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        requires = "fragment",
+        default_value = "127.0.0.1:4000"
+    )]
     gateway: GatewayAddress,
 }
 
@@ -185,9 +190,9 @@ impl UpstreamsArgs {
         }
         match &self.advertise {
             None => Ok(addresses),
-            Some(host) => addresses
-                .advertised_as(host)
-                .map_err(|error| (Exit::Usage, error.to_string())),
+            Some(host) => {
+                addresses.advertised_as(host).map_err(|error| (Exit::Usage, error.to_string()))
+            }
         }
     }
 

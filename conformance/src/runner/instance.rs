@@ -30,7 +30,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 const FIRST_CONTROLS: usize = 2;
 /// The same for an implementation that the suite did not start. It may have pooled connections of
 /// mock upstreams that an earlier process has closed; each failed control removes one of them.
-const FIRST_CONTROLS_AT_URL: usize = 5;
+const FIRST_CONTROLS_AT_URL: usize = 3;
 /// How long a process may take to end after its last connection was closed.
 const END_GRACE: Duration = Duration::from_millis(300);
 

@@ -78,9 +78,8 @@ impl Addresses {
 
     /// The addresses of an earlier start.
     pub(super) fn of_listeners(host: &str, listeners: &[Listener]) -> Self {
-        let interface = listeners
-            .first()
-            .map_or(Ipv4Addr::LOCALHOST, |listener| *listener.address.ip());
+        let interface =
+            listeners.first().map_or(Ipv4Addr::LOCALHOST, |listener| *listener.address.ip());
         let ports = listeners
             .iter()
             .map(|listener| (listener.name.clone(), listener.address.port()));

@@ -119,13 +119,7 @@ impl MockUpstreams {
         for (host, listener) in hosts {
             running.spawn(host.listen(listener, Arc::clone(&state)));
         }
-        Ok(Self {
-            state,
-            hosts: running,
-            addresses,
-            listeners,
-            _closed: closed,
-        })
+        Ok(Self { state, hosts: running, addresses, listeners, _closed: closed })
     }
 
     /// Closes every connection and listener. Returns when all are closed.

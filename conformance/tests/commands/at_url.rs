@@ -27,7 +27,10 @@ fn folder() -> TempDir {
 
 /// Runs a command in a folder.
 fn output_in(folder: &TempDir, arguments: &[&str]) -> Output {
-    command(arguments).current_dir(folder.path()).output().expect("the command runs")
+    command(arguments)
+        .current_dir(folder.path())
+        .output()
+        .expect("the command runs")
 }
 
 fn exit_code_in(folder: &TempDir, arguments: &[&str]) -> i32 {

@@ -1,8 +1,8 @@
 //! Every command from the outside: its output, the files that it writes, and its exit code.
 
+mod at_url;
 #[path = "../binary/mod.rs"]
 mod binary;
-mod at_url;
 mod formats;
 mod not_a_gateway;
 mod process;

@@ -47,6 +47,7 @@ fn description() -> &'static str {
     static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
         let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
                 routes = [\"/mcp/{server}\"]\n\
+                features = [\"sessionless-requests\", \"token-forwarding\"]\n\
                 [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n\
                 [start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
         write_file("description", "implementation.toml", text);
