@@ -41,8 +41,21 @@ const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
         "baseline.toml",
     ),
     folder!(
+        "litellm-1.85.0": "implementation.toml",
+        "config.yaml.jinja",
+        "custom_auth.py.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+    folder!(
         "nginx": "implementation.toml",
         "nginx.conf.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+    folder!(
+        "slm-mcp-hub": "implementation.toml",
+        "config.json.jinja",
         "requirements.txt",
         "baseline.toml",
     ),
@@ -193,7 +206,7 @@ mod tests {
     fn errors_name_what_was_expected() {
         insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
         unknown implementation `litelm`
-        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `nginx`, or the path of a folder with an implementation.toml, for example ./litelm
+        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `litellm-1.85.0`, `nginx`, `slm-mcp-hub`, or the path of a folder with an implementation.toml, for example ./litelm
         "#);
         insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
         cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)

@@ -179,7 +179,7 @@ async fn wait_until_ready(
             let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
             Err(StartError::Ended { status, tail: log_tail(&log), log })
         }
-        () = poll_readiness(&url, check.status, &last) => Ok(()),
+        () = poll_readiness(&url, check, &running.log, &last) => Ok(()),
         () = tokio::time::sleep(within) => Err(StartError::NotReady {
             within,
             url: url.clone(),
@@ -190,8 +190,9 @@ async fn wait_until_ready(
     }
 }
 
-/// Sends GET requests until one has this status. `last` holds the latest other result.
-async fn poll_readiness(url: &str, status: u16, last: &Cell<String>) {
+/// Sends GET requests until one has the status of the check and the log contains its text. `last`
+/// holds the latest other result.
+async fn poll_readiness(url: &str, check: &ReadinessCheck, log: &Path, last: &Cell<String>) {
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -204,8 +205,15 @@ async fn poll_readiness(url: &str, status: u16, last: &Cell<String>) {
     loop {
         interval.tick().await;
         match client.get(url).send().await {
-            Ok(response) if response.status().as_u16() == status => return,
-            Ok(response) => last.set(response.status().to_string()),
+            Ok(response) if response.status().as_u16() != check.status => {
+                last.set(response.status().to_string());
+            }
+            Ok(_) => match &check.output {
+                Some(text) if !contains(log, text) => {
+                    last.set(format!("{}, and the log does not contain `{text}`", check.status));
+                }
+                _ => return,
+            },
             Err(error) if error.is_connect() => last.set("no connection".to_owned()),
             Err(error) if error.is_timeout() => last.set("no response".to_owned()),
             Err(error) => last.set(error.to_string()),
@@ -217,6 +225,10 @@ async fn poll_readiness(url: &str, status: u16, last: &Cell<String>) {
 ///
 /// If another process binds it before the implementation does, the start fails with the error of
 /// the implementation.
+fn contains(log: &Path, text: &str) -> bool {
+    fs::read(log).is_ok_and(|output| String::from_utf8_lossy(&output).contains(text))
+}
+
 fn free_port() -> Result<u16, StartError> {
     let port = || -> io::Result<u16> {
         Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())

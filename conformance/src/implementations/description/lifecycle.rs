@@ -86,6 +86,8 @@ pub struct ReadinessCheck {
     /// The status that means ready.
     #[serde(default = "default_status")]
     pub status: u16,
+    /// A text that the log must contain as well, for a gateway that answers before it is ready.
+    pub output: Option<String>,
     /// How long the start may take, in seconds.
     #[serde(default = "default_start_time")]
     pub within_s: u64,

@@ -92,6 +92,17 @@ async fn a_process_that_is_not_ready_in_time_is_killed() {
 }
 
 #[tokio::test]
+async fn a_process_can_be_ready_only_when_its_log_says_so() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut description = scripted(&format!("(sleep 1; echo all connected) & {SERVE}"), "");
+    description.ready.output = Some("all connected".into());
+    let running = start(&description, cache.path()).await.unwrap();
+    let log = std::fs::read_to_string(&running.log).unwrap();
+    assert!(log.contains("all connected"), "{log}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_process_that_ends_before_it_is_ready_is_reported_with_its_output() {
     let lifeline = Lifeline::new();
     let description = scripted(&lifeline.held_by("sleep 1000 & echo no licence >&2; exit 3"), "");
