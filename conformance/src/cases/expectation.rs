@@ -46,6 +46,11 @@ pub enum Need {
     /// The requested server received a request of this case. A gateway that answers from its own
     /// catalogue proves nothing.
     Upstream,
+    /// The gateway did not answer the message itself. A gateway that declares `preflight-probe`
+    /// tests the token of every message, so it always meets the condition. Any other gateway may
+    /// answer `initialize`, `tools/list`, notifications, GET and DELETE without a request to the
+    /// server, which then has refused nothing.
+    Forwarding,
 }
 
 impl Expectation {

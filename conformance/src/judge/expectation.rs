@@ -4,8 +4,11 @@ use super::{
     Finding, Verdict, observables::Observable, observation::Observation, subject::Subject,
 };
 use crate::{
-    cases::expectation::{Expectation, Need},
-    catalogue::{Catalogue, Level, Requirement},
+    cases::{
+        axis::Method,
+        expectation::{Expectation, Need},
+    },
+    catalogue::{Catalogue, Feature, Level, Requirement},
 };
 
 /// The findings of an expectation that needs a feature which the implementation does not declare.
@@ -150,8 +153,29 @@ fn compare(
 }
 
 fn lacks_upstream_request(expectation: &Expectation, subject: &Subject<'_>) -> bool {
-    expectation.needs.contains(&Need::Upstream)
-        && observe("upstream-credential", subject) == Observation::Value("no-request".to_owned())
+    expectation.needs.iter().any(|need| match need {
+        Need::Upstream => true,
+        Need::Forwarding => can_be_answered_by_gateway(subject),
+    }) && observe("upstream-credential", subject) == Observation::Value("no-request".to_owned())
+}
+
+/// Whether a gateway of this kind may answer the message of the case without its server.
+///
+/// The requests to a server that cannot be reached are not recorded, so their absence proves
+/// nothing about a request with an id.
+fn can_be_answered_by_gateway(subject: &Subject<'_>) -> bool {
+    let probes = subject.context.features.contains(Feature::PreflightProbe.as_str());
+    let Some(matrix_case) = subject.matrix_case.filter(|_| !probes) else {
+        return false;
+    };
+    match matrix_case.method {
+        Method::Notification | Method::Get | Method::Delete => true,
+        Method::Initialize | Method::ToolsList => {
+            let behaviour = subject.behaviour();
+            behaviour.is_some_and(|behaviour| behaviour.server().is_none())
+        }
+        _ => false,
+    }
 }
 
 fn observe(name: &str, subject: &Subject<'_>) -> Observation {

@@ -158,8 +158,10 @@ impl Driver {
             && !names_session(step.headers.iter().chain(&step.replace_headers))
             && self.may_use(server, step.caller);
         let path = step.path.split('?').next().unwrap_or_default();
-        // Any other path is a hostile one, which leads to no server.
-        if !is_in_session || path.trim_end_matches('/') != "{endpoint}" {
+        // A path with a slash at its end is another spelling of the same endpoint. Any other path
+        // is a hostile one, which leads to no server.
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if !is_in_session || path != "{endpoint}" {
             return None;
         }
         let path = self.values(server, &self.token_of(step, case)).fill(path);

@@ -1,10 +1,14 @@
 //! What is known about an implementation and a case beside the trace.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cases::deployment::Deployment, catalogue::Profile, implementations::Surfaces};
+use crate::{
+    cases::{axis::ServerKind, deployment::Deployment},
+    catalogue::{Feature, Profile},
+    implementations::Surfaces,
+};
 
 /// What is known about an implementation and a case beside the trace.
 #[derive(Clone, Debug)]
@@ -42,6 +46,38 @@ pub struct Context {
     pub unopened_session: Option<String>,
     /// Further interfaces of the implementation.
     pub surfaces: Surfaces,
+}
+
+impl Context {
+    /// The deployment as the implementation can be configured with it.
+    ///
+    /// If it does not declare the feature of a kind of server, servers of this kind are
+    /// token-forwarding servers like all others.
+    #[must_use]
+    pub fn configured_deployment(&self) -> Cow<'_, Deployment> {
+        let is_supported = |kind: ServerKind| match kind {
+            ServerKind::Static => self.has(Feature::StaticCredential),
+            ServerKind::ClientCredentials => self.has(Feature::ClientCredentials),
+            ServerKind::Open => self.has(Feature::ServersWithoutCredential),
+            ServerKind::NotPermitted => self.has(Feature::LimitedKeys),
+            ServerKind::Forwarding | ServerKind::Unknown | ServerKind::Aggregate => true,
+        };
+        if self.deployment.servers.iter().all(|server| is_supported(server.kind)) {
+            return Cow::Borrowed(&self.deployment);
+        }
+        let mut deployment = Deployment::clone(&self.deployment);
+        for server in &mut deployment.servers {
+            if !is_supported(server.kind) {
+                server.kind = ServerKind::Forwarding;
+            }
+        }
+        Cow::Owned(deployment)
+    }
+
+    /// Whether the implementation declares a feature.
+    fn has(&self, feature: Feature) -> bool {
+        self.features.contains(feature.as_str())
+    }
 }
 
 /// The time limits of the implementation, in milliseconds.

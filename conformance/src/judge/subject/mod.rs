@@ -109,10 +109,10 @@ impl<'a> Subject<'a> {
     /// Every disclosure of a secret in the case.
     pub(super) fn disclosures(&self) -> &[Disclosure] {
         self.disclosures.get_or_init(|| {
-            let Context { deployment, key_header, token_header, output, metrics, .. } =
-                self.context;
+            let Context { key_header, token_header, output, metrics, .. } = self.context;
+            let deployment = self.context.configured_deployment();
             let captured = Captured {
-                deployment,
+                deployment: &deployment,
                 key_header,
                 token_header,
                 requested_servers: self.matrix_case.map(|_| self.requested_servers().collect()),
