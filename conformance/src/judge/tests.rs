@@ -170,6 +170,35 @@ fn a_response_without_an_upstream_request_is_inconclusive() {
 }
 
 #[test]
+fn a_message_that_the_gateway_answers_itself_is_inconclusive_without_a_probe() {
+    let get = MatrixCase { method: Method::Get, ..matrix_case("401-full") };
+    let mut declared = context();
+    declared.features.insert("listening-stream".to_owned());
+    let verdict_of_get = |context: &Context, reached: bool| {
+        judge_trace(RuleBook::embedded(), &get, context, &trace(200, reached))
+            .into_iter()
+            .find(|finding| finding.requirement == "STR-07")
+            .map(|finding| finding.verdict)
+    };
+    assert_eq!(verdict_of_get(&declared, false), Some(Verdict::Inconclusive));
+    assert_eq!(verdict_of_get(&declared, true), Some(Verdict::Fail));
+    declared.features.insert("preflight-probe".to_owned());
+    assert_eq!(verdict_of_get(&declared, false), Some(Verdict::Fail));
+}
+
+#[test]
+fn a_case_without_the_session_that_it_needs_is_inconclusive_and_says_why() {
+    let reason = "the client could not open a session: initialize got 502";
+    let context = Context { unopened_session: Some(reason.to_owned()), ..context() };
+    let case::Judgement { observations, findings } =
+        case::judge_matrix_case(&matrix_case("401-full"), &context, &trace(502, true));
+    let refusal = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();
+    assert_eq!((refusal.verdict, refusal.actual.as_str()), (Verdict::Inconclusive, reason));
+    assert!(findings.iter().all(|finding| finding.verdict <= Verdict::Inconclusive));
+    assert!(observations.is_empty());
+}
+
+#[test]
 fn absence_is_evidence_only_if_the_positive_control_passed() {
     let rule = "requires = ['CRD-16']\nexpect = { upstream-credential = 'no-request' }";
     let without_control = Context { control: false, ..context() };
@@ -195,13 +224,13 @@ fn an_undeclared_feature_is_skipped_and_a_case_without_a_request_is_an_error() {
     assert!(all(&judge_trace(rules, &get, &context(), &trace(405, false)), Verdict::Skip));
     let mut declared = context();
     declared.features.insert("listening-stream".to_owned());
+    declared.features.extend(["preflight-probe", "discovery"].map(str::to_owned));
     assert!(
         judge_trace(rules, &get, &declared, &trace(405, false))
             .iter()
             .any(|finding| finding.requirement == "STR-07" && finding.verdict == Verdict::Fail)
     );
     let without_request = Trace { exchanges: Vec::new(), ..trace(200, false) };
-    declared.features.extend(["preflight-probe", "discovery"].map(str::to_owned));
     assert!(all(
         &judge_trace(rules, &matrix_case("401-full"), &declared, &without_request),
         Verdict::Error
