@@ -1,7 +1,12 @@
 use super::{BASELINE, damage, field, finding, matrix_case, run, run_with_every_verdict};
 use crate::{
     cases::axis::Method,
-    judge::{Verdict, baseline::Baseline, run_file::Run, summary::failures_of},
+    judge::{
+        Finding, Verdict,
+        baseline::{Baseline, Origin},
+        run_file::{CasesLeftOut, Run},
+        summary::failures_of,
+    },
     report::{TerminalOptions, Verbosity, terminal},
 };
 
@@ -128,4 +133,80 @@ fn a_width_cuts_lists_but_not_failures() {
     assert!(line("WARN  STA-13").ends_with('…'), "{text}");
     assert!(text.contains(&"x".repeat(400)), "{text}");
     assert!(text.contains("--data-binary '{}'\n"), "{text}");
+}
+
+#[test]
+fn a_result_that_the_exit_code_seems_to_contradict_is_explained() {
+    let run = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Fail)])]);
+    let entry = "[[expected-failure]]\nrequirement = 'STA-05'\nverdict = 'fail'\nreason = 'r'\n";
+    let expected = report(&run, entry, TerminalOptions::default());
+    let explanation = "result        failure, as the baseline expects: every failure has an entry, \
+        so the exit code is 0\n";
+    assert!(expected.ends_with(explanation), "{expected}");
+    let unexpected = plain_report(&run);
+    assert!(unexpected.ends_with("result        failure\n"), "{unexpected}");
+}
+
+#[test]
+fn the_second_line_names_the_baseline_and_what_it_covers() {
+    let findings = vec![finding("STA-05", Verdict::Fail), finding("STA-06", Verdict::Fail)];
+    let run = run(vec![matrix_case(Method::Get, findings)]);
+    let entry = "[[expected-failure]]\nrequirement = 'STA-05'\nverdict = 'fail'\nreason = 'r'\n";
+    let origin = Origin::File("a/baseline.toml".into());
+    let baseline = Baseline { origin, ..Baseline::parse(entry).unwrap() };
+    let assessment = baseline.assess(&run, failures_of(&run));
+    let text = terminal(&run, &assessment, TerminalOptions::default());
+    let line = "baseline: a/baseline.toml; it expects 1 failure of 1 requirement, and 1 failure of \
+        1 requirement is unexpected";
+    assert_eq!(text.lines().nth(1), Some(line));
+    assert!(text.find("\nFAIL  STA-06") < text.find("\nEXPECTED-FAILURE  STA-05"), "{text}");
+}
+
+#[test]
+fn the_most_harmful_masking_is_counted_first_and_shown_in_full() {
+    let masked = |method, result: &str| {
+        let mut judged = matrix_case(method, vec![finding("STA-04", Verdict::Fail)]);
+        judged.observations.insert("result".to_owned(), result.to_owned());
+        judged
+    };
+    let cases = vec![
+        masked(Method::Initialize, "empty-success"),
+        masked(Method::ToolsCall, "error-in-success"),
+        masked(Method::ToolsList, "empty-success"),
+    ];
+    let text = plain_report(&run(cases));
+    let counts = "MASKED REFUSALS  the most harmful first\n      \
+        2 cases                       empty success\n      \
+        1 case                        `isError` result\n";
+    assert!(text.contains(counts), "{text}");
+    assert!(
+        text.contains("case          key-and-token / forwarding / 403-bare+oauth / tools-list")
+    );
+    assert!(text.contains("masked by     empty success"), "{text}");
+    assert!(text.contains("failing       3 of 3 cases"), "{text}");
+}
+
+#[test]
+fn each_reason_for_which_something_was_not_judged_has_a_line() {
+    let skipped = Finding {
+        actual: "feature `sessions` is not declared".into(),
+        ..finding("STA-03", Verdict::Skip)
+    };
+    let mut run =
+        run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass), skipped])]);
+    run.header.filters = vec!["--only 'STA-*'".into()];
+    run.header.left_out = CasesLeftOut { by_filters: 7, by_matrix: 9 };
+    let text = plain_report(&run);
+    assert!(
+        text.contains("1 requirement, 1 case         feature `sessions` is not declared"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" 7 cases ") && text.contains("filtered by the command line"),
+        "{text}"
+    );
+    assert!(
+        text.contains("9 cases                       combinations that the matrix"),
+        "{text}"
+    );
 }
