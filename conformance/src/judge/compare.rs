@@ -224,12 +224,12 @@ fn new_damage(first: &Run, second: &Run) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::judge) mod tests {
     use super::*;
     use crate::judge::run_file::tests::run;
 
     /// A run with one case, a verdict, and the result that the client saw of a refused token.
-    fn run_with(verdict: Verdict, result: &str) -> Run {
+    pub(in crate::judge) fn run_with(verdict: Verdict, result: &str) -> Run {
         let mut run = run();
         run.damages.clear();
         let judged = &mut run.matrix_cases[0];

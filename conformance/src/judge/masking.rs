@@ -3,6 +3,9 @@
 
 use super::run_file::{JudgedCase, Run};
 
+/// The observables that show whether a success is a wrong response.
+const OF_RESPONSE: [&str; 3] = ["status", "all-statuses", "result"];
+
 /// How a refusal is masked, ordered from the least to the most harmful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Masking {
@@ -44,8 +47,8 @@ impl Masking {
         }
     }
 
-    /// How the refusal of a case is masked; `None` if no server refused the token or if the client
-    /// could see the refusal by the status.
+    /// How the refusal of a case is masked; `None` if no server refused the token, if the client
+    /// could see the refusal by the status, or if the success is what was expected.
     #[must_use]
     pub fn of(case: &JudgedCase<'_>) -> Option<Self> {
         let is_refusal =
@@ -53,7 +56,10 @@ impl Masking {
         let observed = case.observations.get("result")?;
         let masking = Self::ALL.into_iter().find(|masking| masking.as_str() == observed)?;
         let is_refused = case.trace.arrivals.iter().any(|arrival| is_refusal(&arrival.answered));
-        is_refused.then_some(masking)
+        let is_wrong = case.findings.iter().any(|finding| {
+            finding.verdict.is_red() && OF_RESPONSE.contains(&finding.observable.as_str())
+        });
+        (is_refused && is_wrong).then_some(masking)
     }
 
     /// The number of cases of a run in which a refusal is masked in each way, the most harmful
@@ -68,5 +74,24 @@ impl Masking {
             .map(|masking| (masking, count(masking)))
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::{Verdict, compare::tests::run_with};
+
+    #[test]
+    fn only_a_wrong_success_masks_a_refusal() {
+        assert_eq!(
+            Masking::counts(&run_with(Verdict::Fail, "empty-success")),
+            [(Masking::EmptySuccess, 1)]
+        );
+        assert!(Masking::counts(&run_with(Verdict::Pass, "empty-success")).is_empty());
+        assert!(Masking::counts(&run_with(Verdict::Fail, "upstream")).is_empty());
+        let mut accepted = run_with(Verdict::Fail, "empty-success");
+        accepted.matrix_cases[0].trace.arrivals[0].answered = "200".into();
+        assert!(Masking::counts(&accepted).is_empty());
     }
 }

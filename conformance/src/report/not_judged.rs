@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use crate::{
-    catalogue::{Catalogue, Status},
+    catalogue::{Catalogue, Requirement, Status},
     judge::{Finding, Verdict, effective_verdict::RequirementRow, run_file::Run},
 };
 
@@ -89,7 +89,7 @@ fn reason_of_finding(finding: &Finding) -> Option<String> {
 
 /// Why no case has a finding about a requirement.
 fn reason_without_finding(run: &Run, row: &RequirementRow<'_>) -> String {
-    let status = Catalogue::embedded().get(&row.summary.id).map(|found| found.status());
+    let status = Catalogue::embedded().get(&row.summary.id).map(Requirement::status);
     match status {
         Some(Status::Excluded(_)) => "they cannot be observed from outside",
         Some(Status::NotYet(_)) => "no rule of the suite judges them yet",

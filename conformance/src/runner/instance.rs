@@ -1,9 +1,8 @@
 //! The running implementation of a part, and how it is restarted.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     Progress, RunError, Runner, driver::Driver, positive_control::control_server,

@@ -84,12 +84,7 @@ fn new_damage_entries(assessment: &Assessment<'_>) -> Vec<String> {
         )
     };
     let with_cases = |damage: &&&Damage| !damage.matrix_cases.is_empty();
-    assessment
-        .unexpected_damages
-        .iter()
-        .filter(with_cases)
-        .map(|damage| entry(damage))
-        .collect()
+    assessment.unexpected_damages.iter().filter(with_cases).map(entry).collect()
 }
 
 /// Entries for the unexpected failures: few for each requirement and verdict.
@@ -153,7 +148,7 @@ fn entries_of(
     let mut by_outcome: BTreeMap<Option<String>, Vec<&CaseFinding<'_>>> = BTreeMap::new();
     for failure in failures {
         // If the evidence is missing, the observed value means nothing.
-        let outcome = (verdict != Verdict::Untestable).then(|| outcome_pattern(&failure.1));
+        let outcome = (verdict != Verdict::Untestable).then(|| outcome_pattern(failure.1));
         by_outcome.entry(outcome).or_default().push(failure);
     }
     let mut by_cases: BTreeMap<Vec<String>, EntryContent<'_>> = BTreeMap::new();
