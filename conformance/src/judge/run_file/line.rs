@@ -32,10 +32,6 @@ impl Footer {
 /// One line of a run file.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a line exists only while it is read or written, and the large kind occurs once"
-)]
 pub(super) enum Line<'a> {
     Header(Owned<'a, Header>),
     Setup(Owned<'a, Setup>),
