@@ -59,6 +59,13 @@ const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
         "requirements.txt",
         "baseline.toml",
     ),
+    folder!(
+        "traefik": "implementation.toml",
+        "servers.yaml.jinja",
+        "traefik.yaml.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
 ];
 
 /// The names of the embedded descriptions.
@@ -206,7 +213,7 @@ mod tests {
     fn errors_name_what_was_expected() {
         insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
         unknown implementation `litelm`
-        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `litellm-1.85.0`, `nginx`, `slm-mcp-hub`, or the path of a folder with an implementation.toml, for example ./litelm
+        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `litellm-1.85.0`, `nginx`, `slm-mcp-hub`, `traefik`, or the path of a folder with an implementation.toml, for example ./litelm
         "#);
         insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
         cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)

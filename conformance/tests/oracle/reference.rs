@@ -79,6 +79,7 @@ pub(crate) fn decide(matrix_case: &MatrixCase) -> (Vec<&'static str>, Vec<&'stat
         "rpc-error-200" if request => vec!["200"],
         "rpc-error-200" => vec!["200", "202", "204", "405", "502"],
         "huge-header" => vec!["401"],
+        "401-body-cut" if relays && forwarded => vec!["401", "502", "none"],
         name if name.contains("401") => refusal("401"),
         name if name.starts_with("403") => refusal("403"),
         "400" | "400-with-challenge" | "rpc-400" => vec!["400"],

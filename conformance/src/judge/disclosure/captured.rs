@@ -19,6 +19,8 @@ pub struct Captured<'a> {
     pub requested_servers: Option<Vec<&'a str>>,
     /// The trace of the case.
     pub trace: &'a Trace,
+    /// Whether the implementation limits the limited gateway key to some servers.
+    pub keys_are_limited: bool,
     /// What the implementation wrote to its outputs during the case.
     pub output: &'a str,
     /// The metrics after the case, if they were read.

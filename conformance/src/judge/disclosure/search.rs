@@ -141,7 +141,9 @@ fn upstream_location(captured: &Captured<'_>, arrival: &Arrival) -> Location {
         return Location::Issuer;
     }
     match captured.deployment.server(&arrival.server).map(|server| server.kind) {
-        Some(ServerKind::NotPermitted) if !may_use_every_server(captured) => {
+        Some(ServerKind::NotPermitted)
+            if captured.keys_are_limited && !may_use_every_server(captured) =>
+        {
             Location::UngrantedServer
         }
         Some(ServerKind::Forwarding | ServerKind::NotPermitted)

@@ -103,13 +103,26 @@ fn hop_by_hop_fields(subject: &Subject<'_>) -> Observation {
 
 /// The first hop-by-hop field that was received on one side and sent with the same value on the
 /// other.
+///
+/// An intermediary may send control options of its own (RFC 9110 §7.6.1): if its own Connection
+/// names `upgrade` or `te`, the field applies to its own connection.
 fn forwarded_hop_by_hop(received: &Headers, sent: &Headers) -> Option<String> {
     let is_sent =
         |name: &str, value: &str| all_headers(sent, name).any(|sent_value| sent_value == value);
+    let options = connection_options(sent);
+    let is_own = |name: &str| ["upgrade", "te"].contains(&name) && options.contains(name);
     hop_by_hop(received)
         .into_iter()
-        .find(|(name, value)| is_sent(name, value))
+        .find(|(name, value)| is_sent(name, value) && !is_own(name))
         .map(|(name, _)| name)
+}
+
+/// The names in the Connection field, in lower case.
+fn connection_options(headers: &Headers) -> BTreeSet<String> {
+    all_headers(headers, "connection")
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect()
 }
 
 /// The hop-by-hop fields of a message (RFC 9110 §7.6.1): those that Connection names, and those
@@ -119,10 +132,7 @@ fn forwarded_hop_by_hop(received: &Headers, sent: &Headers) -> Option<String> {
 /// are not either: an intermediary may relay them (RFC 9110 §11.7.1, §11.7.2).
 fn hop_by_hop(headers: &Headers) -> Vec<(String, String)> {
     const KNOWN: [&str; 4] = ["keep-alive", "te", "upgrade", "proxy-connection"];
-    let named: BTreeSet<String> = all_headers(headers, "connection")
-        .flat_map(|line| line.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
+    let named = connection_options(headers);
     headers
         .iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))

@@ -117,6 +117,7 @@ impl<'a> Subject<'a> {
                 token_header,
                 requested_servers: self.matrix_case.map(|_| self.requested_servers().collect()),
                 trace: self.trace,
+                keys_are_limited: self.context.features.contains("limited-keys"),
                 output,
                 metrics: metrics.as_ref().map(|metrics| metrics.after.as_str()),
             };
