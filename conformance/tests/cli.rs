@@ -36,8 +36,8 @@ fn without_ports(text: &str) -> String {
     }
 }
 
-/// A report without the reasons and the numbers of what was not judged. Every new requirement changes
-/// them.
+/// A report without the reasons and the numbers of what was not judged. Every new requirement
+/// changes them.
 fn without_unjudged_counts(report: &str) -> String {
     let is_digit = |c: char| c.is_ascii_digit();
     let (before, rest) = report.split_once("NOT JUDGED\n").unwrap_or((report, ""));

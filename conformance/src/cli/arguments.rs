@@ -26,7 +26,7 @@ use crate::{
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  preflight-conformance run                                    the reference gateway, which is built in
+  preflight-conformance run                       the reference gateway, which is built in
   preflight-conformance run ./my-gateway --report html=report.html --output run.jsonl
   preflight-conformance run litellm --only 'STA-*' --level MUST
   preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run

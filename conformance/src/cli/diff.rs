@@ -17,7 +17,8 @@ Examples:
   preflight-conformance diff main.jsonl branch.jsonl --all
 
 CHANGED means that only one of the runs judged the requirement. The masking of a refusal is listed
-as well: from the least to the most harmful, a JSON-RPC error in a 200, an `isError` result, a cached
+as well: from the least to the most harmful, a JSON-RPC error in a 200, an `isError` result, a \
+cached
 list, and an empty success. The exit code is 1 if a verdict or a masking is worse in the second run,
 and 0 otherwise.";
 

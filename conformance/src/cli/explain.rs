@@ -29,8 +29,8 @@ pub(super) fn explain(id: &str) -> Exit {
             Exit::Usage,
             &format!(
                 "unknown id `{id}`\n\
-                 expected the id of a requirement, matrix case or scenario, a mock behaviour, or a verdict; \
-                 `preflight-conformance list` shows them"
+                 expected the id of a requirement, matrix case or scenario, a mock behaviour, or \
+                 a verdict; `preflight-conformance list` shows them"
             ),
         ),
     }

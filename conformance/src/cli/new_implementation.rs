@@ -88,8 +88,8 @@ pub(super) fn new_implementation(arguments: NewImplementationArgs) -> Exit {
     let path = if shown.contains('/') { shown } else { format!("./{shown}") };
     print(&format!(
         "{path} is written\n\
-         edit config.json.jinja: it is the template of the gateway's own configuration; then run\n\n  \
-         preflight-conformance smoke {path}\n"
+         edit config.json.jinja: it is the template of the gateway's own configuration; \
+         then run\n\n  preflight-conformance smoke {path}\n"
     ));
     Exit::Expected
 }

@@ -50,7 +50,8 @@ descriptions (`{{ … }}`) are Jinja templates; `implementations/README.md` list
 const PATTERNS: &str = "
 ## Patterns
 
-Rules, axes, the options `--only` and `--where`, `cases` and `outcome` in `baseline.toml` match values with
+Rules, axes, the options `--only` and `--where`, `cases` and `outcome` in `baseline.toml` match \
+values with
 patterns. `*` matches any text, and every other character of a pattern in a data file of cases
 matches itself. In rules and axes a pattern is one value or a list; a value after `!` is excluded.
 `--only`, `--where`, and `cases` and `outcome` of a baseline take the same patterns.
@@ -240,8 +241,9 @@ fn placeholders() -> String {
 }
 
 fn observables() -> String {
-    let mut text = "\n## Observables\n\nKeys of `given`, `expect` and `non-strict`, with their values. \
-                    In a value, `*` stands for any text.\n\n| observable | observes | values |\n| --- | --- | --- |\n"
+    let mut text = "\n## Observables\n\nKeys of `given`, `expect` and `non-strict`, with their \
+                    values. In a value, `*` stands for any text.\n\n\
+                    | observable | observes | values |\n| --- | --- | --- |\n"
         .to_owned();
     for observable in Observable::all() {
         let values: Vec<String> =

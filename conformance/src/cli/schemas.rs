@@ -67,7 +67,12 @@ fn definitions() -> [(&'static str, Value); 6] {
         ("requirement", json!({ "type": "string", "pattern": "^[A-Z]+-[0-9]{2}$" })),
         (
             "axes",
-            json!({ "type": "object", "additionalProperties": false, "required": AXES, "properties": axes }),
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": AXES,
+                "properties": axes,
+            }),
         ),
     ]
 }

@@ -28,7 +28,12 @@ pub(super) struct SelfTestArgs {
     #[arg(long, value_name = "PATTERN", default_value = "*")]
     only: String,
     /// The number of gateways that are tested at the same time
-    #[arg(long, value_name = "NUMBER", default_value_t = GATEWAYS_AT_ONCE, value_parser = at_least_one)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = GATEWAYS_AT_ONCE,
+        value_parser = at_least_one
+    )]
     jobs: usize,
 }
 
@@ -50,7 +55,8 @@ pub(super) fn self_test(arguments: &SelfTestArgs) -> Exit {
         return report_error(
             Exit::NothingSelected,
             &"no gateway has such a name\n\
-              expected a pattern for the names that `preflight-conformance list implementations` shows",
+              expected a pattern for the names that `preflight-conformance list implementations` \
+              shows",
         );
     }
     let bar = progress_bar(claims.len());

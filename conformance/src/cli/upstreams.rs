@@ -36,7 +36,8 @@ releases its ports for the run, and serves again when the run has ended.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct UpstreamsArgs {
-    /// The random seed from which keys and tokens are derived [default: 1, or that of the plan file]
+    /// The random seed from which keys and tokens are derived [default: 1, or that of the plan
+    /// file]
     #[arg(long, alias = "seed", value_name = "NUMBER")]
     random_seed: Option<u64>,
     /// Keep ports and keys in this file: write it, or use them again if it exists

@@ -24,7 +24,8 @@ pub struct ClientSession {
 }
 
 impl ClientSession {
-    /// The session that a response to `initialize` opens; `None` if it is not a successful response.
+    /// The session that a response to `initialize` opens; `None` if it is not a successful
+    /// response.
     #[must_use]
     pub fn opened_by(exchange: &Exchange) -> Option<Self> {
         if !exchange.status.is_some_and(|status| (200..300).contains(&status)) {

@@ -65,39 +65,48 @@ impl Sketch {
             .filter_map(|feature| Some(format!("{feature} by {}", feature.declaring_key()?)))
             .collect();
         format!(
-            r#"# How preflight-conformance configures, starts and stops {name}. An unknown key is an error.
-# Test this file with  preflight-conformance smoke ./FOLDER  and then  preflight-conformance run ./FOLDER
+            r#"# How preflight-conformance configures, starts and stops {name}.
+# An unknown key is an error.
+# Test this file with  preflight-conformance smoke ./FOLDER
+# and then  preflight-conformance run ./FOLDER
 
 name = {name}
 version = {version}
 homepage = {homepage}
 
-# The paths of the single-server endpoints. Each contains {{server}} once. The whole matrix uses the first path.
+# The paths of the single-server endpoints. Each contains {{server}} once.
+# The whole matrix uses the first path.
 routes = [{route}]
 
-# The features of the gateway. A case that needs another feature is skipped. Remove the # before each feature that it has.
+# The features of the gateway. A case that needs another feature is skipped.
+# Remove the # before each feature that it has.
 # Other keys declare the other features: {other_features}.
 features = [
 {features}]
 
-# Where a caller sends the gateway key and the upstream token. Names of header fields are in lower case.
+# Where a caller sends the gateway key and the upstream token.
+# Names of header fields are in lower case.
 [credentials]
 key-header = {key_header}
 key-prefix = {key_prefix}
 token-header = {token_header}
 token-prefix = {token_prefix}
 
-# probe-ms: how long the gateway waits for an upstream. answer-ms: how long the suite waits for the gateway.
+# probe-ms: how long the gateway waits for an upstream.
+# answer-ms: how long the suite waits for the gateway.
 # answer-ms must be longer than all deadlines of the gateway together.
 [deadlines]
 probe-ms = 5000
 answer-ms = 15000
 
-# How the gateway is installed: commands that run in {{{{ install }}}} without a shell. Pin every version.
-# Without this section, the suite installs nothing.
+# How the gateway is installed: commands that run in {{{{ install }}}} without a shell.
+# Pin every version. Without this section, the suite installs nothing.
 # [install]
 # files = ["requirements.txt"]
-# steps = [["python3", "-m", "venv", "venv"], ["venv/bin/pip", "install", "--requirement", "requirements.txt"]]
+# steps = [
+#     ["python3", "-m", "venv", "venv"],
+#     ["venv/bin/pip", "install", "--requirement", "requirements.txt"],
+# ]
 
 # A template of this folder that is rendered to a file in {{{{ run }}}} before each start.
 [[file]]
@@ -110,7 +119,8 @@ to = "config.json"
 command = [{command}]
 # environment = {{ MY_GATEWAY_TELEMETRY = "off" }}
 
-# The suite sends GET requests to this path, without credentials, until the response has this status.
+# The suite sends GET requests to this path, without credentials,
+# until the response has this status.
 [ready]
 path = {ready}
 status = 200
@@ -165,22 +175,35 @@ fn split_command(command: &str) -> Vec<String> {
     words
 }
 
-const CONFIG: &str = r#"{# The configuration of your gateway; rewrite it in the format of your gateway. `preflight-conformance upstreams --json` prints the available names. #}
+const CONFIG: &str = r#"{# Rewrite this template in the format of the configuration of your gateway.
+   `preflight-conformance upstreams --json` prints the available names. #}
 {
   "listen": "127.0.0.1:{{ port }}",
   "keys": [
-    {"key": {{ full_key | tojson }}, "servers": [{% for server in servers %}{{ server.name | tojson }}{{ ", " if not loop.last }}{% endfor %}]},
-    {"key": {{ limited_key | tojson }}, "servers": [{% for server in servers if server.granted %}{{ server.name | tojson }}{{ ", " if not loop.last }}{% endfor %}]}
+    {"key": {{ full_key | tojson }}, "servers": [
+      {% for server in servers %}{{ server.name | tojson }}{{ "," if not loop.last }}
+      {% endfor %}
+    ]},
+    {"key": {{ limited_key | tojson }}, "servers": [
+      {% for server in servers if server.granted %}
+      {{ server.name | tojson }}{{ "," if not loop.last }}
+      {% endfor %}
+    ]}
   ],
   "servers": [
     {% for server in servers %}
     {
       "name": {{ server.name | tojson }},
       "url": {{ server.url | tojson }},
-      {# forwarding, not-permitted: forward Authorization of the caller. static: send static_token. client-credentials: obtain a token and send it. none: send no credential. #}
+      {# forwarding, not-permitted: forward Authorization of the caller. static: send static_token.
+         client-credentials: obtain a token and send it. none: send no credential. #}
       "credential": {{ server.kind | tojson }}{% if server.kind == "static" %},
       "token": {{ static_token | tojson }}{% endif %}{% if server.kind == "client-credentials" %},
-      "client": {"id": {{ client_id | tojson }}, "secret": {{ client_secret | tojson }}, "token_url": {{ token_url | tojson }}}{% endif %}
+      "client": {
+        "id": {{ client_id | tojson }},
+        "secret": {{ client_secret | tojson }},
+        "token_url": {{ token_url | tojson }}
+      }{% endif %}
 
     }{{ "," if not loop.last }}
     {% endfor %}
@@ -188,7 +211,8 @@ const CONFIG: &str = r#"{# The configuration of your gateway; rewrite it in the 
 }
 "#;
 
-const BASELINE: &str = r#"# The expected failures, each with a reason. `preflight-conformance baseline update run.jsonl` writes this file from a run.
+const BASELINE: &str = r#"# The expected failures, each with a reason.
+# `preflight-conformance baseline update run.jsonl` writes this file from a run.
 #
 #     [[expected-failure]]
 #     requirement = "STA-01"
@@ -200,10 +224,12 @@ const BASELINE: &str = r#"# The expected failures, each with a reason. `prefligh
 
 const README: &str = r#"# NAME, judged by preflight-conformance
 
-1. Rewrite `config.json.jinja` as a template of the configuration of your gateway. It must configure every server.
+1. Rewrite `config.json.jinja` as a template of the configuration of your gateway.
+   It must configure every server.
 2. Run `preflight-conformance smoke ./NAME` and follow its hints until every call passes.
 3. Run `preflight-conformance run ./NAME --output run.jsonl --report html=report.html`.
-4. Run `preflight-conformance baseline update run.jsonl`, and then replace the reason of each entry by your own.
+4. Run `preflight-conformance baseline update run.jsonl`, and then replace the reason of each entry
+   by your own.
 "#;
 
 #[cfg(test)]

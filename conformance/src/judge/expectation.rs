@@ -119,7 +119,8 @@ impl Comparison {
     }
 }
 
-/// Compares one observation with an expectation, and describes it. `None` if the observable does not apply.
+/// Compares one observation with an expectation, and describes it. `None` if the observable does
+/// not apply.
 fn compare(
     name: &str,
     expectation: &Expectation,

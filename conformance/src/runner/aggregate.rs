@@ -1,6 +1,7 @@
 //! Sends the `aggregate` steps of a scenario: requests for several servers at once.
 //!
-//! Knows how an implementation is asked for several servers, and nothing of what it ought to answer.
+//! Knows how an implementation is asked for several servers, and nothing of what it ought to
+//! answer.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -78,7 +79,8 @@ impl Driver {
         exchanges
     }
 
-    /// Follows challenges as a client does: fetches a token that the named server accepts, and sends the request again.
+    /// Follows challenges as a client does: fetches a token that the named server accepts, and
+    /// sends the request again.
     async fn until_authorized(
         &self,
         sending: &Sending<'_>,
@@ -154,7 +156,8 @@ pub(super) fn aggregate_token(
     token_of(step.caller, script, case)
 }
 
-/// The path of a step, and the header line that narrows the request to its servers, where the route needs one.
+/// The path of a step, and the header line that narrows the request to its servers, where the route
+/// needs one.
 pub(super) fn address(
     endpoints: &AggregateEndpoints,
     step: &AggregateStep,

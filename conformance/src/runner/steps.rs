@@ -62,7 +62,8 @@ impl Driver {
         DrivenScenario { trace, settled, unopened_session: None }
     }
 
-    /// Sends the steps of a scenario. The second value says whether the upstreams were at rest then.
+    /// Sends the steps of a scenario. The second value says whether the upstreams were at rest
+    /// then.
     async fn send_steps(
         self: &Arc<Self>,
         scenario: &Scenario,

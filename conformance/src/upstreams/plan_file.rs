@@ -56,7 +56,8 @@ pub enum PlanError {
     },
     /// The file is not a plan file.
     #[error(
-        "{}: {error}\nexpected a plan file; `preflight-conformance upstreams --plan FILE` writes one",
+        "{}: {error}\nexpected a plan file; `preflight-conformance upstreams --plan FILE` \
+         writes one",
         path.display()
     )]
     Syntax {
@@ -67,8 +68,8 @@ pub enum PlanError {
     },
     /// Another version of the suite wrote the file.
     #[error(
-        "{}: unknown format {found}\nexpected format {FORMAT}; write a new plan file, and configure the \
-         gateway again",
+        "{}: unknown format {found}\nexpected format {FORMAT}; write a new plan file, and \
+         configure the gateway again",
         path.display()
     )]
     Format {

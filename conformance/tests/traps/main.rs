@@ -3,9 +3,9 @@
 //!
 //! | module | traps |
 //! | --- | --- |
-//! | `masks` | a refused token is hidden behind a status 200, in four ways, by the body of the refusal, and by a catalogue |
+//! | `masks` | a refused token is hidden behind a status 200 |
 //! | `sessions` | a gateway that answers 400 to a request without a session |
-//! | `attribution` | whose answer it is, how many requests a call causes, and in which protocol version |
+//! | `attribution` | whose answer it is, and what requests a call causes |
 //! | `streams` | spellings of event streams, and streams in which no event arrives |
 //! | `texts` | addresses and stack traces in texts for clients |
 //! | `layouts` | credential layouts, routes and names of tools |

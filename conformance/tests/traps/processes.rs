@@ -112,7 +112,8 @@ async fn an_install_step_can_provide_the_program_that_a_gateway_needs() {
 [install]
 steps = [
     ["mkdir", "bin"],
-    ["sh", "-c", "printf '#!/bin/sh\nexec python3 \"$@\"\n' > bin/newer-node && chmod +x bin/newer-node"],
+    ["sh", "-c", "printf '#!/bin/sh\nexec python3 \"$@\"\n' > bin/newer-node"],
+    ["chmod", "+x", "bin/newer-node"],
 ]
 
 [start]

@@ -114,7 +114,8 @@ impl Configuration {
                 let _ = writeln!(
                     self.text,
                     "client_credentials = \
-                     {{ token_url = \"{token_url}\", client_id = \"{client_id}\", client_secret = {client_secret} }}"
+                     {{ token_url = \"{token_url}\", client_id = \"{client_id}\", \
+                     client_secret = {client_secret} }}"
                 );
             }
             ServerKind::Open | ServerKind::Unknown | ServerKind::Aggregate => {}

@@ -7,7 +7,10 @@ use super::*;
 #[tokio::test]
 async fn two_concurrent_starts_install_once() {
     let cache = tempfile::tempdir().unwrap();
-    let steps = r#"install = { steps = [["sh", "-c", "echo installed >> ../count"], ["sh", "-c", "test {{ install }} = $PWD"]] }"#;
+    let steps = concat!(
+        r#"install = { steps = [["sh", "-c", "echo installed >> ../count"], "#,
+        r#"["sh", "-c", "test {{ install }} = $PWD"]] }"#,
+    );
     let description = scripted(SERVE, steps);
     let (one, two) =
         tokio::join!(start(&description, cache.path()), start(&description, cache.path()));
@@ -23,7 +26,10 @@ async fn two_concurrent_starts_install_once() {
 #[tokio::test]
 async fn an_incomplete_install_is_repeated() {
     let cache = tempfile::tempdir().unwrap();
-    let steps = r#"install = { steps = [["sh", "-c", "test ! -e half && touch half && test -e ../network"]] }"#;
+    let steps = concat!(
+        r#"install = { steps = "#,
+        r#"[["sh", "-c", "test ! -e half && touch half && test -e ../network"]] }"#,
+    );
     let description = scripted(SERVE, steps);
     let error = start(&description, cache.path()).await.unwrap_err();
     assert!(matches!(error, StartError::Install { .. }), "{error}");

@@ -128,8 +128,8 @@ fn connection_options(headers: &Headers) -> BTreeSet<String> {
 /// The hop-by-hop fields of a message (RFC 9110 §7.6.1): those that Connection names, and those
 /// known to be hop-by-hop.
 ///
-/// Authorization is not one of them, even if Connection names it. The fields of proxy authentication
-/// are not either: an intermediary may relay them (RFC 9110 §11.7.1, §11.7.2).
+/// Authorization is not one of them, even if Connection names it. The fields of proxy
+/// authentication are not either: an intermediary may relay them (RFC 9110 §11.7.1, §11.7.2).
 fn hop_by_hop(headers: &Headers) -> Vec<(String, String)> {
     const KNOWN: [&str; 4] = ["keep-alive", "te", "upgrade", "proxy-connection"];
     let named = connection_options(headers);

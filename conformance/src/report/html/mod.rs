@@ -121,7 +121,10 @@ fn masthead(
                 div.wide { dt { "credentials" } dd { (with_code(&header.credential_layout)) } }
                 div.wide { dt { "baseline" } dd { (baseline_in_words(assessment)) } }
                 @for (masking, cases) in Masking::counts(run) {
-                    div { dt { "refusals masked by " (with_code(masking.description())) } dd { (cases) } }
+                    div {
+                        dt { "refusals masked by " (with_code(masking.description())) }
+                        dd { (cases) }
+                    }
                 }
                 @if !header.filters.is_empty() {
                     div.wide { dt { "partial run" } dd { code { (header.filters.join(" ")) } } }
