@@ -11,14 +11,12 @@ use super::{
     run::{cache, exit_of_error},
 };
 use crate::{
-    cases::{axis::Start, matrix_case::MatrixCase, selection::Selection},
+    cases::{axis::Start, selection::Selection},
     implementations::{self, Implementation},
     runner::{
         Options, Progress, Runner,
-        smoke::{calls, diagnose, expectation},
+        smoke::{Cause, Proposal, SmokeTest, Survey, expectation},
     },
-    trace::Trace,
-    upstreams::MockUpstreams,
 };
 
 const EXAMPLES: &str = "\
@@ -26,8 +24,11 @@ Examples:
   preflight-conformance smoke ./my-gateway
   preflight-conformance smoke url:http://127.0.0.1:4000 --like ./my-gateway --upstreams plan.json
 
-The exit code is 0 if every request succeeds, 1 if one fails, and 3 if the implementation does not
-start.";
+It also tries whether the gateway requires sessions, at which paths it listens, where it expects key
+and token, and which features it has. If the description differs, it prints the lines to paste.
+
+The exit code is 0 if every request succeeds and the description states nothing that is not so,
+1 otherwise, and 3 if the implementation does not start or nothing listens at its URL.";
 
 /// The arguments of `smoke`.
 #[derive(Debug, Args)]
@@ -82,7 +83,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     let check = async {
         let waited = arguments.at_url.wait_until_it_listens(&implementation, &upstreams).await;
         match waited {
-            Ok(()) => check_all_starts(&runner, &implementation, &upstreams.mocks).await,
+            Ok(()) => check_all_starts(&runner, &implementation).await,
             Err((exit, error)) => report_error(exit, &error),
         }
     };
@@ -92,79 +93,113 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     }
 }
 
-/// Checks the implementation with each strategy and profile.
-async fn check_all_starts(
-    runner: &Runner<'_>,
-    implementation: &Implementation,
-    upstreams: &MockUpstreams,
-) -> Exit {
-    let (mut sent, mut failed) = (0, 0);
+/// Checks the implementation with each strategy and profile. Only the first start is surveyed.
+async fn check_all_starts(runner: &Runner<'_>, implementation: &Implementation) -> Exit {
+    let (mut sent, mut failed, mut is_wrong) = (0, 0, false);
     for (index, start) in implementation.starts().enumerate() {
-        let (driven, running) =
-            match runner.drive_without_judging(start, &calls(implementation, start)).await {
-                Ok(driven) => driven,
-                Err(error) => return report_error(exit_of_error(&error), &error),
-            };
-        let check = Check::new(&driven, implementation, upstreams, index == 0);
-        sent += driven.len();
-        failed += check.failed;
-        print_check(implementation, start, &check, driven.len());
+        let smoke_test = if index == 0 {
+            runner.smoke_with_survey(start).await
+        } else {
+            runner.smoke(start).await
+        };
+        let (smoke_test, running) = match smoke_test {
+            Ok(checked) => checked,
+            Err(error) => return report_error(exit_of_error(&error), &error),
+        };
+        let proposal = smoke_test
+            .survey
+            .as_ref()
+            .and_then(|survey| Proposal::of(implementation, survey));
+        sent += smoke_test.calls.len();
+        failed += failures(&smoke_test);
+        is_wrong |= proposal.as_ref().is_some_and(Proposal::is_wrong);
+        print_smoke_test(implementation, start, &smoke_test, proposal.as_ref());
         running.stop().await;
     }
-    if failed == 0 {
-        print(&format!("all {sent} requests succeeded: the description is ready for `run`\n"));
-        Exit::Expected
-    } else {
+    if failed > 0 {
         print(&format!(
             "{failed} of {sent} requests failed: correct the description before you use `run`\n"
         ));
-        Exit::Unexpected
+        return Exit::Unexpected;
+    }
+    if is_wrong {
+        print("the description states something that is not so: correct it before you use `run`\n");
+        return Exit::Unexpected;
+    }
+    print(&format!("all {sent} requests succeeded: the description is ready for `run`\n"));
+    Exit::Expected
+}
+
+/// The number of calls that failed because of the description.
+fn failures(smoke_test: &SmokeTest) -> usize {
+    let is_failure = |cause: Cause| cause == Cause::Description;
+    let diagnoses = smoke_test.calls.iter().filter_map(|(_, diagnosis)| diagnosis.as_ref());
+    diagnoses.filter(|diagnosis| is_failure(diagnosis.cause)).count()
+}
+
+fn print_smoke_test(
+    implementation: &Implementation,
+    start: Start,
+    smoke_test: &SmokeTest,
+    proposal: Option<&Proposal>,
+) {
+    let Implementation { name, version, .. } = implementation;
+    let found = smoke_test.survey.as_ref().map(found).unwrap_or_default();
+    let calls = colour::coloured(&calls_in_words(smoke_test));
+    let proposal = proposal.map(proposal_in_words).unwrap_or_default();
+    print(&format!("{name} {version}, {start}\n\n{found}{calls}\n{proposal}"));
+}
+
+/// What the survey found, as a line.
+fn found(survey: &Survey) -> String {
+    match (survey.in_words(), survey.kind()) {
+        (Some(text), Some(kind)) => {
+            format!("found {text}; the preset that fits best is `{kind}`\n\n")
+        }
+        _ => {
+            "found no path, credential layout or session with which a request reaches a server\n\n"
+                .to_owned()
+        }
     }
 }
 
-fn print_check(implementation: &Implementation, start: Start, check: &Check, sent: usize) {
-    let Implementation { name, version, .. } = implementation;
-    let lines = if check.text.is_empty() {
-        format!("all {sent} requests succeeded\n")
-    } else {
-        colour::coloured(&check.text)
-    };
-    print(&format!("{name} {version}, {start}\n\n{lines}\n"));
-}
-
-/// The check of one start.
-struct Check {
-    /// A line for each request; after the first start only for those that fail.
-    text: String,
-    /// The number of requests that failed.
-    failed: usize,
-}
-
-impl Check {
-    fn new(
-        driven: &[(MatrixCase, Trace)],
-        implementation: &Implementation,
-        upstreams: &MockUpstreams,
-        list_successes: bool,
-    ) -> Self {
-        let mut check = Self { text: String::new(), failed: 0 };
-        let layout = &implementation.credential_layout;
-        for (matrix_case, trace) in driven {
-            let request = expectation(matrix_case);
-            let text = &mut check.text;
-            match diagnose(matrix_case, trace, upstreams.deployment(), layout) {
-                None if list_successes => _ = writeln!(text, "PASS  {request}"),
-                None => {}
-                Some(diagnosis) => {
-                    check.failed += 1;
-                    let _ = writeln!(
-                        text,
-                        "FAIL  {request}\n      actual   {}\n      hint     {}",
-                        diagnosis.actual, diagnosis.hint
-                    );
-                }
+/// A line for each call; after the first start only for those without the expected result.
+fn calls_in_words(smoke_test: &SmokeTest) -> String {
+    let mut text = String::new();
+    for (call, diagnosis) in &smoke_test.calls {
+        let request = expectation(call);
+        match diagnosis {
+            None if smoke_test.survey.is_some() => _ = writeln!(text, "PASS  {request}"),
+            None => {}
+            Some(diagnosis) => {
+                let label = match diagnosis.cause {
+                    Cause::Description => "FAIL",
+                    Cause::Gateway => "WARN",
+                };
+                let _ = writeln!(
+                    text,
+                    "{label}  {request}\n      actual   {}\n      hint     {}",
+                    diagnosis.actual, diagnosis.hint
+                );
             }
         }
-        check
     }
+    if text.is_empty() {
+        text = format!("all {} requests succeeded\n", smoke_test.calls.len());
+    }
+    text
+}
+
+fn proposal_in_words(proposal: &Proposal) -> String {
+    let mut text = "the description differs from the gateway:\n".to_owned();
+    for difference in &proposal.differences {
+        let _ = writeln!(text, "  {}", difference.text);
+    }
+    let _ = write!(
+        text,
+        "\nlines for implementation.toml, in place of the keys and sections with the same \
+         names:\n\n{}\n",
+        proposal.lines
+    );
+    text
 }

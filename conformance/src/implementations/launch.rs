@@ -4,8 +4,9 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
-    fs, io,
+    fs, io, iter,
     net::{Ipv4Addr, TcpListener},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -221,19 +222,25 @@ async fn poll_readiness(url: &str, check: &ReadinessCheck, log: &Path, last: &Ce
     }
 }
 
-/// A port that is free now.
-///
-/// If another process binds it before the implementation does, the start fails with the error of
-/// the implementation.
 fn contains(log: &Path, text: &str) -> bool {
     fs::read(log).is_ok_and(|output| String::from_utf8_lossy(&output).contains(text))
 }
 
+/// The ports that are tried. Systems choose the ports of outgoing connections and of listeners
+/// without a fixed port above 32767, so that such a port cannot take one of these.
+const PORTS: RangeInclusive<u16> = 15_000..=32_000;
+
+/// A port that is free now.
+///
+/// If another process binds it before the implementation does, the start fails with the error of
+/// the implementation.
 fn free_port() -> Result<u16, StartError> {
-    let port = || -> io::Result<u16> {
-        Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-    };
-    port().map_err(|source| file_error(Path::new("127.0.0.1:0"), source))
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut tried = iter::repeat_with(|| fastrand::u16(PORTS)).take(100);
+    tried.find(is_free).ok_or_else(|| {
+        let source = io::Error::other("100 ports in a row are in use");
+        file_error(Path::new("127.0.0.1"), source)
+    })
 }
 
 fn file_error(path: &Path, source: io::Error) -> StartError {

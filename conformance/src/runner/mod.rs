@@ -22,14 +22,12 @@
 //! | `whole_part` | checks of a part as a whole: log, metrics, late upstream requests |
 //! | `metrics` | reads the metrics of the implementation |
 //! | `recorder` | [`Recorder`]: keeps the run and writes the run file |
-//! | `drive_only` | runs matrix cases without judging them |
-//! | [`smoke`] | healthy calls, and hints for each one that fails |
+//! | [`smoke`] | healthy calls, hints for each one that fails, and a proposed description |
 //! | [`self_test`] | runs the model gateways, with which the suite tests itself |
 
 mod aggregate;
 mod batch;
 mod damage;
-mod drive_only;
 mod driver;
 mod instance;
 mod metrics;

@@ -20,7 +20,8 @@ fn gateway(test: &str, argument: &str) -> String {
     let text = format!(
         "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
          routes = [\"/mcp/{{server}}\"]\n\
-         features = [\"gateway-keys\", \"token-forwarding\", \"sessionless-requests\"]\n\
+         features = [\"gateway-keys\", \"token-forwarding\", \"servers-without-credential\", \
+         \"sessionless-requests\"]\n\
          [credentials]\nkey-header = \"x-key\"\n\
          [deadlines]\nprobe-ms = 1000\nanswer-ms = 3000\n\
          [[file]]\ntemplate = \"gateway.py.jinja\"\nto = \"gateway.py\"\n\
@@ -70,7 +71,7 @@ fn smoke_lists_what_works_and_diagnoses_what_does_not() {
     let text = stdout(&output);
     assert!(
         text.contains(
-            "PASS  tools/list at /mcp/alpha reaches the upstream with the caller's token"
+            "PASS  tools/call at /mcp/alpha reaches the upstream with the caller's token"
         ),
         "{text}{}",
         stderr(&output)

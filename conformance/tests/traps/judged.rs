@@ -10,7 +10,10 @@ use mcp_preflight_conformance::{
         run_file::{Damage, Header, JudgedCase, Run},
         summary,
     },
-    runner::{Options, Recorder, Runner, plan},
+    runner::{
+        Options, Recorder, Runner, plan,
+        smoke::{Cause, Proposal, SmokeTest},
+    },
     upstreams::MockUpstreams,
 };
 use tempfile::TempDir;
@@ -73,11 +76,61 @@ impl Judge {
     ///
     /// One run uses up the mock upstreams, because their record names cases by number.
     pub(crate) async fn judge(self, requirements: &[&str], axes: &[&str]) -> Judged {
+        judge(&self.implementation(), self.upstreams, Path::new(""), requirements, axes).await
+    }
+
+    fn implementation(&self) -> Implementation {
         let url = format!("url:{}", self.gateway.base_url);
         let folder = self.folder.path().display().to_string();
-        let implementation = Implementation::resolve(&url, Some(&folder))
-            .unwrap_or_else(|error| panic!("the description is valid: {error}"));
-        judge(&implementation, self.upstreams, Path::new(""), requirements, axes).await
+        Implementation::resolve(&url, Some(&folder))
+            .unwrap_or_else(|error| panic!("the description is valid: {error}"))
+    }
+}
+
+/// The result of the smoke test, and the description that it proposes.
+pub(crate) struct Smoked {
+    pub(crate) test: SmokeTest,
+    pub(crate) proposal: Option<Proposal>,
+}
+
+impl Smoked {
+    /// The calls without their expected result because of this, each as its hint.
+    pub(crate) fn hints(&self, cause: Cause) -> Vec<&str> {
+        let diagnoses = self.test.calls.iter().filter_map(|(_, diagnosis)| diagnosis.as_ref());
+        diagnoses
+            .filter(|diagnosis| diagnosis.cause == cause)
+            .map(|diagnosis| diagnosis.hint.as_str())
+            .collect()
+    }
+
+    /// The lines of `implementation.toml` that are proposed.
+    pub(crate) fn lines(&self) -> &str {
+        self.proposal.as_ref().map_or("", |proposal| &proposal.lines)
+    }
+
+    /// The differences between the description and the gateway that make the smoke test fail.
+    pub(crate) fn wrong(&self) -> Vec<&str> {
+        let differences = self.proposal.iter().flat_map(|proposal| &proposal.differences);
+        differences
+            .filter(|difference| difference.is_wrong)
+            .map(|difference| difference.text.as_str())
+            .collect()
+    }
+}
+
+impl Judge {
+    /// Makes the smoke test of the description.
+    pub(crate) async fn smoke(self) -> Smoked {
+        let implementation = self.implementation();
+        let options = options(Selection::default(), Path::new(""));
+        let counts = |_: &Finding| false;
+        let runner =
+            Runner::new(&implementation, self.upstreams, RANDOM_SEED, &options, &|_| {}, &counts);
+        let start = implementation.starts().next().expect("it has a start");
+        let (test, _) = runner.smoke_with_survey(start).await.expect("the gateway runs");
+        let survey = test.survey.as_ref().expect("the gateway was surveyed");
+        let proposal = Proposal::of(&implementation, survey);
+        Smoked { test, proposal }
     }
 }
 
@@ -106,12 +159,7 @@ pub(crate) async fn judge(
     let selection =
         Selection::parse(&requirements, &axes, &[]).expect("the tests state valid axes");
     let parts = plan(implementation, &selection);
-    let options = Options {
-        jobs: 8,
-        fail_fast: false,
-        cache: cache.to_owned(),
-        selection,
-    };
+    let options = options(selection, cache);
     let header = Header::new(implementation, RANDOM_SEED, Vec::new());
     let mut recorder = Recorder::start(header, None).expect("no file is written");
     let counts = |finding: &Finding| summary::is_failure(finding, false);
@@ -121,6 +169,15 @@ pub(crate) async fn judge(
         running.stop().await;
     }
     Judged { run: recorder.finish(false).expect("no file is written") }
+}
+
+fn options(selection: Selection, cache: &Path) -> Options {
+    Options {
+        jobs: 8,
+        fail_fast: false,
+        cache: cache.to_owned(),
+        selection,
+    }
 }
 
 /// The result of a run.

@@ -10,6 +10,7 @@
 //! | `texts` | addresses and stack traces in texts for clients |
 //! | `layouts` | credential layouts, routes and names of tools |
 //! | `processes` | programs that crash, need another program, or end with their parent |
+//! | `smoke` | each diagnosis of the smoke test, with a gateway that has exactly that problem |
 //! | `gateway`, `judged` | the small gateway, and how it is judged |
 
 mod attribution;
@@ -22,5 +23,6 @@ mod layouts;
 mod masks;
 mod processes;
 mod sessions;
+mod smoke;
 mod streams;
 mod texts;

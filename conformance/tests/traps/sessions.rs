@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A gateway that requires sessions.
-const STATEFUL: &str = r#"
+pub(crate) const STATEFUL: &str = r#"
 routes = ["/mcp/{server}"]
 features = ["gateway-keys", "sessions", "token-forwarding"]
 
@@ -24,11 +24,15 @@ key-header = "x-gateway-key"
 
 /// The ids of the open sessions.
 #[derive(Clone, Debug, Default)]
-struct Sessions(Arc<Mutex<BTreeSet<String>>>);
+pub(crate) struct Sessions(Arc<Mutex<BTreeSet<String>>>);
 
 impl Sessions {
     /// Relays a request, if it opens a session or names an open one.
-    async fn relay(&self, request: &ClientRequest, upstreams: &UpstreamClient) -> Answer {
+    pub(crate) async fn relay(
+        &self,
+        request: &ClientRequest,
+        upstreams: &UpstreamClient,
+    ) -> Answer {
         let opens = request.rpc_method() == "initialize";
         if !opens && !self.open().contains(request.field("mcp-session-id")) {
             return Answer::error(request, 400, "Bad Request: Missing session ID");

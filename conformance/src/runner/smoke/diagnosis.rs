@@ -1,5 +1,8 @@
 //! What happened instead of the expected result of a call, and what to change in the description.
 
+use std::collections::BTreeSet;
+
+use super::calls::path_of;
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind},
@@ -11,12 +14,24 @@ use crate::{
     trace::{Arrival, Ending, Exchange, Trace, header},
 };
 
-/// Why a call failed.
+/// Why a call did not have its expected result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The description, or the configuration that it renders. `run` would judge something else than
+    /// the gateway.
+    Description,
+    /// A defect of the gateway, which `run` judges.
+    Gateway,
+}
+
+/// What is known about a call without its expected result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
+    /// Why.
+    pub cause: Cause,
     /// What happened instead of the expected result.
     pub actual: String,
-    /// What is probably wrong in the description, and what to change.
+    /// What is probably wrong, and what to change.
     pub hint: String,
 }
 
@@ -39,15 +54,30 @@ pub fn diagnose(
         .iter()
         .filter(|arrival| arrival.server == server && arrival.method != "DELETE")
         .collect();
-    let diagnosis = check_success(call, exchange, &arrivals, credential_layout);
-    if diagnosis.is_some() || call.method == Method::Delete {
+    let diagnosis = check_success(call, exchange, &arrivals, credential_layout)
+        .or_else(|| check_selected_servers(call, exchange, trace));
+    if diagnosis.is_some() || !is_answered_by_upstream(call.method) {
         return diagnosis;
     }
     check_upstream_credential(call, &arrivals, deployment, credential_layout)
 }
 
+/// Whether only an upstream can answer the message. A gateway can also open sessions and listening
+/// streams of its own.
+fn is_answered_by_upstream(method: Method) -> bool {
+    !matches!(method, Method::Initialize | Method::Get | Method::Delete)
+}
+
 fn diagnosis(exchange: &Exchange, hint: impl Into<String>) -> Diagnosis {
-    Diagnosis { actual: response_in_words(exchange), hint: hint.into() }
+    Diagnosis {
+        cause: Cause::Description,
+        actual: response_in_words(exchange),
+        hint: hint.into(),
+    }
+}
+
+fn defect(exchange: &Exchange, hint: impl Into<String>) -> Diagnosis {
+    Diagnosis { cause: Cause::Gateway, ..diagnosis(exchange, hint) }
 }
 
 fn response_in_words(exchange: &Exchange) -> String {
@@ -62,47 +92,92 @@ fn response_in_words(exchange: &Exchange) -> String {
     }
 }
 
-/// Checks a call that must be answered with 4xx and must not reach an upstream.
-fn check_rejected(call: &MatrixCase, exchange: &Exchange, trace: &Trace) -> Option<Diagnosis> {
-    let is_rejected = exchange.status.is_some_and(|status| (400..500).contains(&status));
-    if trace.arrivals.is_empty() && is_rejected {
-        return None;
-    }
-    let hint = if call.server == ServerKind::NotPermitted {
-        "the limited key may use every server; in the configuration template, grant `limited_key` \
-         only the servers with `granted`, or do not declare `limited-keys`"
-    } else {
-        "the gateway accepts an unknown gateway key; configure `full_key` and `limited_key` as its \
-         only keys"
-    };
-    Some(diagnosis(exchange, hint))
+/// The names of the servers that received a request, joined by commas.
+fn contacted(trace: &Trace) -> String {
+    let servers: BTreeSet<&str> =
+        trace.arrivals.iter().map(|arrival| arrival.server.as_str()).collect();
+    servers.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Checks a call that must reach its upstream and be answered with 2xx.
+/// Checks a call that must be answered with 4xx and must not reach an upstream.
+fn check_rejected(call: &MatrixCase, exchange: &Exchange, trace: &Trace) -> Option<Diagnosis> {
+    let is_not_permitted = call.server == ServerKind::NotPermitted;
+    let server = server_of(call);
+    if trace.arrivals.iter().any(|arrival| arrival.server == server) {
+        return Some(diagnosis(
+            exchange,
+            if is_not_permitted {
+                "the limited key may use every server; in the configuration template, grant \
+                 `limited_key` only the servers with `granted`, or do not declare `limited-keys`"
+            } else {
+                "the gateway accepts an unknown gateway key; configure `full_key` and \
+                 `limited_key` as its only keys, or do not declare `gateway-keys`"
+            },
+        ));
+    }
+    if !trace.arrivals.is_empty() {
+        let (servers, requirement) =
+            (contacted(trace), if is_not_permitted { "GATE-01" } else { "CRD-16" });
+        return Some(defect(
+            exchange,
+            format!(
+                "the gateway widened the set of servers: the request is for {server}, and it \
+                 contacted {servers}; the description is right, and `run` judges this as \
+                 {requirement}"
+            ),
+        ));
+    }
+    match exchange.status {
+        Some(400..=499) => None,
+        Some(status @ 500..) => {
+            let requirement = if is_not_permitted { "GATE-07" } else { "CRD-16" };
+            Some(defect(
+                exchange,
+                format!(
+                    "the gateway rejected the caller, but with {status} instead of 4xx; the \
+                     description is right, and `run` judges this as {requirement}"
+                ),
+            ))
+        }
+        Some(_) => Some(defect(
+            exchange,
+            "the gateway contacted no upstream, but its answer does not say that it rejected the \
+             caller; the description is right, and `run` judges the answer",
+        )),
+        None => Some(diagnosis(exchange, unanswered(exchange))),
+    }
+}
+
+/// The hint for a call that got no response.
+fn unanswered(exchange: &Exchange) -> &'static str {
+    match exchange.ending {
+        Ending::NoHead => {
+            "nothing answers at the base URL; the gateway must listen on `{{ port }}` of \
+             127.0.0.1, and `ready.path` must respond only when the gateway serves"
+        }
+        _ => {
+            "there was no response in time; `deadlines.answer-ms` must be longer than all \
+             deadlines of the gateway, and the gateway must be able to reach the upstreams on \
+             127.0.0.1"
+        }
+    }
+}
+
+/// Checks a call that must be answered with 2xx and, if only an upstream can answer it, must reach
+/// its upstream.
 fn check_success(
     call: &MatrixCase,
     exchange: &Exchange,
     arrivals: &[&Arrival],
     credential_layout: &CredentialLayout,
 ) -> Option<Diagnosis> {
-    let (server, route) = (server_of(call), &call.route);
+    let (server, path) = (server_of(call), path_of(call));
     let Some(status) = exchange.status else {
-        let hint = match exchange.ending {
-            Ending::NoHead => {
-                "nothing answers at the base URL; the gateway must listen on `{{ port }}` of \
-                 127.0.0.1, and `ready.path` must respond only when the gateway serves"
-            }
-            _ => {
-                "there was no response in time; `deadlines.answer-ms` must be longer than all \
-                 deadlines of the gateway, and the gateway must be able to reach the upstreams on \
-                 127.0.0.1"
-            }
-        };
-        return Some(diagnosis(exchange, hint));
+        return Some(diagnosis(exchange, unanswered(exchange)));
     };
     let has_reached_server = !arrivals.is_empty();
     let hint = match status {
-        200..=299 if has_reached_server || call.method == Method::Delete => return None,
+        200..=299 if has_reached_server || !is_answered_by_upstream(call.method) => return None,
         200..=299 => format!(
             "the gateway responded without a request to {server}; the configuration template must \
              give every server its `url`"
@@ -120,8 +195,11 @@ fn check_success(
                 )
             }
         }
+        404 if call.server == ServerKind::Aggregate => {
+            format!("there is no endpoint at {path}; check `aggregate.routes`")
+        }
         404 => format!(
-            "there is no endpoint at `{route}`; check `routes`, and that the configuration \
+            "there is no endpoint at {path}; check `routes`, and that the configuration \
              template contains a server with the name `{server}`"
         ),
         405 if call.method == Method::Get => {
@@ -135,6 +213,10 @@ fn check_success(
              `sessionless-requests`"
                 .to_owned()
         }
+        300..=399 => {
+            let location = header(&exchange.headers, "location").unwrap_or("another URL");
+            format!("the gateway redirects {path} to {location}; state the final path in `routes`")
+        }
         _ if has_reached_server => format!(
             "{server} answered 200, but the client got another response; read the log of the \
              gateway"
@@ -143,6 +225,38 @@ fn check_success(
             "the request did not reach {server}; check that the gateway can connect to the `url` \
              of {server}"
         ),
+    };
+    Some(diagnosis(exchange, hint))
+}
+
+/// Checks that a request for several servers reaches each of them and no other.
+fn check_selected_servers(
+    call: &MatrixCase,
+    exchange: &Exchange,
+    trace: &Trace,
+) -> Option<Diagnosis> {
+    if call.server != ServerKind::Aggregate || call.method != Method::ToolsList {
+        return None;
+    }
+    let (path, servers) = (path_of(call), contacted(trace));
+    let is_contacted = |name: &str| trace.arrivals.iter().any(|arrival| arrival.server == name);
+    let selected = names::AGGREGATE.join(", ");
+    let hint = if !names::AGGREGATE.into_iter().all(is_contacted) {
+        format!(
+            "{path} contacted only {servers} of {selected}; check `aggregate.narrowing-header`, \
+             and that the configuration template contains all of them"
+        )
+    } else if trace.arrivals.iter().any(|arrival| {
+        let name = arrival.server.as_str();
+        names::FORWARDING.contains(&name) && !names::AGGREGATE.contains(&name)
+    }) {
+        format!(
+            "{path} contacted {servers}, and the request selects {selected}; check \
+             `aggregate.narrowing-header`; if it is right, the gateway widens the set of servers, \
+             which `run` judges as GATE-01"
+        )
+    } else {
+        return None;
     };
     Some(diagnosis(exchange, hint))
 }
@@ -179,7 +293,7 @@ fn check_upstream_credential(
             authorization.is_none(),
             format!(
                 "the gateway must send no credential to {}; forward `Authorization` only to \
-                 servers of the kind `forwarding`",
+                 servers of the kind `forwarding`, or do not declare `servers-without-credential`",
                 names::OPEN
             ),
         ),
@@ -200,5 +314,5 @@ fn check_upstream_credential(
         None => format!("{server} got a request without Authorization"),
         Some(_) => format!("{server} got a request with another Authorization"),
     };
-    Some(Diagnosis { actual, hint })
+    Some(Diagnosis { cause: Cause::Description, actual, hint })
 }

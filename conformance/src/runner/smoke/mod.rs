@@ -1,133 +1,114 @@
-//! The smoke test: healthy calls that show whether an implementation is described correctly.
+//! The smoke test: shows whether an implementation is described correctly, and proposes a
+//! description that is.
 //!
 //! It judges no requirement. The verdicts of a run are meaningful only if the smoke test passes.
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | this one | the calls, and what is expected of each |
+//! | `way` | [`Way`]: credential layout, route and use of sessions; the ways that are tried |
+//! | `survey` | [`Survey`]: which way works, and what the gateway can do |
+//! | `features` | the features that are tried |
+//! | `calls` | [`calls`]: the healthy calls of a description, and what is expected of each |
 //! | `diagnosis` | [`diagnose`]: what happened instead, and what to change in the description |
+//! | `proposal` | [`Proposal`]: the lines of `implementation.toml` to add or remove |
 
+mod calls;
 mod diagnosis;
+mod features;
+mod proposal;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod way;
 
-pub use self::diagnosis::{Diagnosis, diagnose};
+pub use self::{
+    calls::{calls, expectation},
+    diagnosis::{Cause, Diagnosis, diagnose},
+    features::FoundFeature,
+    proposal::{Difference, Proposal},
+    survey::{FoundAggregate, Survey},
+    way::Way,
+};
+use super::{RunError, Runner, batch, driver::PlannedCase, instance::Instance};
 use crate::{
-    cases::{
-        axis::{Credentials, Method, ServerKind, Start},
-        deployment::names,
-        matrix::server_of,
-        matrix_case::MatrixCase,
-    },
-    catalogue::{Feature, ProtocolVersion},
-    implementations::Implementation,
+    cases::{axis::Start, matrix_case::MatrixCase},
+    implementations::RunningImplementation,
 };
 
-/// The calls of the smoke test for one start: each kind of server, each route, each declared
-/// feature.
-#[must_use]
-pub fn calls(implementation: &Implementation, start: Start) -> Vec<MatrixCase> {
-    let first_route = implementation.routes.first().cloned().unwrap_or_default();
-    let call = |credentials, server, method, route: &str| MatrixCase {
-        credentials,
-        server,
-        upstream: "200-json".to_owned(),
-        method,
-        route: route.to_owned(),
-        strategy: start.strategy,
-        profile: start.profile,
-        protocol_version: ProtocolVersion::default(),
-    };
-    let usual = Credentials::KeyAndToken;
-    let mut calls = vec![call(usual, ServerKind::Forwarding, Method::Initialize, &first_route)];
-    let aggregate_routes: &[String] = implementation
-        .aggregate
-        .as_ref()
-        .map_or(&[], |aggregate| aggregate.routes.as_slice());
-    for route in &implementation.routes {
-        if aggregate_routes.contains(route) {
-            calls.push(MatrixCase {
-                upstream: ["200-json"; names::AGGREGATE.len()].join(","),
-                ..call(usual, ServerKind::Aggregate, Method::ToolsList, route)
-            });
-        } else {
-            calls.push(call(usual, ServerKind::Forwarding, Method::ToolsList, route));
-        }
-    }
-    for (credentials, server, method) in [
-        (usual, ServerKind::Forwarding, Method::ToolsCall),
-        (usual, ServerKind::Open, Method::ToolsList),
-        (Credentials::WrongKeyAndToken, ServerKind::Forwarding, Method::ToolsList),
-    ] {
-        calls.push(call(credentials, server, method, &first_route));
-    }
-    for (feature, credentials, server, method) in [
-        (Feature::StaticCredential, usual, ServerKind::Static, Method::ToolsList),
-        (
-            Feature::ClientCredentials,
-            usual,
-            ServerKind::ClientCredentials,
-            Method::ToolsList,
-        ),
-        (Feature::LimitedKeys, usual, ServerKind::NotPermitted, Method::ToolsList),
-        (
-            Feature::KeyInAuthorization,
-            Credentials::KeyInAuthorization,
-            ServerKind::Open,
-            Method::ToolsList,
-        ),
-        (Feature::ListeningStream, usual, ServerKind::Forwarding, Method::Get),
-        (Feature::SessionEnd, usual, ServerKind::Forwarding, Method::Delete),
-    ] {
-        if implementation.features.contains(&feature) {
-            calls.push(call(credentials, server, method, &first_route));
-        }
-    }
-    calls
+/// The result of the smoke test for one start of an implementation.
+#[derive(Debug)]
+pub struct SmokeTest {
+    /// What was found out by trying; `None` if nothing was tried.
+    pub survey: Option<Survey>,
+    /// The calls, each with the diagnosis if it did not have the expected result.
+    ///
+    /// If no call can succeed, because the description states no way that works, only the first
+    /// one is made.
+    pub calls: Vec<(MatrixCase, Option<Diagnosis>)>,
 }
 
-/// A sentence that says what is expected of a call.
-#[must_use]
-pub fn expectation(call: &MatrixCase) -> String {
-    let request = match call.method {
-        Method::Initialize => "initialize",
-        Method::ToolsList => "tools/list",
-        Method::ToolsCall => "tools/call",
-        Method::Notification => "a notification",
-        Method::Get => "GET (listening stream)",
-        Method::Delete => "DELETE (end of the session)",
-        Method::Discover => "server/discover",
-        Method::Listen => "subscriptions/listen",
-        Method::ResourcesRead => "resources/read",
-        Method::PromptsGet => "prompts/get",
-    };
-    let path = call
-        .route
-        .replace("{server}", server_of(call))
-        .replace("{servers}", &names::AGGREGATE.join(","))
-        .replace("{toolset}", names::TRIO);
-    match (call.credentials, call.server) {
-        (Credentials::WrongKeyAndToken, _) => {
-            format!("{request} at {path} with an unknown gateway key is rejected")
+impl Runner<'_> {
+    /// Starts the implementation, finds out what it is like, and makes the calls of its
+    /// description.
+    ///
+    /// # Errors
+    ///
+    /// The implementation did not start, or its base URL is invalid.
+    pub async fn smoke_with_survey(
+        &self,
+        start: Start,
+    ) -> Result<(SmokeTest, RunningImplementation), RunError> {
+        let instance = self.start_instance(start).await?;
+        let survey = Survey::of(&instance.driver, self.implementation, start).await;
+        let mut calls = calls(self.implementation, start);
+        if !survey.declared_way_works {
+            calls.truncate(1);
         }
-        (_, ServerKind::NotPermitted) => {
-            format!("{request} at {path}, which the limited key may not use, is rejected")
-        }
-        (Credentials::KeyInAuthorization, _) => {
-            format!("{request} at {path} with the gateway key in Authorization succeeds")
-        }
-        (_, ServerKind::Static) => {
-            format!("{request} at {path} reaches the upstream with the static token")
-        }
-        (_, ServerKind::ClientCredentials) => {
-            format!("{request} at {path} reaches the upstream with a minted token")
-        }
-        (_, ServerKind::Open) => {
-            format!("{request} at {path} reaches the upstream without a credential")
-        }
-        (_, ServerKind::Aggregate) => format!("{request} at {path} reaches every selected server"),
-        (_, ServerKind::Forwarding | ServerKind::Unknown) => {
-            format!("{request} at {path} reaches the upstream with the caller's token")
-        }
+        let calls = self.checked_calls(&instance, calls).await;
+        Ok((SmokeTest { survey: Some(survey), calls }, running(instance)?))
     }
+
+    /// Starts the implementation and makes the calls of its description.
+    ///
+    /// # Errors
+    ///
+    /// The implementation did not start, or its base URL is invalid.
+    pub async fn smoke(
+        &self,
+        start: Start,
+    ) -> Result<(SmokeTest, RunningImplementation), RunError> {
+        let instance = self.start_instance(start).await?;
+        let calls = self.checked_calls(&instance, calls(self.implementation, start)).await;
+        Ok((SmokeTest { survey: None, calls }, running(instance)?))
+    }
+
+    /// Makes these calls one after another and compares each with its expected result.
+    async fn checked_calls(
+        &self,
+        instance: &Instance,
+        calls: Vec<MatrixCase>,
+    ) -> Vec<(MatrixCase, Option<Diagnosis>)> {
+        // An exclusive server also shows requests that arrive without the caller's token.
+        let planned: Vec<PlannedCase> = calls
+            .into_iter()
+            .map(|call| PlannedCase { exclusive: true, ..PlannedCase::new(call) })
+            .collect();
+        let driven = batch::drive(&instance.driver, &planned, 1).await;
+        let deployment = self.upstreams.deployment();
+        let layout = &self.implementation.credential_layout;
+        batch::collect(&instance.driver, driven)
+            .await
+            .into_iter()
+            .map(|collected| {
+                let diagnosis = diagnose(&collected.case, &collected.trace, deployment, layout);
+                (collected.case, diagnosis)
+            })
+            .collect()
+    }
+}
+
+fn running(instance: Instance) -> Result<RunningImplementation, RunError> {
+    instance
+        .running
+        .ok_or_else(|| RunError::File(std::io::Error::other("the implementation is not running")))
 }

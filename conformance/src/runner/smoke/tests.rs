@@ -1,7 +1,12 @@
 use super::*;
 use crate::{
-    cases::{deployment::Deployment, token_script::CaseId},
-    implementations::builtin,
+    cases::{
+        axis::{Credentials, Method, ServerKind},
+        deployment::Deployment,
+        matrix::server_of,
+        token_script::CaseId,
+    },
+    implementations::{Implementation, builtin},
     trace::{Arrival, Ending, Exchange, Headers, Secret, SecretKind, Trace},
 };
 
@@ -88,7 +93,7 @@ fn hint(call: &MatrixCase, status: Option<u16>, upstream_saw: UpstreamSaw) -> Op
 
 #[test]
 fn a_call_with_the_expected_result_has_no_diagnosis() {
-    let usual = call(|call| call.method == Method::ToolsList);
+    let usual = call(|call| call.method == Method::ToolsCall);
     assert_eq!(hint(&usual, Some(200), Token), None);
     let rejected = call(|call| call.credentials == Credentials::WrongKeyAndToken);
     assert_eq!(hint(&rejected, Some(401), NoRequest), None);
@@ -98,7 +103,7 @@ fn a_call_with_the_expected_result_has_no_diagnosis() {
 
 #[test]
 fn each_failure_has_a_hint() {
-    let usual = call(|call| call.method == Method::ToolsList);
+    let usual = call(|call| call.method == Method::ToolsCall);
     let get = call(|call| call.method == Method::Get);
     let delete = call(|call| call.method == Method::Delete);
     let open = call(|call| call.server == ServerKind::Open);
@@ -110,9 +115,10 @@ fn each_failure_has_a_hint() {
     for (call, status, upstream_saw, expected) in [
         (&usual, None, NoRequest, "nothing answers at the base URL"),
         (&usual, Some(401), NoRequest, "the gateway rejected the caller"),
-        (&usual, Some(404), NoRequest, "there is no endpoint at `/mcp/{server}`"),
+        (&usual, Some(404), NoRequest, "there is no endpoint at /mcp/alpha;"),
         (&usual, Some(200), NoRequest, "the gateway responded without a request"),
         (&usual, Some(502), NoRequest, "the request did not reach"),
+        (&usual, Some(307), NoRequest, "redirects /mcp/alpha to another URL"),
         (&usual, Some(400), Token, "if it requires a session"),
         (&usual, Some(500), Token, "read the log of the gateway"),
         (&usual, Some(200), NoAuthorization, "did not forward the caller's token"),

@@ -1,0 +1,517 @@
+//! The smoke test: each diagnosis is that of a gateway with exactly this problem, and the proposed
+//! lines describe the gateway.
+
+use mcp_preflight_conformance::{
+    cases::{
+        axis::ServerKind,
+        deployment::{ConfiguredServer, names},
+    },
+    runner::smoke::Cause::{Description, Gateway},
+};
+use serde_json::json;
+
+use crate::{
+    binary::{output_of, stderr, stdout},
+    gateway::{Answer, ClientRequest, KEY_HEADER, UpstreamClient, relay},
+    judged::{Judge, KEY_FIELD, Smoked},
+    sessions::{STATEFUL, Sessions},
+};
+
+/// The description of [`complete`].
+const COMPLETE: &str = r#"
+routes = ["/mcp/{server}"]
+features = [
+    "gateway-keys",
+    "token-forwarding",
+    "servers-without-credential",
+    "key-in-authorization",
+    "limited-keys",
+    "static-credential",
+    "client-credentials",
+    "sessionless-requests",
+    "listening-stream",
+    "session-end",
+    "stateless-clients",
+]
+
+[credentials]
+key-header = "x-gateway-key"
+"#;
+
+/// Answers like a gateway with every feature of [`COMPLETE`].
+async fn complete(request: &ClientRequest, upstreams: &UpstreamClient) -> Answer {
+    let deployment = &upstreams.deployment;
+    let bearer = request.field("authorization").trim_start_matches("Bearer ").to_owned();
+    let key = if upstreams.is_key(&bearer) {
+        &bearer
+    } else {
+        request.field(KEY_HEADER)
+    };
+    if !upstreams.is_key(key) {
+        return Answer::empty(401).with("www-authenticate", "Bearer realm=\"gateway\"");
+    }
+    let Some(server) = deployment.server(request.server()) else {
+        return Answer::empty(404);
+    };
+    if !server.granted && *key != deployment.full_key {
+        return Answer::empty(404);
+    }
+    send(request, upstreams, server, &bearer).await
+}
+
+/// Sends a request to a server with the credential for it.
+async fn send(
+    request: &ClientRequest,
+    upstreams: &UpstreamClient,
+    server: &ConfiguredServer,
+    token: &str,
+) -> Answer {
+    let mut headers = request.headers.clone();
+    for name in [KEY_HEADER, "host", "connection", "content-length", "authorization"] {
+        headers.remove(name);
+    }
+    let credential = match server.kind {
+        ServerKind::Static => Some(upstreams.deployment.static_token.as_str()),
+        ServerKind::ClientCredentials => Some(upstreams.deployment.minted_token.as_str()),
+        ServerKind::Open => None,
+        _ => Some(token).filter(|token| !token.is_empty() && !upstreams.is_key(token)),
+    };
+    if let Some(credential) = credential {
+        let value = format!("Bearer {credential}").parse().expect("tokens are visible ASCII");
+        headers.insert("authorization", value);
+    }
+    let (method, body) = (request.method.clone(), request.body.clone());
+    upstreams.send(&server.name, method, headers, body).await
+}
+
+/// Makes the smoke test of a gateway that deviates from [`complete`] in one respect: the function
+/// returns the answer if it deviates.
+async fn smoke_with<F>(description: &str, deviate: F) -> Smoked
+where
+    F: Fn(&ClientRequest, &UpstreamClient) -> Option<Answer> + Clone + Send + Sync + 'static,
+{
+    let judge = Judge::start(description, move |request, upstreams| {
+        let deviation = deviate(&request, &upstreams);
+        async move {
+            match deviation {
+                Some(answer) => answer,
+                None => complete(&request, &upstreams).await,
+            }
+        }
+    })
+    .await;
+    judge.smoke().await
+}
+
+/// Checks that the only failing call has this hint, and that the differences are these.
+#[track_caller]
+fn assert_diagnosis(smoked: &Smoked, hint: &str, wrong: &[&str]) {
+    let hints = smoked.hints(Description);
+    assert!(hints.len() == 1 && hints[0].contains(hint), "{hints:#?}");
+    let differences = smoked.wrong();
+    assert_eq!(differences.len(), wrong.len(), "{differences:#?}");
+    for (difference, expected) in differences.iter().zip(wrong) {
+        assert!(difference.contains(expected), "{difference}");
+    }
+}
+
+#[tokio::test]
+async fn a_described_gateway_passes() {
+    let smoked = smoke_with(COMPLETE, |_, _| None).await;
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    assert_eq!(smoked.proposal, None);
+    let survey = smoked.test.survey.expect("the gateway was surveyed");
+    let found = survey.in_words().expect("a way was found");
+    assert_eq!(
+        found,
+        "the gateway listens at /mcp/{server}, requires no sessions, checks gateway keys in \
+         `x-gateway-key`, and forwards the caller's token from `authorization`"
+    );
+    assert_eq!(survey.kind(), Some("forwarding-gateway"));
+}
+
+#[tokio::test]
+async fn the_built_in_gateways_pass_and_their_kind_is_stated() {
+    for (name, sessions) in [
+        ("builtin:reference", "gives sessions but requires none"),
+        ("builtin:model", "requires no sessions"),
+        ("builtin:variant/requires-session", "requires sessions"),
+    ] {
+        let output = output_of(&["smoke", name]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+        assert!(text.contains(sessions), "{text}");
+        assert!(text.contains("the preset that fits best is `"), "{text}");
+        assert!(!text.contains("differs"), "{text}");
+        assert!(!text.contains("{servers}") && !text.contains("{toolset}"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn another_route_is_found() {
+    let judge = Judge::start(COMPLETE, |mut request, upstreams| async move {
+        let Some(server) = request.path.strip_suffix("/mcp") else {
+            return Answer::empty(404);
+        };
+        request.path = server.to_owned();
+        complete(&request, &upstreams).await
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_diagnosis(&smoked, "there is no endpoint at /mcp/alpha;", &["/{server}/mcp"]);
+    assert_eq!(smoked.lines(), "routes = [\"/{server}/mcp\"]\n");
+}
+
+#[tokio::test]
+async fn a_redirect_is_named_and_its_target_found() {
+    let judge = Judge::start(COMPLETE, |mut request, upstreams| async move {
+        let Some(server) = request.path.strip_suffix('/') else {
+            return Answer::empty(307).with("location", &format!("{}/", request.path));
+        };
+        request.path = server.to_owned();
+        complete(&request, &upstreams).await
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_diagnosis(&smoked, "redirects /mcp/alpha to /mcp/alpha/;", &["/mcp/{server}/"]);
+    assert_eq!(smoked.lines(), "routes = [\"/mcp/{server}/\"]\n");
+}
+
+#[tokio::test]
+async fn a_gateway_that_requires_sessions_is_recognised() {
+    let sessions = Sessions::default();
+    let judge = Judge::start(KEY_FIELD, move |request, upstreams| {
+        let sessions = sessions.clone();
+        async move { sessions.relay(&request, &upstreams).await }
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_diagnosis(
+        &smoked,
+        "if it requires a session, do not declare `sessionless-requests`",
+        &["- \"sessionless-requests\": a tools/call without a session got 400"],
+    );
+    assert!(!smoked.lines().contains("sessionless-requests"), "{}", smoked.lines());
+    assert!(smoked.lines().contains("    \"token-forwarding\",\n"), "{}", smoked.lines());
+}
+
+#[tokio::test]
+async fn a_gateway_that_requires_no_sessions_is_recognised() {
+    let judge =
+        Judge::start(
+            STATEFUL,
+            |request, upstreams| async move { relay(&request, &upstreams).await },
+        )
+        .await;
+    let smoked = judge.smoke().await;
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    // Leaving a feature out only skips cases.
+    assert_eq!(smoked.wrong(), [""; 0]);
+    assert!(smoked.lines().contains("    \"sessionless-requests\",\n"), "{}", smoked.lines());
+}
+
+#[tokio::test]
+async fn another_credential_layout_is_found() {
+    let judge = Judge::start(KEY_FIELD, |request, upstreams| async move {
+        let key = request.field("authorization").trim_start_matches("Bearer ");
+        if !upstreams.is_key(key) {
+            return Answer::empty(401).with("www-authenticate", "Bearer realm=\"gateway\"");
+        }
+        let mut headers = request.headers.clone();
+        headers.remove("authorization");
+        if let Some(token) = headers.remove("x-upstream-authorization") {
+            headers.insert("authorization", token);
+        }
+        upstreams.post(request.server(), &headers, &request.message).await
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_diagnosis(
+        &smoked,
+        "check that it expects its key in `x-gateway-key: …`",
+        &["the key in `authorization` and the token in `x-upstream-authorization`"],
+    );
+    let credentials = "[credentials]\nkey-header = \"authorization\"\nkey-prefix = \"Bearer \"\n\
+         token-header = \"x-upstream-authorization\"\ntoken-prefix = \"Bearer \"\n";
+    assert!(smoked.lines().contains(credentials), "{}", smoked.lines());
+}
+
+#[tokio::test]
+async fn a_gateway_that_checks_no_keys_is_recognised() {
+    let judge = Judge::start(KEY_FIELD, |request, upstreams| async move {
+        upstreams.post(request.server(), &request.headers, &request.message).await
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_diagnosis(
+        &smoked,
+        "the gateway accepts an unknown gateway key",
+        &["- \"gateway-keys\": a request with an unknown gateway key reached"],
+    );
+    assert!(!smoked.lines().contains("gateway-keys"), "{}", smoked.lines());
+}
+
+/// LiteLLM 1.85.0 does this. The key is checked, so the description is right.
+#[tokio::test]
+async fn a_500_for_an_unknown_key_is_a_defect_of_the_gateway() {
+    let smoked = smoke_with(COMPLETE, |request, upstreams| {
+        let bearer = request.field("authorization").trim_start_matches("Bearer ");
+        let has_key = upstreams.is_key(request.field(KEY_HEADER)) || upstreams.is_key(bearer);
+        (!has_key).then(|| Answer::empty(500))
+    })
+    .await;
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    assert_eq!(smoked.proposal, None);
+    let [hint] = smoked.hints(Gateway)[..] else {
+        panic!("one call has no expected result: {:?}", smoked.test.calls);
+    };
+    assert!(hint.contains("rejected the caller, but with 500 instead of 4xx"), "{hint}");
+    assert!(hint.contains("CRD-16"), "{hint}");
+}
+
+/// LiteLLM 1.85.0 does this. The limited key does not reach the server, so the description is
+/// right.
+#[tokio::test]
+async fn a_widened_server_set_is_a_defect_of_the_gateway() {
+    let judge = Judge::start(COMPLETE, |request, upstreams| async move {
+        let is_restricted = request.server() == names::RESTRICTED;
+        if is_restricted && request.field(KEY_HEADER) == upstreams.deployment.limited_key {
+            for server in names::FORWARDING {
+                upstreams.post(server, &request.headers, &request.message).await;
+            }
+            return Answer::result(&request, &json!({ "content": [] }));
+        }
+        complete(&request, &upstreams).await
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    assert_eq!(smoked.proposal, None);
+    let [hint] = smoked.hints(Gateway)[..] else {
+        panic!("one call has no expected result: {:?}", smoked.test.calls);
+    };
+    assert!(hint.contains("the gateway widened the set of servers"), "{hint}");
+    assert!(hint.contains("GATE-01"), "{hint}");
+}
+
+#[tokio::test]
+async fn a_limited_key_that_may_use_every_server_is_recognised() {
+    let judge = Judge::start(COMPLETE, |request, upstreams| async move {
+        if request.server() == names::RESTRICTED {
+            return upstreams.post(request.server(), &request.headers, &request.message).await;
+        }
+        complete(&request, &upstreams).await
+    })
+    .await;
+    assert_diagnosis(
+        &judge.smoke().await,
+        "the limited key may use every server",
+        &["- \"limited-keys\": the limited key reached restricted"],
+    );
+}
+
+/// Makes the smoke test of a gateway that sends one server the credential of another kind.
+async fn smoke_with_kind(server: &'static str, kind: ServerKind) -> Smoked {
+    let judge = Judge::start(COMPLETE, move |request, upstreams| async move {
+        let has_key = upstreams.is_key(request.field(KEY_HEADER));
+        if request.server() != server || !has_key {
+            return complete(&request, &upstreams).await;
+        }
+        let configured = upstreams.deployment.server(server).expect("it is configured");
+        let other = ConfiguredServer { kind, ..configured.clone() };
+        let token = request.field("authorization").trim_start_matches("Bearer ");
+        send(&request, &upstreams, &other, token).await
+    })
+    .await;
+    judge.smoke().await
+}
+
+#[tokio::test]
+async fn another_credential_than_that_of_the_kind_is_recognised() {
+    for (server, kind, hint, difference) in [
+        (
+            names::OPEN,
+            ServerKind::Forwarding,
+            "must send no credential to open",
+            "- \"servers-without-credential\": open got a credential",
+        ),
+        (
+            names::STATIC,
+            ServerKind::Forwarding,
+            "must send `static_token` to static",
+            "- \"static-credential\": static got a request without its own credential",
+        ),
+        (
+            names::MINTED,
+            ServerKind::Open,
+            "must send minted a token that it obtained at `token_url`",
+            "- \"client-credentials\": minted got a request without its own credential",
+        ),
+    ] {
+        assert_diagnosis(&smoke_with_kind(server, kind).await, hint, &[difference]);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_forwarded_is_recognised() {
+    let judge = Judge::start(KEY_FIELD, |mut request, upstreams| async move {
+        request.headers.remove("authorization");
+        relay(&request, &upstreams).await
+    })
+    .await;
+    assert_diagnosis(
+        &judge.smoke().await,
+        "the gateway did not forward the caller's token",
+        &["- \"token-forwarding\": alpha got a request without the caller's token"],
+    );
+}
+
+#[tokio::test]
+async fn a_key_in_authorization_that_is_rejected_is_recognised() {
+    let smoked = smoke_with(COMPLETE, |request, upstreams| {
+        let has_key = upstreams.is_key(request.field(KEY_HEADER));
+        (!has_key).then(|| Answer::empty(401))
+    })
+    .await;
+    assert_diagnosis(
+        &smoked,
+        "do not declare `key-in-authorization`",
+        &["- \"key-in-authorization\": a request with the key in Authorization only got 401"],
+    );
+}
+
+#[tokio::test]
+async fn unsupported_methods_are_recognised() {
+    for (method, hint, difference) in [
+        (
+            "GET",
+            "do not declare `listening-stream`",
+            "- \"listening-stream\": GET got 405",
+        ),
+        ("DELETE", "do not declare `session-end`", "- \"session-end\": DELETE got 405"),
+    ] {
+        let smoked = smoke_with(COMPLETE, move |request, _| {
+            (request.method.as_str() == method).then(|| Answer::empty(405))
+        })
+        .await;
+        assert_diagnosis(&smoked, hint, &[difference]);
+    }
+}
+
+#[tokio::test]
+async fn clients_of_the_stateless_version_that_are_rejected_are_recognised() {
+    let smoked = smoke_with(COMPLETE, |request, _| {
+        let is_stateless = request.field("mcp-protocol-version") == "2026-07-28";
+        is_stateless.then(|| Answer::error(request, 400, "unsupported protocol version"))
+    })
+    .await;
+    assert_eq!(
+        smoked.wrong(),
+        ["- \"stateless-clients\": a tools/call of version 2026-07-28 got 400"]
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_configured_is_recognised() {
+    let smoked = smoke_with(COMPLETE, |request, _| {
+        (request.server() == names::STATIC).then(|| Answer::empty(404))
+    })
+    .await;
+    assert_diagnosis(
+        &smoked,
+        "the configuration template contains a server with the name `static`",
+        &["- \"static-credential\": a request for static got 404 and did not reach it"],
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_reaches_no_server_has_one_failure_and_no_proposal() {
+    for (status, hint) in [
+        (200, "the gateway responded without a request to alpha"),
+        (502, "check that the gateway can connect to the `url` of alpha"),
+    ] {
+        let smoked = smoke_with(COMPLETE, move |request, _| {
+            let result = Answer::result(request, &json!({ "content": [] }));
+            Some(Answer { status, ..result })
+        })
+        .await;
+        assert_diagnosis(&smoked, hint, &[]);
+        assert_eq!(smoked.test.calls.len(), 1);
+    }
+}
+
+/// The description of a gateway with an aggregate endpoint for each way to select servers.
+const AGGREGATE: &str = r#"
+routes = ["/mcp/{server}"]
+features = ["gateway-keys", "sessionless-requests", "token-forwarding"]
+
+[aggregate]
+routes = ["/all/{servers}", "/sets/{toolset}"]
+narrowing-header = "x-mcp-servers"
+
+[credentials]
+key-header = "x-gateway-key"
+"#;
+
+/// Lists the tools of these servers, with the names of the servers before those of the tools.
+async fn list(request: &ClientRequest, upstreams: &UpstreamClient, servers: &[&str]) -> Answer {
+    let mut tools = Vec::new();
+    for server in servers {
+        upstreams.post(server, &request.headers, &request.message).await;
+        tools.push(json!({ "name": format!("{server}_echo"), "inputSchema": {} }));
+    }
+    Answer::result(request, &json!({ "tools": tools }))
+}
+
+/// Makes the smoke test of a gateway whose aggregate endpoints contact these servers; `None` if
+/// there are no such endpoints.
+async fn smoke_aggregate(description: &str, servers: Option<&'static [&'static str]>) -> Smoked {
+    let judge = Judge::start(description, move |request, upstreams| async move {
+        let is_aggregate = ["/all/", "/sets/"].iter().any(|path| request.path.starts_with(path));
+        match servers {
+            Some(servers) if is_aggregate || request.path == "/mcp" => {
+                list(&request, &upstreams, servers).await
+            }
+            None if is_aggregate => Answer::empty(404),
+            _ => relay(&request, &upstreams).await,
+        }
+    })
+    .await;
+    judge.smoke().await
+}
+
+#[tokio::test]
+async fn servers_of_an_aggregate_endpoint_are_compared_with_the_selected_ones() {
+    let right = smoke_aggregate(AGGREGATE, Some(&names::AGGREGATE)).await;
+    assert_eq!(right.hints(Description), [""; 0]);
+    for (servers, hint) in [
+        (&["beta"][..], "contacted only beta of alpha, beta, gamma"),
+        (&names::FORWARDING[..], "the gateway widens the set of servers"),
+    ] {
+        let smoked = smoke_aggregate(AGGREGATE, Some(servers)).await;
+        let hints = smoked.hints(Description);
+        assert_eq!(hints.len(), 2, "{hints:#?}");
+        assert!(hints.iter().all(|text| text.contains(hint)), "{hints:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_aggregate_endpoint_is_named_with_its_servers_and_its_toolset() {
+    let smoked = smoke_aggregate(AGGREGATE, None).await;
+    assert_eq!(
+        smoked.hints(Description),
+        [
+            "there is no endpoint at /all/alpha,beta,gamma; check `aggregate.routes`",
+            "there is no endpoint at /sets/trio; check `aggregate.routes`",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_aggregate_endpoint_that_is_not_described_is_proposed() {
+    let smoked = smoke_aggregate(KEY_FIELD, Some(&names::AGGREGATE)).await;
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    let aggregate = "[aggregate]\nroutes = [\"/mcp\"]\nnarrowing-header = \"x-mcp-servers\"\n\
+         name-separator = \"_\"\n";
+    assert!(smoked.lines().contains(aggregate), "{}", smoked.lines());
+}
