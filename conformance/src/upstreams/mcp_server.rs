@@ -1,8 +1,8 @@
 //! The responses of a healthy MCP server: two tools, a prompt, a resource, and sessions.
 //!
 //! It speaks the session-based protocol versions, and 2026-07-28 to a request that names it in
-//! `_meta`. It checks no credential. A session id that it never issued is ignored, because a matrix
-//! case sends one request without a session; an ended session is answered with 404.
+//! `_meta`. It checks no credential. A session id that it never issued is ignored, because most
+//! matrix cases send one request without a session; an ended session is answered with 404.
 
 use serde_json::{Value, json};
 
