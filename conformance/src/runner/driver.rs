@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::sessions::{Endpoint, FailedOpening, OpenSession, Opening, RemainingSessions};
+use super::case_session::{Endpoint, FailedOpening, OpenSession, Opening, RemainingSessions};
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind},

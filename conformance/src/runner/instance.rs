@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Progress, RunError, Runner, driver::Driver, positive_control::control_server,
-    sessions::RemainingSessions,
+    Progress, RunError, Runner, case_session::RemainingSessions, driver::Driver,
+    positive_control::control_server,
 };
 use crate::{
     cases::{axis::Start, deployment::Deployment},

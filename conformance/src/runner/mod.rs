@@ -11,6 +11,7 @@
 //! | `plan` | [`plan`]: the cases of each start |
 //! | `instance` | the running implementation of a part, and how it is restarted |
 //! | `driver` | sends the request of a matrix case and collects its trace |
+//! | `case_session` | the sessions of a case, without the requests that open them |
 //! | `sessions` | opens the session of a case before its request, and ends it afterwards |
 //! | `scenario_sessions` | the sessions that the steps of a scenario need |
 //! | `positive_control` | a call that must succeed |
@@ -27,6 +28,7 @@
 
 mod aggregate;
 mod batch;
+mod case_session;
 mod damage;
 mod driver;
 mod instance;

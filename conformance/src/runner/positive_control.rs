@@ -1,8 +1,8 @@
 //! The positive control: a call that must reach a healthy upstream and return its response.
 
 use super::{
+    case_session::{Endpoint, OpenSession, Opening},
     driver::{Driver, needs_assigned_behaviour, token_for_all_servers},
-    sessions::{Endpoint, OpenSession, Opening},
 };
 use crate::{
     cases::{

@@ -5,8 +5,8 @@
 
 use super::{
     aggregate::{address, aggregate_token, behaviours},
+    case_session::{Endpoint, FailedOpening, Opening, ScenarioSessions, SessionKey},
     driver::{Driver, needs_assigned_behaviour},
-    sessions::{Endpoint, FailedOpening, OpenSession, Opening},
 };
 use crate::{
     cases::{
@@ -14,34 +14,8 @@ use crate::{
         behaviour::Behaviours,
         scenario::{AggregateStep, CallerName, Message, RawStep, RequestStep, Scenario, Step},
     },
-    client::{
-        case::Case,
-        session::{ClientSession, SESSION},
-    },
+    client::{case::Case, session::SESSION},
 };
-
-/// An endpoint, and the caller that uses it.
-type SessionKey = (Endpoint, CallerName);
-
-/// The open sessions of a scenario.
-#[derive(Debug, Default)]
-pub(super) struct ScenarioSessions {
-    open: Vec<(SessionKey, OpenSession)>,
-}
-
-impl ScenarioSessions {
-    /// The session of a step with this key.
-    pub(super) fn of(&self, key: Option<SessionKey>) -> Option<&ClientSession> {
-        let key = key?;
-        let (_, session) = self.open.iter().find(|(open, _)| *open == key)?;
-        Some(&session.client)
-    }
-
-    /// Every session.
-    pub(super) fn all(&self) -> impl Iterator<Item = &OpenSession> {
-        self.open.iter().map(|(_, session)| session)
-    }
-}
 
 /// A session that a scenario needs.
 struct Needed<'a> {

@@ -13,17 +13,14 @@
 //! gateway treats those of a later request. Every credential layout has a place for both, so there
 //! is no case for which that is impossible.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use super::driver::Driver;
+use super::{
+    case_session::{FailedOpening, OpenSession, Opening},
+    driver::Driver,
+};
 use crate::{
-    cases::{
-        axis::{Credentials, Method},
-        scenario::CallerName,
-    },
+    cases::axis::{Credentials, Method},
     catalogue::ProtocolVersion,
     client::{
         Request,
@@ -31,90 +28,15 @@ use crate::{
         case_request::{Caller, CaseRequest, RequestKind},
         session::ClientSession,
     },
-    trace::{Exchange, Headers},
 };
 
 /// How long the mock upstreams may take to finish the requests of an opening or an end.
 const REST_WITHIN: Duration = Duration::from_secs(2);
 
-/// How many upstream sessions stay open after the client has opened its session.
-///
-/// A gateway can need one session with each server. It ends those of its probes, and that must not
-/// happen during the case. If more sessions stay open after the usual time, the gateway does not
-/// end them, and later openings do not wait for that.
-#[derive(Debug, Default)]
-pub(super) struct RemainingSessions {
-    additional: AtomicUsize,
-}
-
-impl RemainingSessions {
-    fn expected(&self, servers: usize) -> usize {
-        servers + self.additional.load(Ordering::Relaxed)
-    }
-
-    /// Records that this number of sessions with these servers stayed open.
-    fn observe(&self, servers: usize, open: usize) {
-        self.additional.fetch_max(open.saturating_sub(servers), Ordering::Relaxed);
-    }
-}
-
 /// The difference between the JSON-RPC ids of `initialize` and of the requests in the session.
 ///
 /// A client must not use an id twice in a session.
 const OPENING_ID_OFFSET: u64 = 1_000_000_000;
-
-/// An endpoint of the gateway, as a client addresses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
-    /// The path, without a query.
-    pub(super) path: String,
-    /// The header fields that select servers on an aggregate endpoint.
-    pub(super) fields: Headers,
-}
-
-/// Who opens a session, and where.
-#[derive(Clone, Debug)]
-pub(super) struct Opening {
-    pub(super) endpoint: Endpoint,
-    pub(super) protocol_version: ProtocolVersion,
-    pub(super) caller: CallerName,
-    /// The token of the case.
-    pub(super) token: String,
-    /// The number of servers of the endpoint.
-    pub(super) servers: usize,
-}
-
-/// A session that the suite has opened for a case.
-#[derive(Debug)]
-pub(super) struct OpenSession {
-    pub(super) client: ClientSession,
-    /// The DELETE that ends it.
-    end: Request,
-}
-
-/// Why no session could be opened.
-#[derive(Debug)]
-pub(super) struct FailedOpening {
-    /// The reason, for the findings of the case.
-    pub(super) reason: String,
-    /// The exchanges, of which the last one failed.
-    pub(super) exchanges: Vec<Exchange>,
-}
-
-impl FailedOpening {
-    fn at(message: &str, exchanges: Vec<Exchange>) -> Self {
-        let response = exchanges.last().map_or_else(String::new, |exchange| {
-            exchange.status.map_or_else(
-                || exchange.ending.description().to_owned(),
-                |status| status.to_string(),
-            )
-        });
-        Self {
-            reason: format!("the client could not open a session: {message} got {response}"),
-            exchanges,
-        }
-    }
-}
 
 impl Driver {
     /// Whether the requests of a client of this version need a session that the suite opens.

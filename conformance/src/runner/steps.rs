@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{
+    case_session::ScenarioSessions,
     driver::{Driver, needs_assigned_behaviour},
     placeholders::StepValues,
-    scenario_sessions::ScenarioSessions,
 };
 use crate::{
     cases::{

@@ -1,7 +1,7 @@
 //! Healthy phases of cases: the times at which the client opens or ends a session.
 //!
-//! While a case is in its healthy phase, every server answers its requests like a healthy server,
-//! whatever the token of the case says. The token can therefore stay the same for the whole
+//! While a case is in its healthy phase, every server answers its requests like a healthy server
+//! and ignores the script of its token. The token can therefore stay the same for the whole
 //! session.
 
 use std::{
