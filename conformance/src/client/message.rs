@@ -38,7 +38,9 @@ impl Message {
         let writer = MessageWriter { protocol_version, case };
         match kind {
             RequestKind::Mcp(method) => writer.mcp(method),
-            RequestKind::Initialized => writer.notification("notifications/initialized", json!({})),
+            RequestKind::Initialized => {
+                writer.notification("notifications/initialized", &json!({}))
+            }
             RequestKind::ToolCall(name) => writer.tool_call(name),
             RequestKind::Plain(method) => Self {
                 method: method.to_owned(),
@@ -70,7 +72,7 @@ impl MessageWriter<'_> {
             Method::ToolsCall => self.tool_call("echo"),
             Method::Notification => {
                 let params = json!({"requestId": self.case.number, "reason": "no longer needed"});
-                self.notification("notifications/cancelled", params)
+                self.notification("notifications/cancelled", &params)
             }
             Method::Get => {
                 let mut headers = vec![field("accept", "text/event-stream")];
@@ -92,7 +94,7 @@ impl MessageWriter<'_> {
         }
     }
 
-    fn notification(&self, method: &str, params: Value) -> Message {
+    fn notification(&self, method: &str, params: &Value) -> Message {
         let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
         self.post(&message, self.version_field())
     }
