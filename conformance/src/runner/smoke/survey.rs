@@ -24,8 +24,8 @@ use crate::{
     },
     implementations::{AggregateEndpoints, Implementation},
     runner::{
+        case_session::RemainingSessions,
         driver::{Driver, PlannedCase, token_for_all_servers},
-        sessions::RemainingSessions,
     },
     trace::{Arrival, Ending, Exchange, Trace, header},
     upstreams::MARK,
