@@ -129,6 +129,7 @@ enum PartEnd {
 pub struct Runner<'a> {
     implementation: &'a Implementation,
     upstreams: Arc<MockUpstreams>,
+    setup: Setup,
     options: &'a Options,
     case_numbers: CaseNumbers,
     progress: ProgressListener<'a>,
@@ -151,6 +152,7 @@ impl<'a> Runner<'a> {
     ) -> Self {
         Self {
             implementation,
+            setup: setup_of(implementation, &upstreams),
             upstreams,
             options,
             case_numbers: CaseNumbers::new(random_seed),
@@ -171,7 +173,7 @@ impl<'a> Runner<'a> {
         recorder: &mut Recorder,
     ) -> Result<Vec<RunningImplementation>, RunError> {
         let mut running = Vec::new();
-        recorder.setup(self.setup())?;
+        recorder.setup(self.setup.clone())?;
         for part in parts {
             let mut instance = self.start_instance(part.start).await?;
             let cases = part.matrix_cases.len() + part.scenarios.len();
@@ -239,32 +241,31 @@ impl<'a> Runner<'a> {
             metrics: None,
             unopened_session: None,
         };
-        self.setup().context(instance.driver.client.base_url(), &evidence)
+        self.setup.context(instance.driver.client.base_url(), &evidence)
     }
+}
 
-    /// The facts that are the same for every case of the run.
-    fn setup(&self) -> Setup {
-        let implementation = self.implementation;
-        let mut features: BTreeSet<String> =
-            implementation.features.iter().map(ToString::to_string).collect();
-        if implementation.can_restart() {
-            features.insert(SECOND_START.to_owned());
-        }
-        Setup {
-            deployment: self.upstreams.deployment().clone(),
-            key_header: implementation.credential_layout.key_header.clone(),
-            token_header: implementation.credential_layout.token_header.clone(),
-            name_separator: implementation
-                .aggregate
-                .as_ref()
-                .map_or_else(String::new, |aggregate| aggregate.name_separator.clone()),
-            deadlines: Deadlines {
-                probe: implementation.deadlines.probe_ms,
-                commit: implementation.deadlines.probe_ms,
-                slack: SLACK_MS,
-            },
-            features,
-            surfaces: implementation.surfaces.clone(),
-        }
+/// The facts that are the same for every case of a run.
+fn setup_of(implementation: &Implementation, upstreams: &MockUpstreams) -> Setup {
+    let mut features: BTreeSet<String> =
+        implementation.features.iter().map(ToString::to_string).collect();
+    if implementation.can_restart() {
+        features.insert(SECOND_START.to_owned());
+    }
+    Setup {
+        deployment: upstreams.deployment().clone(),
+        key_header: implementation.credential_layout.key_header.clone(),
+        token_header: implementation.credential_layout.token_header.clone(),
+        name_separator: implementation
+            .aggregate
+            .as_ref()
+            .map_or_else(String::new, |aggregate| aggregate.name_separator.clone()),
+        deadlines: Deadlines {
+            probe: implementation.deadlines.probe_ms,
+            commit: implementation.deadlines.probe_ms,
+            slack: SLACK_MS,
+        },
+        features,
+        surfaces: implementation.surfaces.clone(),
     }
 }

@@ -64,6 +64,10 @@ impl StepValues<'_> {
             self.value(inside).or_else(|| self.part_of_request(inside, request))
         })
         .unwrap_or_default();
+        // A text can be some megabytes long, so it is searched only if a line is the placeholder.
+        if !lines.iter().any(|line| line == REST_HEX) {
+            return text.into_bytes();
+        }
         match text.split_once(REST_HEX_LINE) {
             Some((before, rest)) => {
                 format!("{before}{:04x}\r\n{rest}\r\n0\r\n\r\n", rest.len()).into_bytes()
@@ -92,12 +96,15 @@ impl StepValues<'_> {
             "oversized-length" => oversized.to_string(),
             "oversized-hex" => format!("{oversized:x}"),
             // Its value depends on the text behind it, so it is filled last.
-            "rest-hex" => "{rest-hex}".to_owned(),
+            "rest-hex" => REST_HEX.to_owned(),
             _ => return None,
         };
         Some(value)
     }
 }
+
+/// The placeholder for the number of bytes behind its line.
+const REST_HEX: &str = "{rest-hex}";
 
 /// The line whose value is the number of bytes behind it.
 const REST_HEX_LINE: &str = "{rest-hex}\r\n";
