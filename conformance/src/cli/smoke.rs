@@ -95,7 +95,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
 
 /// Checks the implementation with each strategy and profile. Only the first start is surveyed.
 async fn check_all_starts(runner: &Runner<'_>, implementation: &Implementation) -> Exit {
-    let (mut sent, mut failed, mut is_wrong) = (0, 0, false);
+    let (mut sent, mut failed, mut defects, mut is_wrong) = (0, 0, 0, false);
     for (index, start) in implementation.starts().enumerate() {
         let smoke_test = if index == 0 {
             runner.smoke_with_survey(start).await
@@ -111,7 +111,8 @@ async fn check_all_starts(runner: &Runner<'_>, implementation: &Implementation) 
             .as_ref()
             .and_then(|survey| Proposal::of(implementation, survey));
         sent += smoke_test.calls.len();
-        failed += failures(&smoke_test);
+        failed += count(&smoke_test, Cause::Description);
+        defects += count(&smoke_test, Cause::Gateway);
         is_wrong |= proposal.as_ref().is_some_and(Proposal::is_wrong);
         print_smoke_test(implementation, start, &smoke_test, proposal.as_ref());
         running.stop().await;
@@ -126,15 +127,21 @@ async fn check_all_starts(runner: &Runner<'_>, implementation: &Implementation) 
         print("the description states something that is not so: correct it before you use `run`\n");
         return Exit::Unexpected;
     }
-    print(&format!("all {sent} requests succeeded: the description is ready for `run`\n"));
+    if defects > 0 {
+        print(&format!(
+            "{defects} of {sent} requests show a defect of the gateway: the description is ready \
+             for `run`\n"
+        ));
+    } else {
+        print(&format!("all {sent} requests succeeded: the description is ready for `run`\n"));
+    }
     Exit::Expected
 }
 
-/// The number of calls that failed because of the description.
-fn failures(smoke_test: &SmokeTest) -> usize {
-    let is_failure = |cause: Cause| cause == Cause::Description;
+/// The number of calls that did not have the expected result because of this.
+fn count(smoke_test: &SmokeTest, cause: Cause) -> usize {
     let diagnoses = smoke_test.calls.iter().filter_map(|(_, diagnosis)| diagnosis.as_ref());
-    diagnoses.filter(|diagnosis| is_failure(diagnosis.cause)).count()
+    diagnoses.filter(|diagnosis| diagnosis.cause == cause).count()
 }
 
 fn print_smoke_test(
@@ -199,7 +206,7 @@ fn proposal_in_words(proposal: &Proposal) -> String {
         text,
         "\nlines for implementation.toml, in place of the keys and sections with the same \
          names:\n\n{}\n",
-        proposal.lines
+        proposal.lines.trim_start()
     );
     text
 }

@@ -127,7 +127,44 @@ async fn a_described_gateway_passes() {
         "the gateway listens at /mcp/{server}, requires no sessions, checks gateway keys in \
          `x-gateway-key`, and forwards the caller's token from `authorization`"
     );
-    assert_eq!(survey.kind(), Some("forwarding-gateway"));
+    // This gateway copies the challenges of the servers.
+    assert_eq!(survey.kind(), Some("relay"));
+}
+
+#[tokio::test]
+async fn the_kind_of_a_gateway_is_recognised() {
+    async fn kind_of<F, A>(description: &str, answer: F) -> Option<&'static str>
+    where
+        F: Fn(ClientRequest, UpstreamClient) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let smoked = Judge::start(description, answer).await.smoke().await;
+        smoked.test.survey.expect("the gateway was surveyed").kind()
+    }
+    /// Answers a refusal with a challenge of its own.
+    fn with_own_challenge(answer: Answer) -> Answer {
+        match answer.status {
+            401 => Answer::empty(401).with("www-authenticate", "Bearer realm=\"gateway\""),
+            _ => answer,
+        }
+    }
+    let forwarding = kind_of(COMPLETE, |request, upstreams| async move {
+        with_own_challenge(complete(&request, &upstreams).await)
+    });
+    assert_eq!(forwarding.await, Some("forwarding-gateway"));
+    let catalogue = kind_of(COMPLETE, |request, upstreams| async move {
+        if request.rpc_method() == "tools/list" {
+            return Answer::result(&request, &json!({ "tools": [{ "name": "echo" }] }));
+        }
+        with_own_challenge(complete(&request, &upstreams).await)
+    });
+    assert_eq!(catalogue.await, Some("catalogue"));
+    let sessions = Sessions::default();
+    let sdk_proxy = kind_of(STATEFUL, move |request, upstreams| {
+        let sessions = sessions.clone();
+        async move { with_own_challenge(sessions.relay(&request, &upstreams).await) }
+    });
+    assert_eq!(sdk_proxy.await, Some("sdk-proxy"));
 }
 
 #[tokio::test]

@@ -28,7 +28,6 @@ use crate::{
         driver::{Driver, PlannedCase, token_for_all_servers},
     },
     trace::{Arrival, Ending, Exchange, Trace, header},
-    upstreams::MARK,
 };
 
 /// How long other ways than the declared one are tried.
@@ -50,8 +49,8 @@ pub struct Survey {
     pub aggregate: Option<FoundAggregate>,
     /// Whether `tools/list` is answered without the server.
     pub lists_from_store: bool,
-    /// Whether the header fields of the server's answer reach the client.
-    pub relays_fields: bool,
+    /// Whether the challenge of a server that refuses the token reaches the client unchanged.
+    pub relays_challenges: bool,
 }
 
 /// An aggregate endpoint that was found by trying.
@@ -79,16 +78,14 @@ impl Survey {
             features: Vec::new(),
             aggregate: None,
             lists_from_store: false,
-            relays_fields: false,
+            relays_challenges: false,
         };
         let Some(working) = explorer.find_way(implementation).await else {
             return survey;
         };
         let WorkingWay { way, server, call } = working;
         survey.declared_way_works = way == Way::declared(implementation);
-        survey.relays_fields = call
-            .exchange()
-            .is_some_and(|exchange| header(&exchange.headers, MARK).is_some());
+        survey.relays_challenges = explorer.relays_challenges(&way, server).await;
         let list = explorer.send(&way, Call::to(server, Method::ToolsList)).await;
         survey.lists_from_store = list.is_success() && !list.reached_server();
         survey.features = features::survey(&explorer, &way, server, &call).await;
@@ -113,10 +110,8 @@ impl Survey {
     pub fn kind(&self) -> Option<&'static str> {
         self.way.as_ref()?;
         let has = |feature| self.has(feature) == Some(true);
-        // A relay does not know which servers exist, so it cannot limit a key to some of them.
-        let is_relay = self.relays_fields && !has(Feature::LimitedKeys);
         let is_forwarding = has(Feature::TokenForwarding) && !self.lists_from_store;
-        Some(match (is_relay, is_forwarding, has(Feature::GatewayKeys)) {
+        Some(match (self.relays_challenges, is_forwarding, has(Feature::GatewayKeys)) {
             (true, ..) => "relay",
             (false, false, _) => "catalogue",
             (false, true, true) if has(Feature::SessionlessRequests) => "forwarding-gateway",
@@ -349,6 +344,22 @@ impl Explorer<'_> {
         let trace = driver.trace(&case, vec![exchange]);
         driver.upstreams.record().forget(&case.id);
         Answered { server: names::RESTRICTED, method: Method::ToolsCall, trace }
+    }
+
+    /// Whether a refusal reaches the client with the challenge of the server. A gateway that writes
+    /// its own challenge names no address of the server.
+    async fn relays_challenges(&self, way: &Way, server: ServerKind) -> bool {
+        let driver = self.driver_for(way, None, self.driver.client.clone());
+        let call = Call::to(server, Method::ToolsCall);
+        let refused = self.send_with(&driver, call, &way.route, "401-full+json-rpc").await;
+        let url = self.deployment().server(refused.server).map(|server| server.url.as_str());
+        let origin = url.and_then(|url| url.strip_suffix("/mcp"));
+        let challenge = refused
+            .exchange()
+            .and_then(|exchange| header(&exchange.headers, "www-authenticate"));
+        origin
+            .zip(challenge)
+            .is_some_and(|(origin, challenge)| challenge.contains(origin))
     }
 
     /// The first way in which a call reaches its server: the declared one, or else others.
