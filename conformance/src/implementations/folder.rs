@@ -26,6 +26,13 @@ macro_rules! folder {
 /// The embedded folders, by the name of the implementation.
 const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
     folder!(
+        "envoy": "implementation.toml",
+        "envoy.yaml.jinja",
+        "run.py",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+    folder!(
         "fastmcp": "implementation.toml",
         "server.py.jinja",
         "requirements.txt",
@@ -213,7 +220,7 @@ mod tests {
     fn errors_name_what_was_expected() {
         insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
         unknown implementation `litelm`
-        expected one of `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `litellm-1.85.0`, `nginx`, `slm-mcp-hub`, `traefik`, or the path of a folder with an implementation.toml, for example ./litelm
+        expected one of `envoy`, `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `litellm-1.85.0`, `nginx`, `slm-mcp-hub`, `traefik`, or the path of a folder with an implementation.toml, for example ./litelm
         "#);
         insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
         cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)

@@ -109,18 +109,23 @@ const fn is_unparsed(arrival: &Arrival) -> bool {
 }
 
 /// Whether the client wrote the secret into the query or into a header field of this name that a
-/// gateway need not understand. A gateway that relays the query or the field does not disclose it.
+/// gateway need not understand. A gateway that relays the query or the field does not disclose it,
+/// nor one that repeats the query in a field about the original target.
 fn is_in_client_part(captured: &Captured<'_>, part: Part<'_>, value: &str) -> bool {
     let name = part.name.to_ascii_lowercase();
     if [captured.token_header, captured.key_header].contains(&name.as_str()) {
         return false;
     }
-    captured.trace.exchanges.iter().any(|sent| match part.kind {
-        PartKind::Target => {
-            sent.path.split_once('?').is_some_and(|(_, query)| query.contains(value))
+    captured.trace.exchanges.iter().any(|sent| {
+        let is_in_query =
+            || sent.path.split_once('?').is_some_and(|(_, query)| query.contains(value));
+        let is_in_field =
+            || all_headers(&sent.sent_headers, &name).any(|line| line.contains(value));
+        match part.kind {
+            PartKind::Target => is_in_query(),
+            PartKind::Header => is_in_field() || is_in_query(),
+            _ => false,
         }
-        PartKind::Header => all_headers(&sent.sent_headers, &name).any(|line| line.contains(value)),
-        _ => false,
     })
 }
 
