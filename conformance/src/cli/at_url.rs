@@ -18,7 +18,10 @@ use url::Url;
 use super::{Exit, instructions, run::exit_of_error};
 use crate::{
     client::ClientError,
-    implementations::Implementation,
+    implementations::{
+        Implementation,
+        fragment::{Fragment, GatewayAddress},
+    },
     runner::Runner,
     upstreams::{
         Addresses, MockUpstreams, PlanError, PlanFile,
@@ -46,6 +49,9 @@ pub(super) struct UrlArgs {
     /// the plan file is new]
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+    /// For url: if the plan file is new, also print a ready configuration of this gateway
+    #[arg(long, value_name = "GATEWAY", value_parser = Fragment::find)]
+    fragment: Option<&'static Fragment>,
 }
 
 /// An exit code and the error that belongs to it.
@@ -87,9 +93,9 @@ impl UrlArgs {
         let Some(url) = implementation.url() else {
             return self.start_new(random_seed).await;
         };
-        if !is_base_url(url) {
+        let Some(address) = address_of(url) else {
             return Err((Exit::Usage, ClientError::BaseUrl(url.to_owned()).to_string()));
-        }
+        };
         if let Some(path) = &self.upstreams {
             return use_plan(path).await;
         }
@@ -100,7 +106,12 @@ impl UrlArgs {
         }
         let started = write_plan(path, random_seed, Addresses::free()).await;
         let (plan, mocks, control) = started.map_err(|error| plan_failure(&error))?;
-        eprint!("{}", instructions::for_run(implementation, path, &plan));
+        eprint!("{}", instructions::for_run(implementation, path, &plan, &address));
+        if let Some(fragment) = self.fragment {
+            let rendered = fragment.render(&plan.deployment, &address);
+            let rendered = rendered.map_err(|error| (Exit::SuiteFailure, error.to_string()))?;
+            eprintln!("\nconfiguration of {}:\n\n{}", fragment.name, rendered.as_text());
+        }
         Ok(RunUpstreams {
             mocks: Arc::new(mocks),
             is_new: true,
@@ -250,8 +261,10 @@ fn refuse_other_runs(control: tokio::net::TcpListener) -> Ports {
     Ports::Own { refusing: task.abort_handle() }
 }
 
-fn is_base_url(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host_str().is_some())
+/// Host and port of a base URL; `None` if it is not an `http` URL.
+fn address_of(url: &str) -> Option<GatewayAddress> {
+    let url = Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
+    GatewayAddress::of_url(&url)
 }
 
 /// Opens and closes a connection. The error is a sentence that names the URL.

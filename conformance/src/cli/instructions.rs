@@ -8,7 +8,10 @@ use crate::{
         deployment::{ConfiguredServer, Deployment, names},
     },
     catalogue::Feature,
-    implementations::{Implementation, fragment::Fragment},
+    implementations::{
+        Implementation,
+        fragment::{Fragment, GatewayAddress},
+    },
     upstreams::PlanFile,
 };
 
@@ -27,7 +30,18 @@ pub(super) fn for_upstreams(deployment: &Deployment, plan: Option<(&Path, &PlanF
         );
     }
     match plan {
-        Some((path, plan)) => text += &plan_lines(path, plan),
+        Some((path, plan)) => {
+            text += &plan_lines(path, plan, "HOST:PORT");
+            let _ = write!(
+                text,
+                "
+To judge the gateway while this command runs, or later:
+
+  preflight-conformance run url:http://HOST:PORT --kind KIND --upstreams {}
+",
+                path.display()
+            );
+        }
         None => {
             text += "\nThe ports and keys are valid until this command ends; --plan FILE keeps \
                      them.\n";
@@ -44,7 +58,12 @@ tells the mock upstreams how to answer (`preflight-conformance list behaviours`)
 }
 
 /// What to configure before an implementation at a URL can be judged.
-pub(super) fn for_run(implementation: &Implementation, path: &Path, plan: &PlanFile) -> String {
+pub(super) fn for_run(
+    implementation: &Implementation,
+    path: &Path,
+    plan: &PlanFile,
+    address: &GatewayAddress,
+) -> String {
     let deployment = &plan.deployment;
     let servers: Vec<ConfiguredServer> = deployment
         .servers
@@ -66,7 +85,8 @@ pub(super) fn for_run(implementation: &Implementation, path: &Path, plan: &PlanF
         implementation.credential_layout_in_words(),
         implementation.routes.join("\n  ")
     );
-    text + &plan_lines(path, plan)
+    text += &plan_lines(path, plan, &address.to_string());
+    text + "\nThis command waits until a valid request succeeds. Press Ctrl-C to stop.\n\n"
 }
 
 /// Whether the implementation declares what the kind of this server needs.
@@ -112,7 +132,7 @@ If it admits clients by a bearer token in Authorization, this one has the rights
 }
 
 /// What the plan file is for, and how to get a ready configuration.
-fn plan_lines(path: &Path, plan: &PlanFile) -> String {
+fn plan_lines(path: &Path, plan: &PlanFile, gateway: &str) -> String {
     let path = path.display();
     let fragments: String = Fragment::all()
         .iter()
@@ -122,13 +142,9 @@ fn plan_lines(path: &Path, plan: &PlanFile) -> String {
         "
 {path} keeps these ports and keys. For a ready configuration:
 
-  preflight-conformance upstreams --plan {path} --gateway HOST:PORT --fragment NAME
+  preflight-conformance upstreams --plan {path} --gateway {gateway} --fragment NAME
 
-{fragments}
-To judge the gateway:
-
-  preflight-conformance run url:http://HOST:PORT --upstreams {path}
-"
+{fragments}"
     );
     if plan.is_reachable_from_network() {
         text += "\nThe mock upstreams listen on every interface, so other hosts can reach them.\n";

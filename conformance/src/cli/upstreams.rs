@@ -25,7 +25,7 @@ const DEFAULT_RANDOM_SEED: u64 = 1;
 
 const EXAMPLES: &str = "\
 Examples:
-  preflight-conformance upstreams --plan plan.json --port 18000
+  preflight-conformance upstreams --plan plan.json
   preflight-conformance upstreams --plan plan.json --fragment nginx --gateway 127.0.0.1:4000
   preflight-conformance upstreams --plan plan.json --fragment litellm --folder litellm
 
@@ -54,7 +54,7 @@ pub(super) struct UpstreamsArgs {
     #[arg(long)]
     json: bool,
     /// Only print a ready configuration of this gateway for the plan file, and end
-    #[arg(long, value_name = "GATEWAY", requires = "plan", value_parser = fragment)]
+    #[arg(long, value_name = "GATEWAY", requires = "plan", value_parser = Fragment::find)]
     fragment: Option<&'static Fragment>,
     /// Write the configuration of --fragment into this folder, and print how to start the gateway
     #[arg(long, value_name = "FOLDER", requires = "fragment")]
@@ -67,15 +67,6 @@ pub(super) struct UpstreamsArgs {
         default_value = "127.0.0.1:4000"
     )]
     gateway: GatewayAddress,
-}
-
-/// The fragment with this name; the error lists all names.
-fn fragment(name: &str) -> Result<&'static Fragment, String> {
-    let found = Fragment::all().iter().find(|fragment| fragment.name == name);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = Fragment::all().iter().map(|known| known.name.as_str()).collect();
-        format!("expected one of {}", names.join(", "))
-    })
 }
 
 /// Prints the configuration that a gateway needs, and serves until it is interrupted.

@@ -97,6 +97,19 @@ impl Fragment {
         &ALL
     }
 
+    /// The fragment with this name; the error lists all names.
+    ///
+    /// # Errors
+    ///
+    /// There is no such fragment.
+    pub fn find(name: &str) -> Result<&'static Self, String> {
+        let found = Self::all().iter().find(|fragment| fragment.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = Self::all().iter().map(|known| known.name.as_str()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+
     /// The configuration of a gateway at this address.
     ///
     /// # Errors
@@ -139,6 +152,17 @@ impl RenderedFragment {
     }
 }
 
+impl GatewayAddress {
+    /// The address in a base URL; `None` if the URL has no host.
+    #[must_use]
+    pub fn of_url(url: &url::Url) -> Option<Self> {
+        Some(Self {
+            host: url.host_str()?.to_owned(),
+            port: url.port_or_known_default()?,
+        })
+    }
+}
+
 impl FromStr for GatewayAddress {
     type Err = &'static str;
 
@@ -158,5 +182,78 @@ impl FromStr for GatewayAddress {
 impl fmt::Display for GatewayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::{axis::ServerKind, deployment::ConfiguredServer};
+
+    fn deployment() -> Deployment {
+        let server = |name: &str, kind, url: &str| ConfiguredServer::new(name, kind, url);
+        let mut minted =
+            server("minted", ServerKind::ClientCredentials, "http://127.0.0.1:18003/mcp");
+        minted.token_url = Some("http://127.0.0.1:18009/token".to_owned());
+        Deployment {
+            servers: vec![
+                server("alpha", ServerKind::Forwarding, "http://127.0.0.1:18001/mcp"),
+                server("static", ServerKind::Static, "http://127.0.0.1:18002/mcp"),
+                minted,
+                server("open", ServerKind::Open, "http://127.0.0.1:18004/mcp"),
+                server("restricted", ServerKind::NotPermitted, "http://127.0.0.1:18005/mcp"),
+                server("unresolvable", ServerKind::Forwarding, "https://mcp.preflight.invalid/mcp"),
+            ],
+            full_key: "sk-full".to_owned(),
+            limited_key: "sk-limited".to_owned(),
+            static_token: "static-token".to_owned(),
+            ..Deployment::default()
+        }
+    }
+
+    fn render(name: &str) -> RenderedFragment {
+        let fragment = Fragment::all().iter().find(|fragment| fragment.name == name);
+        let address = "127.0.0.1:4000".parse().expect("the address is valid");
+        fragment
+            .expect("there is such a fragment")
+            .render(&deployment(), &address)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn every_fragment_names_every_server_that_it_can_serve() {
+        for fragment in Fragment::all() {
+            let rendered = render(&fragment.name);
+            let text = rendered.as_text();
+            for expected in ["18001", "18002", "static-token", "18004", "18005", "mcp.preflight"] {
+                assert!(text.contains(expected), "{} lacks {expected}: {text}", fragment.name);
+            }
+            assert_eq!(rendered.files.len(), fragment.files.len());
+        }
+    }
+
+    #[test]
+    fn the_json_fragment_is_json() {
+        let text = render("mcp-servers-json").as_text();
+        let json: serde_json::Value = serde_json::from_str(&text).expect("the text is JSON");
+        let servers = json["mcpServers"].as_object().expect("it is an object");
+        let names: Vec<&str> = servers.keys().map(String::as_str).collect();
+        assert_eq!(names.len(), 5, "{names:?}");
+        assert_eq!(servers["static"]["headers"]["Authorization"], "Bearer static-token");
+    }
+
+    #[test]
+    fn a_fragment_of_several_files_names_each_of_them() {
+        let text = render("litellm").as_text();
+        assert!(text.starts_with("# file config.yaml\n"), "{text}");
+        assert!(text.contains("\n# file custom_auth.py\n"), "{text}");
+        assert!(render("nginx").as_text().contains("listen 127.0.0.1:4000;"));
+    }
+
+    #[test]
+    fn a_gateway_address_has_a_host_and_a_port() {
+        for invalid in ["", "127.0.0.1", ":80", "host:port", "host:70000"] {
+            assert!(invalid.parse::<GatewayAddress>().is_err(), "{invalid}");
+        }
     }
 }
