@@ -146,7 +146,10 @@ fn assert_success(output: &Output) {
 fn a_run_takes_over_the_ports_of_the_upstreams_process() {
     let folder = folder();
     let (upstreams, printed) = Background::upstreams(&folder, &["--plan", "plan.json"]);
-    assert!(printed.contains("run url:http://HOST:PORT --upstreams plan.json"), "{printed}");
+    assert!(
+        printed.contains("run url:http://HOST:PORT --kind KIND --upstreams plan.json"),
+        "{printed}"
+    );
     let gateway = gateway(&folder, "plan.json", "127.0.0.1:0");
     let released = "the `upstreams` process has released its ports for this run";
     for _ in 0..2 {
@@ -252,4 +255,71 @@ fn a_port_in_use_and_a_contradicting_option_are_reported() {
     let invalid = ["upstreams", "--plan", "new.json", "--advertise", "http://host"];
     assert_eq!(exit_code_in(&folder, &invalid), 2);
     assert!(!Path::new("new.json").exists());
+}
+
+/// The commands for a gateway at a URL in the README and in the help texts.
+fn documented_commands() -> Vec<Vec<String>> {
+    let mut texts = vec![include_str!("../../../README.md").to_owned()];
+    for subcommand in ["run", "smoke", "upstreams"] {
+        texts.push(stdout(&command(&[subcommand, "--help"]).output().expect("the command runs")));
+    }
+    texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.trim().strip_prefix("preflight-conformance "))
+        .filter(|line| line.starts_with("upstreams ") || line.contains(" url:http"))
+        .map(|line| {
+            let command = line.split(" #").next().unwrap_or_default();
+            command.split_whitespace().map(str::to_owned).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_documented_command_for_a_url_works() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("my-gateway")).expect("the folder can be created");
+    let description = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+        routes = [\"/mcp/{server}\"]\n[credentials]\nkey-header = \"x-key\"\n\
+        [start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
+    std::fs::write(folder.path().join("my-gateway/implementation.toml"), description)
+        .expect("the folder can be written");
+    let address = format!("127.0.0.1:{}", free_port());
+    let serve = ["--plan", "plan.json"];
+    let (_upstreams, _) = Background::upstreams(&folder, &serve);
+    let commands = documented_commands();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for command in commands {
+        // Nothing listens at this address, which is exit code 3; `run` is not executed.
+        let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        let url = format!("url:http://{address}");
+        for argument in &mut arguments {
+            if argument.starts_with("url:http") {
+                *argument = &url;
+            }
+        }
+        let expected = match arguments[0] {
+            "upstreams" if arguments[1..] == serve => continue,
+            "run" => {
+                arguments.push("--dry-run");
+                0
+            }
+            "smoke" => 3,
+            _ => 0,
+        };
+        let output = output_in(&folder, &arguments);
+        assert_eq!(output.status.code(), Some(expected), "{command:?}: {}", stderr(&output));
+    }
+    assert!(folder.path().join("litellm/custom_auth.py").exists());
+}
+
+#[test]
+fn a_waiting_run_prints_the_fragment_for_its_url() {
+    let folder = folder();
+    let url = format!("url:http://127.0.0.1:{}", free_port());
+    let arguments = ["run", &url, "--like", "builtin:reference", "--wait", "0"];
+    let output = output_in(&folder, &[&arguments[..], &["--fragment", "nginx"]].concat());
+    assert_eq!(output.status.code(), Some(3));
+    let expected = format!("listen {};", url.trim_start_matches("url:http://"));
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
 }
