@@ -37,7 +37,7 @@ pub(super) fn for_upstreams(deployment: &Deployment, plan: Option<(&Path, &PlanF
                 "
 To judge the gateway while this command runs, or later:
 
-  preflight-conformance run url:http://HOST:PORT --kind KIND --upstreams {}
+  preflight-conformance run url:http://HOST:PORT --like IMPLEMENTATION --upstreams {}
 ",
                 path.display()
             );

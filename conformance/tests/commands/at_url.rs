@@ -147,7 +147,7 @@ fn a_run_takes_over_the_ports_of_the_upstreams_process() {
     let folder = folder();
     let (upstreams, printed) = Background::upstreams(&folder, &["--plan", "plan.json"]);
     assert!(
-        printed.contains("run url:http://HOST:PORT --kind KIND --upstreams plan.json"),
+        printed.contains("run url:http://HOST:PORT --like IMPLEMENTATION --upstreams plan.json"),
         "{printed}"
     );
     let gateway = gateway(&folder, "plan.json", "127.0.0.1:0");
