@@ -48,8 +48,8 @@ pub enum Need {
     Upstream,
     /// The gateway did not answer the message itself. A gateway that declares `preflight-probe`
     /// tests the token of every message, so it always meets the condition. Any other gateway may
-    /// answer `initialize`, `tools/list`, notifications, GET and DELETE without a request to the
-    /// server, which then has refused nothing.
+    /// answer `initialize`, `server/discover`, `tools/list`, `subscriptions/listen`, notifications,
+    /// GET and DELETE without a request to the server, which then has refused nothing.
     Forwarding,
 }
 

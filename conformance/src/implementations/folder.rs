@@ -73,6 +73,12 @@ const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
         "requirements.txt",
         "baseline.toml",
     ),
+    folder!(
+        "trentina": "implementation.toml",
+        "profiles.yaml.jinja",
+        "requirements.txt",
+        "baseline.toml",
+    ),
 ];
 
 /// The names of the embedded descriptions.
@@ -218,9 +224,11 @@ mod tests {
 
     #[test]
     fn errors_name_what_was_expected() {
-        insta::assert_snapshot!(Description::find("litelm").unwrap_err(), @r#"
+        let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let error = Description::find("litelm").unwrap_err().to_string();
+        insta::assert_snapshot!(error.replace(&known, "KNOWN"), @r#"
         unknown implementation `litelm`
-        expected one of `envoy`, `fastmcp`, `fastmcp-keys`, `fastmcp-raise`, `litellm`, `litellm-1.85.0`, `nginx`, `slm-mcp-hub`, `traefik`, or the path of a folder with an implementation.toml, for example ./litelm
+        expected one of KNOWN, or the path of a folder with an implementation.toml, for example ./litelm
         "#);
         insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
         cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)

@@ -170,8 +170,8 @@ fn can_be_answered_by_gateway(subject: &Subject<'_>) -> bool {
         return false;
     };
     match matrix_case.method {
-        Method::Notification | Method::Get | Method::Delete => true,
-        Method::Initialize | Method::ToolsList => {
+        Method::Notification | Method::Get | Method::Delete | Method::Listen => true,
+        Method::Initialize | Method::Discover | Method::ToolsList => {
             let behaviour = subject.behaviour();
             behaviour.is_some_and(|behaviour| behaviour.server().is_none())
         }

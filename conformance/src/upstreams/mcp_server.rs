@@ -209,7 +209,10 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
             });
             json!({ "contents": [content] })
         }
-        "resources/templates/list" => json!({ "resourceTemplates": [] }),
+        // A gateway may read a resource only if the server lists it; the client reads `mock://log`.
+        "resources/templates/list" => json!({
+            "resourceTemplates": [{ "uriTemplate": "mock://{name}", "name": "named-log" }],
+        }),
         _ => return Err((-32601, "no such method")),
     })
 }
