@@ -7,12 +7,13 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mcp_preflight::{config::Config, gateway};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::{command, stderr, stdout};
 
