@@ -15,6 +15,8 @@ use mcp_preflight_conformance::judge::run_file::Run;
 fn description(test: &str, command: &str) -> String {
     let text = format!(
         "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+         kind = \"forwarding-gateway\"\n\
+         features = [\"gateway-keys\", \"token-forwarding\"]\n\
          routes = [\"/mcp/{{server}}\"]\n\
          [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 300\n\
          [start]\ncommand = {command}\n[ready]\npath = \"/\"\nwithin-s = 1\n"

@@ -8,12 +8,12 @@ use mcp_preflight_conformance::{
     cases::{
         axis::{Credentials, Method, ServerKind, Start, Strategy},
         expectation::Accepted,
-        matrix::{self, Axes},
+        matrix::{self, Axes, MatrixScope},
         matrix_case::MatrixCase,
         pattern::Pattern,
         rule::{Rule, RuleBook},
     },
-    catalogue::{Catalogue, Profile, Status},
+    catalogue::{Catalogue, Profile, ProtocolVersion, Status},
     judge::observables::Observable,
 };
 use proptest::prelude::*;
@@ -48,7 +48,18 @@ static CASES: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {
         "/mcp/{servers}",
     ]
     .map(str::to_owned);
-    matrix::matrix_cases(Axes::embedded(), &Start::all().collect::<Vec<_>>(), &routes).0
+    let cases = |start: Start, main_profile| {
+        let scope = MatrixScope {
+            starts: &[start],
+            routes: &routes,
+            main_profile,
+            protocol_versions: ProtocolVersion::ALL,
+        };
+        matrix::matrix_cases(Axes::embedded(), scope).0
+    };
+    // In its main profile, an implementation runs every case, whatever this profile is. The cases
+    // of other profiles are among them.
+    Start::all().flat_map(|start| cases(start, start.profile)).collect()
 });
 
 fn holds_for_correct_gateway(given: &Accepted) -> bool {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 pub(crate) mod embedded;
 mod feature;
+mod gateway_kind;
 pub(crate) mod named_values;
 mod profile;
 mod protocol_version;
@@ -19,6 +20,7 @@ mod tests;
 use self::embedded::Embedded;
 pub use self::{
     feature::Feature,
+    gateway_kind::GatewayKind,
     profile::Profile,
     protocol_version::ProtocolVersion,
     requirement::{Level, Requirement, Status, Strength},

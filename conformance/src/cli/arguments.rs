@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     cases::axis::Strategy,
-    catalogue::{Level, Profile},
-    implementations,
+    catalogue::{GatewayKind, Level, Profile},
+    implementations::{self, UrlDescription},
 };
 
 const RUN_EXAMPLES: &str = "\
@@ -158,11 +158,29 @@ pub(super) struct RunArgs {
     /// that the curl commands of the report work
     #[arg(long)]
     pub(super) hold: bool,
-    /// For url: take credential layout, routes and features from this implementation
-    #[arg(long, value_name = "IMPLEMENTATION")]
-    pub(super) like: Option<String>,
+    #[command(flatten)]
+    pub(super) description: DescriptionArgs,
     #[command(flatten)]
     pub(super) at_url: UrlArgs,
+}
+
+/// What describes an implementation at a URL.
+#[derive(Debug, Args)]
+pub(super) struct DescriptionArgs {
+    /// For url: take credential layout, routes and features from this implementation
+    #[arg(long, value_name = "IMPLEMENTATION")]
+    like: Option<String>,
+    /// For url: use the preset of this kind: relay, forwarding-gateway, sdk-proxy or catalogue
+    #[arg(long, value_name = "KIND", value_parser = gateway_kind, conflicts_with = "like")]
+    kind: Option<GatewayKind>,
+}
+
+impl DescriptionArgs {
+    /// The description that the options name.
+    pub(super) fn of_url(&self) -> Option<UrlDescription<'_>> {
+        let like = self.like.as_deref().map(UrlDescription::Like);
+        like.or(self.kind.map(UrlDescription::Kind))
+    }
 }
 
 /// What `list` shows.
@@ -195,6 +213,11 @@ fn strategy(name: &str) -> Result<Strategy, String> {
 
 fn profile(name: &str) -> Result<Profile, String> {
     by_name(Profile::ALL, name)
+}
+
+/// The kind of gateway with this name.
+pub(super) fn gateway_kind(name: &str) -> Result<GatewayKind, String> {
+    by_name(GatewayKind::ALL, name)
 }
 
 fn level(name: &str) -> Result<Level, String> {

@@ -8,12 +8,12 @@ use crate::{
         axis::Start,
         behaviour::{Behaviour, Behaviours},
         expectation::{Accepted, Expectation},
-        matrix::{Axes, matrix_cases, server_of},
+        matrix::{Axes, MatrixScope, matrix_cases, server_of},
         matrix_case::{AXES, MatrixCase},
         rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::{Catalogue, Requirement, Status},
+    catalogue::{Catalogue, ProtocolVersion, Requirement, Status},
     implementations::builtin,
     judge::{disclosure::table::Table, effective_verdict::EffectiveVerdict},
 };
@@ -133,9 +133,17 @@ fn explain_behaviour(behaviour: &Behaviour) -> String {
 /// The matrix case with this id, with any start and the routes of the reference gateway.
 fn find_matrix_case(id: &str) -> Option<MatrixCase> {
     let routes: Vec<String> = builtin::ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    let starts: Vec<Start> = Start::all().collect();
-    let (cases, _) = matrix_cases(Axes::embedded(), &starts, &routes);
-    cases.into_iter().find(|case| case.to_string() == id)
+    Start::all()
+        .flat_map(|start| {
+            let scope = MatrixScope {
+                starts: &[start],
+                routes: &routes,
+                main_profile: start.profile,
+                protocol_versions: ProtocolVersion::ALL,
+            };
+            matrix_cases(Axes::embedded(), scope).0
+        })
+        .find(|case| case.to_string() == id)
 }
 
 fn explain_matrix_case(matrix_case: &MatrixCase) -> String {

@@ -7,11 +7,11 @@ use crate::{
     cases::{
         axis::Start,
         behaviour::{Behaviour, Behaviours},
-        matrix::{Axes, matrix_cases},
+        matrix::{Axes, MatrixScope, matrix_cases},
         rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::{Catalogue, Requirement, Status, release},
+    catalogue::{Catalogue, Profile, ProtocolVersion, Requirement, Status, release},
     implementations::{self, DEFAULT, Implementation, builtin},
     judge::disclosure::table::Table,
     model_gateway::{Defect, Variant},
@@ -79,7 +79,13 @@ fn all_matrix_cases() -> String {
     let starts: Vec<Start> = Implementation::resolve(DEFAULT, None)
         .map(|reference| reference.starts().collect())
         .unwrap_or_default();
-    let (cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes);
+    let scope = MatrixScope {
+        starts: &starts,
+        routes: &routes,
+        main_profile: Profile::Seed,
+        protocol_versions: ProtocolVersion::ALL,
+    };
+    let (cases, excluded) = matrix_cases(Axes::embedded(), scope);
     let mut text: String = cases.iter().map(|case| format!("{case}\n")).collect();
     let _ = writeln!(text, "\n{} matrix cases; excluded:", cases.len());
     for excluded in excluded {

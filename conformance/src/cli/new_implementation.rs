@@ -7,14 +7,24 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, arguments::by_name, print, report_error};
-use crate::{catalogue::Feature, implementations::scaffold::Sketch};
+use super::{
+    Exit,
+    arguments::{by_name, gateway_kind},
+    print, report_error,
+};
+use crate::{
+    catalogue::{Feature, GatewayKind},
+    implementations::{
+        preset::{Preset, kinds},
+        scaffold::Sketch,
+    },
+};
 
 const EXAMPLES: &str = "\
 Examples:
   preflight-conformance new-implementation                  # asks for everything
-  preflight-conformance new-implementation my-gateway --key-header x-gateway-key \\
-      --command 'my-gateway serve --config {{ run }}/config.json' --feature limited-keys
+  preflight-conformance new-implementation my-gateway --kind forwarding-gateway \\
+      --key-header x-gateway-key --command 'my-gateway serve --config {{ run }}/config.json'
 
 Then:  preflight-conformance smoke ./my-gateway";
 
@@ -24,6 +34,9 @@ Then:  preflight-conformance smoke ./my-gateway";
 pub(super) struct NewImplementationArgs {
     /// The name of the gateway: letters, digits, `-`, `_` and `.`
     name: Option<String>,
+    /// The kind of gateway: relay, forwarding-gateway, sdk-proxy or catalogue
+    #[arg(long, value_name = "KIND", value_parser = gateway_kind)]
+    kind: Option<GatewayKind>,
     /// The folder to write [default: ./NAME]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -43,13 +56,13 @@ pub(super) struct NewImplementationArgs {
     /// The header field for the upstream token, in lower case
     #[arg(long, value_name = "HEADER")]
     token_header: Option<String>,
-    /// The path of a single-server endpoint, with {server}
+    /// The path of a single-server endpoint, with {server} [default: that of the kind]
     #[arg(long, value_name = "PATH")]
     route: Option<String>,
     /// The path that answers 200 when the gateway is ready
     #[arg(long, value_name = "PATH")]
     ready: Option<String>,
-    /// An optional feature that the gateway supports; repeatable
+    /// A feature that the gateway has in addition to those of its kind; repeatable
     #[arg(long = "feature", value_name = "FEATURE", value_parser = feature)]
     features: Vec<Feature>,
 }
@@ -61,7 +74,10 @@ fn feature(name: &str) -> Result<Feature, String> {
 /// Writes the folder.
 pub(super) fn new_implementation(arguments: NewImplementationArgs) -> Exit {
     let folder = arguments.folder.clone();
-    let sketch = sketch(arguments);
+    let sketch = match sketch(arguments) {
+        Ok(sketch) => sketch,
+        Err(error) => return report_error(Exit::Usage, &error),
+    };
     let files = match sketch.files() {
         Ok(files) => files,
         Err(error) => return report_error(Exit::Usage, &error),
@@ -94,17 +110,23 @@ pub(super) fn new_implementation(arguments: NewImplementationArgs) -> Exit {
     Exit::Expected
 }
 
-/// The description with the given values, the answers on a terminal, or the defaults.
-fn sketch(arguments: NewImplementationArgs) -> Sketch {
+/// The description with the given values, the answers on a terminal, or the defaults. The kind has
+/// no default.
+fn sketch(arguments: NewImplementationArgs) -> Result<Sketch, String> {
     let interactive = stdin().is_terminal() && stderr().is_terminal();
     let answer = |given: Option<String>, question: &str, default: &str| match given {
         Some(given) => given,
         None if interactive => ask(question, default),
         None => default.to_owned(),
     };
+    let kind = match arguments.kind {
+        Some(kind) => kind,
+        None if interactive => ask_kind()?,
+        None => return Err(format!("the kind is missing\nexpected --kind KIND:\n{}", kinds())),
+    };
     let name = answer(arguments.name, "name of the gateway", "my-gateway");
     let command = format!("{name} --config {{{{ run }}}}/config.json");
-    Sketch {
+    Ok(Sketch {
         version: answer(arguments.version, "version", "0.0.0"),
         homepage: answer(arguments.homepage, "home page", "https://example.com"),
         command: answer(arguments.command, "command that starts it", &command),
@@ -118,11 +140,23 @@ fn sketch(arguments: NewImplementationArgs) -> Sketch {
             "header field for the upstream token",
             "authorization",
         ),
-        route: answer(arguments.route, "path of a single-server endpoint", "/mcp/{server}"),
+        route: Some(answer(
+            arguments.route,
+            "path of a single-server endpoint",
+            &Preset::of(kind).routes[0],
+        )),
         ready: answer(arguments.ready, "path that answers 200 when it is ready", "/healthz"),
         features: arguments.features,
+        kind,
         name,
-    }
+    })
+}
+
+/// Asks for the kind on the terminal.
+fn ask_kind() -> Result<GatewayKind, String> {
+    eprintln!("the kind of gateway is one of\n{}", kinds());
+    let answer = ask("kind", GatewayKind::Relay.as_str());
+    gateway_kind(&answer).map_err(|expected| format!("unknown kind `{answer}`\n{expected}"))
 }
 
 /// Asks on the terminal. An empty answer means the default.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{
     cases::{behaviour, matrix, placeholder, rule, scenario},
     catalogue,
-    implementations::Description,
+    implementations::{Description, preset},
     judge::{baseline::Baseline, disclosure::table::Table, observables::Observable},
 };
 
@@ -23,6 +23,7 @@ pub(super) fn text() -> String {
         ("`cases/scenarios/*.toml`", scenario::schema()),
         ("`upstreams.toml`", behaviour::schema()),
         ("`disclosure.toml`", Table::schema()),
+        ("`presets/*.toml`", preset::schema()),
         ("`implementation.toml`", schemars::schema_for!(Description)),
         ("`baseline.toml`", schemars::schema_for!(Baseline)),
     ];

@@ -217,7 +217,7 @@ struct PreparedRun {
 impl PreparedRun {
     fn new(arguments: &RunArgs) -> Result<Self, Box<dyn Error>> {
         let mut implementation =
-            Implementation::resolve(&arguments.implementation, arguments.like.as_deref())?;
+            Implementation::resolve(&arguments.implementation, arguments.description.of_url())?;
         if let Some(strategy) = arguments.strategy {
             implementation = implementation.with_strategy(strategy)?;
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Exit, print};
 use crate::{
     cases::{axis::Strategy, matrix_case::AXES},
-    catalogue::{Feature, Profile},
+    catalogue::{Feature, GatewayKind, Profile, ProtocolVersion},
     judge::Verdict,
 };
 
@@ -53,13 +53,18 @@ pub(super) fn schema(published: Published) -> Exit {
 }
 
 /// The definitions that are made from the code.
-fn definitions() -> [(&'static str, Value); 6] {
+fn definitions() -> [(&'static str, Value); 8] {
     let enumeration = |names: Vec<String>| json!({ "enum": names });
     let axes: serde_json::Map<String, Value> = AXES
         .iter()
         .map(|axis| ((*axis).to_owned(), json!({ "type": "string" })))
         .collect();
     [
+        ("kind", enumeration(GatewayKind::ALL.iter().map(ToString::to_string).collect())),
+        (
+            "protocol-version",
+            enumeration(ProtocolVersion::ALL.iter().map(ToString::to_string).collect()),
+        ),
         ("feature", enumeration(Feature::ALL.iter().map(ToString::to_string).collect())),
         ("strategy", enumeration(Strategy::ALL.iter().map(ToString::to_string).collect())),
         ("profile", enumeration(Profile::ALL.iter().map(ToString::to_string).collect())),
@@ -168,7 +173,8 @@ mod tests {
             ("name = \"my-gateway\"", "name = \"a b\""),
             ("name = \"my-gateway\"", "name = \"my-gateway\"\ncolour = \"red\""),
             ("routes = [\"/mcp/{server}\"]", "routes = [\"/mcp\"]"),
-            ("\"limited-keys\"", "\"flying\""),
+            ("\"discovery\"", "\"flying\""),
+            ("kind = \"forwarding-gateway\"", "kind = \"teapot\""),
             ("strategies = [\"own\"]", "strategies = []"),
             ("key-header = \"x-gateway-key\"", "key-header = \"X-Gateway-Key\""),
             ("[ready]\npath = \"/health\"", "[ready]\npath = \"health\""),

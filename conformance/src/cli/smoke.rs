@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     Exit,
+    arguments::DescriptionArgs,
     at_url::UrlArgs,
     colour, interruption, print, report_error,
     run::{cache, exit_of_error},
@@ -37,9 +38,8 @@ pub(super) struct SmokeArgs {
     /// The implementation, as for `run`
     #[arg(default_value = implementations::DEFAULT)]
     implementation: String,
-    /// For url: take credential layout, routes and features from this implementation
-    #[arg(long, value_name = "IMPLEMENTATION")]
-    like: Option<String>,
+    #[command(flatten)]
+    description: DescriptionArgs,
     /// The random seed from which keys, tokens and canary values are derived
     #[arg(long, alias = "seed", value_name = "NUMBER", default_value_t = 1)]
     random_seed: u64,
@@ -49,8 +49,8 @@ pub(super) struct SmokeArgs {
 
 /// Sends the positive controls and diagnoses each one that fails.
 pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
-    let like = arguments.like.as_deref();
-    let implementation = match Implementation::resolve(&arguments.implementation, like) {
+    let url = arguments.description.of_url();
+    let implementation = match Implementation::resolve(&arguments.implementation, url) {
         Ok(implementation) => implementation,
         Err(error) => return report_error(Exit::Usage, &error),
     };

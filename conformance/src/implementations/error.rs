@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use super::{DescriptionError, InstallError, TemplateError};
+use super::{DescriptionError, InstallError, TemplateError, preset::kinds};
 
 /// Why there is no implementation, or why it does not run.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,12 @@ pub enum ImplementationError {
          builtin:defect/NAME or builtin:variant/NAME"
     )]
     UnknownBuiltin(String),
+    /// Nothing says what a gateway at a URL expects.
+    #[error(
+        "nothing describes {0}\nexpected --kind KIND or --like IMPLEMENTATION; the kinds are\n{kinds}",
+        kinds = kinds()
+    )]
+    NoUrlDescription(String),
     /// The description was not found or is invalid.
     #[error(transparent)]
     Description(#[from] DescriptionError),

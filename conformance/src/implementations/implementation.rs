@@ -1,7 +1,7 @@
 //! One implementation, found but not started: everything that the suite must know to start it and
 //! to send it requests.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     AggregateEndpoints, CredentialLayout, Deadlines, Description, ImplementationError,
@@ -11,8 +11,9 @@ use crate::{
     cases::{
         axis::{Start, Strategy},
         deployment::Deployment,
+        matrix::MatrixScope,
     },
-    catalogue::{Feature, Profile},
+    catalogue::{Feature, GatewayKind, Profile, ProtocolVersion},
     model_gateway::{self, Decisions},
 };
 
@@ -26,18 +27,27 @@ pub struct Implementation {
     pub name: String,
     /// The version; `unknown` for an implementation at a URL.
     pub version: String,
+    /// The kind of gateway; `None` for the gateways of this project.
+    pub gateway_kind: Option<GatewayKind>,
     /// Where a caller sends the gateway key and the upstream token.
     pub credential_layout: CredentialLayout,
     /// The paths of the single-server endpoints, followed by those of the aggregate endpoints.
     pub routes: Vec<String>,
     /// The aggregate endpoints, if there are any.
     pub aggregate: Option<AggregateEndpoints>,
-    /// The profiles that it can be started with.
+    /// The profiles that it is started with.
     pub profiles: Vec<Profile>,
+    /// The profile in which every case runs. In other profiles, only the cases run that a profile
+    /// can change.
+    pub main_profile: Profile,
     /// The strategies that it can be started with in each profile.
     pub strategies: Vec<Strategy>,
     /// The features that it declares.
     pub features: Vec<Feature>,
+    /// The protocol versions that its clients may use.
+    pub protocol_versions: Vec<ProtocolVersion>,
+    /// The requirements that are not asked of it: each id with the reason.
+    pub not_asked: BTreeMap<String, String>,
     /// Its limits, metrics and audit log.
     pub surfaces: Surfaces,
     /// How long its responses may take.
@@ -108,6 +118,17 @@ impl Implementation {
         self.profiles.iter().flat_map(|&profile| {
             self.strategies.iter().map(move |&strategy| Start { profile, strategy })
         })
+    }
+
+    /// What it determines about its matrix, for these starts.
+    #[must_use]
+    pub fn matrix_scope<'a>(&'a self, starts: &'a [Start]) -> MatrixScope<'a> {
+        MatrixScope {
+            starts,
+            routes: &self.routes,
+            main_profile: self.main_profile,
+            protocol_versions: &self.protocol_versions,
+        }
     }
 
     /// A sentence part that says where the gateway key and the upstream token are sent.

@@ -13,6 +13,7 @@
 //! | [`builtin`] | the reference gateway, in this process |
 //! | `description` | [`Description`]: the content of `implementation.toml` |
 //! | [`fragment`] | ready configurations of well-known gateways |
+//! | [`preset`] | [`Preset`](preset::Preset): what the kind of a gateway says about it |
 //! | `folder` | the files of a described implementation |
 //! | `install` | installs a described implementation into the cache |
 //! | `launch` | renders the files of a described implementation and starts its process |
@@ -32,6 +33,7 @@ mod implementation;
 mod install;
 mod launch;
 mod located;
+pub mod preset;
 mod process_end;
 mod process_group;
 mod resolve;
@@ -54,6 +56,7 @@ pub use self::{
     launch::RunningProcess,
     located::Located,
     process_group::interrupted,
+    resolve::UrlDescription,
     running::RunningImplementation,
     template::TemplateError,
 };

@@ -1,31 +1,44 @@
 //! Finds an implementation by its name: `builtin:…`, `url:…`, the name of an embedded description,
 //! or the path of a folder.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     AggregateEndpoints, Audit, CredentialLayout, Deadlines, Description, ImplementationError,
     Surfaces, builtin,
-    implementation::{DEFAULT, Implementation, Kind},
+    implementation::{Implementation, Kind},
+    preset::{self, Preset},
 };
 use crate::{
     cases::axis::Strategy,
-    catalogue::{Feature, Profile},
+    catalogue::{Feature, GatewayKind, Profile, ProtocolVersion},
     model_gateway::{self, Decisions, Defect, Variant},
 };
+
+/// What describes a gateway at a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlDescription<'a> {
+    /// The description of this implementation.
+    Like(&'a str),
+    /// The preset of this kind.
+    Kind(GatewayKind),
+}
 
 impl Implementation {
     /// Finds the implementation with this name.
     ///
-    /// For `url:…`, `like` names the implementation whose description applies. Without it, the
-    /// description of the reference gateway applies.
+    /// `url_description` describes a gateway `url:…`; other implementations do not need it.
     ///
     /// # Errors
     ///
-    /// There is no such implementation, or its description is invalid.
-    pub fn resolve(name: &str, like: Option<&str>) -> Result<Self, ImplementationError> {
+    /// There is no such implementation, its description is invalid, or nothing describes a gateway
+    /// at a URL.
+    pub fn resolve(
+        name: &str,
+        url_description: Option<UrlDescription<'_>>,
+    ) -> Result<Self, ImplementationError> {
         if let Some(url) = name.strip_prefix("url:") {
-            return Self::at_url(name, url, like);
+            return Self::at_url(name, url, url_description);
         }
         if let Some(defect) = name.strip_prefix("builtin:defect/") {
             let found = Defect::find(defect).ok_or_else(|| {
@@ -49,25 +62,52 @@ impl Implementation {
         }
     }
 
-    fn at_url(name: &str, url: &str, like: Option<&str>) -> Result<Self, ImplementationError> {
-        let described_by = Self::resolve(like.unwrap_or(DEFAULT), None)?;
-        // The deadlines of the reference gateway are short, because the suite configures them. An
-        // unknown gateway gets the default deadlines.
-        let deadlines = if like.is_some() {
-            described_by.deadlines
-        } else {
-            Deadlines::default()
+    fn at_url(
+        name: &str,
+        url: &str,
+        url_description: Option<UrlDescription<'_>>,
+    ) -> Result<Self, ImplementationError> {
+        let described_by = match url_description {
+            Some(UrlDescription::Like(like)) => Self::resolve(like, None)?,
+            Some(UrlDescription::Kind(kind)) => Self::of_kind(kind),
+            None => return Err(ImplementationError::NoUrlDescription(name.to_owned())),
         };
+        // The suite cannot start the gateway in another profile or with another strategy.
+        let profile = described_by.main_profile;
         Ok(Self {
             name: name.to_owned(),
             version: "unknown".into(),
-            profiles: vec![Profile::Seed],
+            profiles: vec![profile],
             strategies: vec![Strategy::Own],
             ours: false,
-            deadlines,
+            baseline: None,
             kind: Kind::Url(url.to_owned()),
             ..described_by
         })
+    }
+
+    /// A gateway about which only its kind is known. It has no program.
+    fn of_kind(kind: GatewayKind) -> Self {
+        let preset = Preset::of(kind);
+        Self {
+            name: kind.to_string(),
+            version: String::new(),
+            gateway_kind: Some(kind),
+            credential_layout: CredentialLayout::default(),
+            routes: preset.routes.clone(),
+            aggregate: None,
+            profiles: preset.profiles.clone(),
+            main_profile: main_profile(&preset.profiles),
+            strategies: vec![Strategy::Own],
+            features: preset.features.clone(),
+            protocol_versions: preset.protocol_versions.clone(),
+            not_asked: preset::reasons(&preset.not_asked, &preset.features),
+            surfaces: Surfaces::default(),
+            deadlines: Deadlines::default(),
+            ours: false,
+            baseline: None,
+            kind: Kind::Url(String::new()),
+        }
     }
 
     /// A variant is judged like a foreign gateway: by the requirements that bind every
@@ -113,6 +153,7 @@ impl Implementation {
                 name_separator: layout.name_separator.to_owned(),
             }),
             profiles: profiles.to_vec(),
+            main_profile: main_profile(profiles),
             strategies: vec![Strategy::Probe],
             deadlines: Deadlines {
                 probe_ms: millis(model_gateway::PROBE_DEADLINE),
@@ -129,6 +170,7 @@ impl Implementation {
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            gateway_kind: None,
             credential_layout: CredentialLayout {
                 key_header: builtin::KEY_HEADER.to_owned(),
                 key_prefix: String::new(),
@@ -143,8 +185,11 @@ impl Implementation {
                 name_separator: "-".to_owned(),
             }),
             profiles: Profile::ALL.to_vec(),
+            main_profile: Profile::Seed,
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
+            protocol_versions: ProtocolVersion::ALL.to_vec(),
+            not_asked: BTreeMap::new(),
             surfaces: Surfaces {
                 message_bytes: Some(4 * 1024 * 1024),
                 metrics: None,
@@ -170,12 +215,16 @@ impl Implementation {
         Self {
             name: name.to_owned(),
             version: description.version.clone(),
+            gateway_kind: Some(description.kind),
             credential_layout: description.credentials.clone(),
             routes,
             aggregate: description.aggregate.clone(),
             profiles: description.profiles.clone(),
+            main_profile: main_profile(&description.profiles),
             strategies: description.strategies.clone(),
             features: description.features(),
+            protocol_versions: description.protocol_versions.clone(),
+            not_asked: description.not_asked(),
             surfaces: description.surfaces.clone(),
             deadlines: description.deadlines.clone(),
             ours: false,
@@ -183,6 +232,12 @@ impl Implementation {
             kind: Kind::Described(Box::new(description)),
         }
     }
+}
+
+/// The main profile of an implementation with these profiles: `seed`, or else the first one.
+fn main_profile(profiles: &[Profile]) -> Profile {
+    let first = profiles.first().copied().unwrap_or_default();
+    if profiles.contains(&Profile::Seed) { Profile::Seed } else { first }
 }
 
 fn unknown_model(kind: &'static str, name: &str, known: &[&str]) -> ImplementationError {
@@ -210,9 +265,30 @@ mod tests {
 
     #[test]
     fn an_implementation_at_a_url_uses_the_description_of_another() {
-        let implementation =
-            Implementation::resolve("url:http://127.0.0.1:1", Some("litellm")).unwrap();
+        let like = UrlDescription::Like("litellm");
+        let implementation = Implementation::resolve("url:http://127.0.0.1:1", Some(like)).unwrap();
         assert_eq!(implementation.credential_layout.key_prefix, "Bearer ");
         assert!(!implementation.can_restart() && !implementation.ours);
+    }
+
+    #[test]
+    fn an_implementation_at_a_url_uses_the_preset_of_its_kind() {
+        let kind = UrlDescription::Kind(GatewayKind::Relay);
+        let implementation = Implementation::resolve("url:http://127.0.0.1:1", Some(kind)).unwrap();
+        assert_eq!(implementation.profiles, [Profile::Transparent]);
+        assert!(implementation.not_asked.contains_key("CHL-18"));
+    }
+
+    #[test]
+    fn an_implementation_at_a_url_needs_a_description() {
+        let error = Implementation::resolve("url:http://127.0.0.1:1", None).unwrap_err();
+        insta::assert_snapshot!(error, @"
+        nothing describes url:http://127.0.0.1:1
+        expected --kind KIND or --like IMPLEMENTATION; the kinds are
+          relay                a plain reverse proxy, which passes requests and responses on as they are
+          forwarding-gateway   a gateway with its own keys that forwards the caller's token, such as LiteLLM
+          sdk-proxy            an MCP server built on an SDK that calls upstream servers, such as FastMCP's proxy
+          catalogue            a gateway with its own keys, stored lists of tools, and a configured credential for each server
+        ");
     }
 }

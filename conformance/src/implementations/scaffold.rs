@@ -3,8 +3,8 @@
 //!
 //! The written description is valid, and its comments say what the author must complete.
 
-use super::{Description, Located};
-use crate::catalogue::Feature;
+use super::{Description, Located, preset::Preset};
+use crate::catalogue::{Feature, GatewayKind};
 
 /// What is known about a gateway for which a description is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +21,14 @@ pub struct Sketch {
     pub key_header: String,
     /// The header field of the upstream token.
     pub token_header: String,
-    /// The path of a single-server endpoint, with `{server}` for the name of the server.
-    pub route: String,
+    /// The kind of gateway.
+    pub kind: GatewayKind,
+    /// The path of a single-server endpoint, with `{server}` for the name of the server; `None` for
+    /// that of the kind.
+    pub route: Option<String>,
     /// The path that responds with 200 when the gateway is ready.
     pub ready: String,
-    /// The features of the gateway.
+    /// The features of the gateway in addition to those of its kind.
     pub features: Vec<Feature>,
 }
 
@@ -58,6 +61,9 @@ impl Sketch {
         } else {
             ""
         };
+        let preset = Preset::of(self.kind);
+        let kind_features: Vec<&str> =
+            preset.features.iter().map(|feature| feature.as_str()).collect();
         let features: String =
             Feature::ALL.iter().filter_map(|feature| self.feature_line(*feature)).collect();
         let other_features: Vec<String> = Feature::ALL
@@ -74,14 +80,21 @@ name = {name}
 version = {version}
 homepage = {homepage}
 
+# {kind_description}.
+# The preset of the kind gives profiles, routes, protocol versions, features,
+# and requirements that are not asked.
+kind = {kind}
+
 # The paths of the single-server endpoints. Each contains {{server}} once.
 # The whole matrix uses the first path.
 routes = [{route}]
 
-# The features of the gateway. A case that needs another feature is skipped.
-# Remove the # before each feature that it has.
+# The kind has the features {kind_features}.
+# Name those that this gateway does not have:  features-removed = ["discovery"]
+# A case that needs another feature is skipped.
+# Remove the # before each feature that the gateway has.
 # Other keys declare the other features: {other_features}.
-features = [
+features-added = [
 {features}]
 
 # Where a caller sends the gateway key and the upstream token.
@@ -134,7 +147,10 @@ grace-s = 5
             other_features = other_features.join(", "),
             version = quoted(&self.version),
             homepage = quoted(&self.homepage),
-            route = quoted(&self.route),
+            kind = quoted(self.kind.as_str()),
+            kind_description = capitalised(&preset.description),
+            kind_features = kind_features.join(", "),
+            route = quoted(self.route.as_ref().unwrap_or(&preset.routes[0])),
             key_header = quoted(&self.key_header),
             key_prefix = quoted(key_prefix),
             token_header = quoted(&self.token_header),
@@ -144,16 +160,23 @@ grace-s = 5
         )
     }
 
-    /// The line of a feature in the list `features`: a comment unless the gateway has the feature.
-    /// There is none for a feature that another key declares.
+    /// The line of a feature in the list `features-added`: a comment unless the gateway has the
+    /// feature. There is none for a feature of the kind, or one that another key declares.
     fn feature_line(&self, feature: Feature) -> Option<String> {
         let is_listed = self.features.contains(&feature);
-        if feature.declaring_key().is_some() && !is_listed {
+        let is_of_kind = Preset::of(self.kind).features.contains(&feature);
+        if (feature.declaring_key().is_some() || is_of_kind) && !is_listed {
             return None;
         }
         let comment = if is_listed { "" } else { "# " };
         Some(format!("    {comment}{},\n", quoted(&feature.to_string())))
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
 }
 
 fn quoted(text: &str) -> String {
@@ -202,7 +225,7 @@ const CONFIG: &str = r#"{# Rewrite this template in the format of the configurat
       "client": {
         "id": {{ client_id | tojson }},
         "secret": {{ client_secret | tojson }},
-        "token_url": {{ token_url | tojson }}
+        "token_url": {{ server.token_url | tojson }}
       }{% endif %}
 
     }{{ "," if not loop.last }}
@@ -244,9 +267,10 @@ mod tests {
             command: "my-gateway --config {{ run }}/config.json".into(),
             key_header: "x-key".into(),
             token_header: "authorization".into(),
-            route: "/mcp/{server}".into(),
+            kind: GatewayKind::ForwardingGateway,
+            route: Some("/mcp/{server}".into()),
             ready: "/healthz".into(),
-            features: vec![Feature::LimitedKeys],
+            features: vec![Feature::Http2],
         }
     }
 
@@ -256,7 +280,8 @@ mod tests {
         let description = Description::parse("implementation.toml", &files[0].1).unwrap();
         assert_eq!(description.name, "my-gateway");
         assert_eq!(description.start.command, ["my-gateway", "--config", "{{ run }}/config.json"]);
-        assert_eq!(description.features, [Feature::LimitedKeys]);
+        assert!(description.features().contains(&Feature::Http2));
+        assert!(description.features().contains(&Feature::LimitedKeys));
         assert_eq!(
             (
                 description.credentials.key_prefix.as_str(),
@@ -270,6 +295,17 @@ mod tests {
                 .expected_failure
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn the_description_of_every_kind_is_valid_and_has_the_features_of_the_kind() {
+        for &kind in GatewayKind::ALL {
+            let sketch = Sketch { kind, route: None, features: Vec::new(), ..sketch() };
+            let files = sketch.files().unwrap();
+            let description = Description::parse("implementation.toml", &files[0].1).unwrap();
+            assert_eq!(description.features(), Preset::of(kind).features, "{kind}");
+            assert_eq!(description.routes, Preset::of(kind).routes, "{kind}");
+        }
     }
 
     #[test]
@@ -292,7 +328,7 @@ mod tests {
 
     #[test]
     fn an_invalid_sketch_is_rejected_with_the_invalid_line() {
-        let error = Sketch { route: "/mcp".into(), ..sketch() }.files().unwrap_err();
+        let error = Sketch { route: Some("/mcp".into()), ..sketch() }.files().unwrap_err();
         assert!(error.to_string().contains("{server}"), "{error}");
         assert!(Sketch { name: "a b\"".into(), ..sketch() }.files().is_err());
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Finding, Verdict,
     expectation::{inconclusive, judge_expectation, skip},
-    finding::make_untestable,
+    finding::{make_untestable, skip_not_asked},
     observables::{self, Observable},
     subject::{Context, Subject},
 };
@@ -40,12 +40,15 @@ pub struct Judgement {
 pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::of_matrix_case(matrix_case, context, trace);
     let mut findings = findings_by_rules(RuleBook::embedded(), matrix_case, &subject);
+    skip_not_asked(&mut findings, &context.not_asked);
     if !context.control {
         make_untestable(&mut findings);
     }
-    let observations = match context.unopened_session {
-        Some(_) => BTreeMap::new(),
-        None => observables::observations(&subject),
+    let is_skipped = Axes::embedded().missing_feature(matrix_case, &context.features).is_some();
+    let observations = if is_skipped || context.unopened_session.is_some() {
+        BTreeMap::new()
+    } else {
+        observables::observations(&subject)
     };
     Judgement { observations, findings }
 }
@@ -97,6 +100,7 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
             .chain(disclosure_findings(&subject))
             .collect(),
     };
+    skip_not_asked(&mut findings, &context.not_asked);
     if !context.control {
         make_untestable(&mut findings);
     }

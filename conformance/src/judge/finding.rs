@@ -1,5 +1,7 @@
 //! Findings: the verdict of one rule on one requirement and one observable of a case.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
@@ -53,6 +55,26 @@ impl Finding {
         let requirement = Catalogue::embedded().get(&self.requirement);
         if requirement.is_some_and(|found| !found.applies_to(profile, protocol_version)) {
             self.verdict = Verdict::NotApplicable;
+        }
+    }
+}
+
+/// Says that a requirement is not asked, with the reason.
+pub(crate) fn not_asked_because(reason: &str) -> String {
+    format!("not asked of this implementation, because {reason}")
+}
+
+/// Makes the verdict on every requirement that is not asked of the implementation `skip`, with the
+/// reason.
+pub(crate) fn skip_not_asked(findings: &mut [Finding], not_asked: &BTreeMap<String, String>) {
+    for finding in findings {
+        if let Some(reason) = not_asked.get(&finding.requirement)
+            && finding.verdict != Verdict::NotApplicable
+        {
+            finding.verdict = Verdict::Skip;
+            finding.observable.clear();
+            finding.expected.clear();
+            finding.actual = not_asked_because(reason);
         }
     }
 }

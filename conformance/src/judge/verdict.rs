@@ -22,7 +22,8 @@ use crate::catalogue::Level;
 pub enum Verdict {
     /// The requirement belongs to another profile, or it does not concern any case of the run.
     NotApplicable,
-    /// The case needs an optional feature that the implementation does not declare.
+    /// The case needs an optional feature that the implementation does not declare, or the
+    /// requirement is not asked of this kind of gateway.
     Skip,
     /// The case proves nothing: the upstream received no request, or the client has no session.
     Inconclusive,
@@ -83,7 +84,8 @@ impl Verdict {
                  the run."
             }
             Self::Skip => {
-                "The case needs an optional feature that the implementation does not declare."
+                "The case needs an optional feature that the implementation does not declare, or \
+                 the requirement is not asked of this kind of gateway."
             }
             Self::Inconclusive => {
                 "The case proves nothing, because the upstream received no request or because the \

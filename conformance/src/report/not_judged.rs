@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 
 use crate::{
     catalogue::{Catalogue, Requirement, Status},
-    judge::{Finding, Verdict, effective_verdict::RequirementRow, run_file::Run},
+    judge::{
+        Finding, Verdict, effective_verdict::RequirementRow, not_asked_because, run_file::Run,
+    },
 };
 
 /// One reason why requirements or cases were not judged.
@@ -89,6 +91,10 @@ fn reason_of_finding(finding: &Finding) -> Option<String> {
 
 /// Why no case has a finding about a requirement.
 fn reason_without_finding(run: &Run, row: &RequirementRow<'_>) -> String {
+    let not_asked = run.setup.as_ref().and_then(|setup| setup.not_asked.get(&row.summary.id));
+    if let Some(reason) = not_asked {
+        return not_asked_because(reason);
+    }
     let status = Catalogue::embedded().get(&row.summary.id).map(Requirement::status);
     match status {
         Some(Status::Excluded(_)) => "they cannot be observed from outside",

@@ -8,10 +8,13 @@ use super::{
     instance::{Failure, Instance, Restart},
     recorder::Recorder,
 };
-use crate::judge::{
-    case::{Judgement, judge_matrix_case},
-    run_file::{Damage, Evidence, JudgedMatrixCase},
-    subject::Context,
+use crate::{
+    cases::matrix_case::MatrixCase,
+    judge::{
+        case::{Judgement, judge_matrix_case},
+        run_file::{Damage, Evidence, JudgedMatrixCase},
+        subject::Context,
+    },
 };
 
 /// How long the process may take to end after the last case of a part, if that case makes it end.
@@ -87,6 +90,23 @@ impl Runner<'_> {
         }
         self.restart_to_continue(instance, failure).await?;
         Ok(batch.into_iter().rev().map(|planned| vec![planned]).collect())
+    }
+
+    /// Records a matrix case that needs a feature which the implementation does not declare.
+    pub(super) fn skip_matrix_case(
+        &self,
+        case: MatrixCase,
+        instance: &Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        let trace = instance.driver.empty_trace();
+        self.judge_matrix_case(
+            CollectedCase { case, trace, settled: true, unopened_session: None },
+            true,
+            instance,
+            recorder,
+        )?;
+        Ok(())
     }
 
     /// Judges a matrix case and records it. Returns whether it failed.

@@ -48,7 +48,9 @@ mod whole_part;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
-use self::{damage::record_end_of_part, driver::CaseNumbers, instance::Instance};
+use self::{
+    damage::record_end_of_part, driver::CaseNumbers, instance::Instance, plan::PlannedCases,
+};
 pub use self::{
     plan::{Part, left_out, plan},
     recorder::Recorder,
@@ -198,7 +200,11 @@ impl<'a> Runner<'a> {
             recorder.damage(failure.damage(part.start, Vec::new()))?;
             return Ok(PartEnd::Early);
         }
-        let (exclusive, concurrent) = part.planned_cases();
+        let PlannedCases { skipped, concurrent, exclusive } =
+            part.planned_cases(&self.setup.features);
+        for case in skipped {
+            self.skip_matrix_case(case, instance, recorder)?;
+        }
         for batch in concurrent.chunks(BATCH).chain(exclusive.chunks(BATCH)) {
             let failed = self.run_batch(batch.to_vec(), instance, recorder).await?;
             if self.options.fail_fast && failed {
@@ -266,6 +272,7 @@ fn setup_of(implementation: &Implementation, upstreams: &MockUpstreams) -> Setup
             slack: SLACK_MS,
         },
         features,
+        not_asked: implementation.not_asked.clone(),
         surfaces: implementation.surfaces.clone(),
     }
 }

@@ -27,14 +27,30 @@ pub struct Part {
     pub scenarios: Vec<&'static Scenario>,
 }
 
+/// The matrix cases of a part, by how they are run.
+pub(super) struct PlannedCases {
+    /// They need a feature that the implementation does not have, so nothing is sent.
+    pub(super) skipped: Vec<MatrixCase>,
+    /// They can run concurrently.
+    pub(super) concurrent: Vec<PlannedCase>,
+    /// They need a server exclusively.
+    pub(super) exclusive: Vec<PlannedCase>,
+}
+
 impl Part {
-    /// The matrix cases that need a server exclusively, and those that can run concurrently.
-    pub(super) fn planned_cases(&self) -> (Vec<PlannedCase>, Vec<PlannedCase>) {
-        self.matrix_cases
+    /// The matrix cases, by how they are run with an implementation with these features.
+    pub(super) fn planned_cases(&self, features: &BTreeSet<String>) -> PlannedCases {
+        let axes = Axes::embedded();
+        let (skipped, sent): (Vec<MatrixCase>, Vec<MatrixCase>) = self
+            .matrix_cases
             .iter()
             .cloned()
+            .partition(|case| axes.missing_feature(case, features).is_some());
+        let (exclusive, concurrent) = sent
+            .into_iter()
             .map(PlannedCase::new)
-            .partition(|planned| planned.exclusive)
+            .partition(|planned: &PlannedCase| planned.exclusive);
+        PlannedCases { skipped, concurrent, exclusive }
     }
 }
 
@@ -46,7 +62,7 @@ pub fn plan(implementation: &Implementation, selection: &Selection) -> Vec<Part>
         .map(|start| Part {
             start,
             matrix_cases: selected_matrix_cases(start, implementation, selection),
-            scenarios: selected_scenarios(start, selection),
+            scenarios: selected_scenarios(start, implementation, selection),
         })
         .collect()
 }
@@ -59,7 +75,8 @@ pub fn left_out(implementation: &Implementation, parts: &[Part]) -> CasesLeftOut
     };
     let everything = plan(implementation, &Selection::default());
     let starts: Vec<Start> = implementation.starts().collect();
-    let (_, excluded) = matrix::matrix_cases(Axes::embedded(), &starts, &implementation.routes);
+    let scope = implementation.matrix_scope(&starts);
+    let (_, excluded) = matrix::matrix_cases(Axes::embedded(), scope);
     CasesLeftOut {
         by_filters: count(&everything).saturating_sub(count(parts)),
         by_matrix: excluded.iter().map(|excluded| excluded.count).sum(),
@@ -71,7 +88,9 @@ fn selected_matrix_cases(
     implementation: &Implementation,
     selection: &Selection,
 ) -> Vec<MatrixCase> {
-    let (cases, _) = matrix::matrix_cases(Axes::embedded(), &[start], &implementation.routes);
+    let starts = [start];
+    let scope = implementation.matrix_scope(&starts);
+    let (cases, _) = matrix::matrix_cases(Axes::embedded(), scope);
     cases
         .into_iter()
         .filter(|case| selection.includes_matrix_case(case, || requirements_of(case)))
@@ -86,10 +105,15 @@ fn requirements_of(case: &MatrixCase) -> BTreeSet<String> {
         .collect()
 }
 
-fn selected_scenarios(start: Start, selection: &Selection) -> Vec<&'static Scenario> {
+fn selected_scenarios(
+    start: Start,
+    implementation: &Implementation,
+    selection: &Selection,
+) -> Vec<&'static Scenario> {
     Scenario::embedded()
         .iter()
-        .filter(|scenario| scenario.runs_with(start))
+        .filter(|scenario| scenario.runs_with(start, implementation.main_profile))
+        .filter(|scenario| implementation.protocol_versions.contains(&scenario.protocol_version))
         .filter(|scenario| selection.failed_before(&scenario_id(&scenario.id, start)))
         .filter(|scenario| {
             selection.includes_scenario(&scenario.id, || {

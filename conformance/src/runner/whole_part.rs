@@ -12,7 +12,7 @@ use crate::{
         disclosure::Secrets,
         idle_gap,
         run_file::{Evidence, JudgedScenario, scenario_id},
-        whole_output,
+        skip_not_asked, whole_output,
     },
 };
 
@@ -71,7 +71,8 @@ impl Runner<'_> {
         instance: &Instance,
         recorder: &mut Recorder,
     ) -> Result<(), RunError> {
-        let findings: Vec<Finding> = finding.into_iter().collect();
+        let mut findings: Vec<Finding> = finding.into_iter().collect();
+        skip_not_asked(&mut findings, &self.implementation.not_asked);
         recorder.scenario(JudgedScenario {
             scenario: id.to_owned(),
             start: instance.start,

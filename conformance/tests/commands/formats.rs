@@ -63,7 +63,16 @@ fn what_new_implementation_writes_matches_the_schemas() {
     let _ = std::fs::remove_dir_all(&target);
     let target = target.display().to_string();
     assert_eq!(
-        exit_code(&["new-implementation", "fresh", "--folder", &target, "--feature", "discovery"]),
+        exit_code(&[
+            "new-implementation",
+            "fresh",
+            "--kind",
+            "relay",
+            "--folder",
+            &target,
+            "--feature",
+            "discovery"
+        ]),
         0
     );
     let document =

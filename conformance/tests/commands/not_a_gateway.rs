@@ -46,6 +46,8 @@ fn description() -> &'static str {
     // Written once, because a concurrent test must not read a file that is being written.
     static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
         let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+                kind = \"forwarding-gateway\"\n\
+                features = [\"gateway-keys\", \"token-forwarding\"]\n\
                 routes = [\"/mcp/{server}\"]\n\
                 features = [\"sessionless-requests\", \"token-forwarding\"]\n\
                 [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n\
@@ -144,6 +146,8 @@ fn an_implementation_that_does_not_start_is_exit_code_3() {
     let description = |test: &str, command: &str| {
         let text = format!(
             "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+             kind = \"forwarding-gateway\"\n\
+             features = [\"gateway-keys\", \"token-forwarding\"]\n\
              routes = [\"/mcp/{{server}}\"]\n[credentials]\nkey-header = \"x-key\"\n\
              [start]\ncommand = {command}\n[ready]\npath = \"/\"\nwithin-s = 1\n"
         );

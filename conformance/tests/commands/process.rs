@@ -19,6 +19,7 @@ use crate::{
 fn gateway(test: &str, argument: &str) -> String {
     let text = format!(
         "name = \"{test}\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+         kind = \"forwarding-gateway\"\n\
          routes = [\"/mcp/{{server}}\"]\n\
          features = [\"gateway-keys\", \"token-forwarding\", \"servers-without-credential\", \
          \"sessionless-requests\"]\n\

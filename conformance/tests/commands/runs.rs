@@ -260,6 +260,8 @@ fn a_new_implementation_can_be_run_and_is_not_overwritten() {
     let new = [
         "new-implementation",
         "my-gateway",
+        "--kind",
+        "relay",
         "--folder",
         &target,
         "--command",
@@ -280,6 +282,8 @@ fn a_new_implementation_can_be_run_and_is_not_overwritten() {
         exit_code(&[
             "new-implementation",
             "b",
+            "--kind",
+            "relay",
             "--folder",
             &test_path("new", "b"),
             "--route",

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 
 use mcp_preflight_conformance::{
     cases::{pattern::Pattern, selection::Selection},
-    implementations::Implementation,
+    implementations::{Implementation, UrlDescription},
     judge::{
         Finding, Verdict,
         run_file::{Damage, Header, JudgedCase, Run},
@@ -46,7 +46,8 @@ path = "/"
 "#;
 
 /// The keys that come first in every description.
-const FIRST: &str = "name = \"small\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n";
+const FIRST: &str = "name = \"small\"\nversion = \"1\"\n\
+    homepage = \"https://example.invalid\"\nkind = \"forwarding-gateway\"\n";
 
 /// A running gateway, its mock upstreams, and its description.
 pub(crate) struct Judge {
@@ -82,7 +83,7 @@ impl Judge {
     fn implementation(&self) -> Implementation {
         let url = format!("url:{}", self.gateway.base_url);
         let folder = self.folder.path().display().to_string();
-        Implementation::resolve(&url, Some(&folder))
+        Implementation::resolve(&url, Some(UrlDescription::Like(&folder)))
             .unwrap_or_else(|error| panic!("the description is valid: {error}"))
     }
 }

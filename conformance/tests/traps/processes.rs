@@ -19,6 +19,7 @@ use crate::{
 const COMMON: &str = r#"
 version = "1"
 homepage = "https://example.invalid"
+kind = "forwarding-gateway"
 routes = ["/mcp/{server}"]
 features = ["gateway-keys", "sessionless-requests", "token-forwarding"]
 

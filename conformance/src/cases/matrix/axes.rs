@@ -59,12 +59,22 @@ pub struct Axis {
 pub(super) struct Reduction {
     /// The matrix cases that are excluded.
     pub(super) when: Selector,
+    /// Limits the row to the profiles of the implementation other than its main profile.
+    pub(super) profile: Option<OtherProfile>,
     /// Limits the row to the first route of the implementation, or to its other routes.
     pub(super) spelling: Option<RouteSpelling>,
     /// A description of the combinations for reports.
     pub(super) description: String,
     /// Why no evidence is lost.
     pub(super) reason: String,
+}
+
+/// The profiles of an implementation to which a row applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OtherProfile {
+    /// Every profile except the main one.
+    Other,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]

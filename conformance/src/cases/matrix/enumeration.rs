@@ -7,7 +7,7 @@ use crate::{
         behaviour::Behaviours,
         matrix_case::MatrixCase,
     },
-    catalogue::ProtocolVersion,
+    catalogue::{Profile, ProtocolVersion},
 };
 
 /// Combinations that a run excludes, with the reason.
@@ -21,21 +21,32 @@ pub struct Excluded {
     pub count: usize,
 }
 
+/// What an implementation determines about its matrix.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixScope<'a> {
+    /// How it is started.
+    pub starts: &'a [Start],
+    /// Its routes. A route with `{server}` is a single-server endpoint; any other route is an
+    /// aggregate endpoint.
+    pub routes: &'a [String],
+    /// The profile in which every case runs. In other profiles, only the cases run that a profile
+    /// can change.
+    pub main_profile: Profile,
+    /// The protocol versions that its clients may use.
+    pub protocol_versions: &'a [ProtocolVersion],
+}
+
 /// The placeholder of the server's name in a route.
 const SERVER_PLACEHOLDER: &str = "{server}";
 
-/// Returns every matrix case for these starts and routes, start by start, and the excluded
-/// combinations.
-///
-/// A route with `{server}` is a single-server endpoint; any other route is an aggregate endpoint.
+/// Returns every matrix case of an implementation, start by start, and the excluded combinations.
 #[must_use]
-pub fn matrix_cases(
-    axes: &Axes,
-    starts: &[Start],
-    routes: &[String],
-) -> (Vec<MatrixCase>, Vec<Excluded>) {
-    let (single_server_routes, aggregate_routes): (Vec<String>, Vec<String>) =
-        routes.iter().cloned().partition(|route| route.contains(SERVER_PLACEHOLDER));
+pub fn matrix_cases(axes: &Axes, scope: MatrixScope<'_>) -> (Vec<MatrixCase>, Vec<Excluded>) {
+    let (single_server_routes, aggregate_routes): (Vec<String>, Vec<String>) = scope
+        .routes
+        .iter()
+        .cloned()
+        .partition(|route| route.contains(SERVER_PLACEHOLDER));
     let reductions: Vec<&Reduction> = axes.not_applicable.iter().collect();
     let mut enumeration = Enumeration {
         single_server: EndpointValues {
@@ -43,10 +54,15 @@ pub fn matrix_cases(
             routes: single_server_routes,
         },
         aggregate: EndpointValues { upstreams: axes.mixes(), routes: aggregate_routes },
+        main_profile: scope.main_profile,
+        protocol_versions: Enumeration::PROTOCOL_VERSIONS
+            .into_iter()
+            .filter(|version| scope.protocol_versions.contains(version))
+            .collect(),
         cases: Vec::new(),
         excluded: vec![0; reductions.len()],
     };
-    for start in starts {
+    for start in scope.starts {
         enumeration.add_start(*start, &reductions);
     }
     let excluded = reductions
@@ -75,6 +91,9 @@ struct EndpointValues {
 struct Enumeration {
     single_server: EndpointValues,
     aggregate: EndpointValues,
+    main_profile: Profile,
+    /// The protocol versions of the clients, the default version first.
+    protocol_versions: Vec<ProtocolVersion>,
     /// The cases found so far.
     cases: Vec<MatrixCase>,
     /// The number of combinations that each reduction excludes, by its row.
@@ -109,10 +128,12 @@ impl Enumeration {
             profile: start.profile,
             protocol_version: ProtocolVersion::default(),
         };
+        let is_other_profile = start.profile != self.main_profile;
         let matches_start = |reduction: &Reduction| {
-            ["strategy", "profile"]
-                .iter()
-                .all(|axis| reduction.when.matches_value(axis, initial.value(axis)))
+            (reduction.profile.is_none() || is_other_profile)
+                && ["strategy", "profile"]
+                    .iter()
+                    .all(|axis| reduction.when.matches_value(axis, initial.value(axis)))
         };
         let candidates: Vec<Row<'_>> = reductions
             .iter()
@@ -153,7 +174,7 @@ impl Enumeration {
     fn with_value(&self, axis: &str, index: usize, partial: &MatrixCase) -> MatrixCase {
         let mut case = partial.clone();
         match axis {
-            "protocol-version" => case.protocol_version = Self::PROTOCOL_VERSIONS[index],
+            "protocol-version" => case.protocol_version = self.protocol_versions[index],
             "credentials" => case.credentials = Credentials::ALL[index],
             "server" => case.server = ServerKind::ALL[index],
             "upstream" => {
@@ -189,7 +210,7 @@ impl Enumeration {
     /// The number of values of an axis.
     fn value_count(&self, axis: &str, partial: &MatrixCase) -> usize {
         match axis {
-            "protocol-version" => Self::PROTOCOL_VERSIONS.len(),
+            "protocol-version" => self.protocol_versions.len(),
             "credentials" => Credentials::ALL.len(),
             "server" => ServerKind::ALL.len(),
             "upstream" => self.endpoint_values(partial).upstreams.len(),

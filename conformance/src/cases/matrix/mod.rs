@@ -12,6 +12,6 @@ mod tests;
 pub(crate) use self::axes::schema;
 pub use self::{
     axes::{Axes, AxesError, Axis},
-    enumeration::{Excluded, matrix_cases},
+    enumeration::{Excluded, MatrixScope, matrix_cases},
     servers::{behaviours_of, server_of},
 };

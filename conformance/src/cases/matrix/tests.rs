@@ -24,6 +24,15 @@ fn routes() -> Vec<String> {
     .to_vec()
 }
 
+fn scope<'a>(starts: &'a [Start], routes: &'a [String]) -> MatrixScope<'a> {
+    MatrixScope {
+        starts,
+        routes,
+        main_profile: Profile::Seed,
+        protocol_versions: ProtocolVersion::ALL,
+    }
+}
+
 #[test]
 fn every_value_of_every_axis_is_described() {
     fn names<T: ToString>(values: &[T]) -> Vec<String> {
@@ -48,7 +57,7 @@ fn every_value_of_every_axis_is_described() {
 fn matrix_contains_every_combination_that_is_not_excluded() {
     let starts = [Strategy::Probe, Strategy::Deferred]
         .map(|strategy| Start { profile: Profile::Seed, strategy });
-    let (cases, excluded) = matrix_cases(Axes::embedded(), &starts, &routes());
+    let (cases, excluded) = matrix_cases(Axes::embedded(), scope(&starts, &routes()));
     let single_server =
         (ServerKind::ALL.len() - 1) * Behaviours::embedded().spellings().count() * 4;
     let aggregate = Axes::embedded().mixes().len() * 3;
@@ -67,7 +76,7 @@ fn matrix_contains_every_combination_that_is_not_excluded() {
 #[test]
 fn every_behaviour_of_the_matrix_is_tested_with_a_forwarded_token() {
     let start = Start { profile: Profile::Seed, strategy: Strategy::Own };
-    let (cases, _) = matrix_cases(Axes::embedded(), &[start], &routes());
+    let (cases, _) = matrix_cases(Axes::embedded(), scope(&[start], &routes()));
     for upstream in Behaviours::embedded().spellings() {
         let is_tested = |case: &MatrixCase| {
             case.upstream == upstream
@@ -76,6 +85,30 @@ fn every_behaviour_of_the_matrix_is_tested_with_a_forwarded_token() {
         };
         assert!(cases.iter().any(is_tested), "{upstream}");
     }
+}
+
+#[test]
+fn main_profile_has_every_case_that_does_not_depend_on_the_profile() {
+    let routes = routes();
+    let count = |main_profile, profile| {
+        let starts = [Start { profile, strategy: Strategy::Own }];
+        let scope = MatrixScope { main_profile, ..scope(&starts, &routes) };
+        matrix_cases(Axes::embedded(), scope).0.len()
+    };
+    let all = count(Profile::Seed, Profile::Seed);
+    assert_eq!(count(Profile::Mcp, Profile::Mcp), all);
+    assert_eq!(count(Profile::Transparent, Profile::Transparent), all);
+    assert!(count(Profile::Seed, Profile::Transparent) < all / 5);
+}
+
+#[test]
+fn matrix_has_only_the_protocol_versions_of_the_clients() {
+    let (starts, routes) = ([Start { profile: Profile::Seed, strategy: Strategy::Own }], routes());
+    let versions = [ProtocolVersion::V2025_06_18];
+    let scope = MatrixScope { protocol_versions: &versions, ..scope(&starts, &routes) };
+    let (cases, _) = matrix_cases(Axes::embedded(), scope);
+    assert!(!cases.is_empty());
+    assert!(cases.iter().all(|case| case.protocol_version == ProtocolVersion::V2025_06_18));
 }
 
 #[test]

@@ -36,9 +36,9 @@ pub struct Scenario {
     /// The strategies with which it runs. The default is all.
     #[serde(default)]
     pub strategies: Vec<Strategy>,
-    /// The profiles with which it runs. The default is `seed`.
-    #[serde(default = "seed")]
-    pub profiles: Vec<Profile>,
+    /// The profiles with which it runs. Without this key, the profile does not matter, and it runs
+    /// in the main profile of the implementation.
+    pub profiles: Option<Vec<Profile>>,
     /// The protocol version of the client.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
@@ -53,10 +53,6 @@ pub struct Scenario {
     /// What must be observed.
     #[serde(rename = "expect")]
     pub expectations: Vec<Expectation>,
-}
-
-fn seed() -> Vec<Profile> {
-    vec![Profile::Seed]
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -139,11 +135,14 @@ impl Scenario {
         self.steps.iter().map(Step::sessions_opened).sum()
     }
 
-    /// Whether the scenario runs with this start.
+    /// Whether the scenario runs with this start of an implementation with this main profile.
     #[must_use]
-    pub fn runs_with(&self, start: Start) -> bool {
-        (self.strategies.is_empty() || self.strategies.contains(&start.strategy))
-            && self.profiles.contains(&start.profile)
+    pub fn runs_with(&self, start: Start, main_profile: Profile) -> bool {
+        let runs_in_profile = match &self.profiles {
+            Some(profiles) => profiles.contains(&start.profile),
+            None => start.profile == main_profile,
+        };
+        runs_in_profile && (self.strategies.is_empty() || self.strategies.contains(&start.strategy))
     }
 
     /// The first feature that the scenario needs and that is not in `features`.

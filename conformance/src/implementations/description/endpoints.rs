@@ -31,6 +31,19 @@ pub struct CredentialLayout {
     pub server_token_header: Option<String>,
 }
 
+impl Default for CredentialLayout {
+    /// The gateway key in `x-gateway-key`, and the token in `Authorization`.
+    fn default() -> Self {
+        Self {
+            key_header: "x-gateway-key".to_owned(),
+            key_prefix: String::new(),
+            token_header: authorization(),
+            token_prefix: bearer(),
+            server_token_header: None,
+        }
+    }
+}
+
 /// The characters that server names may contain.
 ///
 /// The names of the suite contain only lower-case letters and digits, which every implementation

@@ -14,7 +14,9 @@
 mod endpoints;
 mod lifecycle;
 mod surfaces;
-mod validation;
+pub(super) mod validation;
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -23,10 +25,14 @@ pub use self::{
     lifecycle::{Deadlines, Install, ReadinessCheck, StartCommand, StopPolicy, TemplateFile},
     surfaces::{Audit, Surfaces},
 };
-use super::{folder::Folder, located::Located};
+use super::{
+    folder::Folder,
+    located::Located,
+    preset::{self, NotAsked, Preset},
+};
 use crate::{
     cases::axis::Strategy,
-    catalogue::{Feature, Profile},
+    catalogue::{Feature, GatewayKind, Profile, ProtocolVersion},
 };
 
 /// One implementation, as its folder describes it.
@@ -40,29 +46,47 @@ pub struct Description {
     pub version: String,
     /// The URL of the documentation.
     pub homepage: String,
+    /// The kind of gateway, whose preset provides the keys that are not given.
+    pub kind: GatewayKind,
     /// Where a caller sends the gateway key and the upstream token.
     pub credentials: CredentialLayout,
     /// The paths of the single-server endpoints, each with `{server}` for the name of the server.
     ///
-    /// The whole matrix uses the first path.
-    #[serde(deserialize_with = "validation::routes")]
+    /// The whole matrix uses the first path. The default is that of the kind.
+    #[serde(default, deserialize_with = "validation::routes")]
     pub routes: Vec<String>,
     /// The aggregate endpoints, if there are any.
     pub aggregate: Option<AggregateEndpoints>,
     /// The characters that server names may contain.
     #[serde(default)]
     pub server_names: ServerNames,
-    /// The features of the implementation. A case that needs another feature is skipped.
+    /// The features of the implementation. A case that needs another feature is skipped. The
+    /// default is that of the kind.
+    #[serde(rename = "features")]
+    pub(super) listed_features: Option<Vec<Feature>>,
+    /// Features in addition to those of the kind.
     #[serde(default)]
-    pub features: Vec<Feature>,
+    pub(super) features_added: Vec<Feature>,
+    /// Features of the kind that the implementation does not have.
+    #[serde(default)]
+    pub(super) features_removed: Vec<Feature>,
+    /// The protocol versions that clients may use. The default is that of the kind.
+    #[serde(default, deserialize_with = "validation::protocol_versions")]
+    pub protocol_versions: Vec<ProtocolVersion>,
+    /// Requirements that are not asked, in addition to those of the kind.
+    #[serde(default)]
+    pub(super) not_asked: Vec<NotAsked>,
+    /// Requirements that the kind does not ask, but this description does.
+    #[serde(default, deserialize_with = "validation::requirements")]
+    pub(super) asked: Vec<String>,
     /// How long responses may take.
     #[serde(default)]
     pub deadlines: Deadlines,
     /// The strategies that the implementation can be started with; `["own"]` if there is no choice.
     #[serde(default = "own_strategy", deserialize_with = "validation::strategies")]
     pub strategies: Vec<Strategy>,
-    /// The profiles that the implementation can be started with.
-    #[serde(default = "seed_profile", deserialize_with = "validation::profiles")]
+    /// The profiles that the implementation can be started with. The default is that of the kind.
+    #[serde(default, deserialize_with = "validation::profiles")]
     pub profiles: Vec<Profile>,
     /// How the implementation is installed.
     #[serde(default)]
@@ -92,20 +116,51 @@ impl Description {
     ///
     /// The text is not TOML, or a key or a value is not valid.
     pub fn parse(file: &str, source: &str) -> Result<Self, Located> {
-        toml::from_str(source)
-            .map_err(|error| Located::new(file, source, error.span(), error.message()))
+        let mut description: Self = toml::from_str(source)
+            .map_err(|error| Located::new(file, source, error.span(), error.message()))?;
+        description.complete_from_preset();
+        Ok(description)
     }
 
-    /// Every declared feature: the list `features`, and the features that other keys declare.
+    /// Sets the keys that are not given to those of the kind. The conditions of a given key exclude
+    /// an empty list.
+    fn complete_from_preset(&mut self) {
+        fn complete<T: Clone>(given: &mut Vec<T>, preset: &[T]) {
+            if given.is_empty() {
+                given.extend_from_slice(preset);
+            }
+        }
+        let preset = Preset::of(self.kind);
+        complete(&mut self.routes, &preset.routes);
+        complete(&mut self.profiles, &preset.profiles);
+        complete(&mut self.protocol_versions, &preset.protocol_versions);
+    }
+
+    /// Every declared feature: those of the kind or the list `features`, with `features-added` and
+    /// without `features-removed`, and the features that other keys declare.
     #[must_use]
     pub fn features(&self) -> Vec<Feature> {
-        let mut features = self.features.clone();
+        let mut features = self
+            .listed_features
+            .clone()
+            .unwrap_or_else(|| Preset::of(self.kind).features.clone());
+        features.extend(&self.features_added);
+        features.retain(|feature| !self.features_removed.contains(feature));
         if self.credentials.server_token_header.is_some() {
             features.push(Feature::ServerTokens);
         }
         features.extend(self.aggregate.iter().flat_map(AggregateEndpoints::features));
         features.extend(self.surfaces.features());
         features
+    }
+
+    /// The requirements that are not asked of the implementation: each id with the reason.
+    #[must_use]
+    pub fn not_asked(&self) -> BTreeMap<String, String> {
+        let rows = Preset::of(self.kind).not_asked.iter().chain(&self.not_asked);
+        let mut reasons = preset::reasons(rows, &self.features());
+        reasons.retain(|id, _| !self.asked.contains(id));
+        reasons
     }
 
     /// A file of the folder, for example `baseline.toml`; `None` if it does not exist.
@@ -117,8 +172,4 @@ impl Description {
 
 fn own_strategy() -> Vec<Strategy> {
     vec![Strategy::Own]
-}
-
-fn seed_profile() -> Vec<Profile> {
-    vec![Profile::Seed]
 }

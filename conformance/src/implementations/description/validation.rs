@@ -5,7 +5,10 @@
 use http::HeaderName;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{cases::axis::Strategy, catalogue::Profile};
+use crate::{
+    cases::axis::Strategy,
+    catalogue::{Catalogue, Profile, ProtocolVersion},
+};
 
 fn checked<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
@@ -67,7 +70,9 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     )
 }
 
-pub(super) fn routes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(in super::super) fn routes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     checked(
         deserializer,
         |routes: &Vec<String>| {
@@ -106,13 +111,34 @@ pub(super) fn strategies<'de, D: Deserializer<'de>>(
     )
 }
 
-pub(super) fn profiles<'de, D: Deserializer<'de>>(
+pub(in super::super) fn profiles<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Profile>, D::Error> {
     checked(
         deserializer,
         |profiles: &Vec<Profile>| !profiles.is_empty(),
         "no profile, expected at least one, for example  [\"seed\"]",
+    )
+}
+
+pub(in super::super) fn protocol_versions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ProtocolVersion>, D::Error> {
+    checked(
+        deserializer,
+        |versions: &Vec<ProtocolVersion>| !versions.is_empty(),
+        "no protocol version, expected at least one, for example  [\"2025-11-25\"]",
+    )
+}
+
+pub(in super::super) fn requirements<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    checked(
+        deserializer,
+        |ids: &Vec<String>| ids.iter().all(|id| Catalogue::embedded().get(id).is_some()),
+        "unknown requirement, expected ids that `preflight-conformance list` shows, for example  \
+         [\"CHL-18\"]",
     )
 }
 

@@ -2,15 +2,24 @@
 
 use minijinja::value::{Serde, Value};
 
-use super::{super::template, *};
-use crate::catalogue::Feature;
+use super::{
+    super::{preset::Preset, template},
+    *,
+};
+use crate::catalogue::{Feature, GatewayKind, ProtocolVersion};
 
 #[test]
 fn errors_point_at_the_mistake() {
     let good = include_str!("../../../implementations/litellm/implementation.toml");
     let mistakes = [
         ("homepage", "homepge"),
-        ("\"discovery\"", "\"dicsovery\""),
+        ("kind = \"forwarding-gateway\"", "kind = \"proxy\""),
+        (
+            "kind = \"forwarding-gateway\"",
+            "kind = \"relay\"\nfeatures-added = [\"dicsovery\"]",
+        ),
+        ("kind = \"forwarding-gateway\"", "kind = \"relay\"\nasked = [\"CHL-99\"]"),
+        ("kind = \"forwarding-gateway\"", "# no kind"),
         ("[\"own\"]", "[]"),
         ("\"/mcp/{server}\"", "\"/mcp\""),
         ("\"x-litellm-api-key\"", "\"X-LiteLLM-Api-Key\""),
@@ -96,4 +105,57 @@ fn the_documented_examples_are_valid() {
             "{name} is not documented"
         );
     }
+}
+
+/// The README's table of kinds shows what each preset contains.
+#[test]
+fn the_documented_kinds_are_those_of_the_presets() {
+    let text = include_str!("../../../implementations/README.md");
+    for &kind in GatewayKind::ALL {
+        let preset = Preset::of(kind);
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{kind}` |")))
+            .unwrap_or_else(|| panic!("{kind} is not documented"));
+        let profiles = preset.profiles.iter().map(ToString::to_string);
+        let features = preset.features.iter().map(ToString::to_string);
+        for name in profiles.chain(features).chain(preset.routes.clone()) {
+            assert!(row.contains(&format!("`{name}`")), "{kind}: {name} is not documented");
+        }
+        let not_asked = preset.not_asked.iter().flat_map(|row| &row.requirements);
+        let is_documented = |id: &&String| row.contains(*id) || kind == GatewayKind::Catalogue;
+        let missing: Vec<&String> = not_asked.filter(|id| !is_documented(id)).collect();
+        assert!(missing.is_empty(), "{kind}: {missing:?} are not documented");
+    }
+}
+
+#[test]
+fn a_description_overrides_the_preset_of_its_kind() {
+    let description = |additional: &str| {
+        let source = format!(
+            "name = 'a'\nversion = '1'\nhomepage = 'none'\nkind = 'relay'\n{additional}\n\
+             credentials.key-header = 'x-key'\nstart.command = ['a']\nready.path = '/'\n"
+        );
+        Description::parse("implementation.toml", &source).unwrap()
+    };
+    let preset = description("");
+    assert_eq!(preset.routes, ["/mcp/{server}"]);
+    assert_eq!(preset.profiles, [Profile::Transparent]);
+    assert!(preset.not_asked().contains_key("CRD-03"));
+    let changed = description(
+        "routes = ['/{server}']\nprotocol-versions = ['2025-11-25']\n\
+         features-added = ['gateway-keys']\nfeatures-removed = ['listening-stream']\n\
+         asked = ['CHL-18']\n\
+         not-asked = [{ requirements = ['STR-12'], reason = 'it closes every connection' }]",
+    );
+    assert_eq!(changed.routes, ["/{server}"]);
+    assert_eq!(changed.protocol_versions, [ProtocolVersion::V2025_11_25]);
+    assert!(changed.features().contains(&Feature::GatewayKeys));
+    assert!(!changed.features().contains(&Feature::ListeningStream));
+    assert!(changed.features().contains(&Feature::TokenForwarding));
+    let not_asked = changed.not_asked();
+    assert_eq!(not_asked["STR-12"], "it closes every connection");
+    assert!(!not_asked.contains_key("CHL-18") && !not_asked.contains_key("CRD-03"));
+    let replaced = description("features = ['http2']");
+    assert_eq!(replaced.features(), [Feature::Http2]);
 }

@@ -102,7 +102,7 @@ async fn an_install_can_be_that_of_the_folder_beside_it() {
     let root = tempfile::tempdir().unwrap();
     let write = |name: &str, version: &str, additional: &str| {
         let text = format!(
-            "name = \"{name}\"\nversion = \"{version}\"\nhomepage = \"none\"\nroutes = \
+            "name = \"{name}\"\nversion = \"{version}\"\nhomepage = \"none\"\nkind = \"relay\"\nroutes = \
              [\"/{{server}}\"]\ncredentials = {{ key-header = \"x-key\" }}\nready = {{ path = \
              \"/\" }}\nstart = {{ command = [\"sh\", \"-c\", \"cat {{{{ install }}}}/program; exit \
              1\"] }}\ninstall = {{ {additional} }}\n"

@@ -57,6 +57,7 @@ fn scripted(script: &str, additional: &str) -> Description {
         name = "tiny"
         version = "1"
         homepage = "none"
+        kind = "relay"
         routes = ["/mcp/{{server}}"]
         credentials = {{ key-header = "x-gateway-key" }}
         ready = {{ path = "/", within-s = 30 }}

@@ -2,7 +2,10 @@
 //!
 //! It is recorded so that a run can be rejudged without the implementation.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +32,9 @@ pub struct Setup {
     pub deadlines: Deadlines,
     /// The features that the implementation declares, by name.
     pub features: BTreeSet<String>,
+    /// The requirements that are not asked of the implementation: each id with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_asked: BTreeMap<String, String>,
     /// Further interfaces of the implementation.
     #[serde(default)]
     pub surfaces: Surfaces,
@@ -45,6 +51,7 @@ impl Setup {
             name_separator,
             deadlines,
             features,
+            not_asked,
             surfaces,
         } = self.clone();
         let Evidence {
@@ -65,6 +72,7 @@ impl Setup {
             name_separator,
             deadlines,
             features,
+            not_asked,
             profile,
             control,
             settled,

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::FORMAT;
 use crate::{
     cases::{axis::Strategy, rule, scenario},
-    catalogue::{self, Profile},
+    catalogue::{self, GatewayKind, Profile, ProtocolVersion},
     implementations::Implementation,
 };
 
@@ -37,6 +37,12 @@ pub struct Header {
     pub implementation: String,
     /// The version of the implementation; empty if it is unknown.
     pub version: String,
+    /// The kind of gateway, if the implementation is described by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<GatewayKind>,
+    /// The protocol versions that clients may use; empty in files that do not record them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocol_versions: Vec<ProtocolVersion>,
     /// Whether it is the reference gateway, which must meet recommended requirements too.
     pub ours: bool,
     /// The random seed from which secrets, tokens and canary values are derived.
@@ -74,6 +80,8 @@ impl Header {
             catalogue: fingerprint(),
             implementation: implementation.name.clone(),
             version: implementation.version.clone(),
+            kind: implementation.gateway_kind,
+            protocol_versions: implementation.protocol_versions.clone(),
             ours: implementation.ours,
             random_seed,
             profiles: implementation.profiles.clone(),

@@ -20,6 +20,8 @@ pub(in crate::judge) fn run() -> Run {
         catalogue: "0".into(),
         implementation: "builtin:reference".into(),
         version: "0.1.0".into(),
+        kind: None,
+        protocol_versions: ProtocolVersion::ALL.to_vec(),
         ours: true,
         random_seed: 7,
         profiles: vec![Profile::Seed],
@@ -103,6 +105,7 @@ fn setup() -> Setup {
         name_separator: "-".into(),
         deadlines: crate::judge::subject::Deadlines { probe: 1, commit: 1, slack: 1 },
         features: ["discovery".to_owned()].into(),
+        not_asked: [("CHL-18".to_owned(), "the upstream owes it".to_owned())].into(),
         surfaces: crate::implementations::Surfaces::default(),
     }
 }

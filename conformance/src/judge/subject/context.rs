@@ -1,6 +1,10 @@
 //! What is known about an implementation and a case beside the trace.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +31,8 @@ pub struct Context {
     pub deadlines: Deadlines,
     /// The features that the implementation declares, by name.
     pub features: BTreeSet<String>,
+    /// The requirements that are not asked of the implementation: each id with the reason.
+    pub not_asked: BTreeMap<String, String>,
     /// The profile that the implementation was started with.
     pub profile: Profile,
     /// Whether the positive control passed: a request to a healthy upstream in the same batch

@@ -121,6 +121,8 @@ fn run(matrix_cases: Vec<JudgedMatrixCase>) -> Run {
         catalogue: "0".into(),
         implementation: "a-gateway".into(),
         version: "9".into(),
+        kind: None,
+        protocol_versions: Vec::new(),
         ours: false,
         random_seed: 7,
         profiles: vec![Profile::Seed],

@@ -1,0 +1,118 @@
+//! Presets: what the kind of a gateway says about it, unless its description says otherwise.
+//!
+//! The data is in `presets/`, one file for each kind.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::description::validation;
+use crate::catalogue::{Feature, GatewayKind, Profile, ProtocolVersion, embedded::Embedded};
+
+/// The preset of one kind.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Preset {
+    /// What gateways of this kind do, as part of a sentence.
+    pub description: String,
+    /// The profiles in which it is judged.
+    #[serde(deserialize_with = "validation::profiles")]
+    pub profiles: Vec<Profile>,
+    /// The paths of the single-server endpoints, each with `{server}`.
+    #[serde(deserialize_with = "validation::routes")]
+    pub routes: Vec<String>,
+    /// The protocol versions that clients may use.
+    #[serde(deserialize_with = "validation::protocol_versions")]
+    pub protocol_versions: Vec<ProtocolVersion>,
+    /// The features.
+    pub features: Vec<Feature>,
+    /// The requirements that are not asked.
+    #[serde(default)]
+    pub not_asked: Vec<NotAsked>,
+}
+
+/// Requirements that are not asked of a gateway, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NotAsked {
+    /// The ids of the requirements.
+    #[serde(deserialize_with = "validation::requirements")]
+    pub requirements: Vec<String>,
+    /// Why they do not bind the gateway, as part of a sentence.
+    pub reason: String,
+    /// The feature with which they are asked nevertheless.
+    pub unless: Option<Feature>,
+}
+
+/// The name and the text of the preset of each kind, in the order of the kinds.
+const FILES: [(&str, &str); 4] = [
+    ("relay", include_str!("../../presets/relay.toml")),
+    ("forwarding-gateway", include_str!("../../presets/forwarding-gateway.toml")),
+    ("sdk-proxy", include_str!("../../presets/sdk-proxy.toml")),
+    ("catalogue", include_str!("../../presets/catalogue.toml")),
+];
+
+static EMBEDDED: Embedded<Vec<Preset>> = Embedded::new(|| {
+    FILES
+        .iter()
+        .map(|(name, text)| {
+            toml::from_str(text).map_err(|error| format!("presets/{name}.toml: {error}"))
+        })
+        .collect()
+});
+
+impl Preset {
+    /// The preset of a kind.
+    #[must_use]
+    pub fn of(kind: GatewayKind) -> &'static Self {
+        &EMBEDDED.get()[kind as usize]
+    }
+}
+
+/// The kinds of gateways with their descriptions, one on each line.
+#[must_use]
+pub fn kinds() -> String {
+    let line = |kind: &GatewayKind| format!("  {kind:<20} {}", Preset::of(*kind).description);
+    GatewayKind::ALL.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The requirements that are not asked of a gateway with these features: each id with its reason.
+///
+/// Of two rows about one requirement, the last one counts.
+pub(super) fn reasons<'a>(
+    rows: impl IntoIterator<Item = &'a NotAsked>,
+    features: &[Feature],
+) -> BTreeMap<String, String> {
+    rows.into_iter()
+        .filter(|row| row.unless.is_none_or(|feature| !features.contains(&feature)))
+        .flat_map(|row| row.requirements.iter().map(|id| (id.clone(), row.reason.clone())))
+        .collect()
+}
+
+/// The JSON Schema of a preset, from which the reference is generated.
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(Preset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_preset() {
+        assert_eq!(FILES.len(), GatewayKind::ALL.len());
+        for (kind, (name, _)) in GatewayKind::ALL.iter().zip(FILES) {
+            assert_eq!(kind.as_str(), name);
+            assert!(!Preset::of(*kind).description.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_declared_feature_can_make_a_requirement_asked() {
+        let reasons =
+            |features: &[Feature]| reasons(&Preset::of(GatewayKind::Relay).not_asked, features);
+        assert!(reasons(&[]).contains_key("CRD-03"));
+        assert!(!reasons(&[Feature::GatewayKeys]).contains_key("CRD-03"));
+        assert!(reasons(&[Feature::GatewayKeys]).contains_key("CHL-18"));
+    }
+}
