@@ -95,6 +95,15 @@ impl Implementation {
         Ok(Self { profiles: vec![profile], ..self })
     }
 
+    /// This implementation as if it had only this profile. Then every case runs in the profile.
+    ///
+    /// # Errors
+    ///
+    /// It does not offer this profile.
+    pub fn with_only_profile(self, profile: Profile) -> Result<Self, ImplementationError> {
+        Ok(Self { main_profile: profile, ..self.with_profile(profile)? })
+    }
+
     fn require_one_of<'a>(
         &self,
         axis: &'static str,
