@@ -281,6 +281,7 @@ fn every_documented_command_for_a_url_works() {
     let folder = folder();
     std::fs::create_dir(folder.path().join("my-gateway")).expect("the folder can be created");
     let description = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
+        kind = \"relay\"\n\
         routes = [\"/mcp/{server}\"]\n[credentials]\nkey-header = \"x-key\"\n\
         [start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
     std::fs::write(folder.path().join("my-gateway/implementation.toml"), description)
