@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use hyper::{
     body::{Body, Bytes, Frame, Incoming},
     server::conn::http1,
@@ -81,7 +81,7 @@ impl ClientRequest {
     async fn read(request: http::Request<Incoming>) -> Self {
         let (head, body) = request.into_parts();
         // A body that breaks off is judged as an empty one.
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         Self {
             method: head.method,
             path: head.uri.path().to_owned(),

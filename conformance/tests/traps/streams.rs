@@ -1,9 +1,10 @@
 //! Event streams: every spelling that the standard permits is read, and a stream in which no event
 //! arrives is a hang.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mcp_preflight_conformance::judge::Verdict::{Fail, Pass};
+use tokio::time::Instant;
 
 use crate::{
     gateway::{Answer, relay},

@@ -1,11 +1,9 @@
 //! Finds out by trying how a gateway is addressed and what it can do.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     features::{self, FoundFeature},
