@@ -6,6 +6,7 @@ use mcp_preflight_conformance::{
         axis::ServerKind,
         deployment::{ConfiguredServer, names},
     },
+    catalogue::GatewayKind,
     runner::smoke::Cause::{Description, Gateway},
 };
 use serde_json::json;
@@ -128,12 +129,12 @@ async fn a_described_gateway_passes() {
          `x-gateway-key`, and forwards the caller's token from `authorization`"
     );
     // This gateway copies the challenges of the servers.
-    assert_eq!(survey.kind(), Some("relay"));
+    assert_eq!(survey.kind(), Some(GatewayKind::Relay));
 }
 
 #[tokio::test]
 async fn the_kind_of_a_gateway_is_recognised() {
-    async fn kind_of<F, A>(description: &str, answer: F) -> Option<&'static str>
+    async fn kind_of<F, A>(description: &str, answer: F) -> Option<GatewayKind>
     where
         F: Fn(ClientRequest, UpstreamClient) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
@@ -151,20 +152,20 @@ async fn the_kind_of_a_gateway_is_recognised() {
     let forwarding = kind_of(COMPLETE, |request, upstreams| async move {
         with_own_challenge(complete(&request, &upstreams).await)
     });
-    assert_eq!(forwarding.await, Some("forwarding-gateway"));
+    assert_eq!(forwarding.await, Some(GatewayKind::ForwardingGateway));
     let catalogue = kind_of(COMPLETE, |request, upstreams| async move {
         if request.rpc_method() == "tools/list" {
             return Answer::result(&request, &json!({ "tools": [{ "name": "echo" }] }));
         }
         with_own_challenge(complete(&request, &upstreams).await)
     });
-    assert_eq!(catalogue.await, Some("catalogue"));
+    assert_eq!(catalogue.await, Some(GatewayKind::Catalogue));
     let sessions = Sessions::default();
     let sdk_proxy = kind_of(STATEFUL, move |request, upstreams| {
         let sessions = sessions.clone();
         async move { with_own_challenge(sessions.relay(&request, &upstreams).await) }
     });
-    assert_eq!(sdk_proxy.await, Some("sdk-proxy"));
+    assert_eq!(sdk_proxy.await, Some(GatewayKind::SdkProxy));
 }
 
 #[tokio::test]

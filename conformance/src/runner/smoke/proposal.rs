@@ -94,8 +94,10 @@ fn feature_differences(implementation: &Implementation, survey: &Survey) -> Vec<
 }
 
 /// The list `features` that agrees with the gateway. What could not be tried stays as declared.
+///
+/// It is complete, so the changes of the preset's features would be changes of this list.
 fn feature_lines(implementation: &Implementation, survey: &Survey) -> String {
-    let mut lines = "features = [\n".to_owned();
+    let mut lines = "# instead of features-added and features-removed\nfeatures = [\n".to_owned();
     for feature in Feature::ALL {
         let is_listed = survey
             .has(*feature)

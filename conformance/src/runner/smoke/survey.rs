@@ -15,7 +15,7 @@ use crate::{
         deployment::{Deployment, names},
         matrix_case::MatrixCase,
     },
-    catalogue::{Feature, ProtocolVersion},
+    catalogue::{Feature, GatewayKind, ProtocolVersion},
     client::{
         Client,
         case_request::{Caller, CaseRequest, RequestKind},
@@ -105,15 +105,17 @@ impl Survey {
 
     /// The kind of gateway whose preset fits best; `None` if no way to address it was found.
     #[must_use]
-    pub fn kind(&self) -> Option<&'static str> {
+    pub fn kind(&self) -> Option<GatewayKind> {
         self.way.as_ref()?;
         let has = |feature| self.has(feature) == Some(true);
         let is_forwarding = has(Feature::TokenForwarding) && !self.lists_from_store;
         Some(match (self.relays_challenges, is_forwarding, has(Feature::GatewayKeys)) {
-            (true, ..) => "relay",
-            (false, false, _) => "catalogue",
-            (false, true, true) if has(Feature::SessionlessRequests) => "forwarding-gateway",
-            (false, true, _) => "sdk-proxy",
+            (true, ..) => GatewayKind::Relay,
+            (false, false, _) => GatewayKind::Catalogue,
+            (false, true, true) if has(Feature::SessionlessRequests) => {
+                GatewayKind::ForwardingGateway
+            }
+            (false, true, _) => GatewayKind::SdkProxy,
         })
     }
 
