@@ -47,9 +47,8 @@ fn description() -> &'static str {
     static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
         let text = "name = \"any\"\nversion = \"1\"\nhomepage = \"https://example.invalid\"\n\
                 kind = \"forwarding-gateway\"\n\
-                features = [\"gateway-keys\", \"token-forwarding\"]\n\
-                routes = [\"/mcp/{server}\"]\n\
                 features = [\"sessionless-requests\", \"token-forwarding\"]\n\
+                routes = [\"/mcp/{server}\"]\n\
                 [credentials]\nkey-header = \"x-key\"\n[deadlines]\nanswer-ms = 500\n\
                 [start]\ncommand = [\"true\"]\n[ready]\npath = \"/\"\n";
         write_file("description", "implementation.toml", text);

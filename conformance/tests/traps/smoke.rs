@@ -390,6 +390,28 @@ async fn another_credential_than_that_of_the_kind_is_recognised() {
     }
 }
 
+/// FastMCP's proxy does this if it checks keys in `Authorization`.
+#[tokio::test]
+async fn a_forwarded_gateway_key_is_a_defect_of_the_gateway() {
+    let judge = Judge::start(COMPLETE, |request, upstreams| async move {
+        if request.server() != names::OPEN || !upstreams.is_key(request.field(KEY_HEADER)) {
+            return complete(&request, &upstreams).await;
+        }
+        let mut headers = request.headers.clone();
+        let key = format!("Bearer {}", request.field(KEY_HEADER));
+        headers.insert("authorization", key.parse().expect("keys are visible ASCII"));
+        upstreams.post(names::OPEN, &headers, &request.message).await
+    })
+    .await;
+    let smoked = judge.smoke().await;
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    assert_eq!(smoked.proposal, None);
+    let [hint] = smoked.hints(Gateway)[..] else {
+        panic!("one call has no expected result: {:?}", smoked.test.calls);
+    };
+    assert!(hint.contains("the gateway forwards its own key"), "{hint}");
+}
+
 #[tokio::test]
 async fn a_token_that_is_not_forwarded_is_recognised() {
     let judge = Judge::start(KEY_FIELD, |mut request, upstreams| async move {

@@ -271,7 +271,17 @@ fn check_upstream_credential(
     let server = server_of(call);
     let authorization =
         arrivals.last().and_then(|arrival| header(&arrival.headers, "authorization"));
-    let contains = |text: &str| authorization.is_some_and(|value| value.contains(text));
+    let contains =
+        |text: &str| !text.is_empty() && authorization.is_some_and(|value| value.contains(text));
+    if contains(&deployment.limited_key) {
+        return Some(Diagnosis {
+            cause: Cause::Gateway,
+            actual: format!("{server} got the gateway key in Authorization"),
+            hint: "the gateway forwards its own key; the description is right, and `run` judges \
+                   this as CRD-02 or CRD-03"
+                .to_owned(),
+        });
+    }
     let (is_correct, hint) = match call.server {
         ServerKind::Static => (
             contains(&deployment.static_token),

@@ -40,7 +40,7 @@ pub(super) async fn survey(
     let has_keys = keys.as_ref().is_some_and(|found| found.is_present);
     let mut features: Vec<Option<FoundFeature>> = vec![
         keys,
-        Some(token_forwarding(call)),
+        tries.token_forwarding(call).await,
         tries.servers_without_credential().await,
         tries.static_credential().await,
         tries.client_credentials().await,
@@ -56,16 +56,6 @@ pub(super) async fn survey(
         features.push(tries.key_in_authorization().await);
     }
     features.into_iter().flatten().collect()
-}
-
-fn token_forwarding(call: &Answered) -> FoundFeature {
-    let server = call.server;
-    let (is_present, evidence) = if call.token_arrived() {
-        (true, format!("{server} got the caller's token"))
-    } else {
-        (false, format!("{server} got a request without the caller's token"))
-    };
-    found(Feature::TokenForwarding, is_present, evidence)
 }
 
 /// The tries in a way that works.
@@ -98,10 +88,35 @@ impl Tries<'_> {
         })
     }
 
+    /// Only a token-forwarding server shows whether the token is forwarded.
+    async fn token_forwarding(&self, call: &Answered) -> Option<FoundFeature> {
+        let other;
+        let call = if self.server == ServerKind::Forwarding {
+            call
+        } else {
+            other = self.call(ServerKind::Forwarding, Method::ToolsCall).await;
+            &other
+        };
+        if !call.reached_server() {
+            return None;
+        }
+        let server = call.server;
+        let (is_present, evidence) = if call.token_arrived() {
+            (true, format!("{server} got the caller's token"))
+        } else {
+            (false, format!("{server} got a request without the caller's token"))
+        };
+        Some(found(Feature::TokenForwarding, is_present, evidence))
+    }
+
+    /// A gateway that forwards its own key has a defect, which shows nothing about the feature.
     async fn servers_without_credential(&self) -> Option<FoundFeature> {
         let answered = self.call(ServerKind::Open, Method::ToolsCall).await;
         let arrival = answered.arrivals().next()?;
         let server = answered.server;
+        if answered.arrived_with(&self.explorer.deployment().limited_key) {
+            return None;
+        }
         let (is_present, evidence) = match header(&arrival.headers, "authorization") {
             None => (true, format!("{server} got no credential")),
             Some(_) => (false, format!("{server} got a credential in Authorization")),

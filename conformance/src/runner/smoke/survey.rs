@@ -368,6 +368,11 @@ impl Explorer<'_> {
     async fn find_way(&self, implementation: &Implementation) -> Option<WorkingWay> {
         let declared = Way::declared(implementation);
         let servers = way::servers(implementation);
+        // Some implementations need one call before they work.
+        let first = self.send(&declared, Call::to(servers[0], Method::ToolsCall)).await;
+        if is_unresponsive(&first) {
+            return None;
+        }
         let search_until = Instant::now() + SEARCH_FOR;
         let mut without_token = None;
         for layout in way::layouts(&declared.layout) {
