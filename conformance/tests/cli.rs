@@ -5,7 +5,7 @@ mod binary;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use binary::{command, exit_code, output_of, stderr, stdout, test_folder, write_file};
@@ -223,11 +223,20 @@ fn a_full_disk_is_exit_code_4_and_no_report() {
     assert!(stderr(&output).contains("--output"), "{}", stderr(&output));
 }
 
+/// Runs the suite against a URL, without waiting, in a folder in which the plan file is new.
+fn run_at_url(url: &str, like: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a folder can be created");
+    command(&["run", url, "--like", like, "--wait", "0"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the command runs")
+}
+
 #[test]
 fn a_server_that_always_answers_200_fails_the_positive_control() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \
         2\r\nConnection: close\r\n\r\n{}";
-    let output = output_of(&["run", &server(Some(answer)), "--like", "builtin:reference"]);
+    let output = run_at_url(&server(Some(answer)), "builtin:reference");
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stdout(&output).contains(
@@ -242,7 +251,7 @@ fn a_server_that_always_answers_200_fails_the_positive_control() {
 #[test]
 fn a_server_that_hangs_fails_the_run() {
     let like = description("hangs", "[\"true\"]");
-    let output = output_of(&["run", &server(None), "--like", &like]);
+    let output = run_at_url(&server(None), &like);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stdout(&output).contains("no response within the suite's deadline"),
