@@ -116,6 +116,8 @@ pub mod names {
     pub const MOVED: &str = "moved";
     /// A forwarding server whose protected resource metadata never ends.
     pub const ENDLESS: &str = "endless";
+    /// A forwarding server on another host, without TLS. Only one scenario configures it.
+    pub const DISTANT: &str = "distant";
     /// A name that no configuration contains.
     pub const UNKNOWN: &str = "nosuchserver";
 }
@@ -138,6 +140,10 @@ impl ConfiguredServer {
         }
     }
 }
+
+/// The host of the server without TLS: an address for documentation (RFC 5737 §3), so that no start
+/// fails because a name cannot be resolved.
+pub const DISTANT_HOST: &str = "192.0.2.10";
 
 /// A change of the usual configuration for one scenario, in a start of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -166,9 +172,9 @@ impl Deployment {
             }
             Variant::Cleartext => {
                 deployment.servers.push(ConfiguredServer::new(
-                    "cleartext",
+                    names::DISTANT,
                     ServerKind::Forwarding,
-                    "http://mcp.preflight.invalid/mcp",
+                    format!("http://{DISTANT_HOST}/mcp"),
                 ));
             }
             Variant::CommitsAtOnce => deployment.commits_at_once = true,

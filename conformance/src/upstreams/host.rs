@@ -10,7 +10,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    MARK, authorization_server,
+    MARK, REFUSING_PATH, authorization_server,
     connection::Connection,
     delivery::{Delivery, NextStep, deliver},
     mcp_server,
@@ -29,7 +29,8 @@ const RECORDED_BODY: usize = 64 << 10;
 pub(super) enum Role {
     /// A mock MCP server, which behaves as scripts and assignments say.
     Upstream,
-    /// The origin that redirects to another origin point at. It is always healthy.
+    /// The origin that redirects to another origin point at. It is healthy, except
+    /// at [`REFUSING_PATH`].
     Elsewhere,
     /// The mock authorization server.
     AuthorizationServer,
@@ -122,6 +123,9 @@ impl Host {
             match self.role {
                 Role::AuthorizationServer => {
                     authorization_server::respond(&state.deployment, request).into()
+                }
+                Role::Elsewhere if request.path() == REFUSING_PATH => {
+                    Response::empty(401).with("WWW-Authenticate", "Bearer").into()
                 }
                 Role::Elsewhere => {
                     mcp_server::respond(state, &self.name, Flavour::Json, request, &ticket).into()

@@ -65,6 +65,8 @@ use crate::cases::{deployment::Deployment, token_script::CaseId};
 
 /// The recorded name of the host that redirects to another origin point at.
 pub const ELSEWHERE: &str = "elsewhere";
+/// The path of the redirect target that refuses every request with 401.
+const REFUSING_PATH: &str = "/refused";
 /// The recorded name of the mock authorization server.
 pub const ISSUER: &str = "issuer";
 /// The header field that marks a response of the mock upstreams.

@@ -170,3 +170,49 @@ async fn a_catalogue_is_judged_by_its_calls() {
         assert_eq!(judged.summary("STA-01"), verdict);
     }
 }
+
+/// LiteLLM probes with the caller's token, then opens a session of its own for the list. If the
+/// server accepts the first `initialize` and refuses the second, LiteLLM lists no tools.
+async fn list_in_own_session(
+    request: &ClientRequest,
+    upstreams: &UpstreamClient,
+    hides_refusal: bool,
+) -> Answer {
+    let probe = upstreams
+        .post(request.server(), &request.headers, &own_initialize("probe"))
+        .await;
+    if probe.status != 200 {
+        return probe;
+    }
+    let opened = upstreams
+        .post(request.server(), &request.headers, &own_initialize("call"))
+        .await;
+    match opened.status {
+        200 => relay(request, upstreams).await,
+        _ if hides_refusal => Mask::EmptyList.answer(request),
+        _ => opened,
+    }
+}
+
+fn own_initialize(client: &str) -> serde_json::Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": { "name": client, "version": "1" },
+    } })
+}
+
+#[tokio::test]
+async fn a_refusal_after_an_accepted_probe_is_not_hidden_by_an_empty_list() {
+    for (hides_refusal, verdict) in [(true, Fail), (false, Pass)] {
+        let judge = Judge::start(KEY_FIELD, move |request, upstreams| async move {
+            list_in_own_session(&request, &upstreams, hides_refusal).await
+        })
+        .await;
+        let axes = ["upstream=200-then-40*", "method=tools-*"];
+        let judged = judge.judge(&["STR-03"], &axes).await;
+        for case in ["* / 200-then-401 / tools-list / *", "* / 200-then-403 / tools-list / *"] {
+            assert_eq!(judged.verdict(case, "STR-03"), verdict, "{judged:?}");
+        }
+        assert_eq!(judged.summary("STR-03"), verdict);
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Observable, authority, of_response, response_body::response_message};
+use super::{Observable, contains_address, of_response, response_body::response_message};
 use crate::{
     judge::{observation::Observation, subject::Subject},
     trace::Exchange,
@@ -41,7 +41,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "internal-details",
-        description: "Which internal details the text of an error contains.",
+        description: "Which internal details the text of an error contains, and whether any other \
+            response contains the address of an upstream.",
         values: &["none", "upstream-address", "stack-trace", "library-message"],
         absence: None,
         observe: internal_details,
@@ -155,18 +156,32 @@ fn reports_error(exchange: &Exchange) -> bool {
     })
 }
 
+/// Whether the body of a response contains the address of an upstream. A body that the client sent
+/// an address in, and a discovery document, are not judged.
+pub(super) fn body_names_upstream(subject: &Subject<'_>, exchange: &Exchange) -> bool {
+    // The text of a JSON document has no escaped slashes.
+    let text = [text_of_body(&exchange.body), exchange.body.clone()].concat();
+    let names_upstream = |text: &str| {
+        let mut servers = subject.context.deployment.servers.iter();
+        servers.any(|server| contains_address(text, &server.url))
+    };
+    !exchange.path.contains("/.well-known/")
+        && names_upstream(&text)
+        && !names_upstream(&exchange.sent_body)
+}
+
 fn internal_details(subject: &Subject<'_>) -> Observation {
     of_response(subject, |exchange| {
+        if body_names_upstream(subject, exchange) {
+            return "upstream-address".into();
+        }
         if matches!(exchange.status, Some(..=399)) && !reports_error(exchange) {
             return Observation::NotApplicable;
         }
         let text = [text_of_body(&exchange.body), exchange.body.clone()].concat();
         // A line break is escaped in a JSON text.
         let text = text.replace("\\n", "\n");
-        let mut servers = subject.context.deployment.servers.iter();
-        if servers.any(|server| text.contains(authority(&server.url))) {
-            "upstream-address"
-        } else if contains_any(&text, &STACK_TRACES) {
+        if contains_any(&text, &STACK_TRACES) {
             "stack-trace"
         } else if contains_any(&text, &LIBRARY_MESSAGES) {
             "library-message"

@@ -142,6 +142,21 @@ fn authority(url: &str) -> &str {
     &rest[..rest.find('/').unwrap_or(rest.len())]
 }
 
+/// Whether a text contains the host and port of this URL. A loopback host may also be spelled
+/// `localhost`.
+fn contains_address(text: &str, url: &str) -> bool {
+    let authority = authority(url);
+    let contains = |address: &str| {
+        let mut found = text.match_indices(address);
+        // Another port can begin with the same digits.
+        found.any(|(at, _)| !text[at + address.len()..].starts_with(|c: char| c.is_ascii_digit()))
+    };
+    contains(authority)
+        || authority
+            .strip_prefix("127.0.0.1")
+            .is_some_and(|port| contains(&format!("localhost{port}")))
+}
+
 /// The observation of whether something happened.
 fn yes_or_no(happened: bool) -> Observation {
     if happened { "yes" } else { "no" }.into()

@@ -10,11 +10,11 @@ use super::{
     metrics::{Sample, grown, samples},
 };
 use crate::{
-    cases::deployment::names,
+    cases::deployment::{DISTANT_HOST, names},
     judge::{
         disclosure::table::Location,
         observation::Observation,
-        subject::{Metrics, Subject},
+        subject::{Context, Metrics, Subject},
     },
     trace::{Exchange, header},
 };
@@ -173,22 +173,74 @@ fn is_key_in_token_header(subject: &Subject<'_>, exchange: &Exchange) -> bool {
     contains_key(&subject.context.key_header) && contains_key(&subject.context.token_header)
 }
 
+/// A start can also fail for another reason, and a log can contain other warnings. So the output must
+/// name the server and say that its tokens would be sent without TLS.
 fn start_outcome(subject: &Subject<'_>) -> Observation {
-    if subject.context.refused {
-        "refused"
-    } else if subject.context.output.lines().any(is_cleartext_warning) {
-        "warned"
-    } else {
-        "no-warning"
+    let Context { output, refused, .. } = subject.context;
+    if !refused {
+        let is_warned = output.lines().any(is_cleartext_warning);
+        return if is_warned { "warned" } else { "no-warning" }.into();
     }
-    .into()
+    // A message about a configuration can have several lines.
+    let text = output.to_ascii_lowercase();
+    if names_distant_server(&text) && contains_any(&text, &CLEARTEXT)
+        || text.lines().any(is_about_cleartext)
+    {
+        return "refused".into();
+    }
+    Observation::Unknown("it did not start, and its output does not name missing TLS as the reason")
+}
+
+const CLEARTEXT: [&str; 7] = [
+    "cleartext",
+    "clear text",
+    "plaintext",
+    "plain text",
+    "plain http",
+    "unencrypted",
+    "insecure",
+];
+
+fn contains_any(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
+}
+
+fn names_distant_server(text: &str) -> bool {
+    contains_any(text, &[names::DISTANT, DISTANT_HOST])
+}
+
+/// Whether a line in lower case names the server without TLS and says what is wrong with it.
+fn is_about_cleartext(line: &str) -> bool {
+    names_distant_server(line)
+        && (contains_any(line, &CLEARTEXT) || contains_any(line, &["tls", "https"]))
 }
 
 fn is_cleartext_warning(line: &str) -> bool {
-    const CLEARTEXT: [&str; 6] =
-        ["cleartext", "plaintext", "unencrypted", "insecure", "without tls", "http://"];
-    const WARNING: [&str; 3] = ["warn", "refus", "insecure"];
+    const WARNING: [&str; 4] = ["warn", "refus", "insecure", "error"];
     let line = line.to_ascii_lowercase();
-    let contains_any = |words: &[&str]| words.iter().any(|word| line.contains(word));
-    contains_any(&CLEARTEXT) && contains_any(&WARNING)
+    is_about_cleartext(&line) && contains_any(&line, &WARNING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_warning_about_the_server_without_tls_counts() {
+        for line in [
+            "WARNING server distant sends tokens unencrypted",
+            "warn: http://192.0.2.10/mcp has no TLS",
+            "level=warn msg=\"insecure upstream\" url=http://192.0.2.10/mcp",
+        ] {
+            assert!(is_cleartext_warning(line), "{line}");
+        }
+        for line in [
+            "WARNING the key store is insecure",
+            "WARNING cannot connect to http://192.0.2.10/mcp",
+            "INFO server distant uses TLS",
+            "WARNING server distant is slow",
+        ] {
+            assert!(!is_cleartext_warning(line), "{line}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Which secret is allowed at which location is decided in [`crate::judge::disclosure`].
 
-use super::{Observable, authority, of_response};
+use super::{Observable, contains_address, error_text::body_names_upstream, of_response};
 use crate::{
     judge::{
         disclosure::{Disclosure, contains_secret},
@@ -58,8 +58,8 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     },
     Observable {
         name: "disclosed-to-client",
-        description: "Which secret the response contains, or whether its head contains the address \
-            of an upstream.",
+        description: "Which secret the response contains, or whether it contains the address of an \
+            upstream.",
         values: &["none", "*"],
         absence: None,
         observe: disclosed_to_client,
@@ -168,12 +168,13 @@ fn disclosed_to_client(subject: &Subject<'_>) -> Observation {
         if let Some(disclosed) = first(subject, Disclosure::is_to_client) {
             return disclosed;
         }
-        let contains_address = |(_, value): &(String, String)| {
+        let names_upstream = |(_, value): &(String, String)| {
             let mut servers = subject.context.deployment.servers.iter();
-            servers.any(|server| value.contains(authority(&server.url)))
+            servers.any(|server| contains_address(value, &server.url))
         };
         let is_refusal = matches!(exchange.status, Some(400..=599));
-        if is_refusal && exchange.headers.iter().any(contains_address) {
+        let head_names_upstream = is_refusal && exchange.headers.iter().any(names_upstream);
+        if head_names_upstream || body_names_upstream(subject, exchange) {
             "upstream-address"
         } else {
             "none"

@@ -66,6 +66,16 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         observe: upstream_status,
     },
     Observable {
+        name: "refused-request",
+        description: "With which status the requested servers refused a request that the gateway \
+            made for the client's: a probe, a request of the gateway's own, or the client's \
+            message. The end of a session and a listening stream count only if the client asked \
+            for them.",
+        values: &["none", "401", "403", "401+403"],
+        absence: None,
+        observe: refused_request,
+    },
+    Observable {
         name: "forwarded-schemes",
         description: "How often the forwarded credential repeats the scheme prefix `Bearer`.",
         values: &["one", "repeated", "none"],
@@ -243,6 +253,22 @@ fn upstream_status(subject: &Subject<'_>) -> Observation {
         Some(own) => own.answered.clone().into(),
         None => Observation::NotApplicable,
     }
+}
+
+fn refused_request(subject: &Subject<'_>) -> Observation {
+    let is_for_client = |arrival: &&Arrival| {
+        let method = arrival.method.as_str();
+        let mut exchanges = subject.trace.exchanges.iter();
+        !matches!(method, "GET" | "DELETE") || exchanges.any(|sent| sent.method == method)
+    };
+    let refusal = |arrival: &Arrival| {
+        ["401", "403"].into_iter().find(|status| arrival.answered.starts_with(status))
+    };
+    let refusals = mcp_requests(subject)
+        .filter(|arrival| subject.requests(&arrival.server))
+        .filter(is_for_client)
+        .filter_map(refusal);
+    joined(refusals.collect(), "none")
 }
 
 fn forwarded_schemes(subject: &Subject<'_>) -> Observation {

@@ -34,7 +34,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The values of the challenge's parameters are not quoted.",
         reported_in: &["litellm#27847"],
         profiles: &[Profile::Seed],
-        fails: &["CHL-03"],
+        fails: &["CHL-01", "CHL-03"],
         deviation: |decisions| decisions.challenge_quote.change(""),
     },
     Defect {

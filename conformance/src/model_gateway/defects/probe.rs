@@ -57,7 +57,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The gateway probes with HEAD, and ignores a later 401.",
         reported_in: &["litellm#27847"],
         profiles: &[Profile::Seed],
-        fails: &["PRB-04", "PRB-05", "PRB-06", "STA-01", "STA-02", "STR-03"],
+        fails: &["AGG-10", "PRB-04", "PRB-05", "PRB-06", "STA-01", "STA-02", "STR-03"],
         deviation: |decisions| {
             decisions
                 .probe_request
@@ -170,7 +170,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The gateway ignores a 401 that follows a successful probe.",
         reported_in: &["Kuadrant/mcp-gateway#926"],
         profiles: &[Profile::Seed],
-        fails: &["STR-03"],
+        fails: &["AGG-10", "STR-03"],
         deviation: |decisions| decisions.trusts_probe_over_401.change(true),
     },
     Defect {

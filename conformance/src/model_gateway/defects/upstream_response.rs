@@ -44,6 +44,37 @@ pub(super) const DEFECTS: &[Defect] = &[
         },
     },
     Defect {
+        name: "429-as-success",
+        description: "The gateway answers an upstream 429 with 200 and a JSON-RPC error.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["OPN-07", "STA-13"],
+        deviation: |decisions| {
+            decisions.disposition.change(|head| match head.status {
+                StatusCode::TOO_MANY_REQUESTS => {
+                    Disposition::Replace(StatusCode::OK, "the server is busy")
+                }
+                _ => disposition(head),
+            });
+        },
+    },
+    Defect {
+        name: "hides-late-refusals",
+        description: "The gateway answers 200 with a JSON-RPC error if a server accepts the probe \
+            and refuses the request.",
+        reported_in: &["litellm#27847"],
+        profiles: &[Profile::Seed],
+        fails: &["AGG-10", "STA-03", "STA-05", "STR-03"],
+        deviation: |decisions| {
+            decisions.disposition.change(|head| match head.status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                    Disposition::Replace(StatusCode::OK, "the server refused the request")
+                }
+                _ => disposition(head),
+            });
+        },
+    },
+    Defect {
         name: "relays-407",
         description: "The gateway relays an upstream 407 to the client.",
         reported_in: &[],
@@ -107,7 +138,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "Error messages contain the upstream's URL.",
         reported_in: &["api7/aisix#661"],
         profiles: &[Profile::Seed],
-        fails: &["OBS-05"],
+        fails: &["CHL-20", "OBS-05"],
         deviation: |decisions| decisions.server_in_errors.change(|server| &server.url),
     },
     Defect {
@@ -115,7 +146,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The gateway follows redirects and sends the token along.",
         reported_in: &["api7/aisix#879", "microsoft/mcp-gateway#90"],
         profiles: &[Profile::Seed],
-        fails: &["CRD-10", "CRD-13", "PRB-13"],
+        fails: &["CRD-10", "CRD-13", "PRB-13", "STA-09"],
         deviation: |decisions| decisions.follows_redirects.change(true),
     },
     Defect {

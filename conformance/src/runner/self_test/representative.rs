@@ -18,7 +18,7 @@ const WITH_EVERY_METHOD: [&str; 6] = [
 
 /// The mock behaviours of three servers for `tools/list`: each combination of outcomes that leads
 /// to another verdict, in orders that show which server is named.
-const LISTED: [&str; 12] = [
+const LISTED: [&str; 13] = [
     "200-json,200-json,200-json",
     "401-full,401-full,401-full",
     "403-bare,401-full,200-json",
@@ -31,15 +31,17 @@ const LISTED: [&str; 12] = [
     "403-bare,late-401,200-json",
     "late-401,401-full,200-json",
     "403-bare,403-bare,late-401",
+    "200-json,200-then-401,200-json",
 ];
 
 /// The mock behaviours of three servers for `tools/call` to the second one, which differs from the
 /// others.
-const CALLED: [&str; 4] = [
+const CALLED: [&str; 5] = [
     "401-full,200-json,403-bare",
     "200-json,401-full,200-json",
     "200-json,403-bare,401-full",
     "200-json,500,403-bare",
+    "200-json,200-then-401,200-json",
 ];
 
 /// Whether the self-test runs a case. One body, one route and one method represent all others where

@@ -252,22 +252,25 @@ fn bodies_of_refusals_are_parsed() {
 }
 
 #[test]
-fn internal_details_are_found_only_in_errors() {
-    let told = |status, body: &str| {
+fn internal_details_are_found_in_errors_and_addresses_in_every_response() {
+    let details = |status, body: &str| {
         case("500")
             .with_response(status, &[("content-type", "application/json")], body)
             .observe("internal-details")
     };
-    assert_eq!(told(502, "cannot reach http://127.0.0.1:9002/mcp"), "upstream-address");
-    assert_eq!(told(500, "Traceback (most recent call last):\n  File"), "stack-trace");
+    assert_eq!(details(502, "cannot reach http://127.0.0.1:9002/mcp"), "upstream-address");
+    assert_eq!(details(500, "Traceback (most recent call last):\n  File"), "stack-trace");
     assert_eq!(
-        told(502, "tcp connect error: Connection refused (os error 111)"),
+        details(502, "tcp connect error: Connection refused (os error 111)"),
         "library-message"
     );
-    assert_eq!(told(502, "bad gateway"), "none");
-    assert_eq!(told(200, "http://127.0.0.1:9001/"), "not-applicable");
+    assert_eq!(details(502, "bad gateway"), "none");
+    assert_eq!(details(200, "Connection refused (os error 111)"), "not-applicable");
+    assert_eq!(details(200, "for url 'http://127.0.0.1:9001/mcp'"), "upstream-address");
+    assert_eq!(details(200, "for url 'http://localhost:9001/mcp'"), "upstream-address");
+    assert_eq!(details(200, "port 127.0.0.1:90010"), "not-applicable");
     assert_eq!(
-        told(200, r#"{"error":{"code":1,"message":"http://127.0.0.1:9001/"}}"#),
+        details(200, r#"{"error":{"code":1,"message":"http://127.0.0.1:9001/"}}"#),
         "upstream-address"
     );
 }
