@@ -31,7 +31,7 @@ Examples:
   preflight-conformance run litellm --only 'STA-*' --level MUST
   preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run
   preflight-conformance run ./my-gateway --only-failed run.jsonl
-  preflight-conformance run url:http://127.0.0.1:4000 --like nginx --upstreams plan.json
+  preflight-conformance run url:http://127.0.0.1:4000 --kind relay --upstreams plan.json
   preflight-conformance run builtin:defect/403-as-401 --only STA-05 --fail-fast --hold";
 
 /// Tests an MCP gateway: acts as its client and as its upstream servers, sends every combination of

@@ -11,6 +11,7 @@ use crate::{
     implementations::{
         Implementation,
         fragment::{Fragment, GatewayAddress},
+        preset::kinds,
     },
     upstreams::PlanFile,
 };
@@ -37,9 +38,14 @@ pub(super) fn for_upstreams(deployment: &Deployment, plan: Option<(&Path, &PlanF
                 "
 To judge the gateway while this command runs, or later:
 
-  preflight-conformance run url:http://HOST:PORT --like IMPLEMENTATION --upstreams {}
+  preflight-conformance run url:http://HOST:PORT --kind KIND --upstreams {}
+
+KIND is one of
+
+{}
 ",
-                path.display()
+                path.display(),
+                kinds()
             );
         }
         None => {

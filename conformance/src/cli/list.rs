@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Exit, arguments::ListSubject, print, reference};
+use super::{Exit, arguments::ListSubject, last_result::LastResult, print, reference, run::cache};
 use crate::{
     cases::{
         axis::Start,
@@ -11,7 +11,7 @@ use crate::{
         rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::{Catalogue, Profile, ProtocolVersion, Requirement, Status, release},
+    catalogue::{Catalogue, GatewayKind, Profile, ProtocolVersion, Requirement, Status, release},
     implementations::{self, DEFAULT, Implementation, builtin},
     judge::disclosure::table::Table,
     model_gateway::{Defect, Variant},
@@ -98,14 +98,31 @@ fn all_matrix_cases() -> String {
     text
 }
 
+/// A table of the described implementations: name, kind, version and result of the last run.
+fn described_implementations() -> String {
+    let mut text = format!(
+        "\n{:<18} {:<18} {:<9} {}\n",
+        "described", "kind", "version", "last complete run"
+    );
+    for name in implementations::names() {
+        let Ok(Implementation { version, gateway_kind, .. }) = Implementation::resolve(name, None)
+        else {
+            continue;
+        };
+        let kind = gateway_kind.map_or("", GatewayKind::as_str);
+        let last = LastResult::in_words(&cache(), name, &version);
+        let _ = writeln!(text, "{name:<18} {kind:<18} {version:<9} {last}");
+    }
+    text.push('\n');
+    text
+}
+
 fn all_implementations() -> String {
     let mut text = String::from(
         "builtin:reference        the reference gateway of this project\n\
          builtin:model            the model gateway, by which the suite tests itself\n",
     );
-    for name in implementations::names() {
-        let _ = writeln!(text, "{name:<24} conformance/implementations/{name}");
-    }
+    text.push_str(&described_implementations());
     for defect in Defect::all() {
         let _ = writeln!(text, "builtin:defect/{:<34} {}", defect.name, defect.description);
     }

@@ -12,6 +12,7 @@ mod exit;
 mod explain;
 mod instructions;
 mod judge;
+mod last_result;
 mod list;
 mod new_implementation;
 mod progress;

@@ -62,6 +62,11 @@ pub(super) struct BaselineArgs {
 }
 
 impl BaselineArgs {
+    /// Whether a run is compared with the implementation's own baseline.
+    pub(super) fn is_own(&self) -> bool {
+        self.baseline.is_none() && !self.no_baseline
+    }
+
     /// The baseline that the arguments name, or else the implementation's own.
     pub(super) fn or_else(
         &self,

@@ -12,7 +12,9 @@ use super::{
     Exit,
     arguments::RunArgs,
     at_url::RunUpstreams,
-    interruption, print,
+    interruption,
+    last_result::LastResult,
+    print,
     progress::ProgressDisplay,
     report::{print_and_write_reports, read_run, verbosity},
     report_error,
@@ -57,6 +59,9 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
             let reports = &arguments.reports;
             let verbosity = verbosity(arguments.verbose);
             let exit = print_and_write_reports(&run, &prepared.baseline, reports, verbosity);
+            if is_complete(&arguments, &run) {
+                LastResult::record(&cache(), &prepared.implementation, exit);
+            }
             if arguments.hold && !run.interrupted {
                 wait_for_interruption(&held).await;
             }
@@ -68,6 +73,14 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         }
         Err((exit, error)) => report_error(exit, &error),
     }
+}
+
+/// Whether every case of the implementation was run, and compared with its own baseline.
+fn is_complete(arguments: &RunArgs, run: &Run) -> bool {
+    let is_filtered = !run.header.filters.is_empty()
+        || arguments.strategy.is_some()
+        || arguments.profile.is_some();
+    !is_filtered && !run.interrupted && !arguments.fail_fast && arguments.baseline.is_own()
 }
 
 /// A run, and what still runs after it.

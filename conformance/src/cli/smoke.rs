@@ -23,7 +23,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   preflight-conformance smoke ./my-gateway
-  preflight-conformance smoke url:http://127.0.0.1:4000 --like nginx --upstreams plan.json
+  preflight-conformance smoke url:http://127.0.0.1:4000 --kind relay --upstreams plan.json
 
 It also tries whether the gateway requires sessions, at which paths it listens, where it expects key
 and token, and which features it has. If the description differs, it prints the lines to paste.

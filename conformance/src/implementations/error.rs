@@ -25,7 +25,9 @@ pub enum ImplementationError {
     UnknownBuiltin(String),
     /// Nothing says what a gateway at a URL expects.
     #[error(
-        "nothing describes {0}\nexpected --kind KIND or --like IMPLEMENTATION; the kinds are\n{kinds}",
+        "nothing describes {0}\nexpected --kind KIND, or --like IMPLEMENTATION for the layout of a described gateway\n\
+         the kinds are\n{kinds}\nif you do not know the kind, this command finds it out:  \
+         preflight-conformance smoke {0} --kind relay",
         kinds = kinds()
     )]
     NoUrlDescription(String),

@@ -284,11 +284,13 @@ mod tests {
         let error = Implementation::resolve("url:http://127.0.0.1:1", None).unwrap_err();
         insta::assert_snapshot!(error, @"
         nothing describes url:http://127.0.0.1:1
-        expected --kind KIND or --like IMPLEMENTATION; the kinds are
+        expected --kind KIND, or --like IMPLEMENTATION for the layout of a described gateway
+        the kinds are
           relay                a plain reverse proxy, which passes requests and responses on as they are
           forwarding-gateway   a gateway with its own keys that forwards the caller's token, such as LiteLLM
           sdk-proxy            an MCP server built on an SDK that calls upstream servers, such as FastMCP's proxy
           catalogue            a gateway with its own keys, stored lists of tools, and a configured credential for each server
+        if you do not know the kind, this command finds it out:  preflight-conformance smoke url:http://127.0.0.1:1 --kind relay
         ");
     }
 }

@@ -148,7 +148,7 @@ fn a_run_takes_over_the_ports_of_the_upstreams_process() {
     let folder = folder();
     let (upstreams, printed) = Background::upstreams(&folder, &["--plan", "plan.json"]);
     assert!(
-        printed.contains("run url:http://HOST:PORT --like IMPLEMENTATION --upstreams plan.json"),
+        printed.contains("run url:http://HOST:PORT --kind KIND --upstreams plan.json"),
         "{printed}"
     );
     let gateway = gateway(&folder, "plan.json", "127.0.0.1:0");
@@ -258,9 +258,12 @@ fn a_port_in_use_and_a_contradicting_option_are_reported() {
     assert!(!Path::new("new.json").exists());
 }
 
-/// The commands for a gateway at a URL in the README and in the help texts.
+/// The commands for a gateway at a URL in the README, in `docs/judging.md` and in the help texts.
 fn documented_commands() -> Vec<Vec<String>> {
-    let mut texts = vec![include_str!("../../../README.md").to_owned()];
+    let mut texts = vec![
+        include_str!("../../../README.md").to_owned(),
+        include_str!("../../../docs/judging.md").to_owned(),
+    ];
     for subcommand in ["run", "smoke", "upstreams"] {
         texts.push(stdout(&command(&[subcommand, "--help"]).output().expect("the command runs")));
     }
@@ -271,7 +274,7 @@ fn documented_commands() -> Vec<Vec<String>> {
         .filter(|line| line.starts_with("upstreams ") || line.contains(" url:http"))
         .map(|line| {
             let command = line.split(" #").next().unwrap_or_default();
-            command.split_whitespace().map(str::to_owned).collect()
+            command.split_whitespace().map(|word| word.replace('\'', "")).collect()
         })
         .collect()
 }
@@ -287,8 +290,10 @@ fn every_documented_command_for_a_url_works() {
     std::fs::write(folder.path().join("my-gateway/implementation.toml"), description)
         .expect("the folder can be written");
     let address = format!("127.0.0.1:{}", free_port());
-    let serve = ["--plan", "plan.json"];
-    let (_upstreams, _) = Background::upstreams(&folder, &serve);
+    let (_upstreams, _) = Background::upstreams(&folder, &["--plan", "plan.json"]);
+    let path = |name: &str| folder.path().join(name);
+    std::fs::copy(path("plan.json"), path("preflight-plan.json"))
+        .expect("the folder can be written");
     let commands = documented_commands();
     assert!(commands.len() >= 8, "{commands:?}");
     for command in commands {
@@ -301,7 +306,8 @@ fn every_documented_command_for_a_url_works() {
             }
         }
         let expected = match arguments[0] {
-            "upstreams" if arguments[1..] == serve => continue,
+            // It serves until it is interrupted.
+            "upstreams" if matches!(arguments[1..], ["--plan", _]) => continue,
             "run" => {
                 arguments.push("--dry-run");
                 0

@@ -49,6 +49,7 @@ fn in_upstream_request(
             return None;
         }
         let class = class_for_upstream(captured, secrets, arrival, part, occurrence);
+        let location = location_of_credential(class, arrival).unwrap_or(location);
         let is_at_its_server =
             location == Location::RequestedServer && class == Some(SecretClass::CallersToken);
         if is_at_its_server && (is_unparsed(arrival) || is_in_client_part(captured, part, value)) {
@@ -69,6 +70,18 @@ fn in_upstream_request(
         })
     };
     search_parts(&parts_of_arrival(arrival), secrets, disclosure)
+}
+
+/// The server that a configured credential is meant for, if it arrived there.
+///
+/// A configuration may contain the credential although the description does not declare the
+/// feature, for example that of a gateway at a URL, of which only the kind is known.
+fn location_of_credential(class: Option<SecretClass>, arrival: &Arrival) -> Option<Location> {
+    match (class?, arrival.server.as_str()) {
+        (SecretClass::StaticToken, names::STATIC) => Some(Location::StaticServer),
+        (SecretClass::MintedToken, names::MINTED) => Some(Location::MintedServer),
+        _ => None,
+    }
 }
 
 fn in_response(captured: &Captured<'_>, secrets: &Secrets, exchange: &Exchange) -> Vec<Disclosure> {
