@@ -34,7 +34,8 @@ impl Footer {
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub(super) enum Line<'a> {
     Header(Owned<'a, Header>),
-    Setup(Owned<'a, Setup>),
+    // In a box, because it is much larger than the other lines.
+    Setup(Box<Owned<'a, Setup>>),
     MatrixCase(Owned<'a, JudgedMatrixCase>),
     Scenario(Owned<'a, JudgedScenario>),
     Damage(Owned<'a, Damage>),

@@ -110,7 +110,7 @@ impl Run {
     /// Adds the content of a line between header and footer.
     fn add(&mut self, line: Line<'_>) {
         match line {
-            Line::Setup(setup) => self.setup = Some(setup.into_owned()),
+            Line::Setup(setup) => self.setup = Some((*setup).into_owned()),
             Line::MatrixCase(matrix_case) => self.matrix_cases.push(matrix_case.into_owned()),
             Line::Scenario(scenario) => self.scenarios.push(scenario.into_owned()),
             Line::Damage(damage) => self.damages.push(damage.into_owned()),

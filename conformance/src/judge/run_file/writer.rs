@@ -24,7 +24,7 @@ impl<W: Write> Writer<W> {
 
     /// Writes what the implementation is configured with.
     pub fn setup(&mut self, setup: &Setup) -> io::Result<()> {
-        self.line(&Line::Setup(Owned::Borrowed(setup)))
+        self.line(&Line::Setup(Box::new(Owned::Borrowed(setup))))
     }
 
     /// Writes one matrix case.
