@@ -25,8 +25,10 @@ pub enum ImplementationError {
     UnknownBuiltin(String),
     /// Nothing says what a gateway at a URL expects.
     #[error(
-        "nothing describes {0}\nexpected --kind KIND, or --like IMPLEMENTATION for the layout of a described gateway\n\
-         the kinds are\n{kinds}\nif you do not know the kind, this command finds it out:  \
+        "nothing describes {0}\n\
+         expected --kind KIND, or --like IMPLEMENTATION for the layout of a described gateway\n\
+         the kinds are\n{kinds}\n\
+         if you do not know the kind, this command finds it out:\n  \
          preflight-conformance smoke {0} --kind relay",
         kinds = kinds()
     )]

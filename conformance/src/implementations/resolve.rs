@@ -290,7 +290,8 @@ mod tests {
           forwarding-gateway   a gateway with its own keys that forwards the caller's token, such as LiteLLM
           sdk-proxy            an MCP server built on an SDK that calls upstream servers, such as FastMCP's proxy
           catalogue            a gateway with its own keys, stored lists of tools, and a configured credential for each server
-        if you do not know the kind, this command finds it out:  preflight-conformance smoke url:http://127.0.0.1:1 --kind relay
+        if you do not know the kind, this command finds it out:
+          preflight-conformance smoke url:http://127.0.0.1:1 --kind relay
         ");
     }
 }

@@ -102,10 +102,11 @@ async fn an_install_can_be_that_of_the_folder_beside_it() {
     let root = tempfile::tempdir().unwrap();
     let write = |name: &str, version: &str, additional: &str| {
         let text = format!(
-            "name = \"{name}\"\nversion = \"{version}\"\nhomepage = \"none\"\nkind = \"relay\"\nroutes = \
-             [\"/{{server}}\"]\ncredentials = {{ key-header = \"x-key\" }}\nready = {{ path = \
-             \"/\" }}\nstart = {{ command = [\"sh\", \"-c\", \"cat {{{{ install }}}}/program; exit \
-             1\"] }}\ninstall = {{ {additional} }}\n"
+            "name = \"{name}\"\nversion = \"{version}\"\nhomepage = \"none\"\nkind = \"relay\"\n\
+             routes = [\"/{{server}}\"]\ncredentials = {{ key-header = \"x-key\" }}\n\
+             ready = {{ path = \"/\" }}\n\
+             start = {{ command = [\"sh\", \"-c\", \"cat {{{{ install }}}}/program; exit 1\"] }}\n\
+             install = {{ {additional} }}\n"
         );
         std::fs::create_dir_all(root.path().join(name)).unwrap();
         std::fs::write(root.path().join(name).join("implementation.toml"), text).unwrap();

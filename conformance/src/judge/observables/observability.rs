@@ -173,8 +173,8 @@ fn is_key_in_token_header(subject: &Subject<'_>, exchange: &Exchange) -> bool {
     contains_key(&subject.context.key_header) && contains_key(&subject.context.token_header)
 }
 
-/// A start can also fail for another reason, and a log can contain other warnings. So the output must
-/// name the server and say that its tokens would be sent without TLS.
+/// A start can also fail for another reason, and a log can contain other warnings. So the output
+/// must name the server and say that its tokens would be sent without TLS.
 fn start_outcome(subject: &Subject<'_>) -> Observation {
     let Context { output, refused, .. } = subject.context;
     if !refused {

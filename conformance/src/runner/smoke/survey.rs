@@ -123,7 +123,10 @@ impl Survey {
     #[must_use]
     pub fn in_words(&self) -> Option<String> {
         let way = self.way.as_ref()?;
-        let sessions = if way.needs_session {
+        // A way with a session also works if none is required.
+        let requires_sessions =
+            way.needs_session && self.has(Feature::SessionlessRequests) != Some(true);
+        let sessions = if requires_sessions {
             "requires sessions"
         } else if self.has(Feature::Sessions) == Some(true) {
             "gives sessions but requires none"
