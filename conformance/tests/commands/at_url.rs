@@ -127,10 +127,11 @@ fn gateway(folder: &TempDir, plan: &str, address: &str) -> Gateway {
     Gateway { _runtime: runtime, _running: running, url }
 }
 
-/// A port that is free now.
+/// A port that is free now. The system gives no connection a port of this range as its own port.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
-    listener.local_addr().expect("it is bound").port()
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let ports = std::iter::repeat_with(|| fastrand::u16(10_000..15_000));
+    ports.take(1000).find(is_free).expect("a loopback port is free")
 }
 
 /// The arguments of a short run with a plan file.
