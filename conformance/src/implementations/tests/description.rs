@@ -49,6 +49,11 @@ fn template_errors_point_at_the_mistake() {
         "a\nb\n{% for server in servers %}{{ server.adress }}{% endfor %}\n",
         "{% for server in server %}{% endfor %}\n",
         "{{ full_key | to_json }}\n",
+        "{{ fullkey | tojson }}\n",
+        "{% for server in servers %}{{ server.adress | tojson }}{% endfor %}\n",
+        "{{ fullkey | upper }}\n",
+        "{{ 'Bearer ' ~ fullkey }}\n",
+        "{% include 'other.jinja' %}\n",
         "{% if full_key %}\n",
     ];
     let all: Vec<String> = faulty
@@ -66,8 +71,56 @@ fn template_errors_point_at_the_mistake() {
 
     config.jinja:1: filter to_json is unknown, at `to_json`
 
+    config.jinja:1: `fullkey` is not defined
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`, `commits_at_once`
+
+    config.jinja:1: `server.adress` is not defined
+
+    config.jinja:1: `fullkey` is not defined
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`, `commits_at_once`
+
+    config.jinja:1: `'Bearer ' ~ fullkey` is not defined
+    expected one of `servers`, `toolsets`, `full_key`, `limited_key`, `static_token`, `client_id`, `client_secret`, `token_url`, `minted_token`, `issuer`, `admission_bearer`, `page`, `commits_at_once`
+
+    config.jinja:1: unknown statement include, at `include`
+
     config.jinja:1: unexpected end of input, expected end of block, at `%}`
     "#);
+}
+
+/// What the README says about the language of templates.
+#[test]
+fn templates_have_the_methods_macros_and_loops_of_jinja2() {
+    let names = Value::from(Serde(deployment()));
+    for (source, expected) in [
+        ("{{ servers[0].url.startswith('http://') }}", "True"),
+        ("{{ servers[0].url.split('/')[2] }}", "127.0.0.1:9"),
+        ("{{ servers[0].name.upper() }}", "ALPHA"),
+        (
+            "{{ servers[0].url.replace('http://', '').rstrip('/') }}",
+            "127.0.0.1:9/alpha/mcp",
+        ),
+        (
+            "{{ servers | map(attribute='name') | join(',') }}",
+            "alpha,static,minted,open,restricted",
+        ),
+        (
+            "{% macro key(value) %}key={{ value }}{% endmacro %}{{ key(full_key) }}",
+            "key=key-full",
+        ),
+        (
+            "{% for server in servers if server.granted %}{% if loop.index > 2 %}{% break %}\
+             {% endif %}{{ server.name }};{% endfor %}",
+            "alpha;static;",
+        ),
+        ("{% set first = servers | first %}{{ first.name }}", "alpha"),
+        ("{{ servers[2].token_url | tojson }}", "\"http://127.0.0.1:9/token\""),
+        ("{{ servers[0].token_url | tojson }}", "null"),
+        ("{{ missing | default('none') }}", "none"),
+        ("{{ {'a': 1}.items() | list | tojson }}", "[[\"a\", 1]]"),
+    ] {
+        assert_eq!(template::render("t", source, &names).unwrap(), expected, "{source}");
+    }
 }
 
 #[test]
