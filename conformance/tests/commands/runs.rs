@@ -294,6 +294,32 @@ fn a_new_implementation_can_be_run_and_is_not_overwritten() {
 }
 
 #[test]
+fn what_new_implementation_writes_configures_a_gateway() {
+    write_file("scaffold", "relay.py", include_str!("relay.py"));
+    let target = test_folder("scaffold").join("my-relay");
+    let _ = std::fs::remove_dir_all(&target);
+    let target = target.display().to_string();
+    let command =
+        format!("python3 {} {{{{ run }}}}/config.json", test_path("scaffold", "relay.py"));
+    let new = [
+        "new-implementation",
+        "my-relay",
+        "--kind",
+        "relay",
+        "--folder",
+        &target,
+        "--command",
+    ];
+    assert_eq!(exit_code(&[&new[..], &[&command]].concat()), 0);
+    let refusals = ["--where", "upstream=401-full*", "--where", "method=tools-call"];
+    let output = output_of(&[&["run", &target], &refusals[..]].concat());
+    let report = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}{}", stderr(&output));
+    assert!(report.contains("profile transparent"), "{report}");
+    assert!(report.contains("a relay without gateway keys does not know"), "{report}");
+}
+
+#[test]
 fn the_help_of_every_command_has_an_example() {
     for command in ["run", "report", "judge", "diff", "smoke", "self-test", "new-implementation"] {
         assert!(
