@@ -13,7 +13,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Exit;
-use crate::implementations::{self, Implementation};
+use crate::{
+    implementations::{self, Implementation},
+    judge::run_file::fingerprint,
+};
 
 /// How the last complete run of an implementation ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub(super) struct LastResult {
     version: String,
     /// The exit code of the run.
     exit_code: u8,
+    /// The fingerprint of the catalogue and the cases by which the run was judged.
+    catalogue: String,
 }
 
 impl LastResult {
@@ -32,7 +37,11 @@ impl LastResult {
         if implementations::names().all(|known| known != name) {
             return;
         }
-        let result = Self { version: version.clone(), exit_code: exit.code() };
+        let result = Self {
+            version: version.clone(),
+            exit_code: exit.code(),
+            catalogue: fingerprint(),
+        };
         let file = file(cache, name);
         let Some(folder) = file.parent() else { return };
         if let Ok(text) = serde_json::to_string(&result) {
@@ -62,7 +71,11 @@ impl LastResult {
         } else {
             format!(" (version {})", last.version)
         };
-        format!("{result}{other}, {}", age_in_words(age))
+        let rules = match last.catalogue == fingerprint() {
+            true => "",
+            false => ", by the rules of another build",
+        };
+        format!("{result}{other}, {}{rules}", age_in_words(age))
     }
 }
 
@@ -97,6 +110,20 @@ mod tests {
         LastResult::record(cache.path(), &nginx, Exit::Expected);
         let expected = format!("as expected (version {}), just now", nginx.version);
         assert_eq!(last("99"), expected);
+    }
+
+    #[test]
+    fn a_result_by_other_rules_says_so() {
+        let cache = tempfile::tempdir().expect("a folder can be created");
+        let nginx = Implementation::resolve("nginx", None).expect("it is described");
+        LastResult::record(cache.path(), &nginx, Exit::Expected);
+        let file = file(cache.path(), "nginx");
+        let text = fs::read_to_string(&file).expect("it was written");
+        fs::write(&file, text.replace(&fingerprint(), "0")).expect("it can be written");
+        assert_eq!(
+            LastResult::in_words(cache.path(), "nginx", &nginx.version),
+            "as expected, just now, by the rules of another build"
+        );
     }
 
     #[test]

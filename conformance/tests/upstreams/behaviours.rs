@@ -96,7 +96,7 @@ fn assert_class(behaviour: &Behaviour, answer: &Answer) {
         Class::Accepted
             if ["401-on-tools-call", "401-after-initialize"].contains(&name.as_str()) =>
         {
-            assert_eq!(status, Some(401), "{name}")
+            assert_eq!(status, Some(401), "{name}");
         }
         Class::Accepted => assert_eq!(status, Some(200), "{name}"),
         Class::Unauthorized => assert_eq!(status, Some(401), "{name}"),
