@@ -33,6 +33,13 @@ const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
         "baseline.toml",
     ),
     folder!(
+        "envoy-mcp-router": "implementation.toml",
+        "envoy.yaml.jinja",
+        "run.py",
+        "requirements.txt",
+        "baseline.toml",
+    ),
+    folder!(
         "fastmcp": "implementation.toml",
         "server.py.jinja",
         "requirements.txt",
