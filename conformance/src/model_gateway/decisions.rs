@@ -271,6 +271,11 @@ decisions! {
 
     // Responses of upstreams.
 
+    /// The status if an upstream gives no response (STA-12, OPN-01 to OPN-04).
+    status_of_failure: fn(UpstreamError) -> StatusCode = |failure| match failure {
+        UpstreamError::Unreachable => StatusCode::BAD_GATEWAY,
+        UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+    };
     /// What becomes of an upstream's response (STA-01 to STA-15, OPN-07 to OPN-10).
     disposition: fn(&UpstreamHead<'_>) -> Disposition = disposition;
     /// Whether a refusal of the gateway's own credential is hidden from the client (STA-11).

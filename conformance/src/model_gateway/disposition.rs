@@ -10,6 +10,8 @@ pub(super) struct UpstreamHead<'a> {
     pub(super) status: StatusCode,
     /// Whether a successful response can be an MCP response (OPN-10).
     pub(super) is_mcp: bool,
+    /// Whether the response has a challenge (CHL-18).
+    pub(super) has_challenge: bool,
     pub(super) request: &'a ClientRequest,
 }
 

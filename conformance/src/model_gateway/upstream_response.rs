@@ -1,7 +1,7 @@
 //! Turns the response of an upstream into the response to the client (STA-01 to STA-15, OPN-01 to
 //! OPN-11).
 
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -33,11 +33,14 @@ impl Gateway {
         let bad_gateway = |reason: &str| self.bad_gateway(request, server, reason);
         let mut response = match result {
             Ok(response) => response,
-            Err(UpstreamError::Unreachable) => return bad_gateway("gave no usable response"),
-            Err(UpstreamError::TimedOut) => {
+            Err(failure) => {
                 let name = self.decisions.server_in_errors()(server);
-                let message = format!("504 Gateway Timeout: server `{name}` took too long");
-                return error(request, StatusCode::GATEWAY_TIMEOUT, &message);
+                let reason = match failure {
+                    UpstreamError::Unreachable => "gave no usable response",
+                    UpstreamError::TimedOut => "took too long",
+                };
+                let status = self.decisions.status_of_failure()(failure);
+                return error(request, status, &format!("{status}: server `{name}` {reason}"));
             }
         };
         let status = response.status();
@@ -56,7 +59,8 @@ impl Gateway {
             }
         }
         let is_mcp = request.is_answered_by(&response);
-        let head = UpstreamHead { status, is_mcp, request };
+        let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
+        let head = UpstreamHead { status, is_mcp, has_challenge, request };
         let refusal = UpstreamRefusal { url: &server.url, token_sent, head: response.headers() };
         match self.decisions.disposition()(&head) {
             Disposition::Unauthorized => self.unauthorized(request, server, &refusal).await,

@@ -13,16 +13,18 @@ mod endpoint;
 mod message_format;
 mod probe;
 mod refusal_body;
+mod relay;
 mod transport;
 
 /// Every theme, in the order in which lists show them.
-const THEMES: [&[Variant]; 6] = [
+const THEMES: [&[Variant]; 7] = [
     transport::VARIANTS,
     refusal_body::VARIANTS,
     message_format::VARIANTS,
     challenge::VARIANTS,
     probe::VARIANTS,
     endpoint::VARIANTS,
+    relay::VARIANTS,
 ];
 
 /// One permitted difference of the model gateway.
