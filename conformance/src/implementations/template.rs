@@ -1,8 +1,8 @@
 //! Renders the templates of a description: files, commands and environment variables.
 //!
-//! Templates are written in the language of minijinja, with the methods that Python's strings, lists
-//! and dictionaries have in Jinja2. An unknown name is an error and never an empty string. The caller
-//! provides the names.
+//! Templates are written in the language of minijinja, with the methods that Python's strings,
+//! lists and dictionaries have in Jinja2. An unknown name is an error and never an empty string.
+//! The caller provides the names.
 
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, filters,

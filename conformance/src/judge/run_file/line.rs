@@ -30,10 +30,6 @@ impl Footer {
 }
 
 /// One line of a run file.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a line is written or read and then dropped"
-)]
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub(super) enum Line<'a> {
