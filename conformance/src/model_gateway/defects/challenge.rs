@@ -66,7 +66,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The upstream's challenges follow the gateway's own.",
         reported_in: &["getsentry/sentry-mcp#939"],
         profiles: &[Profile::Seed],
-        fails: &["CHL-02", "CHL-03", "CHL-13", "CHL-19", "CHL-20"],
+        fails: &["CHL-01", "CHL-02", "CHL-03", "CHL-13", "CHL-19", "CHL-20"],
         deviation: |decisions| {
             decisions.challenges_of_401.change(|mut challenges, refusal| {
                 challenges.extend(refusal.challenges());

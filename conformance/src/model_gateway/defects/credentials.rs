@@ -22,8 +22,8 @@ pub(super) const DEFECTS: &[Defect] = &[
         reported_in: &["agw#2132", "Kuadrant/mcp-gateway#926"],
         profiles: &[Profile::Seed],
         fails: &[
-            "AGG-10", "CRD-01", "OPN-02", "OPN-05", "OPN-06", "OPN-08", "OPN-09", "OPN-10",
-            "OPN-11", "STA-10", "STA-12", "STA-13", "STA-15", "STA-16", "STR-04",
+            "AGG-10", "CRD-01", "OPN-02", "OPN-05", "OPN-06", "OPN-07", "OPN-08", "OPN-09",
+            "OPN-10", "OPN-11", "STA-10", "STA-12", "STA-13", "STA-15", "STA-16", "STR-04",
         ],
         deviation: |decisions| {
             decisions.credential_source.change(|server, request, _| {
@@ -109,7 +109,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The gateway adds the scheme to a token that already has it.",
         reported_in: &["litellm#37668"],
         profiles: &[Profile::Seed],
-        fails: &["CRD-07"],
+        fails: &["CRD-07", "SEC-06"],
         deviation: |decisions| {
             decisions.authorization_value.change(|token| {
                 HeaderValue::try_from([b"Bearer ", token.as_bytes()].concat())

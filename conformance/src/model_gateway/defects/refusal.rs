@@ -138,7 +138,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The gateway answers 401 with a challenge instead of an upstream 403.",
         reported_in: &["litellm#27847", "python-sdk#1602"],
         profiles: &[Profile::Seed],
-        fails: &["AGG-01", "AGG-03", "AGG-05", "AGG-10", "STA-05"],
+        fails: &["AGG-01", "AGG-03", "AGG-05", "AGG-10", "STA-05", "STR-03"],
         deviation: |decisions| decisions.answers_403_with_401.change(true),
     },
     Defect {
