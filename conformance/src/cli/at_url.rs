@@ -15,11 +15,12 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Exit, instructions, run::exit_of_error};
+use super::{Exit, exit::exit_of_error, instructions, named_value::gateway_kind};
 use crate::{
+    catalogue::GatewayKind,
     client::ClientError,
     implementations::{
-        Implementation,
+        Implementation, UrlDescription,
         fragment::{Fragment, GatewayAddress},
     },
     runner::Runner,
@@ -36,6 +37,25 @@ const DEFAULT_PLAN: &str = "preflight-plan.json";
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The pause between two attempts to reach the implementation.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What describes an implementation at a URL.
+#[derive(Debug, Args)]
+pub(super) struct DescriptionArgs {
+    /// For url: take credential layout, routes and features from this implementation
+    #[arg(long, value_name = "IMPLEMENTATION")]
+    like: Option<String>,
+    /// For url: use the preset of this kind: relay, forwarding-gateway, sdk-proxy or catalogue
+    #[arg(long, value_name = "KIND", value_parser = gateway_kind, conflicts_with = "like")]
+    kind: Option<GatewayKind>,
+}
+
+impl DescriptionArgs {
+    /// The description that the options name.
+    pub(super) fn of_url(&self) -> Option<UrlDescription<'_>> {
+        let like = self.like.as_deref().map(UrlDescription::Like);
+        like.or(self.kind.map(UrlDescription::Kind))
+    }
+}
 
 /// The arguments for an implementation at a URL.
 #[derive(Debug, Args)]

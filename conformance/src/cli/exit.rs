@@ -1,5 +1,7 @@
 //! The exit codes of every command.
 
+use crate::runner::RunError;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -51,6 +53,15 @@ Exit codes:
   130  interrupted by a signal; the run file is complete and says so
 
 A requirement that is only recommended to the implementation does not change the exit code.";
+
+/// The exit code of a run that could not be completed.
+pub(super) fn exit_of_error(error: &RunError) -> Exit {
+    match error {
+        RunError::Implementation(error) if error.is_start() => Exit::NotStarted,
+        RunError::Implementation(_) | RunError::Client(_) => Exit::Usage,
+        RunError::File(_) => Exit::SuiteFailure,
+    }
+}
 
 #[cfg(test)]
 mod tests {

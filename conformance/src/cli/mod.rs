@@ -14,6 +14,7 @@ mod instructions;
 mod judge;
 mod last_result;
 mod list;
+mod named_value;
 mod new_implementation;
 mod progress;
 mod reference;

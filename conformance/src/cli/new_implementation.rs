@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{
     Exit,
-    arguments::{by_name, gateway_kind},
+    named_value::{by_name, gateway_kind},
     print, report_error,
 };
 use crate::{

@@ -8,27 +8,34 @@ use std::{
     sync::Arc,
 };
 
+use clap::Args;
+
 use super::{
     Exit,
-    arguments::RunArgs,
-    at_url::RunUpstreams,
+    at_url::{DescriptionArgs, RunUpstreams, UrlArgs},
+    exit::{EXIT_CODES, exit_of_error},
     interruption,
     last_result::LastResult,
+    named_value::{level, profile, strategy},
     print,
     progress::ProgressDisplay,
-    report::{print_and_write_reports, read_run, verbosity},
+    report::{BaselineArgs, RequestedReport, print_and_write_reports, read_run, verbosity},
     report_error,
 };
 use crate::{
-    cases::selection::{FailedCases, Selection},
-    implementations::{Implementation, RunningImplementation, cache_folder},
+    cases::{
+        axis::Strategy,
+        selection::{FailedCases, Selection},
+    },
+    catalogue::{Level, Profile},
+    implementations::{self, Implementation, RunningImplementation, cache_folder},
     judge::{
         Finding,
         baseline::Baseline,
         run_file::{Header, Run},
         summary,
     },
-    runner::{Options, Part, Progress, Recorder, RunError, Runner, left_out, plan},
+    runner::{Options, Part, Progress, Recorder, Runner, left_out, plan},
 };
 
 /// The number of matrix cases that run at the same time against a built-in gateway, whose cases
@@ -36,6 +43,80 @@ use crate::{
 const JOBS_BUILT_IN: usize = 32;
 /// The same for a gateway in its own process. More could overload it, and it would fail for that.
 const JOBS_PROCESS: usize = 8;
+
+const EXAMPLES: &str = "\
+Examples:
+  preflight-conformance run                       the reference gateway, which is built in
+  preflight-conformance run ./my-gateway --report html=report.html --output run.jsonl
+  preflight-conformance run litellm --only 'STA-*' --level MUST
+  preflight-conformance run --where upstream=401-* --where method=tools-list --dry-run
+  preflight-conformance run ./my-gateway --only-failed run.jsonl
+  preflight-conformance run url:http://127.0.0.1:4000 --kind relay --upstreams plan.json
+  preflight-conformance run builtin:defect/403-as-401 --only STA-05 --fail-fast --hold";
+
+/// The arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct RunArgs {
+    /// builtin:reference, builtin:model, builtin:defect/NAME, builtin:variant/NAME,
+    /// url:http://HOST:PORT, a name from `list implementations`, or the path of a folder
+    #[arg(default_value = implementations::DEFAULT)]
+    implementation: String,
+    /// Select requirements, matrix cases and scenarios whose id matches this pattern; `*` matches
+    /// any text, and `!` before a pattern excludes what it matches; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// Select matrix cases by the value of an axis, which may be a pattern: method=tools-list,
+    /// upstream=401-*; repeatable
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    axes: Vec<String>,
+    /// Select the cases that judge requirements of this level: MUST, SHOULD, MAY …; repeatable
+    #[arg(long = "level", value_name = "LEVEL", value_parser = level)]
+    levels: Vec<Level>,
+    /// Select only the cases that failed in the run with this file, which `run --output` wrote; the
+    /// baseline has no influence
+    #[arg(long, value_name = "FILE")]
+    only_failed: Option<PathBuf>,
+    /// Print the selected cases and do not run them
+    #[arg(long)]
+    dry_run: bool,
+    /// Start the implementation with this strategy only
+    #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
+    strategy: Option<Strategy>,
+    /// Start the implementation with this profile only
+    #[arg(long, value_parser = profile, value_name = "PROFILE")]
+    profile: Option<Profile>,
+    /// The number of matrix cases that run at the same time [default: 32 for a built-in gateway, 8
+    /// for a process, because an overloaded gateway answers too late]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// The random seed from which keys, tokens and canary values are derived; the report shows it
+    /// [default: chosen at random]
+    #[arg(long, alias = "seed", value_name = "NUMBER")]
+    random_seed: Option<u64>,
+    /// Write the run to this file as JSON lines
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Also write a report to a file: html=report.html, junit=junit.xml, …; repeatable
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<RequestedReport>,
+    #[command(flatten)]
+    baseline: BaselineArgs,
+    /// List every judged requirement in the printed report, also those that pass
+    #[arg(long, short)]
+    verbose: bool,
+    /// Stop at the first failure
+    #[arg(long)]
+    fail_fast: bool,
+    /// After the report, keep the implementation and the mock upstreams running until Ctrl-C, so
+    /// that the curl commands of the report work
+    #[arg(long)]
+    hold: bool,
+    #[command(flatten)]
+    description: DescriptionArgs,
+    #[command(flatten)]
+    at_url: UrlArgs,
+}
 
 /// Runs the suite against an implementation.
 pub(super) async fn run(arguments: RunArgs) -> Exit {
@@ -200,15 +281,6 @@ fn number_of_failed_cases(failed: &FailedCases, parts: &[Part], name: &str) -> S
         "{} cases failed in {file}; {selected} of them are run against {name}",
         ids.len()
     )
-}
-
-/// The exit code of a run that could not be completed.
-pub(super) fn exit_of_error(error: &RunError) -> Exit {
-    match error {
-        RunError::Implementation(error) if error.is_start() => Exit::NotStarted,
-        RunError::Implementation(_) | RunError::Client(_) => Exit::Usage,
-        RunError::File(_) => Exit::SuiteFailure,
-    }
 }
 
 /// The folder for installed implementations; a folder in the working directory if the environment

@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::{
     Exit,
-    arguments::DescriptionArgs,
-    at_url::UrlArgs,
-    colour, interruption, print, report_error,
-    run::{cache, exit_of_error},
+    at_url::{DescriptionArgs, UrlArgs},
+    colour,
+    exit::exit_of_error,
+    interruption, print, report_error,
+    run::cache,
 };
 use crate::{
     cases::{axis::Start, selection::Selection},

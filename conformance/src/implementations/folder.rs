@@ -3,15 +3,7 @@
 //!
 //! It reads files, and does not interpret their content.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
-
-use super::{description::Description, located::Located};
-
-/// The file that every folder contains.
-const DESCRIPTION_FILE: &str = "implementation.toml";
+use std::{fs, io, path::PathBuf};
 
 /// Name and text of an embedded file.
 type EmbeddedFile = (&'static str, &'static str);
@@ -35,8 +27,6 @@ const EMBEDDED: &[(&str, &[EmbeddedFile])] = &[
     folder!(
         "envoy-mcp-router": "implementation.toml",
         "envoy.yaml.jinja",
-        "run.py",
-        "requirements.txt",
         "baseline.toml",
     ),
     folder!(
@@ -106,6 +96,12 @@ pub(super) enum Folder {
 }
 
 impl Folder {
+    /// The embedded folder with this name.
+    pub(super) fn embedded(name: &str) -> Option<Self> {
+        let (_, files) = EMBEDDED.iter().find(|(known, _)| *known == name)?;
+        Some(Self::Embedded(files))
+    }
+
     /// Reads a file of the folder.
     pub(super) fn read(&self, name: &str) -> io::Result<String> {
         match self {
@@ -119,83 +115,18 @@ impl Folder {
         }
     }
 
-    /// The description in the folder with this name beside this folder.
-    pub(super) fn neighbour(&self, name: &str) -> Result<Description, DescriptionError> {
+    /// The name, or the path, of the description in the folder with this name beside this folder.
+    pub(super) fn neighbour(&self, name: &str) -> String {
         match self {
-            Self::Disk(folder) => {
-                let path = folder.join("..").join(name);
-                Description::find(&path.display().to_string())
-            }
-            Self::Embedded(_) | Self::None => Description::find(name),
+            Self::Disk(folder) => folder.join("..").join(name).display().to_string(),
+            Self::Embedded(_) | Self::None => name.to_owned(),
         }
     }
 }
 
-/// Why a description was not found or not read.
-#[derive(Debug, thiserror::Error)]
-pub enum DescriptionError {
-    /// There is no embedded description with this name.
-    #[error(
-        "unknown implementation `{name}`\nexpected one of {known}, or the path of a folder with an \
-         {DESCRIPTION_FILE}, for example ./{name}"
-    )]
-    Unknown {
-        /// The name that was given.
-        name: String,
-        /// The known names.
-        known: String,
-    },
-    /// The file is missing or not readable.
-    #[error("cannot read {}: {source}\nexpected a folder with an \
-        {DESCRIPTION_FILE}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The content of the file is invalid.
-    #[error(transparent)]
-    Invalid(#[from] Located),
-}
-
-impl Description {
-    /// Finds the embedded description with this name, or the one in the folder with this path.
-    ///
-    /// An argument that contains `/` or starts with `.` is a path.
-    ///
-    /// # Errors
-    ///
-    /// The description does not exist, is not readable, or is invalid.
-    pub fn find(name_or_path: &str) -> Result<Self, DescriptionError> {
-        let (folder, file) = if name_or_path.contains('/') || name_or_path.starts_with('.') {
-            let folder = Path::new(name_or_path);
-            (Folder::Disk(folder.to_owned()), folder.join(DESCRIPTION_FILE))
-        } else {
-            let files = embedded_files(name_or_path)?;
-            (Folder::Embedded(files), Path::new(name_or_path).join(DESCRIPTION_FILE))
-        };
-        let source = folder
-            .read(DESCRIPTION_FILE)
-            .map_err(|source| DescriptionError::Unreadable { path: file.clone(), source })?;
-        Ok(Self { folder, ..Self::parse(&file.display().to_string(), &source)? })
-    }
-}
-
-fn embedded_files(name: &str) -> Result<&'static [EmbeddedFile], DescriptionError> {
-    EMBEDDED
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, files)| *files)
-        .ok_or_else(|| DescriptionError::Unknown {
-            name: name.to_owned(),
-            known: names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-        })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, path::Path};
 
     use super::*;
 
@@ -220,26 +151,5 @@ mod tests {
             .into_iter()
             .flatten()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-    }
-
-    #[test]
-    fn every_embedded_description_is_found_by_its_name() {
-        for name in names() {
-            assert_eq!(Description::find(name).unwrap().name, name);
-        }
-    }
-
-    #[test]
-    fn errors_name_what_was_expected() {
-        let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let error = Description::find("litelm").unwrap_err().to_string();
-        insta::assert_snapshot!(error.replace(&known, "KNOWN"), @r#"
-        unknown implementation `litelm`
-        expected one of KNOWN, or the path of a folder with an implementation.toml, for example ./litelm
-        "#);
-        insta::assert_snapshot!(Description::find("./no/such/folder").unwrap_err(), @r#"
-        cannot read ./no/such/folder/implementation.toml: No such file or directory (os error 2)
-        expected a folder with an implementation.toml
-        "#);
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     cache::log_tail,
     description::Description,
-    folder::DescriptionError,
+    find::DescriptionError,
     process_group::{Environment, ProcessGroup},
     template::{self, TemplateError},
 };
@@ -121,9 +121,7 @@ fn neighbour(description: &Description) -> Result<Option<Description>, InstallEr
     let Some(name) = &description.install.same_as else {
         return Ok(None);
     };
-    let neighbour = description
-        .folder
-        .neighbour(name)
+    let neighbour = Description::find(&description.folder.neighbour(name))
         .map_err(|error| InstallError::Neighbour(Box::new(error)))?;
     if neighbour.version == description.version {
         return Ok(Some(neighbour));

@@ -14,6 +14,7 @@
 //! | `description` | [`Description`]: the content of `implementation.toml` |
 //! | [`fragment`] | ready configurations of well-known gateways |
 //! | [`preset`] | [`Preset`](preset::Preset): what the kind of a gateway says about it |
+//! | `find` | finds a description by its name or its path |
 //! | `folder` | the files of a described implementation |
 //! | `install` | installs a described implementation into the cache |
 //! | `launch` | renders the files of a described implementation and starts its process |
@@ -27,6 +28,7 @@ pub mod builtin;
 mod cache;
 mod description;
 mod error;
+mod find;
 mod folder;
 pub mod fragment;
 mod implementation;
@@ -50,7 +52,8 @@ pub use self::{
         ReadinessCheck, ServerNames, StartCommand, StopPolicy, Surfaces, TemplateFile,
     },
     error::{ImplementationError, StartError},
-    folder::{DescriptionError, names},
+    find::DescriptionError,
+    folder::names,
     implementation::{DEFAULT, Implementation},
     install::InstallError,
     launch::RunningProcess,

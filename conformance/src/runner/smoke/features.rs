@@ -4,7 +4,7 @@
 //! known only from its documentation.
 
 use super::{
-    survey::{Answered, Call, Explorer},
+    explorer::{Answered, Call, Explorer},
     way::Way,
 };
 use crate::{

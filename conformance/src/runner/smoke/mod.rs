@@ -6,6 +6,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `way` | [`Way`]: credential layout, route and use of sessions; the ways that are tried |
+//! | `explorer` | sends healthy calls in these ways |
 //! | `survey` | [`Survey`]: which way works, and what the gateway can do |
 //! | `features` | the features that are tried |
 //! | `calls` | [`calls`]: the healthy calls of a description, and what is expected of each |
@@ -14,6 +15,7 @@
 
 mod calls;
 mod diagnosis;
+mod explorer;
 mod features;
 mod proposal;
 mod survey;
