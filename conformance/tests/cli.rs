@@ -1,6 +1,7 @@
 //! The command from the outside: help, exit codes and the terminal report.
 
 mod binary;
+mod redaction;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -10,6 +11,7 @@ use std::{
 
 use binary::{command, exit_code, output_of, stderr, stdout, test_folder, write_file};
 use mcp_preflight_conformance::judge::run_file::Run;
+use redaction::without_unjudged_counts;
 
 /// Writes the description of an implementation that is started with this command.
 fn description(test: &str, command: &str) -> String {
@@ -36,27 +38,6 @@ fn without_ports(text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-/// A report without the reasons and the numbers of what was not judged. Every new requirement
-/// changes them.
-fn without_unjudged_counts(report: &str) -> String {
-    let is_digit = |c: char| c.is_ascii_digit();
-    let (before, rest) = report.split_once("NOT JUDGED\n").unwrap_or((report, ""));
-    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
-    before
-        .lines()
-        .chain(after.lines())
-        .map(|line| match line.split_once("not judged") {
-            Some(("", rest)) => {
-                format!("not judged    N{}\n", rest.trim_start().trim_start_matches(is_digit))
-            }
-            Some((before, _)) => {
-                format!("{}N not judged\n", before.trim_end().trim_end_matches(is_digit))
-            }
-            None => format!("{line}\n"),
-        })
-        .collect()
 }
 
 #[test]

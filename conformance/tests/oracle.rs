@@ -57,8 +57,8 @@ static CASES: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {
         };
         matrix::matrix_cases(Axes::embedded(), scope).0
     };
-    // In its main profile, an implementation runs every case, whatever this profile is. The cases
-    // of other profiles are among them.
+    // An implementation runs every case in its main profile, and each profile can be the main one.
+    // The cases of other profiles are among them.
     Start::all().flat_map(|start| cases(start, start.profile)).collect()
 });
 

@@ -226,7 +226,7 @@ fn new_damage(first: &Run, second: &Run) -> Vec<String> {
 #[cfg(test)]
 pub(in crate::judge) mod tests {
     use super::*;
-    use crate::judge::run_file::tests::run;
+    use crate::judge::{run_file::tests::run, tests::refused_tools_list};
 
     /// A run with one case, a verdict, and the result that the client saw of a refused token.
     pub(in crate::judge) fn run_with(verdict: Verdict, result: &str) -> Run {
@@ -235,19 +235,7 @@ pub(in crate::judge) mod tests {
         let judged = &mut run.matrix_cases[0];
         judged.findings[0].verdict = verdict;
         judged.observations.insert("result".to_owned(), result.to_owned());
-        judged.trace.arrivals.push(crate::trace::Arrival {
-            server: "alpha".into(),
-            connection: 1,
-            at_ms: 1.0,
-            method: "POST".into(),
-            target: "/mcp".into(),
-            headers: Vec::new(),
-            body: String::new(),
-            rpc_method: Some("tools/list".into()),
-            answered: "401".into(),
-            session_issued: None,
-            session_ended: None,
-        });
+        judged.trace.arrivals.push(refused_tools_list());
         run
     }
 

@@ -56,8 +56,9 @@ fn matrix_case(upstream: &str) -> MatrixCase {
     }
 }
 
-fn trace(status: u16, reaches_upstream: bool) -> Trace {
-    let arrival = Arrival {
+/// A `tools/list` that the server alpha answered with 401.
+pub(super) fn refused_tools_list() -> Arrival {
+    Arrival {
         server: "alpha".into(),
         connection: 1,
         at_ms: 1.0,
@@ -69,7 +70,11 @@ fn trace(status: u16, reaches_upstream: bool) -> Trace {
         answered: "401".into(),
         session_issued: None,
         session_ended: None,
-    };
+    }
+}
+
+fn trace(status: u16, reaches_upstream: bool) -> Trace {
+    let arrival = refused_tools_list();
     let exchange = Exchange {
         method: "POST".into(),
         path: "/mcp/alpha".into(),

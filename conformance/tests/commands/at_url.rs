@@ -3,24 +3,20 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead as _, BufReader},
+    io::{BufRead, BufReader, Read as _},
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Output, Stdio},
-    time::Duration,
 };
 
 use mcp_preflight::{config::Config, gateway};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::time::Instant;
 
 use crate::{command, stderr, stdout};
 
 /// A small selection of cases.
 const ONLY: &str = "key-and-token / forwarding / 403-bare+oauth / tools-list / /mcp/{server} / *";
-/// Longer than every wait here, so that reaching it is a failure.
-const PROMPT: Duration = Duration::from_secs(60);
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("the folder can be created")
@@ -39,6 +35,18 @@ fn exit_code_in(folder: &TempDir, arguments: &[&str]) -> i32 {
     output.status.code().unwrap_or_else(|| panic!("{}", stderr(&output)))
 }
 
+/// Reads lines up to the one that contains this text.
+fn read_until(output: &mut impl BufRead, expected: &str) -> String {
+    let mut text = String::new();
+    for line in output.lines().map_while(Result::ok) {
+        text += &format!("{line}\n");
+        if line.contains(expected) {
+            return text;
+        }
+    }
+    panic!("the command ended: {text}");
+}
+
 /// A running command, which ends with the test.
 struct Background(Child);
 
@@ -53,14 +61,8 @@ impl Background {
     fn upstreams(folder: &TempDir, arguments: &[&str]) -> (Self, String) {
         let mut started = Self::start(folder, &[&["upstreams"], arguments].concat());
         let output = started.0.stdout.take().expect("the stream is piped");
-        let mut text = String::new();
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            text += &format!("{line}\n");
-            if line.contains("Press Ctrl-C to stop") {
-                return (started, text);
-            }
-        }
-        panic!("the command ended: {text}");
+        let text = read_until(&mut BufReader::new(output), "Press Ctrl-C to stop");
+        (started, text)
     }
 
     /// Interrupts the command and waits for its end.
@@ -69,26 +71,6 @@ impl Background {
         kill_process(id.expect("a running process has an id"), Signal::INT)
             .expect("the process belongs to the test");
         self.0.wait().expect("the command ends");
-    }
-
-    /// Waits for the end of the command.
-    fn output(mut self) -> Output {
-        let started = Instant::now();
-        while self.0.try_wait().expect("the command can be observed").is_none() {
-            assert!(started.elapsed() < PROMPT, "the command does not end");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let mut output = Output {
-            status: self.0.wait().expect("the command has ended"),
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
-        let read = |stream: &mut dyn std::io::Read, bytes: &mut Vec<u8>| {
-            stream.read_to_end(bytes).expect("the stream can be read");
-        };
-        read(self.0.stdout.as_mut().expect("it is piped"), &mut output.stdout);
-        read(self.0.stderr.as_mut().expect("it is piped"), &mut output.stderr);
-        output
     }
 }
 
@@ -177,19 +159,19 @@ fn a_run_without_a_plan_file_waits_until_the_gateway_is_configured() {
     let address = format!("127.0.0.1:{}", free_port());
     let url = format!("url:http://{address}");
     let arguments = ["run", &url, "--like", "builtin:reference", "--only", ONLY, "--wait", "60"];
-    let waiting = Background::start(&folder, &arguments);
-    let started = Instant::now();
-    while !folder.path().join("preflight-plan.json").exists() {
-        assert!(started.elapsed() < PROMPT, "no plan file was written");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    std::thread::sleep(Duration::from_millis(100));
+    let mut waiting = Background::start(&folder, &arguments);
+    let output = waiting.0.stderr.take().expect("the stream is piped");
+    let mut output = BufReader::new(output);
+    let instructions = read_until(&mut output, "waiting: nothing listens at http://127.0.0.1:");
+    assert!(
+        instructions.contains("Configure the gateway at http://127.0.0.1:"),
+        "{instructions}"
+    );
     let _gateway = gateway(&folder, "preflight-plan.json", &address);
-    let output = waiting.output();
-    assert_success(&output);
-    let printed = stderr(&output);
-    assert!(printed.contains("Configure the gateway at http://127.0.0.1:"), "{printed}");
-    assert!(printed.contains("waiting: nothing listens at http://127.0.0.1:"), "{printed}");
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).expect("the stream can be read");
+    let status = waiting.0.wait().expect("the command has ended");
+    assert!(status.success(), "{rest}");
     // The next run needs no configuration.
     assert_success(&output_in(&folder, &arguments[..6]));
 }

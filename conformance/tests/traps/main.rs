@@ -11,6 +11,7 @@
 //! | `layouts` | credential layouts, routes and names of tools |
 //! | `processes` | programs that crash, need another program, or end with their parent |
 //! | `smoke` | each diagnosis of the smoke test, with a gateway that has exactly that problem |
+//! | `smoke_aggregate` | the same for aggregate endpoints |
 //! | `gateway`, `judged` | the small gateway, and how it is judged |
 
 mod attribution;
@@ -24,5 +25,6 @@ mod masks;
 mod processes;
 mod sessions;
 mod smoke;
+mod smoke_aggregate;
 mod streams;
 mod texts;

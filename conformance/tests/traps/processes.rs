@@ -154,18 +154,22 @@ async fn assert_ends(base_url: &str) {
     assert!(in_time.is_ok(), "the program still runs at {base_url}");
 }
 
-#[tokio::test]
-async fn a_program_that_ends_with_its_parent_lives_as_long_as_the_suite_needs_it() {
-    let sections = "[start]\ncommand = [\"python3\", \"program.py\", \"{{ port }}\"]\n";
-    let folder = description("child", sections);
-    let cache = cache();
-    let running = start(&folder, cache.path()).await.expect("the program starts");
+async fn assert_lives_until_it_is_stopped(running: RunningImplementation) {
     let base_url = running.base_url().to_owned();
     // The program checks every 20 ms whether its parent still runs.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(is_reachable(&base_url).await);
     running.stop().await;
     assert_ends(&base_url).await;
+}
+
+#[tokio::test]
+async fn a_program_that_ends_with_its_parent_lives_as_long_as_the_suite_needs_it() {
+    let sections = "[start]\ncommand = [\"python3\", \"program.py\", \"{{ port }}\"]\n";
+    let folder = description("child", sections);
+    let cache = cache();
+    let running = start(&folder, cache.path()).await.expect("the program starts");
+    assert_lives_until_it_is_stopped(running).await;
 }
 
 /// A shell that starts the program in the background ends at once, and the program with it.
@@ -186,9 +190,5 @@ async fn a_shell_that_waits_is_a_parent_that_stays() {
     let folder = description("waits", sections);
     let cache = cache();
     let running = start(&folder, cache.path()).await.expect("the program starts");
-    let base_url = running.base_url().to_owned();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(is_reachable(&base_url).await);
-    running.stop().await;
-    assert_ends(&base_url).await;
+    assert_lives_until_it_is_stopped(running).await;
 }

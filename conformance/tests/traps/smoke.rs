@@ -15,6 +15,7 @@ use crate::{
     binary::{output_of, stderr, stdout},
     gateway::{Answer, ClientRequest, KEY_HEADER, UpstreamClient, relay},
     judged::{Judge, KEY_FIELD, Smoked},
+    layouts::relay_renamed,
     sessions::{STATEFUL, Sessions},
 };
 
@@ -113,6 +114,20 @@ fn assert_diagnosis(smoked: &Smoked, hint: &str, wrong: &[&str]) {
     assert_eq!(differences.len(), wrong.len(), "{differences:#?}");
     for (difference, expected) in differences.iter().zip(wrong) {
         assert!(difference.contains(expected), "{difference}");
+    }
+}
+
+/// Checks that the description is right, and that the only call without its expected result has a
+/// hint about a defect of the gateway that contains these texts.
+#[track_caller]
+fn assert_defect_of_the_gateway(smoked: &Smoked, texts: &[&str]) {
+    assert_eq!(smoked.hints(Description), [""; 0]);
+    assert_eq!(smoked.proposal, None);
+    let [hint] = smoked.hints(Gateway)[..] else {
+        panic!("one call has no expected result: {:?}", smoked.test.calls);
+    };
+    for text in texts {
+        assert!(hint.contains(text), "{hint}");
     }
 }
 
@@ -250,19 +265,7 @@ async fn a_gateway_that_requires_no_sessions_is_recognised() {
 
 #[tokio::test]
 async fn another_credential_layout_is_found() {
-    let judge = Judge::start(KEY_FIELD, |request, upstreams| async move {
-        let key = request.field("authorization").trim_start_matches("Bearer ");
-        if !upstreams.is_key(key) {
-            return Answer::empty(401).with("www-authenticate", "Bearer realm=\"gateway\"");
-        }
-        let mut headers = request.headers.clone();
-        headers.remove("authorization");
-        if let Some(token) = headers.remove("x-upstream-authorization") {
-            headers.insert("authorization", token);
-        }
-        upstreams.post(request.server(), &headers, &request.message).await
-    })
-    .await;
+    let judge = Judge::start(KEY_FIELD, relay_renamed).await;
     let smoked = judge.smoke().await;
     assert_diagnosis(
         &smoked,
@@ -298,13 +301,10 @@ async fn a_500_for_an_unknown_key_is_a_defect_of_the_gateway() {
         (!has_key).then(|| Answer::empty(500))
     })
     .await;
-    assert_eq!(smoked.hints(Description), [""; 0]);
-    assert_eq!(smoked.proposal, None);
-    let [hint] = smoked.hints(Gateway)[..] else {
-        panic!("one call has no expected result: {:?}", smoked.test.calls);
-    };
-    assert!(hint.contains("rejected the caller, but with 500 instead of 4xx"), "{hint}");
-    assert!(hint.contains("CRD-16"), "{hint}");
+    assert_defect_of_the_gateway(
+        &smoked,
+        &["rejected the caller, but with 500 instead of 4xx", "CRD-16"],
+    );
 }
 
 /// LiteLLM 1.85.0 does this. The limited key does not reach the server, so the description is
@@ -323,13 +323,7 @@ async fn a_widened_server_set_is_a_defect_of_the_gateway() {
     })
     .await;
     let smoked = judge.smoke().await;
-    assert_eq!(smoked.hints(Description), [""; 0]);
-    assert_eq!(smoked.proposal, None);
-    let [hint] = smoked.hints(Gateway)[..] else {
-        panic!("one call has no expected result: {:?}", smoked.test.calls);
-    };
-    assert!(hint.contains("the gateway widened the set of servers"), "{hint}");
-    assert!(hint.contains("GATE-01"), "{hint}");
+    assert_defect_of_the_gateway(&smoked, &["the gateway widened the set of servers", "GATE-01"]);
 }
 
 #[tokio::test]
@@ -404,12 +398,7 @@ async fn a_forwarded_gateway_key_is_a_defect_of_the_gateway() {
     })
     .await;
     let smoked = judge.smoke().await;
-    assert_eq!(smoked.hints(Description), [""; 0]);
-    assert_eq!(smoked.proposal, None);
-    let [hint] = smoked.hints(Gateway)[..] else {
-        panic!("one call has no expected result: {:?}", smoked.test.calls);
-    };
-    assert!(hint.contains("the gateway forwards its own key"), "{hint}");
+    assert_defect_of_the_gateway(&smoked, &["the gateway forwards its own key"]);
 }
 
 #[tokio::test]
@@ -498,80 +487,4 @@ async fn a_gateway_that_reaches_no_server_has_one_failure_and_no_proposal() {
         assert_diagnosis(&smoked, hint, &[]);
         assert_eq!(smoked.test.calls.len(), 1);
     }
-}
-
-/// The description of a gateway with an aggregate endpoint for each way to select servers.
-const AGGREGATE: &str = r#"
-routes = ["/mcp/{server}"]
-features = ["gateway-keys", "sessionless-requests", "token-forwarding"]
-
-[aggregate]
-routes = ["/all/{servers}", "/sets/{toolset}"]
-narrowing-header = "x-mcp-servers"
-
-[credentials]
-key-header = "x-gateway-key"
-"#;
-
-/// Lists the tools of these servers, with the names of the servers before those of the tools.
-async fn list(request: &ClientRequest, upstreams: &UpstreamClient, servers: &[&str]) -> Answer {
-    let mut tools = Vec::new();
-    for server in servers {
-        upstreams.post(server, &request.headers, &request.message).await;
-        tools.push(json!({ "name": format!("{server}_echo"), "inputSchema": {} }));
-    }
-    Answer::result(request, &json!({ "tools": tools }))
-}
-
-/// Makes the smoke test of a gateway whose aggregate endpoints contact these servers; `None` if
-/// there are no such endpoints.
-async fn smoke_aggregate(description: &str, servers: Option<&'static [&'static str]>) -> Smoked {
-    let judge = Judge::start(description, move |request, upstreams| async move {
-        let is_aggregate = ["/all/", "/sets/"].iter().any(|path| request.path.starts_with(path));
-        match servers {
-            Some(servers) if is_aggregate || request.path == "/mcp" => {
-                list(&request, &upstreams, servers).await
-            }
-            None if is_aggregate => Answer::empty(404),
-            _ => relay(&request, &upstreams).await,
-        }
-    })
-    .await;
-    judge.smoke().await
-}
-
-#[tokio::test]
-async fn servers_of_an_aggregate_endpoint_are_compared_with_the_selected_ones() {
-    let right = smoke_aggregate(AGGREGATE, Some(&names::AGGREGATE)).await;
-    assert_eq!(right.hints(Description), [""; 0]);
-    for (servers, hint) in [
-        (&["beta"][..], "contacted only beta of alpha, beta, gamma"),
-        (&names::FORWARDING[..], "the gateway widens the set of servers"),
-    ] {
-        let smoked = smoke_aggregate(AGGREGATE, Some(servers)).await;
-        let hints = smoked.hints(Description);
-        assert_eq!(hints.len(), 2, "{hints:#?}");
-        assert!(hints.iter().all(|text| text.contains(hint)), "{hints:#?}");
-    }
-}
-
-#[tokio::test]
-async fn a_missing_aggregate_endpoint_is_named_with_its_servers_and_its_toolset() {
-    let smoked = smoke_aggregate(AGGREGATE, None).await;
-    assert_eq!(
-        smoked.hints(Description),
-        [
-            "there is no endpoint at /all/alpha,beta,gamma; check `aggregate.routes`",
-            "there is no endpoint at /sets/trio; check `aggregate.routes`",
-        ]
-    );
-}
-
-#[tokio::test]
-async fn an_aggregate_endpoint_that_is_not_described_is_proposed() {
-    let smoked = smoke_aggregate(KEY_FIELD, Some(&names::AGGREGATE)).await;
-    assert_eq!(smoked.hints(Description), [""; 0]);
-    let aggregate = "[aggregate]\nroutes = [\"/mcp\"]\nnarrowing-header = \"x-mcp-servers\"\n\
-         name-separator = \"_\"\n";
-    assert!(smoked.lines().contains(aggregate), "{}", smoked.lines());
 }

@@ -1,3 +1,8 @@
+#[path = "../../../tests/redaction/mod.rs"]
+mod redaction;
+
+use redaction::without_unjudged_counts;
+
 use super::{BASELINE, damage, field, finding, matrix_case, run, run_with_every_verdict};
 use crate::{
     cases::axis::Method,
@@ -18,27 +23,6 @@ fn report(run: &Run, baseline: &str, options: TerminalOptions) -> String {
 /// The report without a baseline and with the default options.
 fn plain_report(run: &Run) -> String {
     report(run, "", TerminalOptions::default())
-}
-
-/// A report without the reasons and the numbers of what was not judged. Every new requirement
-/// changes them.
-fn without_unjudged_counts(report: &str) -> String {
-    let is_digit = |c: char| c.is_ascii_digit();
-    let (before, rest) = report.split_once("NOT JUDGED\n").unwrap_or((report, ""));
-    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
-    before
-        .lines()
-        .chain(after.lines())
-        .map(|line| match line.split_once("not judged") {
-            Some(("", rest)) => {
-                format!("not judged    N{}\n", rest.trim_start().trim_start_matches(is_digit))
-            }
-            Some((before, _)) => {
-                format!("{}N not judged\n", before.trim_end().trim_end_matches(is_digit))
-            }
-            None => format!("{line}\n"),
-        })
-        .collect()
 }
 
 #[test]
