@@ -258,6 +258,8 @@ decisions! {
     waits_for_refusal_body: bool = false;
     /// Whether the session that a probe opened is ended (PRB-08).
     ends_probe_session: bool = true;
+    /// Whether the session of a probe is ended with the token of the probe (PRB-08).
+    ends_session_with_token: bool = true;
     /// Whether the response waits for the end of the probe's session (PRB-09).
     waits_for_session_end: bool = false;
     /// Whether the body of a probe's response is read (PRB-15).

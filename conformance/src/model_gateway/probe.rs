@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{
     Method, Response,
-    header::{HeaderMap, HeaderValue},
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -121,6 +121,9 @@ impl Gateway {
     async fn end_session(self: Arc<Self>, url: String, token: HeaderValue, session: HeaderValue) {
         let mut request = own_request(&url, Method::DELETE, &token, None);
         request.headers_mut().insert(SESSION, session);
+        if !self.decisions.ends_session_with_token() {
+            request.headers_mut().remove(AUTHORIZATION);
+        }
         let _ = self.send(request, SESSION_END_DEADLINE).await;
     }
 }

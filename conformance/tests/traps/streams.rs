@@ -13,7 +13,7 @@ use crate::{
 
 /// The upstream's answer as an event stream, and whether the stream stays open after it.
 ///
-/// `MESSAGE` stands for the upstream's message. Cases with other mock behaviours are relayed.
+/// `MESSAGE` stands for the upstream's message, and `ID` for the id of the request. Cases with other mock behaviours are relayed.
 async fn judge_stream(text: &'static str, stays_open: bool, upstream: &str) -> Judged {
     let behaviour = upstream.to_owned();
     let judge = Judge::start(KEY_FIELD, move |request, upstreams| {
@@ -23,6 +23,7 @@ async fn judge_stream(text: &'static str, stays_open: bool, upstream: &str) -> J
             if !request.is_scripted(&behaviour) {
                 return answer;
             }
+            let text = text.replace("ID", &request.message["id"].to_string());
             let body = text.replace("MESSAGE", &answer.message().to_string());
             Answer {
                 stays_open,
@@ -49,7 +50,7 @@ async fn every_permitted_spelling_of_an_event_is_read() {
         "\u{feff}data: MESSAGE\n\n",
         ": a comment that keeps the connection open\n\n: another one\n\ndata: MESSAGE\n\n",
         "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}\n\ndata: MESSAGE\n\n",
-        "data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":1,\"result\":{\"tools\":[1]}}\n\n",
+        "data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":ID,\"result\":{\"tools\":[1]}}\n\n",
     ] {
         let judged = judge_stream(text, false, "slow-100").await;
         for method in ["* / tools-list / *", "* / tools-call / *"] {

@@ -64,3 +64,23 @@ async fn a_body_of_the_upstream_without_internal_details_may_be_shown() {
     let judged = judge.judge(&["OBS-05"], &["upstream=401-full+*", "method=tools-call"]).await;
     assert_eq!(judged.summary("OBS-05"), Pass);
 }
+
+/// A client assigns a response to its request by the id.
+#[tokio::test]
+async fn a_result_with_another_id_fails() {
+    for (changes_id, verdict) in [(true, Fail), (false, Pass)] {
+        let judge = Judge::start(KEY_FIELD, move |request, upstreams| async move {
+            let answer = relay(&request, &upstreams).await;
+            let mut message = answer.message();
+            if !changes_id || message.get("result").is_none() {
+                return answer;
+            }
+            message["id"] = serde_json::json!(0);
+            Answer::with_body(200, "application/json", message.to_string())
+                .with("x-mock-answer", answer.headers["x-mock-answer"].to_str().unwrap())
+        })
+        .await;
+        let judged = judge.judge(&["CRD-01"], &["upstream=200-json", "method=tools-call"]).await;
+        assert_eq!(judged.verdict("*", "CRD-01"), verdict, "{judged:?}");
+    }
+}

@@ -1,7 +1,8 @@
 //! Finds secrets in texts: every spelling of every secret, in one pass over the text.
 //!
-//! The first eight characters of a secret identify it. Each spelling of those characters is indexed
-//! by its first eight bytes, so a text is read once, and few positions need a full comparison.
+//! The first eight characters of a secret identify it, and so do the last eight of a random one, because
+//! some programs mask all but the end. Each spelling of those characters is indexed by its first
+//! eight bytes, so a text is read once, and few positions need a full comparison.
 //! Whether a secret is allowed where it occurs is decided by the table.
 
 use std::collections::HashMap;
@@ -26,6 +27,14 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
+    /// The end that identifies the secret; none if it overlaps with the start.
+    fn end(self) -> Option<&'a str> {
+        let at = self.value.len().checked_sub(IDENTIFYING)?;
+        (self.is_random && at >= 2 * IDENTIFYING)
+            .then(|| self.value.get(at..))
+            .flatten()
+    }
+
     /// The texts whose start identifies the secret, and how many characters of each do.
     fn roots(self) -> impl Iterator<Item = (&'a str, usize)> {
         let identifying = if self.is_random {
@@ -54,6 +63,15 @@ pub struct Occurrence {
     pub found_characters: Option<usize>,
 }
 
+/// A text whose start identifies a secret.
+#[derive(Debug)]
+struct Root {
+    text: String,
+    secret: usize,
+    /// Whether the text is the end of the secret only.
+    is_end: bool,
+}
+
 #[derive(Debug)]
 struct Needle {
     text: String,
@@ -66,8 +84,7 @@ struct Needle {
 /// An index of secrets.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// The full text of each needle, and the index of its secret.
-    roots: Vec<(String, usize)>,
+    roots: Vec<Root>,
     needles: Vec<Needle>,
     /// The needles by their first eight bytes.
     starts: HashMap<u64, Vec<usize>>,
@@ -86,7 +103,10 @@ impl Index {
         let mut index = Self::default();
         for (secret, wanted) in wanted.into_iter().enumerate() {
             for (root, identifying) in wanted.roots() {
-                index.add(secret, root, identifying);
+                index.add(secret, root, identifying, false);
+            }
+            if let Some(end) = wanted.end() {
+                index.add(secret, end, IDENTIFYING, true);
             }
         }
         index.filter = vec![0; (index.needles.len() / 4).next_power_of_two().max(64)];
@@ -95,12 +115,12 @@ impl Index {
         index
     }
 
-    fn add(&mut self, secret: usize, text: &str, identifying: usize) {
+    fn add(&mut self, secret: usize, text: &str, identifying: usize, is_end: bool) {
         let Some(start) = text.get(..identifying).filter(|start| start.len() >= IDENTIFYING) else {
             return;
         };
         let root = self.roots.len();
-        self.roots.push((text.to_owned(), secret));
+        self.roots.push(Root { text: text.to_owned(), secret, is_end });
         for (spelling, text) in spellings(start) {
             let Some(word) = text.as_bytes().first_chunk::<WORD>() else {
                 continue;
@@ -109,7 +129,7 @@ impl Index {
             match alike.iter().find(|known| self.needles[**known].text == text) {
                 Some(known) => {
                     let known = &mut self.needles[*known];
-                    known.shared |= self.roots[known.root].1 != secret;
+                    known.shared |= self.roots[known.root].secret != secret;
                 }
                 None => {
                     alike.push(self.needles.len());
@@ -146,7 +166,7 @@ impl Index {
                 .flatten()
                 .map(|needle| &self.needles[*needle])
             {
-                let secret = self.roots[needle.root].1;
+                let secret = self.roots[needle.root].secret;
                 let is_new = !needle.shared && all.iter().all(|found| found.secret != secret);
                 if is_new && text.as_bytes()[at..].starts_with(needle.text.as_bytes()) {
                     all.push(Occurrence {
@@ -169,7 +189,10 @@ impl Index {
 
     /// How many characters of the secret occur, if not all.
     fn found_characters(&self, needle: &Needle, text: &[u8]) -> Option<usize> {
-        let root = &self.roots[needle.root].0;
+        let Root { text: root, is_end, .. } = &self.roots[needle.root];
+        if *is_end {
+            return Some(root.len());
+        }
         if text.starts_with(root.as_bytes()) {
             return None;
         }
@@ -221,6 +244,9 @@ mod tests {
             [(1, Spelling::Plain, None)]
         );
         assert_eq!(occurrences("key sk-another one", &all), []);
+        assert_eq!(occurrences("token …8rjty5hfb", &all), []);
+        let long = "k3jd92mxq0w8rjty5hfb4711";
+        assert_eq!(occurrences("token …5hfb4711", &[long]), [(0, Spelling::Plain, Some(8))]);
         assert_eq!(
             occurrences(&STANDARD.encode(format!("a:{one}")), &all),
             [(0, Spelling::Base64, None)]

@@ -2,8 +2,9 @@
 //! makes for itself.
 //!
 //! Some gateways relay a message; others open a session of their own for each call. A request in
-//! the same session as the client's message belongs to that message. Every other request is a
-//! probe.
+//! the same session as the client's message belongs to that message, and so does a session that a
+//! gateway opens to answer the client's `initialize`. A request with a credential of the gateway
+//! tests no token. Every other request is a probe.
 
 use std::collections::BTreeSet;
 
@@ -60,11 +61,18 @@ impl<'a> Traffic<'a> {
                 others.push(arrival);
             }
         }
+        if traffic.own.is_empty()
+            && let Some(serving) =
+                others.iter().position(|arrival| serves_initialize(trace, arrival))
+        {
+            traffic.own.push(others.remove(serving));
+        }
         let own_sessions: BTreeSet<&str> =
             traffic.own.iter().flat_map(|own| sessions(own)).collect();
         traffic.probes = others
             .into_iter()
             .filter(|arrival| !sessions(arrival).any(|id| own_sessions.contains(id)))
+            .filter(|arrival| !has_other_credential(trace, arrival))
             .collect();
         traffic
     }
@@ -78,6 +86,26 @@ pub(in crate::judge) fn session_id(arrival: &Arrival) -> Option<&str> {
 /// The session that a request carries, and the session that its response opened.
 fn sessions(arrival: &Arrival) -> impl Iterator<Item = &str> {
     [session_id(arrival), arrival.session_issued.as_deref()].into_iter().flatten()
+}
+
+/// Whether the gateway answers the client's `initialize` with a session that it opened itself. A
+/// gateway that probes sends the client's `initialize` after an accepted probe.
+fn serves_initialize(trace: &Trace, arrival: &Arrival) -> bool {
+    let is_initialize = |exchange: &Exchange| {
+        serde_json::from_str::<Value>(&exchange.sent_body)
+            .is_ok_and(|sent| sent.get("method").and_then(Value::as_str) == Some("initialize"))
+    };
+    arrival.rpc_method.as_deref() == Some("initialize")
+        && arrival.answered.starts_with('2')
+        && !trace.exchanges.is_empty()
+        && trace.exchanges.iter().all(is_initialize)
+}
+
+/// Whether a request carries a credential that is not the caller's token.
+fn has_other_credential(trace: &Trace, arrival: &Arrival) -> bool {
+    let canary = trace.canary();
+    header(&arrival.headers, "authorization")
+        .is_some_and(|credential| canary.is_empty() || !credential.contains(canary))
 }
 
 /// Whether the client sent or received the session id of this request.

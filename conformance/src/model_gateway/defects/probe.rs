@@ -150,6 +150,14 @@ pub(super) const DEFECTS: &[Defect] = &[
         deviation: |decisions| decisions.ends_probe_session.change(false),
     },
     Defect {
+        name: "ends-sessions-without-token",
+        description: "The gateway ends the session of a probe without the token of the probe.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["CRD-01", "CRD-07", "DSC-08", "PRB-08", "SEC-06"],
+        deviation: |decisions| decisions.ends_session_with_token.change(false),
+    },
+    Defect {
         name: "waits-for-clean-up",
         description: "The response waits until the session of the probe has ended.",
         reported_in: &[],

@@ -92,6 +92,20 @@ pub(super) const DEFECTS: &[Defect] = &[
         },
     },
     Defect {
+        name: "empties-template-list",
+        description: "The gateway answers `resources/templates/list` with an empty list although \
+            the upstream refused the token.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["STA-02"],
+        deviation: |decisions| {
+            decisions.response_instead_of_401.change(|request| {
+                let is_list = request.rpc_method.as_deref() == Some("resources/templates/list");
+                is_list.then(|| success(request, &json!({ "resourceTemplates": [] })))
+            });
+        },
+    },
+    Defect {
         name: "404-for-401",
         description: "The gateway answers 404 instead of an upstream 401.",
         reported_in: &["wso2/api-platform#3188"],
