@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     cases::pattern::Pattern,
-    catalogue::{Catalogue, Feature, Profile, Requirement, Status},
+    catalogue::{Catalogue, Feature, Level, Profile, Requirement, Status},
 };
 
 /// Names of observables and their accepted values.
@@ -20,6 +20,9 @@ pub type Accepted = IndexMap<String, Pattern>;
 pub struct Expectation {
     /// The requirements that pass if `expect` is observed and fail otherwise.
     pub requires: Vec<String>,
+    /// The level of the part of the statement that is judged. The default is the level of the
+    /// requirement; another one must be its `weaker-level`.
+    pub level: Option<Level>,
     /// Preconditions: observables and their values. If one differs, nothing is judged.
     #[serde(default)]
     pub given: Accepted,
@@ -65,7 +68,7 @@ impl Expectation {
         }
         for id in &self.requires {
             match Catalogue::embedded().get(id).map(Requirement::status) {
-                Some(Status::Covered) => {}
+                Some(Status::Covered) => self.check_level(id)?,
                 Some(_) => {
                     return Err(format!("cites {id}, which the catalogue says is not judged"));
                 }
@@ -75,6 +78,16 @@ impl Expectation {
         match self.non_strict.keys().find(|name| !self.expect.contains_key(*name)) {
             Some(name) => Err(format!("has `{name}` in `non-strict`, but not in `expect`")),
             None => Ok(()),
+        }
+    }
+
+    fn check_level(&self, id: &str) -> Result<(), String> {
+        let weaker = Catalogue::embedded().get(id).and_then(|found| found.weaker_level);
+        match self.level {
+            Some(level) if Some(level) != weaker => {
+                Err(format!("has the level {level}, which is not the `weaker-level` of {id}"))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+mod binding;
 pub(crate) mod embedded;
 mod feature;
 mod gateway_kind;
@@ -19,6 +20,7 @@ mod tests;
 
 use self::embedded::Embedded;
 pub use self::{
+    binding::{Binding, Condition, GatewayTraits, conditions_in_words},
     feature::Feature,
     gateway_kind::GatewayKind,
     profile::Profile,

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, ProtocolVersion, named_values::named_values};
+use super::{
+    Binding, Condition, GatewayTraits, Profile, ProtocolVersion, conditions_in_words,
+    named_values::named_values,
+};
 
 /// How binding a requirement is (RFC 2119).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -89,8 +92,19 @@ pub struct Requirement {
     pub id: String,
     /// How binding it is.
     pub level: Level,
+    /// The level of a part of the statement that binds less; a rule names it where it judges that
+    /// part.
+    pub weaker_level: Option<Level>,
     /// The kind of its strongest source.
     pub strength: Strength,
+    /// The gateways whose result it decides: those that meet one of these conditions.
+    #[serde(default)]
+    pub core_for: Vec<Condition>,
+    /// The other gateways to which it is recommended.
+    #[serde(default)]
+    pub recommended_for: Vec<Condition>,
+    /// Why it does not concern the remaining gateways, as part of a sentence.
+    pub others_because: Option<String>,
     /// The only profile in which it applies; `None` for every profile.
     pub profile: Option<Profile>,
     /// The first protocol version to which it applies.
@@ -112,12 +126,39 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// Whether it decides the result of every implementation.
-    ///
-    /// The others are recommended: they decide the result of the reference gateway only.
+    /// How it binds a gateway.
     #[must_use]
-    pub fn core(&self) -> bool {
-        self.strength != Strength::Proposed
+    pub fn binding(&self, gateway: &GatewayTraits) -> Binding {
+        if self.core_for.iter().any(|condition| condition.holds(gateway)) {
+            Binding::Core
+        } else if self.recommended_for.iter().any(|condition| condition.holds(gateway)) {
+            Binding::Recommended
+        } else {
+            Binding::None
+        }
+    }
+
+    /// Whether it decides the result of a gateway. Recommended requirements decide the result of
+    /// the reference gateway too.
+    #[must_use]
+    pub fn decides(&self, gateway: &GatewayTraits) -> bool {
+        match self.binding(gateway) {
+            Binding::Core => true,
+            Binding::Recommended => gateway.ours,
+            Binding::None => false,
+        }
+    }
+
+    /// Why it is not judged for a gateway that it does not concern.
+    #[must_use]
+    pub fn not_judged_reason(&self) -> String {
+        let mut conditions = self.core_for.clone();
+        conditions.extend(self.recommended_for.iter().cloned());
+        let concerned = conditions_in_words(&conditions);
+        match &self.others_because {
+            Some(reason) => format!("it concerns only gateways with {concerned}: {reason}"),
+            None => format!("it concerns only gateways with {concerned}"),
+        }
     }
 
     /// Whether it is judged today.
@@ -145,6 +186,10 @@ impl Requirement {
             Some("has no statement")
         } else if self.sources.is_empty() {
             Some("has no source")
+        } else if self.core_for.is_empty() && self.recommended_for.is_empty() {
+            Some("has neither `core-for` nor `recommended-for`")
+        } else if self.strength == Strength::Proposed && !self.core_for.is_empty() {
+            Some("is proposed and has `core-for`")
         } else if self.not_yet.is_some() && self.excluded.is_some() {
             Some("has both `not-yet` and `excluded`")
         } else {

@@ -66,10 +66,14 @@ fn keywords(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_statement_has_the_keyword_of_its_level_and_no_other() {
-    for Requirement { id, level, statement, .. } in Catalogue::embedded().iter() {
-        assert!(statement.contains(level.as_str()), "{id} has no `{level}`: {statement}");
+    for Requirement { id, level, weaker_level, statement, .. } in Catalogue::embedded().iter() {
+        let levels = [Some(*level), *weaker_level];
+        for level in levels.iter().flatten() {
+            assert!(statement.contains(level.as_str()), "{id} has no `{level}`: {statement}");
+        }
         for keyword in keywords(statement) {
-            assert!(level.as_str().starts_with(keyword), "{id} is {level}: {statement}");
+            let is_named = |level: &Level| level.as_str().starts_with(keyword);
+            assert!(levels.iter().flatten().any(is_named), "{id} has {keyword}: {statement}");
         }
     }
 }
@@ -149,7 +153,7 @@ fn every_requirement_of_every_release_still_exists() {
 fn a_requirement_that_contradicts_itself_or_another_is_rejected() {
     fn requirement(id: &str, more: &str) -> String {
         format!(
-            "[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='normative'\nstatement='s'\n\
+            "[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='normative'\ncore-for=['any']\nstatement='s'\n\
              sources=['x']\nobserve='o'\n{more}\n"
         )
     }
@@ -177,10 +181,29 @@ fn a_requirement_that_contradicts_itself_or_another_is_rejected() {
 }
 
 #[test]
-fn only_proposed_requirements_are_not_core() {
-    let catalogue = Catalogue::embedded();
-    assert!(catalogue.get("STA-01").unwrap().core());
-    assert!(!catalogue.get("CRD-04").unwrap().core());
+fn a_weaker_level_is_weaker_than_the_level() {
+    for Requirement { id, level, weaker_level, .. } in Catalogue::embedded().iter() {
+        if let Some(weaker) = weaker_level {
+            assert!(level.binds() && !weaker.binds(), "{id}: {level}, {weaker}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_with_two_levels_judges_both() {
+    use crate::cases::{rule::RuleBook, scenario::Scenario};
+    let judged = |id: &str, level: Option<Level>| {
+        let rules = RuleBook::embedded().iter().map(|rule| &rule.expectation);
+        let scenarios = Scenario::embedded().iter().flat_map(|scenario| &scenario.expectations);
+        rules
+            .chain(scenarios)
+            .any(|found| found.level == level && found.requires.iter().any(|known| known == id))
+    };
+    for Requirement { id, weaker_level, .. } in Catalogue::embedded().iter() {
+        if weaker_level.is_some() {
+            assert!(judged(id, *weaker_level), "{id}: no rule judges its weaker level");
+        }
+    }
 }
 
 #[test]

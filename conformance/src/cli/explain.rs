@@ -13,7 +13,7 @@ use crate::{
         rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::{Catalogue, ProtocolVersion, Requirement, Status},
+    catalogue::{Catalogue, ProtocolVersion, Requirement, Status, conditions_in_words},
     implementations::builtin,
     judge::{disclosure::table::Table, effective_verdict::EffectiveVerdict},
 };
@@ -54,13 +54,21 @@ fn explanation(id: &str) -> Option<String> {
 
 fn explain_requirement(requirement: &Requirement) -> String {
     let Requirement { id, level, strength, statement, sources, observe, impact, .. } = requirement;
-    let result = if requirement.core() {
-        "core: decides the result of every implementation"
-    } else {
-        "recommended: decides the result of the reference gateway only"
-    };
     let mut text = format!("{id}  {level}  {statement}\n\n");
-    let _ = writeln!(text, "  strength   {strength} ({result})");
+    let _ = writeln!(text, "  strength   {strength}");
+    if let Some(weaker) = requirement.weaker_level {
+        let _ = writeln!(text, "  also       {weaker}, in a part of the statement");
+    }
+    for (label, conditions) in
+        [("core for   ", &requirement.core_for), ("recommended", &requirement.recommended_for)]
+    {
+        if !conditions.is_empty() {
+            let _ = writeln!(text, "  {label} {}", conditions_in_words(conditions));
+        }
+    }
+    if let Some(reason) = &requirement.others_because {
+        let _ = writeln!(text, "  others     {reason}");
+    }
     let _ = writeln!(text, "  sources    {}", sources.join(" · "));
     let _ = writeln!(text, "  observe    {observe}");
     if let Some(impact) = impact {

@@ -11,7 +11,10 @@ use crate::{
         rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::{Catalogue, GatewayKind, Profile, ProtocolVersion, Requirement, Status, release},
+    catalogue::{
+        Catalogue, GatewayKind, Profile, ProtocolVersion, Requirement, Status, conditions_in_words,
+        release,
+    },
     implementations::{self, DEFAULT, Implementation, builtin},
     judge::disclosure::table::Table,
     model_gateway::{Defect, Variant},
@@ -33,14 +36,20 @@ pub(super) fn list(subject: ListSubject) -> Exit {
 }
 
 fn requirement(requirement: &Requirement) -> String {
-    let Requirement { id, level, statement, .. } = requirement;
-    let strength = if requirement.core() { "core" } else { "recommended" };
+    let Requirement { id, level, strength, statement, core_for, recommended_for, .. } = requirement;
+    let sources = requirement.sources.join(" · ");
     let judged = match requirement.status() {
         Status::Covered => judged_by(id),
         Status::NotYet(reason) => format!("not judged yet: {reason}"),
         Status::Excluded(reason) => format!("cannot be judged: {reason}"),
     };
-    format!("{id:<7}  {level:<10}  {strength:<11}  {statement}\n         {judged}\n")
+    let mut text = format!("{id:<7}  {level:<10}  {strength:<9}  {statement}\n");
+    for (binding, conditions) in [("core for", core_for), ("recommended for", recommended_for)] {
+        if !conditions.is_empty() {
+            text += &format!("         {binding} {}\n", conditions_in_words(conditions));
+        }
+    }
+    text + &format!("         {sources}\n         {judged}\n")
 }
 
 /// The numbers of rules and scenarios that judge a requirement.

@@ -191,7 +191,8 @@ async fn execute(
     let mut recorder = Recorder::start(header.clone(), file).map_err(write_error)?;
     let display = ProgressDisplay::new();
     let update = |progress: Progress<'_>| display.update(progress);
-    let counts = |finding: &Finding| summary::is_failure(finding, implementation.ours);
+    let gateway = implementation.gateway_traits();
+    let counts = |finding: &Finding| summary::is_failure(finding, &gateway);
     let runner = Runner::new(
         implementation,
         Arc::clone(&upstreams.mocks),

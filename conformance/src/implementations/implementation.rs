@@ -1,7 +1,7 @@
 //! One implementation, found but not started: everything that the suite must know to start it and
 //! to send it requests.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use super::{
     AggregateEndpoints, CredentialLayout, Deadlines, Description, ImplementationError,
@@ -13,7 +13,7 @@ use crate::{
         deployment::Deployment,
         matrix::MatrixScope,
     },
-    catalogue::{Feature, GatewayKind, Profile, ProtocolVersion},
+    catalogue::{Feature, GatewayKind, GatewayTraits, Profile, ProtocolVersion},
     model_gateway::{self, Decisions},
 };
 
@@ -46,8 +46,6 @@ pub struct Implementation {
     pub features: Vec<Feature>,
     /// The protocol versions that its clients may use.
     pub protocol_versions: Vec<ProtocolVersion>,
-    /// The requirements that are not asked of it: each id with the reason.
-    pub not_asked: BTreeMap<String, String>,
     /// Its limits, metrics and audit log.
     pub surfaces: Surfaces,
     /// How long its responses may take.
@@ -137,6 +135,16 @@ impl Implementation {
             routes: &self.routes,
             main_profile: self.main_profile,
             protocol_versions: &self.protocol_versions,
+        }
+    }
+
+    /// What decides which requirements bind it.
+    #[must_use]
+    pub fn gateway_traits(&self) -> GatewayTraits {
+        GatewayTraits {
+            kind: self.gateway_kind,
+            features: Some(self.features.iter().map(ToString::to_string).collect()),
+            ours: self.ours,
         }
     }
 

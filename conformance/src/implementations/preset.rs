@@ -2,8 +2,6 @@
 //!
 //! The data is in `presets/`, one file for each kind.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use super::description::validation;
@@ -26,22 +24,6 @@ pub struct Preset {
     pub protocol_versions: Vec<ProtocolVersion>,
     /// The features.
     pub features: Vec<Feature>,
-    /// The requirements that are not asked.
-    #[serde(default)]
-    pub not_asked: Vec<NotAsked>,
-}
-
-/// Requirements that are not asked of a gateway, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct NotAsked {
-    /// The ids of the requirements.
-    #[serde(deserialize_with = "validation::requirements")]
-    pub requirements: Vec<String>,
-    /// Why they do not bind the gateway, as part of a sentence.
-    pub reason: String,
-    /// The feature with which they are asked nevertheless.
-    pub unless: Option<Feature>,
 }
 
 /// The name and the text of the preset of each kind, in the order of the kinds.
@@ -76,19 +58,6 @@ pub fn kinds() -> String {
     GatewayKind::ALL.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The requirements that are not asked of a gateway with these features: each id with its reason.
-///
-/// Of two rows about one requirement, the last one counts.
-pub(super) fn reasons<'a>(
-    rows: impl IntoIterator<Item = &'a NotAsked>,
-    features: &[Feature],
-) -> BTreeMap<String, String> {
-    rows.into_iter()
-        .filter(|row| row.unless.is_none_or(|feature| !features.contains(&feature)))
-        .flat_map(|row| row.requirements.iter().map(|id| (id.clone(), row.reason.clone())))
-        .collect()
-}
-
 /// The JSON Schema of a preset, from which the reference is generated.
 pub(crate) fn schema() -> schemars::Schema {
     schemars::schema_for!(Preset)
@@ -105,14 +74,5 @@ mod tests {
             assert_eq!(kind.as_str(), name);
             assert!(!Preset::of(*kind).description.is_empty());
         }
-    }
-
-    #[test]
-    fn a_declared_feature_can_make_a_requirement_asked() {
-        let reasons =
-            |features: &[Feature]| reasons(&Preset::of(GatewayKind::Relay).not_asked, features);
-        assert!(reasons(&[]).contains_key("CRD-03"));
-        assert!(!reasons(&[Feature::GatewayKeys]).contains_key("CRD-03"));
-        assert!(reasons(&[Feature::GatewayKeys]).contains_key("CHL-18"));
     }
 }

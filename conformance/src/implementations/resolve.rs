@@ -1,13 +1,13 @@
 //! Finds an implementation by its name: `builtin:…`, `url:…`, the name of an embedded description,
 //! or the path of a folder.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use super::{
     AggregateEndpoints, Audit, CredentialLayout, Deadlines, Description, ImplementationError,
     Surfaces, builtin,
     implementation::{Implementation, Kind},
-    preset::{self, Preset},
+    preset::Preset,
 };
 use crate::{
     cases::axis::Strategy,
@@ -101,7 +101,6 @@ impl Implementation {
             strategies: vec![Strategy::Own],
             features: preset.features.clone(),
             protocol_versions: preset.protocol_versions.clone(),
-            not_asked: preset::reasons(&preset.not_asked, &preset.features),
             surfaces: Surfaces::default(),
             deadlines: Deadlines::default(),
             ours: false,
@@ -189,7 +188,6 @@ impl Implementation {
             strategies: vec![Strategy::Probe, Strategy::Deferred],
             features: Feature::ALL.to_vec(),
             protocol_versions: ProtocolVersion::ALL.to_vec(),
-            not_asked: BTreeMap::new(),
             surfaces: Surfaces {
                 message_bytes: Some(4 * 1024 * 1024),
                 metrics: None,
@@ -224,7 +222,6 @@ impl Implementation {
             strategies: description.strategies.clone(),
             features: description.features(),
             protocol_versions: description.protocol_versions.clone(),
-            not_asked: description.not_asked(),
             surfaces: description.surfaces.clone(),
             deadlines: description.deadlines.clone(),
             ours: false,
@@ -276,7 +273,6 @@ mod tests {
         let kind = UrlDescription::Kind(GatewayKind::Relay);
         let implementation = Implementation::resolve("url:http://127.0.0.1:1", Some(kind)).unwrap();
         assert_eq!(implementation.profiles, [Profile::Transparent]);
-        assert!(implementation.not_asked.contains_key("CHL-18"));
     }
 
     #[test]

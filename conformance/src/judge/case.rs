@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Finding, Verdict,
     expectation::{inconclusive, judge_expectation, skip},
-    finding::{make_untestable, skip_not_asked},
+    finding::{make_untestable, skip_unbound},
     observables::{self, Observable},
     subject::{Context, Subject},
 };
@@ -40,7 +40,7 @@ pub struct Judgement {
 pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::of_matrix_case(matrix_case, context, trace);
     let mut findings = findings_by_rules(RuleBook::embedded(), matrix_case, &subject);
-    skip_not_asked(&mut findings, &context.not_asked);
+    skip_unbound(&mut findings, &context.gateway_traits());
     if !context.control {
         make_untestable(&mut findings);
     }
@@ -100,7 +100,7 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
             .chain(disclosure_findings(&subject))
             .collect(),
     };
-    skip_not_asked(&mut findings, &context.not_asked);
+    skip_unbound(&mut findings, &context.gateway_traits());
     if !context.control {
         make_untestable(&mut findings);
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    catalogue::{Catalogue, Requirement},
+    catalogue::{Catalogue, GatewayTraits},
     judge::{
         Finding, Verdict,
         baseline::{Assessment, Entry},
@@ -169,8 +169,8 @@ impl RequirementRow<'_> {
 pub struct EffectiveVerdicts<'a> {
     unexpected: BTreeSet<FindingKey<'a>>,
     expected: BTreeMap<FindingKey<'a>, Entry<'a>>,
-    /// Whether recommended requirements bind the implementation too.
-    ours: bool,
+    /// What decides which requirements bind the gateway.
+    gateway: GatewayTraits,
 }
 
 /// Identifies a finding within a run: case id, requirement, rule and observable.
@@ -195,20 +195,20 @@ impl<'a> EffectiveVerdicts<'a> {
                 .iter()
                 .map(|(case_id, finding, entry)| (key(case_id, finding), *entry))
                 .collect(),
-            ours: run.header.ours,
+            gateway: run.gateway_traits(),
         }
     }
 
     /// The effective verdict of one finding about a case.
     pub fn of_finding(&self, case_id: &str, finding: &Finding) -> EffectiveVerdict {
         let key = key(case_id, finding);
-        let binding = self.ours
-            || Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
+        let requirement = Catalogue::embedded().get(&finding.requirement);
+        let decides = requirement.is_none_or(|requirement| requirement.decides(&self.gateway));
         if self.expected.contains_key(&key) {
             EffectiveVerdict::ExpectedFailure
         } else if finding.verdict == Verdict::Inconclusive && self.unexpected.contains(&key) {
             EffectiveVerdict::Untestable
-        } else if finding.verdict.is_red() && !binding {
+        } else if finding.verdict.is_red() && !decides {
             EffectiveVerdict::Advisory
         } else {
             EffectiveVerdict::without_baseline(finding.verdict)
@@ -250,7 +250,7 @@ impl<'a> EffectiveVerdicts<'a> {
         let untestable = summary.verdict == Verdict::Untestable;
         let verdict = match most_severe {
             // No case shows whether it is met, and it does not bind this implementation.
-            Some(EffectiveVerdict::Inconclusive) if untestable && !summary.core && !self.ours => {
+            Some(EffectiveVerdict::Inconclusive) if untestable && !summary.core && !self.gateway.ours => {
                 EffectiveVerdict::Advisory
             }
             Some(verdict) => verdict,

@@ -80,7 +80,7 @@ pub(super) fn judge_expectation(
             continue;
         };
         findings.extend(findings_for_each_requirement(id, expectation, |requirement| Conclusion {
-            verdict: comparison.verdict(requirement.level),
+            verdict: comparison.verdict(expectation.level.unwrap_or(requirement.level)),
             observable: name.clone(),
             expected: pattern.to_string(),
             actual: actual.clone(),

@@ -1,11 +1,9 @@
 //! Findings: the verdict of one rule on one requirement and one observable of a case.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
-use crate::catalogue::{Catalogue, Profile, ProtocolVersion};
+use crate::catalogue::{Binding, Catalogue, GatewayTraits, Profile, ProtocolVersion};
 
 /// The verdict of one rule on one requirement and one observable of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,22 +57,18 @@ impl Finding {
     }
 }
 
-/// Says that a requirement is not asked, with the reason.
-pub(crate) fn not_asked_because(reason: &str) -> String {
-    format!("not asked of this implementation, because {reason}")
-}
-
-/// Makes the verdict on every requirement that is not asked of the implementation `skip`, with the
-/// reason.
-pub(crate) fn skip_not_asked(findings: &mut [Finding], not_asked: &BTreeMap<String, String>) {
+/// Makes the verdict on every requirement that does not bind the gateway `skip`, with the reason.
+pub(crate) fn skip_unbound(findings: &mut [Finding], gateway: &GatewayTraits) {
     for finding in findings {
-        if let Some(reason) = not_asked.get(&finding.requirement)
+        let requirement = Catalogue::embedded().get(&finding.requirement);
+        if let Some(requirement) = requirement
+            && requirement.binding(gateway) == Binding::None
             && finding.verdict != Verdict::NotApplicable
         {
             finding.verdict = Verdict::Skip;
             finding.observable.clear();
             finding.expected.clear();
-            finding.actual = not_asked_because(reason);
+            finding.actual = requirement.not_judged_reason();
         }
     }
 }

@@ -41,7 +41,7 @@ mod verdict;
 pub mod vocabulary;
 pub mod whole_output;
 
-pub(crate) use self::finding::{not_asked_because, skip_not_asked};
+pub(crate) use self::finding::skip_unbound;
 pub use self::{finding::Finding, verdict::Verdict};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, Verdict, run_file::Run};
-use crate::catalogue::{Catalogue, Level, Requirement, Status, Strength};
+use crate::catalogue::{Binding, Catalogue, GatewayTraits, Level, Requirement, Status, Strength};
 
 /// The verdict of a run on one requirement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ pub struct RequirementVerdict {
     pub level: Level,
     /// The source of its authority.
     pub strength: Strength,
-    /// Whether it decides the result of every implementation; otherwise only of the reference
-    /// gateway.
+    /// Whether it is core for the judged gateway. A requirement that is not core can decide the
+    /// result of the reference gateway only.
     pub core: bool,
     /// The most severe verdict of all findings.
     pub verdict: Verdict,
@@ -28,7 +28,11 @@ pub struct RequirementVerdict {
 }
 
 impl RequirementVerdict {
-    fn new(requirement: &Requirement, counts: BTreeMap<Verdict, usize>) -> Self {
+    fn new(
+        requirement: &Requirement,
+        gateway: &GatewayTraits,
+        counts: BTreeMap<Verdict, usize>,
+    ) -> Self {
         let note = match requirement.status() {
             Status::Covered => None,
             Status::NotYet(reason) | Status::Excluded(reason) => Some(reason),
@@ -44,7 +48,7 @@ impl RequirementVerdict {
             id: requirement.id.clone(),
             level: requirement.level,
             strength: requirement.strength,
-            core: requirement.core(),
+            core: requirement.binding(gateway) == Binding::Core,
             verdict,
             counts,
             note,
@@ -58,6 +62,7 @@ impl RequirementVerdict {
 /// otherwise it is skipped.
 pub fn summarise<'a>(
     catalogue: &Catalogue,
+    gateway: &GatewayTraits,
     findings: impl IntoIterator<Item = &'a Finding>,
 ) -> Vec<RequirementVerdict> {
     let mut counts: BTreeMap<&str, BTreeMap<Verdict, usize>> = BTreeMap::new();
@@ -68,7 +73,7 @@ pub fn summarise<'a>(
         .iter()
         .map(|requirement| {
             let counts = counts.remove(requirement.id.as_str()).unwrap_or_default();
-            RequirementVerdict::new(requirement, counts)
+            RequirementVerdict::new(requirement, gateway, counts)
         })
         .collect()
 }
@@ -105,24 +110,26 @@ pub fn result(verdicts: &[RequirementVerdict], ours: bool) -> ProfileResult {
 /// The verdicts of a run on every requirement.
 #[must_use]
 pub fn verdicts(run: &Run) -> Vec<RequirementVerdict> {
-    summarise(Catalogue::embedded(), run.findings().map(|(_, finding)| finding))
+    summarise(Catalogue::embedded(), &run.gateway_traits(), run.findings().map(|(_, finding)| finding))
 }
 
 /// Whether a finding is a failure of the implementation.
 ///
-/// The reference gateway (`ours`) must meet every requirement; another implementation must meet the
-/// core requirements of the level MUST.
+/// The reference gateway must meet every requirement; another implementation must meet the
+/// requirements of the level MUST that are core for it.
 #[must_use]
-pub fn is_failure(finding: &Finding, ours: bool) -> bool {
-    let core = Catalogue::embedded().get(&finding.requirement).is_none_or(Requirement::core);
-    (finding.verdict.is_red() && (core || ours)) || (ours && finding.verdict == Verdict::Warn)
+pub fn is_failure(finding: &Finding, gateway: &GatewayTraits) -> bool {
+    let requirement = Catalogue::embedded().get(&finding.requirement);
+    let decides = requirement.is_none_or(|requirement| requirement.decides(gateway));
+    (finding.verdict.is_red() && decides) || (gateway.ours && finding.verdict == Verdict::Warn)
 }
 
 /// The verdict with which each finding of a run fails, if it does.
 ///
 /// If every case of a requirement is inconclusive, its findings fail as `untestable`.
 pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
-    let ours = run.header.ours;
+    let gateway = run.gateway_traits();
+    let ours = gateway.ours;
     let untestable: BTreeSet<String> = verdicts(run)
         .into_iter()
         .filter(|verdict| verdict.verdict == Verdict::Untestable && (ours || verdict.core))
@@ -132,7 +139,7 @@ pub fn failures_of(run: &Run) -> impl Fn(&Finding) -> Option<Verdict> {
         Verdict::Inconclusive if untestable.contains(&finding.requirement) => {
             Some(Verdict::Untestable)
         }
-        verdict => is_failure(finding, ours).then_some(verdict),
+        verdict => is_failure(finding, &gateway).then_some(verdict),
     }
 }
 

@@ -31,7 +31,7 @@ fn context() -> Context {
         name_separator: "-".into(),
         deadlines: Deadlines { probe: 5_000, commit: 5_000, slack: 0 },
         features: BTreeSet::from(["gateway-keys", "token-forwarding"].map(str::to_owned)),
-        not_asked: BTreeMap::new(),
+        gateway_kind: None,
         profile: Profile::Seed,
         control: true,
         settled: None,

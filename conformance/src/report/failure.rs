@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeSet, fmt::Write as _};
 use super::{curl, deviation::deviating_exchange, telling::Telling, trace_summary};
 use crate::{
     cases::matrix_case::is_scripted,
-    catalogue::{Catalogue, Requirement},
+    catalogue::{Binding, Catalogue, Requirement},
     judge::{
         Finding, Verdict,
         baseline::Assessment,
@@ -23,14 +23,15 @@ pub(super) struct Failure<'a> {
 
 impl Failure<'_> {
     /// The failure as text, one labelled line for each fact.
-    pub(super) fn in_full(&self, header: &Header) -> String {
+    pub(super) fn in_full(&self, run: &Run) -> String {
         let Self { case, finding } = self;
         let Some(requirement) = Catalogue::embedded().get(&finding.requirement) else {
             return String::new();
         };
         let Requirement { id, level, statement, sources, impact, .. } = requirement;
         let verdict = verdict_of_failure(finding).as_str().to_uppercase();
-        let recommended = if requirement.core() { "" } else { "  recommended" };
+        let is_core = requirement.binding(&run.gateway_traits()) == Binding::Core;
+        let recommended = if is_core { "" } else { "  recommended" };
         let sources = sources.join(" · ");
         let mut text = format!("{verdict}  {id}  {level}  {statement}  {sources}{recommended}\n");
         let Finding { rule, observable, expected, actual, .. } = finding;
@@ -49,7 +50,7 @@ impl Failure<'_> {
         if let Some(impact) = impact {
             text += &labelled("impact", impact);
         }
-        text += &labelled("reproduce", &reproduce_command(header, case));
+        text += &labelled("reproduce", &reproduce_command(&run.header, case));
         let deviating = deviating_exchange(case.trace, finding);
         let steps = case.trace.exchanges.len();
         if let Some(index) = deviating.filter(|_| steps > 1) {
@@ -149,10 +150,11 @@ impl<'a> UnexpectedFailures<'a> {
 pub fn failures_of_case(run: &Run, case_id: &str) -> String {
     let mut text = String::new();
     for case in run.cases().filter(|case| case.id == case_id) {
-        let failing = case.findings.iter().filter(|finding| is_failure(finding, run.header.ours));
+        let gateway = run.gateway_traits();
+        let failing = case.findings.iter().filter(|finding| is_failure(finding, &gateway));
         for finding in failing {
             let failure = Failure { case: case.clone(), finding };
-            let _ = write!(text, "{}", failure.in_full(&run.header));
+            let _ = write!(text, "{}", failure.in_full(run));
         }
     }
     text

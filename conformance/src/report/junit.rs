@@ -56,7 +56,7 @@ fn failed(
         .set_type(row.summary.verdict.as_str())
         .set_description(format!(
             "{}\nfailing: {}\n",
-            failures.first.in_full(&run.header),
+            failures.first.in_full(run),
             failures.count_in_words()
         ));
     status

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use crate::{
-    catalogue::{Catalogue, Requirement, Status},
+    catalogue::{Binding, Catalogue, Requirement, Status},
     judge::{
-        Finding, Verdict, effective_verdict::RequirementRow, not_asked_because, run_file::Run,
+        Finding, Verdict, effective_verdict::RequirementRow, run_file::Run,
     },
 };
 
@@ -91,11 +91,13 @@ fn reason_of_finding(finding: &Finding) -> Option<String> {
 
 /// Why no case has a finding about a requirement.
 fn reason_without_finding(run: &Run, row: &RequirementRow<'_>) -> String {
-    let not_asked = run.setup.as_ref().and_then(|setup| setup.not_asked.get(&row.summary.id));
-    if let Some(reason) = not_asked {
-        return not_asked_because(reason);
+    let requirement = Catalogue::embedded().get(&row.summary.id);
+    if let Some(requirement) = requirement
+        && requirement.binding(&run.gateway_traits()) == Binding::None
+    {
+        return requirement.not_judged_reason();
     }
-    let status = Catalogue::embedded().get(&row.summary.id).map(Requirement::status);
+    let status = requirement.map(Requirement::status);
     match status {
         Some(Status::Excluded(_)) => "they cannot be observed from outside",
         Some(Status::NotYet(_)) => "no rule of the suite judges them yet",

@@ -272,7 +272,7 @@ fn setup_of(implementation: &Implementation, upstreams: &MockUpstreams) -> Setup
             slack: SLACK_MS,
         },
         features,
-        not_asked: implementation.not_asked.clone(),
+        gateway_kind: implementation.gateway_kind,
         surfaces: implementation.surfaces.clone(),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         disclosure::Secrets,
         idle_gap,
         run_file::{Evidence, JudgedScenario, scenario_id},
-        skip_not_asked, whole_output,
+        skip_unbound, whole_output,
     },
 };
 
@@ -72,7 +72,7 @@ impl Runner<'_> {
         recorder: &mut Recorder,
     ) -> Result<(), RunError> {
         let mut findings: Vec<Finding> = finding.into_iter().collect();
-        skip_not_asked(&mut findings, &self.implementation.not_asked);
+        skip_unbound(&mut findings, &self.setup.gateway_traits());
         recorder.scenario(JudgedScenario {
             scenario: id.to_owned(),
             start: instance.start,

@@ -28,7 +28,7 @@ pub use self::{
 use super::{
     folder::Folder,
     located::Located,
-    preset::{self, NotAsked, Preset},
+    preset::Preset,
 };
 use crate::{
     cases::axis::Strategy,
@@ -73,12 +73,6 @@ pub struct Description {
     /// The protocol versions that clients may use. The default is that of the kind.
     #[serde(default, deserialize_with = "validation::protocol_versions")]
     pub protocol_versions: Vec<ProtocolVersion>,
-    /// Requirements that are not asked, in addition to those of the kind.
-    #[serde(default)]
-    pub(super) not_asked: Vec<NotAsked>,
-    /// Requirements that the kind does not ask, but this description does.
-    #[serde(default, deserialize_with = "validation::requirements")]
-    pub(super) asked: Vec<String>,
     /// How long responses may take.
     #[serde(default)]
     pub deadlines: Deadlines,
@@ -152,15 +146,6 @@ impl Description {
         features.extend(self.aggregate.iter().flat_map(AggregateEndpoints::features));
         features.extend(self.surfaces.features());
         features
-    }
-
-    /// The requirements that are not asked of the implementation: each id with the reason.
-    #[must_use]
-    pub fn not_asked(&self) -> BTreeMap<String, String> {
-        let rows = Preset::of(self.kind).not_asked.iter().chain(&self.not_asked);
-        let mut reasons = preset::reasons(rows, &self.features());
-        reasons.retain(|id, _| !self.asked.contains(id));
-        reasons
     }
 
     /// A file of the folder, for example `baseline.toml`; `None` if it does not exist.

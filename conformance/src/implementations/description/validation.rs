@@ -131,17 +131,6 @@ pub(in super::super) fn protocol_versions<'de, D: Deserializer<'de>>(
     )
 }
 
-pub(in super::super) fn requirements<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<String>, D::Error> {
-    checked(
-        deserializer,
-        |ids: &Vec<String>| ids.iter().all(|id| Catalogue::embedded().get(id).is_some()),
-        "unknown requirement, expected ids that `preflight-conformance list` shows, for example  \
-         [\"CHL-18\"]",
-    )
-}
-
 pub(super) fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     checked(
         deserializer,

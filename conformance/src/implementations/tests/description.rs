@@ -175,10 +175,6 @@ fn the_documented_kinds_are_those_of_the_presets() {
         for name in profiles.chain(features).chain(preset.routes.clone()) {
             assert!(row.contains(&format!("`{name}`")), "{kind}: {name} is not documented");
         }
-        let not_asked = preset.not_asked.iter().flat_map(|row| &row.requirements);
-        let is_documented = |id: &&String| row.contains(*id) || kind == GatewayKind::Catalogue;
-        let missing: Vec<&String> = not_asked.filter(|id| !is_documented(id)).collect();
-        assert!(missing.is_empty(), "{kind}: {missing:?} are not documented");
     }
 }
 
@@ -194,21 +190,15 @@ fn a_description_overrides_the_preset_of_its_kind() {
     let preset = description("");
     assert_eq!(preset.routes, ["/mcp/{server}"]);
     assert_eq!(preset.profiles, [Profile::Transparent]);
-    assert!(preset.not_asked().contains_key("CRD-03"));
     let changed = description(
         "routes = ['/{server}']\nprotocol-versions = ['2025-11-25']\n\
-         features-added = ['gateway-keys']\nfeatures-removed = ['listening-stream']\n\
-         asked = ['CHL-18']\n\
-         not-asked = [{ requirements = ['STR-12'], reason = 'it closes every connection' }]",
+         features-added = ['gateway-keys']\nfeatures-removed = ['listening-stream']\n",
     );
     assert_eq!(changed.routes, ["/{server}"]);
     assert_eq!(changed.protocol_versions, [ProtocolVersion::V2025_11_25]);
     assert!(changed.features().contains(&Feature::GatewayKeys));
     assert!(!changed.features().contains(&Feature::ListeningStream));
     assert!(changed.features().contains(&Feature::TokenForwarding));
-    let not_asked = changed.not_asked();
-    assert_eq!(not_asked["STR-12"], "it closes every connection");
-    assert!(!not_asked.contains_key("CHL-18") && !not_asked.contains_key("CRD-03"));
     let replaced = description("features = ['http2']");
     assert_eq!(replaced.features(), [Feature::Http2]);
 }

@@ -2,16 +2,13 @@
 //!
 //! It is recorded so that a run can be rejudged without the implementation.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cases::deployment::Deployment,
-    catalogue::Profile,
+    catalogue::{GatewayKind, GatewayTraits, Profile},
     implementations::Surfaces,
     judge::subject::{Context, Deadlines, Metrics},
 };
@@ -32,15 +29,25 @@ pub struct Setup {
     pub deadlines: Deadlines,
     /// The features that the implementation declares, by name.
     pub features: BTreeSet<String>,
-    /// The requirements that are not asked of the implementation: each id with the reason.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub not_asked: BTreeMap<String, String>,
+    /// The kind of gateway, if the implementation is described by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_kind: Option<GatewayKind>,
     /// Further interfaces of the implementation.
     #[serde(default)]
     pub surfaces: Surfaces,
 }
 
 impl Setup {
+    /// What decides which requirements bind the gateway.
+    #[must_use]
+    pub fn gateway_traits(&self) -> GatewayTraits {
+        GatewayTraits {
+            kind: self.gateway_kind,
+            features: Some(self.features.clone()),
+            ours: false,
+        }
+    }
+
     /// The context in which a case was judged.
     #[must_use]
     pub fn context(&self, gateway: &str, evidence: &Evidence) -> Context {
@@ -51,7 +58,7 @@ impl Setup {
             name_separator,
             deadlines,
             features,
-            not_asked,
+            gateway_kind,
             surfaces,
         } = self.clone();
         let Evidence {
@@ -72,7 +79,7 @@ impl Setup {
             name_separator,
             deadlines,
             features,
-            not_asked,
+            gateway_kind,
             profile,
             control,
             settled,

@@ -100,6 +100,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// What decides which requirements bind the gateway.
+    #[must_use]
+    pub fn gateway_traits(&self) -> GatewayTraits {
+        let traits = match &self.setup {
+            Some(setup) => setup.gateway_traits(),
+            None => GatewayTraits { kind: self.header.kind, ..GatewayTraits::default() },
+        };
+        GatewayTraits { ours: self.header.ours, ..traits }
+    }
+
     /// A run without cases.
     #[must_use]
     pub fn new(header: Header) -> Self {

@@ -105,7 +105,7 @@ fn setup() -> Setup {
         name_separator: "-".into(),
         deadlines: crate::judge::subject::Deadlines { probe: 1, commit: 1, slack: 1 },
         features: ["discovery".to_owned()].into(),
-        not_asked: [("CHL-18".to_owned(), "the upstream owes it".to_owned())].into(),
+        gateway_kind: Some(GatewayKind::Relay),
         surfaces: crate::implementations::Surfaces::default(),
     }
 }

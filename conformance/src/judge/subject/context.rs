@@ -1,16 +1,12 @@
 //! What is known about an implementation and a case beside the trace.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cases::{axis::ServerKind, deployment::Deployment},
-    catalogue::{Feature, Profile},
+    catalogue::{Feature, GatewayKind, GatewayTraits, Profile},
     implementations::Surfaces,
 };
 
@@ -31,8 +27,8 @@ pub struct Context {
     pub deadlines: Deadlines,
     /// The features that the implementation declares, by name.
     pub features: BTreeSet<String>,
-    /// The requirements that are not asked of the implementation: each id with the reason.
-    pub not_asked: BTreeMap<String, String>,
+    /// The kind of gateway, if the implementation is described by one.
+    pub gateway_kind: Option<GatewayKind>,
     /// The profile that the implementation was started with.
     pub profile: Profile,
     /// Whether the positive control passed: a request to a healthy upstream in the same batch
@@ -78,6 +74,16 @@ impl Context {
             }
         }
         Cow::Owned(deployment)
+    }
+
+    /// What decides which requirements bind the gateway.
+    #[must_use]
+    pub fn gateway_traits(&self) -> GatewayTraits {
+        GatewayTraits {
+            kind: self.gateway_kind,
+            features: Some(self.features.clone()),
+            ours: false,
+        }
     }
 
     /// Whether the implementation declares a feature.

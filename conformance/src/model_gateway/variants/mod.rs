@@ -75,7 +75,7 @@ impl Variant {
 mod tests {
     use super::*;
     use crate::{
-        catalogue::{Catalogue, Level},
+        catalogue::{Catalogue, Feature, GatewayTraits, Level},
         model_gateway::Defect,
     };
 
@@ -97,8 +97,15 @@ mod tests {
                 let requirement = Catalogue::embedded()
                     .get(id)
                     .unwrap_or_else(|| panic!("{}: unknown requirement {id}", variant.name));
-                let binds =
-                    matches!(requirement.level, Level::Must | Level::MustNot) && requirement.core();
+                let features = Feature::ALL.iter().filter(|feature| !variant.lacks.contains(feature));
+                let gateway = GatewayTraits {
+                    features: Some(features.map(ToString::to_string).collect()),
+                    ..GatewayTraits::default()
+                };
+                let is_must = matches!(requirement.level, Level::Must | Level::MustNot);
+                let binds = is_must
+                    && requirement.weaker_level.is_none()
+                    && requirement.decides(&gateway);
                 assert!(!binds, "{} must follow {id}", variant.name);
             }
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     cases::matrix_case::AXES,
-    catalogue::Catalogue,
+    catalogue::{Binding, Catalogue},
     judge::{
         Finding,
         effective_verdict::{EffectiveVerdict, EffectiveVerdicts},
@@ -113,11 +113,12 @@ fn incomplete_ending(exchange: &Exchange) -> Option<&'static str> {
 }
 
 fn requirements(run: &Run) -> BTreeMap<&str, RequirementData> {
+    let gateway = run.gateway_traits();
     let data = |id: &str| {
         let requirement = Catalogue::embedded().get(id)?;
         Some(RequirementData {
             level: requirement.level.as_str(),
-            core: requirement.core(),
+            core: requirement.binding(&gateway) == Binding::Core,
             statement: &requirement.statement,
             sources: &requirement.sources,
             impact: requirement.impact.as_deref(),

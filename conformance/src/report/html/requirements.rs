@@ -85,7 +85,11 @@ fn requirement(
                 b.id { (summary.id) }
                 span.level { (summary.level) }
                 span.statement { (with_code(&requirement.statement)) }
-                @if !summary.core { span.tag { "recommended" } }
+                @match requirement.binding(&run.gateway_traits()) {
+                    Binding::Core => {}
+                    Binding::Recommended => span.tag { "recommended" }
+                    Binding::None => span.tag { "does not concern this gateway" }
+                }
             }
             div.more {
                 dl { (details(requirement, row, judged_by)) }

@@ -66,7 +66,7 @@ fn failures(run: &Run, assessment: &Assessment<'_>, rows: &[RequirementRow<'_>])
     let failing = rows.iter().filter(|row| row.unexpected);
     let sections = failing.filter_map(|row| {
         let failures = UnexpectedFailures::of_requirement(&row.summary.id, run, assessment)?;
-        let mut text = failures.first.in_full(&run.header);
+        let mut text = failures.first.in_full(run);
         text += &labelled("failing", &failures.count_in_words());
         if let Some(others) = also_failing(&failures) {
             text += &labelled("also failing", &others);

@@ -12,10 +12,12 @@ use crate::{
 
 #[test]
 fn a_recommended_requirement_fails_only_the_projects_own_gateway() {
-    let recommended = finding("CRD-04", Verdict::Fail);
-    assert!(is_failure(&recommended, true) && !is_failure(&recommended, false));
-    let should = finding("STR-12", Verdict::Warn);
-    assert!(is_failure(&should, true) && !is_failure(&should, false));
+    let gateway = |ours| GatewayTraits { ours, ..GatewayTraits::default() };
+    let recommended = finding("GATE-03", Verdict::Fail);
+    assert!(is_failure(&recommended, &gateway(true)));
+    assert!(!is_failure(&recommended, &gateway(false)));
+    let should = finding("CRD-14", Verdict::Warn);
+    assert!(is_failure(&should, &gateway(true)) && !is_failure(&should, &gateway(false)));
     let run = run(vec![matrix_case(Method::Get, vec![recommended])]);
     assert_eq!(run_result(&run, &verdicts(&run)), ProfileResult::Partial);
 }

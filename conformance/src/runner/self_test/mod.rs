@@ -16,7 +16,7 @@ use std::{
 use self::representative::is_representative;
 use crate::{
     cases::selection::Selection,
-    catalogue::{Catalogue, Status},
+    catalogue::{Catalogue, GatewayTraits, Status},
     implementations::Implementation,
     judge::{run_file::Header, summary},
     model_gateway::{Defect, Variant},
@@ -194,7 +194,8 @@ async fn outcome_of(claim: Claim) -> io::Result<Outcome> {
     let header = Header::new(&implementation, RANDOM_SEED, Vec::new());
     let mut recorder = Recorder::start(header, None)?;
     // Recommendations count, because a claim names them too.
-    let counts = |finding: &_| summary::is_failure(finding, true);
+    let gateway = GatewayTraits { ours: true, ..GatewayTraits::default() };
+    let counts = |finding: &_| summary::is_failure(finding, &gateway);
     let runner = Runner::new(&implementation, upstreams, RANDOM_SEED, &options, &|_| {}, &counts);
     for running in runner.run(&parts, &mut recorder).await.map_err(io::Error::other)? {
         running.stop().await;

@@ -87,7 +87,7 @@ fn case(upstream: &'static str) -> Case {
             name_separator: "-".into(),
             deadlines: Deadlines { probe: 5_000, commit: 5_000, slack: 500 },
             features: Feature::ALL.iter().map(ToString::to_string).collect(),
-            not_asked: BTreeMap::new(),
+            gateway_kind: None,
             profile: Profile::Seed,
             control: true,
             settled: None,
