@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use mcp_preflight_conformance::{
     cases::{axis::ServerKind, selection::Selection},
-    catalogue::Profile,
+    catalogue::{GatewayTraits, Profile},
     implementations::Implementation,
     judge::{run_file::Header, summary},
     runner::{Options, Part, Recorder, Runner, plan},
@@ -49,12 +49,13 @@ fn failures(profile: Profile) -> Vec<String> {
         selection: Selection::default(),
     };
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
+    let gateway = GatewayTraits { ours: true, ..GatewayTraits::default() };
     let run = runtime.block_on(async {
         let upstreams =
             Arc::new(MockUpstreams::start(RANDOM_SEED).await.expect("the mock upstreams start"));
         let header = Header::new(&alone, RANDOM_SEED, Vec::new());
         let mut recorder = Recorder::start(header, None).expect("there is no file");
-        let counts = |finding: &_| summary::is_failure(finding, true);
+        let counts = |finding: &_| summary::is_failure(finding, &gateway);
         let runner = Runner::new(&alone, upstreams, RANDOM_SEED, &options, &|_| {}, &counts);
         for running in runner.run(&parts, &mut recorder).await.expect("the gateway starts") {
             running.stop().await;
@@ -63,7 +64,7 @@ fn failures(profile: Profile) -> Vec<String> {
     });
     assert!(run.damages.is_empty(), "{:?}", run.damages);
     run.findings()
-        .filter(|(_, finding)| summary::is_failure(finding, true))
+        .filter(|(_, finding)| summary::is_failure(finding, &gateway))
         .map(|(case, finding)| {
             format!(
                 "{} in {case}: {} expected {}, actual {} ({})",

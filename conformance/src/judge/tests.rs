@@ -15,7 +15,7 @@ use crate::{
         rule::RuleBook,
         token_script::CaseId,
     },
-    catalogue::{Catalogue, Profile, ProtocolVersion},
+    catalogue::{Catalogue, GatewayTraits, Profile, ProtocolVersion},
     judge::subject::{Context, Deadlines, Subject},
     trace::{Arrival, Ending, Exchange, Trace},
 };
@@ -275,7 +275,7 @@ fn the_most_severe_finding_decides_and_every_requirement_is_listed() {
         finding("STA-01", Verdict::Fail),
         finding("STA-01", Verdict::Pass),
     ];
-    let verdicts = summarise(Catalogue::embedded(), &findings);
+    let verdicts = summarise(Catalogue::embedded(), &GatewayTraits::default(), &findings);
     assert_eq!(verdicts.len(), Catalogue::embedded().iter().count());
     let of = |id: &str| verdicts.iter().find(|verdict| verdict.id == id).unwrap();
     assert_eq!(of("STA-01").verdict, Verdict::Fail);
@@ -287,7 +287,7 @@ fn the_most_severe_finding_decides_and_every_requirement_is_listed() {
 
 #[test]
 fn a_proposed_requirement_fails_only_the_reference_gateway() {
-    let of = |findings: &[Finding], ours| result(&summarise(Catalogue::embedded(), findings), ours);
+    let of = |findings: &[Finding], ours| result(&summarise(Catalogue::embedded(), &GatewayTraits::default(), findings), ours);
     let proposed = [finding("CRD-04", Verdict::Fail)];
     assert_eq!(
         (of(&proposed, false), of(&proposed, true)),
@@ -310,7 +310,7 @@ fn an_inconclusive_case_decides_only_without_other_cases() {
     };
     let of = |verdicts: &[Verdict]| {
         let findings: Vec<Finding> = verdicts.iter().copied().map(finding).collect();
-        let sums = summarise(Catalogue::embedded(), &findings);
+        let sums = summarise(Catalogue::embedded(), &GatewayTraits::default(), &findings);
         sums.iter().find(|sum| sum.id == "STA-01").map(|sum| sum.verdict)
     };
     assert_eq!(of(&[Verdict::Inconclusive]), Some(Verdict::Untestable));

@@ -272,7 +272,7 @@ impl Driver {
     }
 
     /// Fetches the metadata that the challenge names if it is at the gateway; without a named URL,
-    /// that of the endpoint's well-known URL.
+    /// that at the well-known URL of the endpoint, or else of the root (CHL-06).
     async fn fetch_metadata(
         &self,
         step: &FetchMetadataStep,
@@ -281,17 +281,23 @@ impl Driver {
         refused: Option<&Exchange>,
     ) -> Option<Exchange> {
         let refused = refused?;
-        let path = match refused.resource_metadata_url() {
-            Some(named) => named
-                .strip_prefix(self.client.base_url())
-                .filter(|path| path.starts_with('/'))?
-                .to_owned(),
-            None => format!("/.well-known/oauth-protected-resource{}", refused.path),
+        let fetch = async |path: &str| {
+            let caller = Caller { credentials: step.credentials, token: "" };
+            let kind = RequestKind::Plain("GET");
+            let request = self.request(kind, protocol_version, caller, path, case);
+            self.client.send(&request).await
         };
-        let caller = Caller { credentials: step.credentials, token: "" };
-        let request =
-            self.request(RequestKind::Plain("GET"), protocol_version, caller, &path, case);
-        Some(self.client.send(&request).await)
+        if let Some(named) = refused.resource_metadata_url() {
+            let path = named.strip_prefix(self.client.base_url())?;
+            return if path.starts_with('/') { Some(fetch(path).await) } else { None };
+        }
+        const ROOT: &str = "/.well-known/oauth-protected-resource";
+        let of_endpoint = fetch(&format!("{ROOT}{}", refused.path)).await;
+        if of_endpoint.status == Some(200) {
+            return Some(of_endpoint);
+        }
+        let of_root = fetch(ROOT).await;
+        Some(if of_root.status == Some(200) { of_root } else { of_endpoint })
     }
 
     /// Sends on the scenario's shared connection, or on a new one if the last response closed the

@@ -16,8 +16,6 @@ mod lifecycle;
 mod surfaces;
 pub(super) mod validation;
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 pub use self::{

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     cases::axis::Strategy,
-    catalogue::{Catalogue, Profile, ProtocolVersion},
+    catalogue::{Profile, ProtocolVersion},
 };
 
 fn checked<'de, T: Deserialize<'de>, D: Deserializer<'de>>(

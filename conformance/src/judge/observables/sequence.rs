@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{
     Observable, challenge::challenges, error_text::text_of_body, of_last_exchange, yes_or_no,
 };
@@ -36,7 +38,7 @@ pub(super) const OBSERVABLES: &[Observable] = &[
     Observable {
         name: "all-responses",
         description: "How any response differs from the first one, apart from the name of the \
-            requested server.",
+            requested server and from the time that something took.",
         values: &["same", "different-status", "different-headers", "different-body"],
         absence: None,
         observe: all_responses,
@@ -132,11 +134,11 @@ fn difference(one: &Exchange, two: &Exchange) -> &'static str {
             .map(|(name, value)| {
                 (name.to_ascii_lowercase(), without_requested_name(exchange, value))
             })
-            .filter(|(name, _)| !VARYING.contains(&name.as_str()))
+            .filter(|(name, _)| !VARYING.contains(&name.as_str()) && !names_a_time(name))
             .collect()
     };
     let body =
-        |exchange: &Exchange| without_requested_name(exchange, &text_of_body(&exchange.body));
+        |exchange: &Exchange| without_requested_name(exchange, &body_without_times(&exchange.body));
     if one.status != two.status {
         "different-status"
     } else if fields(one) != fields(two) {
@@ -145,6 +147,34 @@ fn difference(one: &Exchange, two: &Exchange) -> &'static str {
         "different-body"
     } else {
         "same"
+    }
+}
+
+/// Whether a header field or a member of a message says how long something took.
+fn names_a_time(name: &str) -> bool {
+    const WORDS: [&str; 5] = ["duration", "latency", "elapsed", "timing", "-time"];
+    WORDS.iter().any(|word| name.contains(word)) || name.ends_with("_ms") || name.ends_with("-ms")
+}
+
+/// The text of a body without the numbers that say how long something took.
+fn body_without_times(body: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(mut message) => {
+            remove_times(&mut message);
+            text_of_body(&message.to_string())
+        }
+        Err(_) => text_of_body(body),
+    }
+}
+
+fn remove_times(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, value| !(value.is_number() && names_a_time(name)));
+            members.values_mut().for_each(remove_times);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(remove_times),
+        _ => {}
     }
 }
 

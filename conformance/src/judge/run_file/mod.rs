@@ -18,7 +18,7 @@ pub use self::{
     reader::ReadError,
     writer::Writer,
 };
-use crate::{cases::axis::Start, judge::Finding};
+use crate::{cases::axis::Start, catalogue::GatewayTraits, judge::Finding};
 
 mod evidence;
 mod header;

@@ -7,7 +7,7 @@ use crate::{
         matrix_case::MatrixCase,
         token_script::CaseId,
     },
-    catalogue::{Profile, ProtocolVersion},
+    catalogue::{GatewayKind, Profile, ProtocolVersion},
     judge::Verdict,
     trace::Trace,
 };

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::with_code;
 use crate::{
-    catalogue::{Catalogue, Requirement, Status},
+    catalogue::{Binding, Catalogue, Requirement, Status, conditions_in_words},
     judge::{
         effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
         run_file::Run,
@@ -121,6 +121,15 @@ fn details(
 ) -> Markup {
     let defects: Vec<&str> = defects_that_fail(&requirement.id).collect();
     html! {
+        dt { "strength" } dd { (requirement.strength) }
+        @for (binding, conditions) in [
+            ("core for", &requirement.core_for),
+            ("recommended for", &requirement.recommended_for),
+        ] {
+            @if !conditions.is_empty() {
+                dt { (binding) } dd { (conditions_in_words(conditions)) }
+            }
+        }
         dt { "source" } dd { (requirement.sources.join(" · ")) }
         @if let Some(impact) = &requirement.impact { dt { "impact" } dd { (with_code(impact)) } }
         @for entry in &row.expected_failures { dt { "baseline" } dd { (entry.reason()) } }

@@ -3,6 +3,7 @@
 use super::{damage, finding, matrix_case, run};
 use crate::{
     cases::axis::Method,
+    catalogue::GatewayTraits,
     judge::{
         Verdict,
         baseline::Baseline,
