@@ -59,9 +59,10 @@ fn explain_requirement(requirement: &Requirement) -> String {
     if let Some(weaker) = requirement.weaker_level {
         let _ = writeln!(text, "  also       {weaker}, in a part of the statement");
     }
-    for (label, conditions) in
-        [("core for   ", &requirement.core_for), ("recommended", &requirement.recommended_for)]
-    {
+    for (label, conditions) in [
+        ("core for   ", &requirement.core_for),
+        ("recommended", &requirement.recommended_for),
+    ] {
         if !conditions.is_empty() {
             let _ = writeln!(text, "  {label} {}", conditions_in_words(conditions));
         }

@@ -36,7 +36,9 @@ pub(super) fn list(subject: ListSubject) -> Exit {
 }
 
 fn requirement(requirement: &Requirement) -> String {
-    let Requirement { id, level, strength, statement, core_for, recommended_for, .. } = requirement;
+    let Requirement {
+        id, level, strength, statement, core_for, recommended_for, ..
+    } = requirement;
     let sources = requirement.sources.join(" · ");
     let judged = match requirement.status() {
         Status::Covered => judged_by(id),

@@ -250,7 +250,9 @@ impl<'a> EffectiveVerdicts<'a> {
         let untestable = summary.verdict == Verdict::Untestable;
         let verdict = match most_severe {
             // No case shows whether it is met, and it does not bind this implementation.
-            Some(EffectiveVerdict::Inconclusive) if untestable && !summary.core && !self.gateway.ours => {
+            Some(EffectiveVerdict::Inconclusive)
+                if untestable && !summary.core && !self.gateway.ours =>
+            {
                 EffectiveVerdict::Advisory
             }
             Some(verdict) => verdict,

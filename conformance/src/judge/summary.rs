@@ -110,7 +110,11 @@ pub fn result(verdicts: &[RequirementVerdict], ours: bool) -> ProfileResult {
 /// The verdicts of a run on every requirement.
 #[must_use]
 pub fn verdicts(run: &Run) -> Vec<RequirementVerdict> {
-    summarise(Catalogue::embedded(), &run.gateway_traits(), run.findings().map(|(_, finding)| finding))
+    summarise(
+        Catalogue::embedded(),
+        &run.gateway_traits(),
+        run.findings().map(|(_, finding)| finding),
+    )
 }
 
 /// Whether a finding is a failure of the implementation.

@@ -6,9 +6,7 @@ use indexmap::IndexMap;
 
 use crate::{
     catalogue::{Binding, Catalogue, Requirement, Status},
-    judge::{
-        Finding, Verdict, effective_verdict::RequirementRow, run_file::Run,
-    },
+    judge::{Finding, Verdict, effective_verdict::RequirementRow, run_file::Run},
 };
 
 /// One reason why requirements or cases were not judged.

@@ -23,11 +23,7 @@ pub use self::{
     lifecycle::{Deadlines, Install, ReadinessCheck, StartCommand, StopPolicy, TemplateFile},
     surfaces::{Audit, Surfaces},
 };
-use super::{
-    folder::Folder,
-    located::Located,
-    preset::Preset,
-};
+use super::{folder::Folder, located::Located, preset::Preset};
 use crate::{
     cases::axis::Strategy,
     catalogue::{Feature, GatewayKind, Profile, ProtocolVersion},

@@ -104,8 +104,8 @@ fn setup() -> Setup {
         token_header: "authorization".into(),
         name_separator: "-".into(),
         deadlines: crate::judge::subject::Deadlines { probe: 1, commit: 1, slack: 1 },
-        features: ["discovery".to_owned()].into(),
-        gateway_kind: Some(GatewayKind::Relay),
+        features: ["discovery", "gateway-keys", "token-forwarding"].map(str::to_owned).into(),
+        gateway_kind: Some(GatewayKind::ForwardingGateway),
         surfaces: crate::implementations::Surfaces::default(),
     }
 }

@@ -97,15 +97,15 @@ mod tests {
                 let requirement = Catalogue::embedded()
                     .get(id)
                     .unwrap_or_else(|| panic!("{}: unknown requirement {id}", variant.name));
-                let features = Feature::ALL.iter().filter(|feature| !variant.lacks.contains(feature));
+                let features =
+                    Feature::ALL.iter().filter(|feature| !variant.lacks.contains(feature));
                 let gateway = GatewayTraits {
                     features: Some(features.map(ToString::to_string).collect()),
                     ..GatewayTraits::default()
                 };
                 let is_must = matches!(requirement.level, Level::Must | Level::MustNot);
-                let binds = is_must
-                    && requirement.weaker_level.is_none()
-                    && requirement.decides(&gateway);
+                let binds =
+                    is_must && requirement.weaker_level.is_none() && requirement.decides(&gateway);
                 assert!(!binds, "{} must follow {id}", variant.name);
             }
         }

@@ -153,7 +153,7 @@ pub(super) fn run_with_every_verdict() -> Run {
     let failing = vec![
         finding("STA-05", Verdict::Fail),
         finding("STA-06", Verdict::Fail),
-        finding("CRD-04", Verdict::Fail),
+        finding("GATE-03", Verdict::Fail),
         finding("STA-13", Verdict::Warn),
         markup,
     ];
