@@ -148,7 +148,8 @@ fn drive(reference: &Implementation, parts: &[Part], selected: &BTreeSet<String>
     runtime.block_on(async {
         let upstreams = MockUpstreams::start(RANDOM_SEED).await.expect("loopback ports are free");
         let mut recorder = Recorder::start(header, None).expect("no file is written");
-        let counts = |finding: &Finding| summary::is_failure(finding, reference.ours);
+        let gateway = reference.gateway_traits();
+        let counts = |finding: &Finding| summary::is_failure(finding, &gateway);
         let upstreams = Arc::new(upstreams);
         let runner = Runner::new(reference, upstreams, RANDOM_SEED, &options, &|_| {}, &counts);
         let running = runner.run(&parts, &mut recorder).await.expect("the reference starts");

@@ -163,7 +163,8 @@ pub(crate) async fn judge(
     let options = options(selection, cache);
     let header = Header::new(implementation, RANDOM_SEED, Vec::new());
     let mut recorder = Recorder::start(header, None).expect("no file is written");
-    let counts = |finding: &Finding| summary::is_failure(finding, false);
+    let gateway = implementation.gateway_traits();
+    let counts = |finding: &Finding| summary::is_failure(finding, &gateway);
     let runner = Runner::new(implementation, upstreams, RANDOM_SEED, &options, &|_| {}, &counts);
     let running = runner.run(&parts, &mut recorder).await.expect("the gateway runs");
     for running in running {
