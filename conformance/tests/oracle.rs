@@ -36,6 +36,8 @@ const CORRECT: &[(&str, &str)] = &[
     ("response-head-time", "within-probe-deadline"),
     ("ending", "complete"),
     ("key-disclosure", "none"),
+    ("servers-contacted", "all"),
+    ("upstream-credential", "server-credential"),
 ];
 
 static CASES: LazyLock<Vec<MatrixCase>> = LazyLock::new(|| {

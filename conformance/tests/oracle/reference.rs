@@ -172,7 +172,7 @@ pub(crate) fn several(profile: Profile, outcomes: &[Outcome]) -> Vec<&'static st
     } else if count(Outcome::Yes) > 0 {
         vec!["200"]
     } else {
-        vec!["502", "504"]
+        vec!["502", "503", "504"]
     }
 }
 
