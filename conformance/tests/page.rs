@@ -98,7 +98,7 @@ fn the_address_of_a_case_opens_it_with_both_sides_of_its_trace() {
     for part in [
         id,
         "<code>status</code> expected <code>403</code>, actual <code>401</code>",
-        "rule forbidden-is-403 · LiteLLM change #27847, step 11 · RFC 9110 §15.5.4",
+        "rule forbidden-is-403 · MCP authorization",
         "Client saw",
         "gateway answers",
         "Upstream saw",
