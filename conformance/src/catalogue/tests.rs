@@ -153,8 +153,8 @@ fn every_requirement_of_every_release_still_exists() {
 fn a_requirement_that_contradicts_itself_or_another_is_rejected() {
     fn requirement(id: &str, more: &str) -> String {
         format!(
-            "[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='normative'\ncore-for=['any']\nstatement='s'\n\
-             sources=['x']\nobserve='o'\n{more}\n"
+            "[[requirement]]\nid='{id}'\nlevel='MUST'\nstrength='normative'\n\
+             core-for=['any']\nstatement='s'\nsources=['x']\nobserve='o'\n{more}\n"
         )
     }
     let parse = |requirements: &str| {

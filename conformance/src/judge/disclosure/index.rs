@@ -1,8 +1,8 @@
 //! Finds secrets in texts: every spelling of every secret, in one pass over the text.
 //!
-//! The first eight characters of a secret identify it, and so do the last eight of a random one, because
-//! some programs mask all but the end. Each spelling of those characters is indexed by its first
-//! eight bytes, so a text is read once, and few positions need a full comparison.
+//! The first eight characters of a secret identify it, and so do the last eight of a random one,
+//! because some programs mask all but the end. Each spelling of those characters is indexed by its
+//! first eight bytes, so a text is read once, and few positions need a full comparison.
 //! Whether a secret is allowed where it occurs is decided by the table.
 
 use std::collections::HashMap;
