@@ -13,8 +13,8 @@ use crate::{
 
 /// The upstream's answer as an event stream, and whether the stream stays open after it.
 ///
-/// `MESSAGE` stands for the upstream's message, and `ID` for the id of the request. Cases with other
-/// mock behaviours are relayed.
+/// `MESSAGE` stands for the upstream's message, and `ID` for the id of the request. Cases with
+/// other mock behaviours are relayed.
 async fn judge_stream(text: &'static str, stays_open: bool, upstream: &str) -> Judged {
     let behaviour = upstream.to_owned();
     let judge = Judge::start(KEY_FIELD, move |request, upstreams| {
