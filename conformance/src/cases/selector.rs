@@ -68,7 +68,9 @@ impl Selector {
         let target = |pattern: &Pattern| {
             matrix_case.target().is_some_and(|target| pattern.matches(class_of(target)))
         };
-        AXES.iter().all(|axis| self.matches_value(axis, matrix_case.value(axis)))
+        AXES.iter()
+            .filter(|axis| self.constrains(axis))
+            .all(|axis| self.matches_value(axis, matrix_case.value(axis)))
             && self.target.as_ref().is_none_or(target)
     }
 
