@@ -141,6 +141,7 @@ fn drive(reference: &Implementation, parts: &[Part], selected: &BTreeSet<String>
     let options = Options {
         jobs: 32,
         fail_fast: false,
+        records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),
     };

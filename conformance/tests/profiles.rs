@@ -45,6 +45,7 @@ fn failures(profile: Profile) -> Vec<String> {
     let options = Options {
         jobs: 32,
         fail_fast: false,
+        records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),
     };

@@ -329,6 +329,7 @@ impl PreparedRun {
         let options = Options {
             jobs: arguments.jobs.map_or(default_jobs, usize::from),
             fail_fast: arguments.fail_fast,
+            records_observations: true,
             cache: cache(),
             selection,
         };

@@ -39,11 +39,7 @@ pub struct Judgement {
 #[must_use]
 pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::of_matrix_case(matrix_case, context, trace);
-    let mut findings = findings_by_rules(RuleBook::embedded(), matrix_case, &subject);
-    skip_unbound(&mut findings, &context.gateway_traits());
-    if !context.control {
-        make_untestable(&mut findings);
-    }
+    let findings = findings_about(&subject, matrix_case);
     let is_skipped = Axes::embedded().missing_feature(matrix_case, &context.features).is_some();
     let observations = if is_skipped || context.unopened_session.is_some() {
         BTreeMap::new()
@@ -51,6 +47,25 @@ pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Tr
         observables::observations(&subject)
     };
     Judgement { observations, findings }
+}
+
+/// The findings of [`judge_matrix_case`], without the observations, which cost more time.
+#[must_use]
+pub fn findings_of_matrix_case(
+    matrix_case: &MatrixCase,
+    context: &Context,
+    trace: &Trace,
+) -> Vec<Finding> {
+    findings_about(&Subject::of_matrix_case(matrix_case, context, trace), matrix_case)
+}
+
+fn findings_about(subject: &Subject<'_>, matrix_case: &MatrixCase) -> Vec<Finding> {
+    let mut findings = findings_by_rules(RuleBook::embedded(), matrix_case, subject);
+    skip_unbound(&mut findings, &subject.context.gateway_traits());
+    if !subject.context.control {
+        make_untestable(&mut findings);
+    }
+    findings
 }
 
 /// The findings of a matrix case by these rules, before the positive control of the case is

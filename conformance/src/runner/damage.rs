@@ -1,6 +1,6 @@
 //! Runs batches of matrix cases and finds the cases after which the implementation no longer works.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Progress, RunError, Runner, batch,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cases::matrix_case::MatrixCase,
     judge::{
-        case::{Judgement, judge_matrix_case},
+        case::{Judgement, findings_of_matrix_case, judge_matrix_case},
         run_file::{Damage, Evidence, JudgedMatrixCase},
         subject::Context,
     },
@@ -123,7 +123,14 @@ impl Runner<'_> {
             unopened_session,
             ..self.context(instance, control)
         };
-        let Judgement { observations, mut findings } = judge_matrix_case(&case, &context, &trace);
+        let Judgement { observations, mut findings } = if self.options.records_observations {
+            judge_matrix_case(&case, &context, &trace)
+        } else {
+            Judgement {
+                observations: BTreeMap::new(),
+                findings: findings_of_matrix_case(&case, &context, &trace),
+            }
+        };
         self.retain_selected(&case.to_string(), &mut findings);
         let failed = self.any_failure(&findings);
         self.upstreams.record().forget(&trace.case);

@@ -84,6 +84,8 @@ pub struct Options {
     pub jobs: usize,
     /// Whether the run ends at the first failure.
     pub fail_fast: bool,
+    /// Whether the observations of matrix cases are recorded. Verdicts do not need them.
+    pub records_observations: bool,
     /// The folder below which implementations are installed and run.
     pub cache: PathBuf,
     /// The selected requirements and cases. Other findings are dropped.

@@ -177,6 +177,7 @@ fn options(selection: Selection, cache: &Path) -> Options {
     Options {
         jobs: 8,
         fail_fast: false,
+        records_observations: true,
         cache: cache.to_owned(),
         selection,
     }

@@ -187,6 +187,7 @@ async fn outcome_of(claim: Claim) -> io::Result<Outcome> {
     let options = Options {
         jobs: CASES_AT_ONCE,
         fail_fast: false,
+        records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),
     };
