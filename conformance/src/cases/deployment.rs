@@ -77,6 +77,8 @@ pub struct Deployment {
 
 /// The names of the configured servers and toolsets.
 pub mod names {
+    use crate::catalogue::Feature;
+
     /// The forwarding servers that the matrix and the scenarios use.
     pub const FORWARDING: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
     /// The servers of the matrix cases for aggregate endpoints.
@@ -92,10 +94,33 @@ pub mod names {
         ("solo", &["alpha"]),
         ("mixed", &["alpha", RESTRICTED]),
     ];
+    /// The name of the toolset that has these servers and no others.
+    #[must_use]
+    pub fn toolset_of(servers: &[String]) -> Option<&'static str> {
+        let toolset = TOOLSETS.iter().find(|(_, members)| *members == servers);
+        toolset.map(|(name, _)| *name)
+    }
+
     /// A static-credential server.
     pub const STATIC: &str = "static";
     /// A client-credentials server.
     pub const MINTED: &str = "minted";
+    /// The server of healthy calls to a gateway with these features, and the only server of a
+    /// gateway with one.
+    ///
+    /// A token-forwarding server receives the token of a case. If the gateway forwards no tokens,
+    /// the server has a behaviour that is assigned to it.
+    #[must_use]
+    pub fn main_server(has: impl Fn(Feature) -> bool) -> &'static str {
+        if has(Feature::TokenForwarding) {
+            FORWARDING[0]
+        } else if has(Feature::StaticCredential) {
+            STATIC
+        } else {
+            OPEN
+        }
+    }
+
     /// A server that receives no credential.
     pub const OPEN: &str = "open";
     /// A forwarding server that the limited key may not use.

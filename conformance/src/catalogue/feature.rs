@@ -59,8 +59,13 @@ named_values! {
         Metrics = "metrics",
         /// Writes a log line about each request, which `surfaces.audit` describes.
         Audit = "audit",
+        /// Serves more than one server; declared by a route with `{server}`.
+        MultipleServers = "multiple-servers",
         /// Serves several servers with one request; declared by `[aggregate]`.
         AggregateEndpoints = "aggregate-endpoints",
+        /// Serves the servers that a request selects; declared by `[aggregate]`, if the sets of
+        /// servers are not fixed.
+        ServerSelection = "server-selection",
         /// Serves named sets of servers; declared by a route of `[aggregate]`.
         Toolsets = "toolsets",
     }
@@ -75,7 +80,11 @@ impl Feature {
             Self::MessageLimit => Some("surfaces.message-bytes"),
             Self::Metrics => Some("surfaces.metrics"),
             Self::Audit => Some("surfaces.audit"),
+            Self::MultipleServers => Some("a route with {server}"),
             Self::AggregateEndpoints => Some("[aggregate]"),
+            Self::ServerSelection => {
+                Some("narrowing-header or a route with {servers} in [aggregate]")
+            }
             Self::Toolsets => Some("a route with {toolset} in [aggregate]"),
             _ => None,
         }

@@ -172,7 +172,7 @@ mod tests {
         for (valid, wrong) in [
             ("name = \"my-gateway\"", "name = \"a b\""),
             ("name = \"my-gateway\"", "name = \"my-gateway\"\ncolour = \"red\""),
-            ("routes = [\"/mcp/{server}\"]", "routes = [\"/mcp\"]"),
+            ("routes = [\"/mcp/{server}\"]", "routes = [\"mcp/{server}\"]"),
             ("\"discovery\"", "\"flying\""),
             ("kind = \"forwarding-gateway\"", "kind = \"teapot\""),
             ("strategies = [\"own\"]", "strategies = []"),

@@ -127,6 +127,13 @@ impl Implementation {
         })
     }
 
+    /// The paths of its single-server endpoints.
+    #[must_use]
+    pub fn single_server_routes(&self) -> &[String] {
+        let aggregate = self.aggregate.as_ref().map_or(0, |aggregate| aggregate.routes.len());
+        &self.routes[..self.routes.len() - aggregate]
+    }
+
     /// What it determines about its matrix, for these starts.
     #[must_use]
     pub fn matrix_scope<'a>(&'a self, starts: &'a [Start]) -> MatrixScope<'a> {

@@ -99,7 +99,7 @@ impl Implementation {
             profiles: preset.profiles.clone(),
             main_profile: main_profile(&preset.profiles),
             strategies: vec![Strategy::Own],
-            features: preset.features.clone(),
+            features: [&preset.features[..], &[Feature::MultipleServers]].concat(),
             protocol_versions: preset.protocol_versions.clone(),
             surfaces: Surfaces::default(),
             deadlines: Deadlines::default(),
@@ -148,7 +148,7 @@ impl Implementation {
                 .collect(),
             aggregate: Some(AggregateEndpoints {
                 routes: aggregate_routes.to_vec(),
-                narrowing_header: layout.narrowing_header.to_owned(),
+                narrowing_header: Some(layout.narrowing_header.to_owned()),
                 name_separator: layout.name_separator.to_owned(),
             }),
             profiles: profiles.to_vec(),
@@ -180,7 +180,7 @@ impl Implementation {
             routes: to_strings(&[builtin::ROUTES, builtin::AGGREGATE_ROUTES].concat()),
             aggregate: Some(AggregateEndpoints {
                 routes: to_strings(builtin::AGGREGATE_ROUTES),
-                narrowing_header: builtin::NARROWING_HEADER.to_owned(),
+                narrowing_header: Some(builtin::NARROWING_HEADER.to_owned()),
                 name_separator: "-".to_owned(),
             }),
             profiles: Profile::ALL.to_vec(),

@@ -86,6 +86,7 @@ homepage = {homepage}
 kind = {kind}
 
 # The paths of the single-server endpoints. Each contains {{server}} once.
+# If the gateway has one server only, no path contains {{server}}.
 # The whole matrix uses the first path.
 routes = [{route}]
 
@@ -96,6 +97,11 @@ routes = [{route}]
 # Other keys declare the other features: {other_features}.
 features-added = [
 {features}]
+
+# The endpoints that serve several servers with one request, if there are any.
+# [aggregate]
+# routes = ["/mcp"]
+# narrowing-header = "x-mcp-servers"
 
 # Where a caller sends the gateway key and the upstream token.
 # Names of header fields are in lower case.
@@ -303,7 +309,9 @@ mod tests {
             let sketch = Sketch { kind, route: None, features: Vec::new(), ..sketch() };
             let files = sketch.files().unwrap();
             let description = Description::parse("implementation.toml", &files[0].1).unwrap();
-            assert_eq!(description.features(), Preset::of(kind).features, "{kind}");
+            let mut features = Preset::of(kind).features.clone();
+            features.push(Feature::MultipleServers);
+            assert_eq!(description.features(), features, "{kind}");
             assert_eq!(description.routes, Preset::of(kind).routes, "{kind}");
         }
     }
@@ -328,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_invalid_sketch_is_rejected_with_the_invalid_line() {
-        let error = Sketch { route: Some("/mcp".into()), ..sketch() }.files().unwrap_err();
+        let error = Sketch { route: Some("mcp".into()), ..sketch() }.files().unwrap_err();
         assert!(error.to_string().contains("{server}"), "{error}");
         assert!(Sketch { name: "a b\"".into(), ..sketch() }.files().is_err());
     }

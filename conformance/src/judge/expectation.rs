@@ -53,12 +53,12 @@ pub(super) fn judge_expectation(
     }
     // The start of an implementation is observed without a request.
     if subject.trace.exchanges.is_empty() && !expectation.expect.contains_key("start-outcome") {
-        let reason = if subject.context.refused {
-            "the implementation did not start with the configuration of the case"
+        let (verdict, reason) = if subject.context.refused {
+            (Verdict::Untestable, refused_start(&subject.context.output))
         } else {
-            "no request was sent"
+            (Verdict::Error, "no request was sent".to_owned())
         };
-        return findings_without_observation(id, expectation, Verdict::Error, reason);
+        return findings_without_observation(id, expectation, verdict, &reason);
     }
     for (name, pattern) in &expectation.given {
         match observe(name, subject) {
@@ -192,6 +192,16 @@ struct Conclusion {
     observable: String,
     expected: String,
     actual: String,
+}
+
+/// Why a case with a configuration of its own could not run: the first line of the error, which is
+/// the cause, and the name of the log.
+fn refused_start(error: &str) -> String {
+    let mut lines = error.lines();
+    let cause = lines.next().unwrap_or_default();
+    let log = lines.find(|line| line.starts_with("log: "));
+    let log = log.map(|log| format!("; {log}")).unwrap_or_default();
+    format!("the implementation did not start with the configuration of the case: {cause}{log}")
 }
 
 fn findings_without_observation(

@@ -242,6 +242,20 @@ fn an_undeclared_feature_is_skipped_and_a_case_without_a_request_is_an_error() {
         &judge_trace(rules, &matrix_case("401-full"), &declared, &without_request),
         Verdict::Error
     ));
+    let refused = Context {
+        refused: true,
+        output: "the program ended before it was ready, with exit status: 1\nlog: a.log\nmore"
+            .into(),
+        ..declared
+    };
+    let findings =
+        judge_trace(RuleBook::embedded(), &matrix_case("401-full"), &refused, &without_request);
+    assert!(all(&findings, Verdict::Untestable));
+    assert_eq!(
+        findings[0].actual,
+        "the implementation did not start with the configuration of the case: the program ended \
+         before it was ready, with exit status: 1; log: a.log"
+    );
     let rule = "requires = ['PRB-19']\nfeatures = ['preflight-probe']\nexpect = { probe = 'none' }";
     assert_eq!(verdicts(rule, &context(), &trace(401, false)), [Verdict::Skip]);
 }

@@ -162,18 +162,16 @@ pub(super) fn address(
     endpoints: &AggregateEndpoints,
     step: &AggregateStep,
 ) -> (String, Vec<(String, String)>) {
-    let part = match &step.toolset {
-        Some(_) => "{toolset}",
-        None => step.route.as_deref().unwrap_or_default(),
-    };
-    let route = endpoints
-        .routes
-        .iter()
-        .find(|route| route.contains(part))
-        .map_or("/mcp", String::as_str);
     let mut servers = step.servers.clone();
     servers.extend((0..step.unknown_names).map(|n| format!("nobody{n}")));
-    endpoints.address(route, &servers.join(","), step.toolset.as_deref().unwrap_or_default())
+    let with_part = |part: &str| endpoints.routes.iter().find(|route| route.contains(part));
+    let route = match (&step.toolset, &step.route) {
+        (Some(_), _) => with_part("{toolset}"),
+        (None, Some(part)) => with_part(part),
+        (None, None) => endpoints.route_for(&servers),
+    };
+    let route = route.map_or("/mcp", String::as_str);
+    endpoints.address(route, &servers, step.toolset.as_deref())
 }
 
 /// The configured servers of a step that the limited key may use, each with its behaviour.

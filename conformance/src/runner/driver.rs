@@ -236,8 +236,8 @@ impl Driver {
         let MatrixCase { route, upstream, protocol_version, .. } = matrix_case;
         let (endpoint, token) = match &self.aggregate {
             Some(aggregate) if matrix_case.server == ServerKind::Aggregate => {
-                let servers = names::AGGREGATE.join(",");
-                let (path, fields) = aggregate.address(route, &servers, names::TRIO);
+                let servers = names::AGGREGATE.map(str::to_owned);
+                let (path, fields) = aggregate.address(route, &servers, None);
                 let script: Vec<(String, String)> = matrix::behaviours_of(matrix_case)
                     .into_iter()
                     .map(|(server, behaviour)| (server.to_owned(), behaviour.to_owned()))

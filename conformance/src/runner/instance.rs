@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{
-    Progress, RunError, Runner, case_session::RemainingSessions, driver::Driver,
-    positive_control::control_server,
-};
+use super::{Progress, RunError, Runner, case_session::RemainingSessions, driver::Driver};
 use crate::{
-    cases::{axis::Start, deployment::Deployment},
+    cases::{
+        axis::Start,
+        deployment::{Deployment, names},
+    },
     catalogue::Feature,
     client::{Client, ClientError, ResponseTimeouts},
     implementations::{ImplementationError, RunningImplementation},
@@ -323,7 +323,7 @@ impl Runner<'_> {
             clients_end_sessions: has(Feature::Sessions) && has(Feature::SessionEnd),
             requires_sessions: !has(Feature::SessionlessRequests),
             remaining_sessions: RemainingSessions::default(),
-            control_server: control_server(&implementation.features),
+            control_server: names::main_server(has),
             message_bytes: implementation.surfaces.message_bytes,
             aggregate: implementation.aggregate.clone(),
         }))

@@ -18,20 +18,6 @@ use crate::{
     trace::{Ending, Exchange},
 };
 
-/// The server of the positive control: one that the suite can recognise the requests of.
-///
-/// A token-forwarding server receives the token of the control. If the gateway forwards no tokens,
-/// the control uses a server with a behaviour that is assigned to it.
-pub(super) fn control_server(features: &[Feature]) -> &'static str {
-    if features.contains(&Feature::TokenForwarding) {
-        names::FORWARDING[0]
-    } else if features.contains(&Feature::StaticCredential) {
-        names::STATIC
-    } else {
-        names::OPEN
-    }
-}
-
 impl Driver {
     /// Sends a healthy `tools/list` and checks that it reached the upstream and was answered.
     ///

@@ -6,7 +6,7 @@
 use std::{iter, sync::Arc, time::Duration};
 
 use super::{
-    RunError, Runner,
+    Progress, RunError, Runner,
     instance::{Failure, Instance},
     metrics,
     recorder::Recorder,
@@ -132,6 +132,8 @@ impl Runner<'_> {
                 Err(error) if error.is_start() => {
                     context.refused = true;
                     context.output = error.to_string();
+                    let message = format!("scenario {}: {error}", scenario.id);
+                    (self.progress)(Progress::Message(&message));
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -266,7 +266,8 @@ impl Driver {
             narrowing_header: self
                 .aggregate
                 .as_ref()
-                .map_or("x-mcp-servers", |endpoints| endpoints.narrowing_header.as_str()),
+                .and_then(|endpoints| endpoints.narrowing_header.as_deref())
+                .unwrap_or("x-mcp-servers"),
             message_bytes: self.message_bytes,
         }
     }

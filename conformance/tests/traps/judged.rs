@@ -204,6 +204,16 @@ impl Judged {
             .unwrap_or_else(|| panic!("{requirement} was not judged in {case}: {self:?}"))
     }
 
+    /// What findings about a requirement say about the cases whose ids match the pattern.
+    pub(crate) fn texts(&self, case: &str, requirement: &str) -> BTreeSet<&str> {
+        let pattern = Pattern::new([case]);
+        self.run
+            .findings()
+            .filter(|(id, finding)| pattern.matches(id) && finding.requirement == requirement)
+            .map(|(_, finding)| finding.actual.as_str())
+            .collect()
+    }
+
     /// The value of an observable in the only case whose id matches the pattern.
     ///
     /// # Panics

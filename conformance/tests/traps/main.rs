@@ -12,12 +12,14 @@
 //! | `processes` | programs that crash, need another program, or end with their parent |
 //! | `smoke` | each diagnosis of the smoke test, with a gateway that has exactly that problem |
 //! | `smoke_aggregate` | the same for aggregate endpoints |
+//! | `fixed_sets` | gateways whose configuration fixes the servers of an endpoint |
 //! | `gateway`, `judged` | the small gateway, and how it is judged |
 
 mod attribution;
 #[path = "../binary/mod.rs"]
 #[expect(dead_code, reason = "other test programs use the rest")]
 mod binary;
+mod fixed_sets;
 mod gateway;
 mod judged;
 mod layouts;

@@ -79,7 +79,6 @@ async fn a_missing_aggregate_endpoint_is_named_with_its_servers_and_its_toolset(
 async fn an_aggregate_endpoint_that_is_not_described_is_proposed() {
     let smoked = smoke_aggregate(KEY_FIELD, Some(&names::AGGREGATE)).await;
     assert_eq!(smoked.hints(Description), [""; 0]);
-    let aggregate = "[aggregate]\nroutes = [\"/mcp\"]\nnarrowing-header = \"x-mcp-servers\"\n\
-         name-separator = \"_\"\n";
+    let aggregate = "[aggregate]\nroutes = [\"/mcp\"]\nname-separator = \"_\"\n";
     assert!(smoked.lines().contains(aggregate), "{}", smoked.lines());
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::servers::server_of;
 use crate::{
     cases::{deployment::names, matrix_case::MatrixCase, selector::Selector},
     catalogue::{Feature, embedded::Embedded},
@@ -150,18 +151,25 @@ impl Axes {
     }
 
     /// The first feature that this matrix case needs and that is not in `features`.
+    ///
+    /// A gateway with one server is asked for this server only.
     #[must_use]
     pub fn missing_feature(
         &self,
         matrix_case: &MatrixCase,
         features: &BTreeSet<String>,
     ) -> Option<&'static str> {
+        let has = |feature: Feature| features.contains(feature.as_str());
+        let is_served =
+            has(Feature::MultipleServers) || server_of(matrix_case) == names::main_server(has);
         self.axis
             .iter()
             .filter_map(|axis| axis.needs.get(matrix_case.value(&axis.name)))
             .flatten()
-            .map(|feature| feature.as_str())
-            .find(|feature| !features.contains(*feature))
+            .copied()
+            .chain((!is_served).then_some(Feature::MultipleServers))
+            .find(|feature| !has(*feature))
+            .map(Feature::as_str)
     }
 }
 

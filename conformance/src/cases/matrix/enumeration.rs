@@ -27,7 +27,7 @@ pub struct MatrixScope<'a> {
     /// How it is started.
     pub starts: &'a [Start],
     /// Its routes. A route with `{server}` is a single-server endpoint; any other route is an
-    /// aggregate endpoint.
+    /// aggregate endpoint. If no route has `{server}`, they are endpoints of the only server.
     pub routes: &'a [String],
     /// The profile in which every case runs. In other profiles, only the cases run that a profile
     /// can change.
@@ -42,11 +42,13 @@ const SERVER_PLACEHOLDER: &str = "{server}";
 /// Returns every matrix case of an implementation, start by start, and the excluded combinations.
 #[must_use]
 pub fn matrix_cases(axes: &Axes, scope: MatrixScope<'_>) -> (Vec<MatrixCase>, Vec<Excluded>) {
+    let has_placeholder = |route: &String| route.contains(SERVER_PLACEHOLDER);
+    let has_multiple_servers = scope.routes.iter().any(has_placeholder);
     let (single_server_routes, aggregate_routes): (Vec<String>, Vec<String>) = scope
         .routes
         .iter()
         .cloned()
-        .partition(|route| route.contains(SERVER_PLACEHOLDER));
+        .partition(|route| has_placeholder(route) || !has_multiple_servers);
     let reductions: Vec<&Reduction> = axes.not_applicable.iter().collect();
     let mut enumeration = Enumeration {
         single_server: EndpointValues {

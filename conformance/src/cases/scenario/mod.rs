@@ -148,12 +148,15 @@ impl Scenario {
     /// The first feature that the scenario needs and that is not in `features`.
     #[must_use]
     pub fn missing_feature(&self, features: &BTreeSet<String>) -> Option<String> {
+        let has = |feature: Feature| features.contains(feature.as_str());
         let second_start = self.configured.map(|_| SECOND_START.to_owned());
+        let by_steps = self.steps.iter().filter_map(|step| step.missing_feature(has));
         self.features
             .iter()
             .map(ToString::to_string)
             .chain(second_start)
             .find(|feature| !features.contains(feature))
+            .or_else(|| by_steps.map(|feature| feature.to_string()).next())
     }
 }
 
@@ -170,6 +173,31 @@ mod tests {
         let ids: BTreeSet<&str> =
             Scenario::embedded().iter().map(|scenario| scenario.id.as_str()).collect();
         assert_eq!(ids.len(), Scenario::embedded().len(), "an id occurs twice");
+    }
+
+    #[test]
+    fn a_set_of_servers_or_another_server_needs_a_feature() {
+        let missing = |id: &str, has: &[Feature]| {
+            let scenario = Scenario::find(id).expect("it exists");
+            let declared = scenario.features.iter().chain(has).map(ToString::to_string).collect();
+            scenario.missing_feature(&declared)
+        };
+        use Feature::{MultipleServers, ServerSelection, Toolsets};
+        let selection = Some("server-selection".to_owned());
+        for (id, has, expected) in [
+            ("aggregate-servers-are-contacted-concurrently", &[][..], None),
+            ("set-of-one-server-is-aggregate", &[], selection.clone()),
+            ("set-of-one-server-is-aggregate", &[Toolsets], None),
+            ("set-of-one-server-is-aggregate", &[ServerSelection], None),
+            ("repeated-name-is-one-server", &[Toolsets], selection.clone()),
+            ("hostile-selections-contact-no-server", &[Toolsets], selection),
+            ("toolset-of-one-server-is-aggregate", &[], None),
+            ("each-request-uses-its-own-token", &[], None),
+            ("connections-are-reused", &[], Some("multiple-servers".to_owned())),
+            ("connections-are-reused", &[MultipleServers], None),
+        ] {
+            assert_eq!(missing(id, has), expected, "{id}: {has:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::validation;
-use crate::catalogue::Feature;
+use crate::{cases::deployment::names, catalogue::Feature};
 
 /// Where a caller sends the gateway key and the upstream token.
 ///
@@ -63,34 +63,53 @@ pub struct AggregateEndpoints {
     /// The paths of the aggregate endpoints.
     ///
     /// A path contains `{servers}` for the names with commas between them, or `{toolset}` for the
-    /// name of a toolset, or neither; then [`Self::narrowing_header`] selects the servers. The
-    /// matrix uses the first path, which has no `{toolset}`.
+    /// name of a toolset, or neither. If it contains neither, [`Self::narrowing_header`] selects
+    /// the servers; without that field, the path serves the toolset `trio`. The matrix uses every
+    /// path, the first one with most of its cases.
     #[serde(deserialize_with = "validation::aggregate_routes")]
     pub routes: Vec<String>,
     /// The header field, in lower case, that selects servers: their names with commas between them.
-    #[serde(deserialize_with = "validation::field_name")]
-    pub narrowing_header: String,
+    #[serde(default, deserialize_with = "validation::optional_field_name")]
+    pub narrowing_header: Option<String>,
     /// The text between the name of a server and the name of its tool.
     #[serde(default = "hyphen")]
     pub name_separator: String,
 }
 
 impl AggregateEndpoints {
-    /// The path and the header fields that select these servers, or this toolset, on a route.
+    /// The path and the header fields that select these servers on a route.
+    ///
+    /// `toolset` is the toolset of these servers. If the sets of servers are fixed, the servers
+    /// must be those of a toolset; see [`Feature::ServerSelection`].
     #[must_use]
     pub fn address(
         &self,
         route: &str,
-        servers: &str,
-        toolset: &str,
+        servers: &[String],
+        toolset: Option<&str>,
     ) -> (String, Vec<(String, String)>) {
-        let path = route.replace("{servers}", servers).replace("{toolset}", toolset);
-        let fields = if route.contains('{') {
-            Vec::new()
-        } else {
-            vec![(self.narrowing_header.clone(), servers.to_owned())]
+        let toolset = toolset.or_else(|| names::toolset_of(servers)).unwrap_or_default();
+        let servers = servers.join(",");
+        let path = route.replace("{servers}", &servers).replace("{toolset}", toolset);
+        let fields = match &self.narrowing_header {
+            Some(name) if !route.contains('{') => vec![(name.clone(), servers)],
+            _ => Vec::new(),
         };
         (path, fields)
+    }
+
+    /// The first route on which a request can select these servers.
+    #[must_use]
+    pub fn route_for(&self, servers: &[String]) -> Option<&String> {
+        let toolset = names::toolset_of(servers);
+        self.routes.iter().find(|route| {
+            route.contains("{servers}")
+                || if route.contains("{toolset}") {
+                    toolset.is_some()
+                } else {
+                    self.narrowing_header.is_some() || toolset == Some(names::TRIO)
+                }
+        })
     }
 
     /// The name of a server's tool for clients.
@@ -101,8 +120,12 @@ impl AggregateEndpoints {
 
     /// The features that the endpoints declare.
     pub(super) fn features(&self) -> Vec<Feature> {
+        let has_route = |part: &str| self.routes.iter().any(|route| route.contains(part));
         let mut features = vec![Feature::AggregateEndpoints];
-        if self.routes.iter().any(|route| route.contains("{toolset}")) {
+        if self.narrowing_header.is_some() || has_route("{servers}") {
+            features.push(Feature::ServerSelection);
+        }
+        if has_route("{toolset}") {
             features.push(Feature::Toolsets);
         }
         features

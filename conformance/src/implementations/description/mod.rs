@@ -45,6 +45,7 @@ pub struct Description {
     /// Where a caller sends the gateway key and the upstream token.
     pub credentials: CredentialLayout,
     /// The paths of the single-server endpoints, each with `{server}` for the name of the server.
+    /// If the gateway has one server only, the paths do not contain `{server}`.
     ///
     /// The whole matrix uses the first path. The default is that of the kind.
     #[serde(default, deserialize_with = "validation::routes")]
@@ -107,6 +108,11 @@ impl Description {
         let mut description: Self = toml::from_str(source)
             .map_err(|error| Located::new(file, source, error.span(), error.message()))?;
         description.complete_from_preset();
+        if description.aggregate.is_some() && !has_multiple_servers(&description.routes) {
+            let error = "a gateway with one server has no aggregate endpoint, expected routes with \
+                         `{server}`, or no section [aggregate]";
+            return Err(Located::new(file, source, None, error));
+        }
         Ok(description)
     }
 
@@ -134,6 +140,9 @@ impl Description {
             .unwrap_or_else(|| Preset::of(self.kind).features.clone());
         features.extend(&self.features_added);
         features.retain(|feature| !self.features_removed.contains(feature));
+        if has_multiple_servers(&self.routes) {
+            features.push(Feature::MultipleServers);
+        }
         if self.credentials.server_token_header.is_some() {
             features.push(Feature::ServerTokens);
         }
@@ -147,6 +156,11 @@ impl Description {
     pub fn read(&self, name: &str) -> Option<String> {
         self.folder.read(name).ok()
     }
+}
+
+/// Whether these routes of single-server endpoints lead to more than one server.
+pub(super) fn has_multiple_servers(routes: &[String]) -> bool {
+    routes.iter().any(|route| route.contains("{server}"))
 }
 
 fn own_strategy() -> Vec<Strategy> {

@@ -44,6 +44,12 @@ pub(super) fn field_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
     )
 }
 
+pub(super) fn optional_field_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    field_name(deserializer).map(Some)
+}
+
 pub(super) fn server_field_name<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
@@ -76,13 +82,16 @@ pub(in super::super) fn routes<'de, D: Deserializer<'de>>(
     checked(
         deserializer,
         |routes: &Vec<String>| {
-            !routes.is_empty()
+            let placeholders = |route: &String| route.matches("{server}").count();
+            let first = routes.first().map_or(2, placeholders);
+            first < 2
                 && routes
                     .iter()
-                    .all(|route| route.starts_with('/') && route.matches("{server}").count() == 1)
+                    .all(|route| route.starts_with('/') && placeholders(route) == first)
         },
         "invalid routes, expected paths that contain `{server}` once, for example  \
-         [\"/mcp/{server}\"]",
+         [\"/mcp/{server}\"], or, for a gateway with one server, paths without it, for example  \
+         [\"/mcp\"]",
     )
 }
 
@@ -92,11 +101,10 @@ pub(super) fn aggregate_routes<'de, D: Deserializer<'de>>(
     checked(
         deserializer,
         |routes: &Vec<String>| {
-            routes.first().is_some_and(|first| !first.contains("{toolset}"))
+            !routes.is_empty()
                 && routes.iter().all(|route| route.starts_with('/') && !route.contains("{server}"))
         },
-        "invalid routes of aggregate endpoints, expected paths without `{server}`, the first one \
-         without `{toolset}`, for example  \
+        "invalid routes of aggregate endpoints, expected paths without `{server}`, for example  \
          [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]",
     )
 }

@@ -21,7 +21,7 @@ fn errors_point_at_the_mistake() {
         ("kind = \"forwarding-gateway\"", "kind = \"relay\"\nasked = [\"CHL-99\"]"),
         ("kind = \"forwarding-gateway\"", "# no kind"),
         ("[\"own\"]", "[]"),
-        ("\"/mcp/{server}\"", "\"/mcp\""),
+        ("\"/mcp/{server}\"", "\"/mcp\", \"/mcp/{server}\""),
         ("\"x-litellm-api-key\"", "\"X-LiteLLM-Api-Key\""),
         ("name = \"litellm\"", "name = \"lite/llm\""),
         ("path = \"/health", "path = \"health"),
@@ -200,5 +200,43 @@ fn a_description_overrides_the_preset_of_its_kind() {
     assert!(!changed.features().contains(&Feature::ListeningStream));
     assert!(changed.features().contains(&Feature::TokenForwarding));
     let replaced = description("features = ['http2']");
-    assert_eq!(replaced.features(), [Feature::Http2]);
+    assert_eq!(replaced.features(), [Feature::Http2, Feature::MultipleServers]);
+}
+
+#[test]
+fn endpoints_declare_features() {
+    let features = |keys: &str| {
+        let source = format!(
+            "name = 'a'\nversion = '1'\nhomepage = 'none'\nkind = 'relay'\nfeatures = ['http2']\n\
+             credentials.key-header = 'x-key'\nstart.command = ['a']\nready.path = '/'\n{keys}"
+        );
+        let description = Description::parse("implementation.toml", &source);
+        description.map(|description| description.features()[1..].to_vec())
+    };
+    use Feature::{AggregateEndpoints, MultipleServers, ServerSelection, Toolsets};
+    for (keys, expected) in [
+        ("routes = ['/mcp']", &[][..]),
+        ("routes = ['/{server}']", &[MultipleServers]),
+        ("aggregate.routes = ['/mcp']", &[MultipleServers, AggregateEndpoints]),
+        (
+            "aggregate = { routes = ['/mcp'], narrowing-header = 'x-servers' }",
+            &[MultipleServers, AggregateEndpoints, ServerSelection],
+        ),
+        (
+            "aggregate.routes = ['/mcp/{servers}']",
+            &[MultipleServers, AggregateEndpoints, ServerSelection],
+        ),
+        (
+            "aggregate.routes = ['/{toolset}']",
+            &[MultipleServers, AggregateEndpoints, Toolsets],
+        ),
+    ] {
+        assert_eq!(features(keys).unwrap(), expected, "{keys}");
+    }
+    let error = features("routes = ['/mcp']\naggregate.routes = ['/all']").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("a gateway with one server has no aggregate endpoint")
+    );
 }

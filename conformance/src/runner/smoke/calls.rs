@@ -50,6 +50,7 @@ pub fn calls(implementation: &Implementation, start: Start) -> Vec<MatrixCase> {
     calls.push(call(usual, main, Method::Initialize, &first_route));
     let wrong_key = Credentials::WrongKeyAndToken;
     let key_in_authorization = Credentials::KeyInAuthorization;
+    let is_served = |server| server == main || has(Feature::MultipleServers);
     for (feature, credentials, server, method) in [
         (Feature::GatewayKeys, wrong_key, main, Method::ToolsCall),
         (Feature::ServersWithoutCredential, usual, ServerKind::Open, Method::ToolsCall),
@@ -71,7 +72,7 @@ pub fn calls(implementation: &Implementation, start: Start) -> Vec<MatrixCase> {
         (Feature::SessionEnd, usual, main, Method::Delete),
     ] {
         let is_made = calls.iter().any(|made| made.server == server && made.method == method);
-        if has(feature) && (credentials != usual || !is_made) {
+        if has(feature) && is_served(server) && (credentials != usual || !is_made) {
             calls.push(call(credentials, server, method, &first_route));
         }
     }

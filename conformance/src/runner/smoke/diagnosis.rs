@@ -243,17 +243,16 @@ fn check_selected_servers(
     let selected = names::AGGREGATE.join(", ");
     let hint = if !names::AGGREGATE.into_iter().all(is_contacted) {
         format!(
-            "{path} contacted only {servers} of {selected}; check `aggregate.narrowing-header`, \
-             and that the configuration template contains all of them"
+            "{path} contacted only {servers} of {selected}; check `[aggregate]`, and that the \
+             configuration template contains all of them"
         )
     } else if trace.arrivals.iter().any(|arrival| {
         let name = arrival.server.as_str();
         names::FORWARDING.contains(&name) && !names::AGGREGATE.contains(&name)
     }) {
         format!(
-            "{path} contacted {servers}, and the request selects {selected}; check \
-             `aggregate.narrowing-header`; if it is right, the gateway widens the set of servers, \
-             which `run` judges as GATE-01"
+            "{path} contacted {servers}, and the request is for {selected}; check `[aggregate]`; \
+             if it is right, the gateway widens the set of servers, which `run` judges as GATE-01"
         )
     } else {
         return None;

@@ -112,10 +112,11 @@ fn feature_lines(implementation: &Implementation, survey: &Survey) -> String {
 
 fn aggregate_lines(aggregate: &FoundAggregate) -> String {
     let FoundAggregate { route, narrowing_header, name_separator } = aggregate;
-    format!(
-        "\n[aggregate]\nroutes = [{route:?}]\nnarrowing-header = {narrowing_header:?}\n\
-         name-separator = {name_separator:?}\n"
-    )
+    let selection = narrowing_header
+        .as_ref()
+        .map(|name| format!("narrowing-header = {name:?}\n"))
+        .unwrap_or_default();
+    format!("\n[aggregate]\nroutes = [{route:?}]\n{selection}name-separator = {name_separator:?}\n")
 }
 
 fn credential_lines(layout: &CredentialLayout) -> String {

@@ -25,7 +25,18 @@ use crate::{
 const SEARCH_FOR: Duration = Duration::from_secs(20);
 
 /// Routes of aggregate endpoints that gateways use.
-const AGGREGATE_ROUTES: [&str; 4] = ["/mcp", "/mcp/", "/", "/mcp/{servers}"];
+const AGGREGATE_ROUTES: [&str; 7] = [
+    "/mcp",
+    "/mcp/",
+    "/",
+    "/mcp/{servers}",
+    "/mcp/{toolset}",
+    "/{toolset}/mcp",
+    "/{toolset}",
+];
+
+/// The header field with which gateways let a request select servers.
+const NARROWING_HEADER: &str = "x-mcp-servers";
 
 /// What was found out about a gateway.
 #[derive(Clone, Debug)]
@@ -49,8 +60,9 @@ pub struct Survey {
 pub struct FoundAggregate {
     /// Its path.
     pub route: String,
-    /// The header field that selected the servers.
-    pub narrowing_header: String,
+    /// The header field that selects the servers; `None` if the path selects them, or if no request
+    /// does.
+    pub narrowing_header: Option<String>,
     /// The text between the name of a server and the name of its tool.
     pub name_separator: String,
 }
@@ -196,33 +208,48 @@ impl Explorer<'_> {
         without_token
     }
 
-    /// An aggregate endpoint that contacts exactly the selected servers.
+    /// An aggregate endpoint that contacts exactly the expected servers. A path without
+    /// placeholders is tried without a selection first: it can serve a fixed set.
     async fn find_aggregate(&self, way: &Way) -> Option<FoundAggregate> {
         for route in AGGREGATE_ROUTES {
-            let endpoints = AggregateEndpoints {
-                routes: vec![route.to_owned()],
-                narrowing_header: "x-mcp-servers".to_owned(),
-                name_separator: "-".to_owned(),
+            let selections: &[Option<&str>] = if route.contains('{') {
+                &[None]
+            } else {
+                &[None, Some(NARROWING_HEADER)]
             };
-            let narrowing_header = endpoints.narrowing_header.clone();
-            let driver = self.driver_for(way, Some(endpoints), self.driver.client.clone());
-            let call = Call::to(ServerKind::Aggregate, Method::ToolsList);
-            let upstream = ["200-json"; names::AGGREGATE.len()].join(",");
-            let answered = self.send_with(&driver, call, route, &upstream).await;
-            let contacted = |server: &str| {
-                let mut arrivals = answered.trace.arrivals.iter();
-                arrivals.any(|arrival| arrival.server == server)
-            };
-            let is_exact = names::AGGREGATE.into_iter().all(contacted)
-                && !names::FORWARDING[names::AGGREGATE.len()..].iter().any(|name| contacted(name));
-            if answered.is_success() && is_exact {
-                let body = &answered.exchange()?.body;
-                let name_separator = separator(body)?;
-                let route = route.to_owned();
-                return Some(FoundAggregate { route, narrowing_header, name_separator });
+            for narrowing_header in selections {
+                let endpoints = AggregateEndpoints {
+                    routes: vec![route.to_owned()],
+                    narrowing_header: narrowing_header.map(str::to_owned),
+                    name_separator: "-".to_owned(),
+                };
+                if let Some(body) = self.list_of_all(way, &endpoints).await {
+                    return Some(FoundAggregate {
+                        route: route.to_owned(),
+                        narrowing_header: endpoints.narrowing_header,
+                        name_separator: separator(&body)?,
+                    });
+                }
             }
         }
         None
+    }
+
+    /// The body of a successful `tools/list` for several servers; `None` if it did not contact
+    /// exactly these.
+    async fn list_of_all(&self, way: &Way, endpoints: &AggregateEndpoints) -> Option<String> {
+        let driver = self.driver_for(way, Some(endpoints.clone()), self.driver.client.clone());
+        let call = Call::to(ServerKind::Aggregate, Method::ToolsList);
+        let upstream = ["200-json"; names::AGGREGATE.len()].join(",");
+        let answered = self.send_with(&driver, call, endpoints.routes.first()?, &upstream).await;
+        let contacted = |server: &str| {
+            let mut arrivals = answered.trace.arrivals.iter();
+            arrivals.any(|arrival| arrival.server == server)
+        };
+        let is_exact = names::AGGREGATE.into_iter().all(contacted)
+            && !names::FORWARDING[names::AGGREGATE.len()..].iter().any(|name| contacted(name));
+        let body = answered.exchange()?.body.clone();
+        (answered.is_success() && is_exact).then_some(body)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ways in which a gateway can be addressed: credential layout, route and use of sessions.
 
 use crate::{
-    cases::axis::ServerKind,
+    cases::{axis::ServerKind, deployment::names},
     catalogue::Feature,
     implementations::{CredentialLayout, Implementation},
 };
@@ -70,8 +70,7 @@ pub(super) fn layouts(declared: &CredentialLayout) -> Vec<CredentialLayout> {
 
 /// The routes that are tried, those of the description first.
 pub(super) fn routes(implementation: &Implementation) -> Vec<String> {
-    let declared = implementation.routes.iter().filter(|route| route.contains("{server}"));
-    let mut routes: Vec<String> = declared.cloned().collect();
+    let mut routes = implementation.single_server_routes().to_vec();
     for route in ROUTES {
         if routes.iter().all(|known| known != route) {
             routes.push(route.to_owned());
@@ -91,14 +90,11 @@ pub(super) fn servers(implementation: &Implementation) -> [ServerKind; 3] {
     }
 }
 
-/// The kind of server of a healthy call: one that receives the caller's token, if there are any.
+/// The kind of server of a healthy call.
 pub(super) fn main_server(implementation: &Implementation) -> ServerKind {
-    let has = |feature| implementation.features.contains(&feature);
-    if has(Feature::TokenForwarding) {
-        ServerKind::Forwarding
-    } else if has(Feature::StaticCredential) {
-        ServerKind::Static
-    } else {
-        ServerKind::Open
+    match names::main_server(|feature| implementation.features.contains(&feature)) {
+        names::STATIC => ServerKind::Static,
+        names::OPEN => ServerKind::Open,
+        _ => ServerKind::Forwarding,
     }
 }

@@ -13,10 +13,14 @@ pub use self::{
     kinds::{AggregateStep, ConcurrentStep, FetchMetadataStep, RawStep, RequestStep},
     values::{BehaviourFrom, CallerName, ConnectionKind, Message, Read, Vary},
 };
-use crate::cases::{
-    axis::Method,
-    behaviour::Behaviours,
-    placeholder::{self, IN_AGGREGATE_HEADERS, IN_RAW_LINES, IN_STEPS},
+use crate::{
+    cases::{
+        axis::Method,
+        behaviour::Behaviours,
+        deployment::names,
+        placeholder::{self, IN_AGGREGATE_HEADERS, IN_RAW_LINES, IN_STEPS},
+    },
+    catalogue::Feature,
 };
 
 /// One step, written as a table with the step's kind as its only key: `{ request = { … } }`.
@@ -45,6 +49,32 @@ impl Step {
             Self::ConcurrentRequests(step) => step.servers.first().map(String::as_str),
             Self::Aggregate(step) => Some(&step.observed_server),
             Self::Raw(_) | Self::FetchMetadata(_) => Some(DEFAULT_SERVER),
+        }
+    }
+
+    /// A feature without which the step cannot be sent, because of the servers that it is for.
+    ///
+    /// A gateway with one server is asked for [`DEFAULT_SERVER`] only. A gateway with fixed sets of
+    /// servers is asked for the servers of a toolset only.
+    pub(super) fn missing_feature(&self, has: impl Fn(Feature) -> bool) -> Option<Feature> {
+        match self {
+            Self::Request(RequestStep { servers, .. })
+            | Self::ConcurrentRequests(ConcurrentStep { servers, .. }) => {
+                let is_served = has(Feature::MultipleServers)
+                    || servers.iter().all(|server| server == DEFAULT_SERVER);
+                (!is_served).then_some(Feature::MultipleServers)
+            }
+            Self::Aggregate(step) => {
+                let is_selectable = has(Feature::ServerSelection)
+                    || step.toolset.is_some()
+                    || match names::toolset_of(&step.servers) {
+                        _ if step.unknown_names > 0 || step.route.is_some() => false,
+                        Some(names::TRIO) => true,
+                        toolset => toolset.is_some() && has(Feature::Toolsets),
+                    };
+                (!is_selectable).then_some(Feature::ServerSelection)
+            }
+            Self::Raw(_) | Self::FetchMetadata(_) => None,
         }
     }
 
