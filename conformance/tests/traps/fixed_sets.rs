@@ -61,7 +61,8 @@ async fn list_of_set(
             _ => {
                 let listed = answer.message()["result"]["tools"].as_array().cloned();
                 tools.extend(listed.unwrap_or_default().into_iter().map(|mut tool| {
-                    tool["name"] = format!("{server}_{}", tool["name"].as_str().unwrap_or_default()).into();
+                    tool["name"] =
+                        format!("{server}_{}", tool["name"].as_str().unwrap_or_default()).into();
                     tool
                 }));
             }
