@@ -9,6 +9,16 @@ const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The sequences that end an event.
 const EVENT_ENDS: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
+const MAX_EVENT_END_BYTES: usize = 4;
+
+/// How many bytes the first event has, with its end. The search stops there, so that a stream of
+/// many small events is examined once and not once for each event.
+fn first_event_end(bytes: &[u8]) -> Option<usize> {
+    (0..bytes.len()).find_map(|at| {
+        let end = EVENT_ENDS.iter().find(|end| bytes[at..].starts_with(end))?;
+        Some(at + end.len())
+    })
+}
 
 /// Received bytes that have not been taken as events.
 #[derive(Default)]
@@ -16,6 +26,9 @@ pub(super) struct EventBuffer {
     bytes: BytesMut,
     /// How many bytes contain no end of an event.
     searched: usize,
+    /// How many bytes have been examined since the beginning of the stream.
+    #[cfg(test)]
+    examined: usize,
 }
 
 /// A message has more than [`MAX_MESSAGE_BYTES`].
@@ -36,18 +49,25 @@ impl EventBuffer {
     /// Takes the next complete event, with the empty line that ends it.
     pub(super) fn next_event(&mut self) -> Option<Bytes> {
         // An end may begin in the bytes that were searched before.
-        let from = self.searched.saturating_sub(3);
-        let unsearched = &self.bytes[from..];
-        let ends = EVENT_ENDS.iter().filter_map(|end| {
-            let at = unsearched.windows(end.len()).position(|window| window == *end)?;
-            Some((at, end.len()))
-        });
-        let Some((at, length)) = ends.min() else {
+        let from = self.searched.saturating_sub(MAX_EVENT_END_BYTES - 1);
+        let end = first_event_end(&self.bytes[from..]);
+        self.count_examined(end.unwrap_or(self.bytes.len() - from));
+        let Some(end) = end else {
             self.searched = self.bytes.len();
             return None;
         };
         self.searched = 0;
-        Some(self.bytes.split_to(from + at + length).freeze())
+        Some(self.bytes.split_to(from + end).freeze())
+    }
+
+    /// Lets a test see the work.
+    fn count_examined(&mut self, bytes: usize) {
+        #[cfg(test)]
+        {
+            self.examined += bytes;
+        }
+        #[cfg(not(test))]
+        let _not_counted = bytes;
     }
 
     /// Takes all remaining bytes.
@@ -98,6 +118,25 @@ mod tests {
             let is_complete = |event: &Bytes| EVENT_ENDS.iter().any(|end| event.ends_with(end));
             prop_assert!(events.iter().all(is_complete));
             prop_assert_eq!(split(&[before, behind]), (events, rest));
+        }
+    }
+
+    /// A stream of empty events once took time in proportion to the square of its length.
+    #[test]
+    fn the_work_grows_with_the_length_of_the_stream_and_not_with_its_square() {
+        for (stream, chunk) in [
+            ("\n\n".repeat(100_000), 200_000),
+            ("\n\n".repeat(100_000), 1_000),
+            ("data: {}\r\n\r\n".repeat(10_000), 120_000),
+            ("a".repeat(100_000), 1),
+        ] {
+            let mut buffer = EventBuffer::default();
+            for piece in stream.as_bytes().chunks(chunk) {
+                buffer.push(piece).unwrap();
+                while buffer.next_event().is_some() {}
+            }
+            // Each piece begins with up to three bytes that were examined before.
+            assert!(buffer.examined <= 4 * stream.len(), "{} of {}", buffer.examined, stream.len());
         }
     }
 

@@ -17,7 +17,6 @@ use super::{
         session::seal_aggregate_sessions,
         state::Gateway,
     },
-    reply::read_reply,
     translate_response::translate_response,
     upstream_client::{OpenedServer, UpstreamClient},
 };
@@ -220,11 +219,10 @@ async fn request_list(
     client: UpstreamClient,
     request: Message,
 ) -> Result<Option<Box<RawValue>>, Refusal> {
-    let name = client.name().to_owned();
-    let response = client.send_in_session(&request).await?;
-    let reply = match read_reply(response, request.id()).await {
+    let response = client.clone().send_in_session(&request).await?;
+    let reply = match client.read_reply(response, request.id()).await {
         Ok(reply) => reply.list_result(),
         Err(failure) => Err(failure),
     };
-    reply.map_err(|failure| Refusal::from(failure).about(&name))
+    reply.map_err(|failure| Refusal::from(failure).about(client.name()))
 }

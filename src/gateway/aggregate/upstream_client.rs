@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     super::{
@@ -28,6 +28,7 @@ use super::{
 use crate::core::{
     access::ServerId,
     aggregate::{
+        reply::Reply,
         upstream_message::{
             ClientDescription, expected_response, initialized, message_fields, opening,
             stream_fields,
@@ -93,7 +94,7 @@ impl UpstreamClient {
     ) -> Result<OpenedServer, Refusal> {
         let opening = opening(self.version(), description);
         let ForwardedResponse { response, session } = self.send(&opening).await?;
-        let result = match read_reply(response, opening.id()).await {
+        let result = match self.read_reply(response, opening.id()).await {
             Ok(reply) => reply.opening_result(),
             Err(failure) => Err(failure),
         };
@@ -134,6 +135,15 @@ impl UpstreamClient {
         } else {
             Ok(answer)
         }
+    }
+
+    /// Reads the reply to the request with this id, within the deadline of a request.
+    pub(super) async fn read_reply(
+        &self,
+        response: Response<Body>,
+        id: Option<&RawValue>,
+    ) -> Result<Reply, Failure> {
+        read_reply(response, id, self.gateway.config.deadlines.request).await
     }
 
     /// Ends the session with the server. A session that the server does not know or does not end
