@@ -2,7 +2,7 @@
 //! would do with a request.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,6 +13,7 @@ use mcp_preflight::{
     config::{Config, ConfigError},
     explain::explain,
     gateway,
+    log::LogWriter,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -84,21 +85,15 @@ async fn main() -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     match command {
-        Command::Check { .. } => {
-            print(&format!(
-                "{}: valid (servers: {}, keys: {})",
-                path.display(),
-                config.servers.len(),
-                config.callers.len()
-            ));
-            ExitCode::SUCCESS
-        }
+        Command::Check { .. } => print(&format!(
+            "{}: valid (servers: {}, keys: {})",
+            path.display(),
+            config.servers.len(),
+            config.callers.len()
+        )),
         Command::Explain { method, path, headers, .. } => {
             match headers.iter().map(|text| parse_field(text)).collect::<Option<HeaderMap>>() {
-                Some(headers) => {
-                    print(explain(&config, &method, path.path(), &headers).trim_end());
-                    ExitCode::SUCCESS
-                }
+                Some(headers) => print(explain(&config, &method, path.path(), &headers).trim_end()),
                 // The argument may contain a secret, so it is not shown.
                 None => fail(
                     2,
@@ -109,8 +104,13 @@ async fn main() -> ExitCode {
             }
         }
         Command::Serve { log_format, .. } => {
-            start_log(log_format);
-            serve(path, config).await
+            let log = match start_log(log_format) {
+                Ok(log) => log,
+                Err(error) => return fail(1, &format!("cannot write a log: {error}")),
+            };
+            let code = serve(path, config).await;
+            log.flush();
+            code
         }
     }
 }
@@ -162,9 +162,10 @@ fn load(path: &Path) -> Result<Config, ConfigError> {
     Config::load(path, &|name| std::env::var(name).ok())
 }
 
-fn start_log(format: LogFormat) {
+fn start_log(format: LogFormat) -> std::io::Result<LogWriter> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let writer = LogWriter::start(stderr())?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone());
     match format {
         LogFormat::Json => log
             .json()
@@ -174,17 +175,19 @@ fn start_log(format: LogFormat) {
             .init(),
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
     }
+    Ok(writer)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "`check` and `explain` write their result to standard output"
-)]
-fn print(text: &str) {
-    println!("{text}");
+/// Writes a result to standard output. The code of the process says whether that succeeded.
+fn print(text: &str) -> ExitCode {
+    match writeln!(stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &format!("cannot write to standard output: {error}")),
+    }
 }
 
 fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("{error}");
+    // If standard error is not writable either, only the code remains.
+    let _unreported = writeln!(stderr(), "{error}");
     ExitCode::from(code)
 }

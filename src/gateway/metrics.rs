@@ -84,6 +84,11 @@ impl Metrics {
             "Inconclusive probes after which the request proceeded",
             self.fail_open.clone(),
         );
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that could not be kept or written",
+            crate::log::dropped_lines(),
+        );
         registry.register_with_unit(
             "answer",
             "Time from a request to its response head, without probes",

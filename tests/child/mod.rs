@@ -44,10 +44,15 @@ pub(crate) struct Exit {
 
 impl Child {
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::spawn_with_stderr(command, Stdio::piped())
+    }
+
+    /// Only the lines of a piped standard error belong to the output.
+    pub(crate) fn spawn_with_stderr(command: &mut Command, stderr: Stdio) -> Self {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .process_group(0)
             .kill_on_drop(true);
         let mut process = command
@@ -57,7 +62,10 @@ impl Child {
         let guard = spawn_guard(group);
         let (sender, output) = watch::channel(Output::default());
         read_lines(process.stdout.take().unwrap(), sender.clone());
-        read_lines(process.stderr.take().unwrap(), sender);
+        match process.stderr.take() {
+            Some(stderr) => read_lines(stderr, sender),
+            None => sender.send_modify(|output| output.ended_streams += 1),
+        }
         Self { process, group: Some(group), guard, output }
     }
 

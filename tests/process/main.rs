@@ -13,6 +13,7 @@ mod manual_upstream;
 mod reload;
 mod sessions;
 mod shutdown;
+mod unwritable_log;
 
 /// The response body of the upstreams.
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
