@@ -8,6 +8,7 @@ use http::{HeaderValue, Request, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::{
     sync::Mutex,
     time::{Duration, Instant, timeout},
@@ -22,8 +23,10 @@ use crate::config::ClientCredentials;
 /// How long before its expiry a token is no longer used, so that it does not expire on the way to
 /// the server.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
-/// The lifetime of a token if the response has no `expires_in`.
+/// The lifetime of a token if the response has no readable `expires_in`.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+/// The longest time for which a token is used. A later expiry is not believed.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The access token for one server.
 #[derive(Default)]
@@ -38,7 +41,25 @@ struct CachedToken {
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: String,
-    expires_in: Option<u64>,
+    /// A number of seconds. Some authorization servers send a string or a fraction, so it is not
+    /// validated here.
+    #[serde(default)]
+    expires_in: Value,
+}
+
+/// The lifetime that a response states: at least zero and at most [`MAX_LIFETIME`].
+fn lifetime(expires_in: &Value) -> Duration {
+    let seconds = match expires_in {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match seconds {
+        Some(seconds) if !seconds.is_nan() => {
+            Duration::from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64()))
+        }
+        _ => DEFAULT_LIFETIME,
+    }
 }
 
 impl TokenCache {
@@ -79,8 +100,7 @@ async fn request_token(
     let TokenResponse { access_token, expires_in } = serde_json::from_slice(&response).ok()?;
     let mut authorization = HeaderValue::try_from(format!("Bearer {access_token}")).ok()?;
     authorization.set_sensitive(true);
-    let lifetime = expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
-    let usable_until = requested + lifetime.saturating_sub(EXPIRY_MARGIN);
+    let usable_until = requested + lifetime(&expires_in).saturating_sub(EXPIRY_MARGIN);
     Some(CachedToken { authorization, usable_until })
 }
 
@@ -102,4 +122,36 @@ fn token_request(client: &ClientCredentials) -> Option<Request<Body>> {
         .header(header::AUTHORIZATION, authorization)
         .body(full_body(form))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lifetime_that_a_token_response_can_state_is_usable() {
+        let day = 24 * 60 * 60;
+        for (expires_in, seconds) in [
+            ("3600", 3600.0),
+            ("\"3600\"", 3600.0),
+            ("\" 90 \"", 90.0),
+            ("1.5", 1.5),
+            ("0", 0.0),
+            ("-1", 0.0),
+            ("9223372036854775807", f64::from(day)),
+            ("1e300", f64::from(day)),
+            ("\"inf\"", f64::from(day)),
+            ("\"NaN\"", 60.0),
+            ("\"soon\"", 60.0),
+            ("null", 60.0),
+            ("{}", 60.0),
+        ] {
+            let response = format!(r#"{{"access_token":"t","expires_in":{expires_in}}}"#);
+            let response: TokenResponse = serde_json::from_str(&response).unwrap();
+            let expected = Duration::from_secs_f64(seconds);
+            assert_eq!(lifetime(&response.expires_in), expected, "{expires_in}");
+        }
+        let response: TokenResponse = serde_json::from_str(r#"{"access_token":"t"}"#).unwrap();
+        assert_eq!(lifetime(&response.expires_in), DEFAULT_LIFETIME);
+    }
 }
