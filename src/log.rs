@@ -12,7 +12,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use prometheus_client::metrics::counter::Counter;
@@ -20,10 +20,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// How many lines wait for a log that accepts none. Further lines are dropped.
 const MAX_WAITING_LINES: usize = 4096;
-/// How long the end of the process waits for lines that have not been written.
-const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 /// The pause between attempts to add an entry to a full queue while the process ends.
 const FLUSH_PAUSE: Duration = Duration::from_millis(5);
+const FLUSH_ATTEMPTS: u32 = 200;
 
 static DROPPED_LINES: LazyLock<Counter> = LazyLock::new(Counter::default);
 
@@ -56,21 +55,22 @@ impl LogWriter {
         Ok(Self(sender))
     }
 
-    /// Waits until every earlier line has been written or dropped, for at most one second.
+    /// Waits until every earlier line has been written or dropped, for at most two seconds.
     pub fn flush(&self) {
-        let deadline = Instant::now() + FLUSH_DEADLINE;
         let (sender, flushed) = sync_channel(0);
         let mut entry = Entry::Flush(sender);
-        while let Err(TrySendError::Full(rejected)) = self.0.try_send(entry) {
-            if Instant::now() >= deadline {
-                return;
+        for _ in 0..FLUSH_ATTEMPTS {
+            match self.0.try_send(entry) {
+                Err(TrySendError::Full(rejected)) => entry = rejected,
+                // The sender is dropped without a message, so every result means that the wait is
+                // over.
+                Ok(()) | Err(TrySendError::Disconnected(_)) => {
+                    let _over = flushed.recv_timeout(FLUSH_PAUSE * FLUSH_ATTEMPTS);
+                    return;
+                }
             }
-            entry = rejected;
             thread::sleep(FLUSH_PAUSE);
         }
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        // The sender is dropped without a message, so every result means that the wait is over.
-        let _over = flushed.recv_timeout(remaining);
     }
 }
 

@@ -16,6 +16,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("probe_reuse_ms", "probe_reuse_ms = 30000"),
     ("shutdown_deadline_ms", "shutdown_deadline_ms = 10000"),
     ("max_message_bytes", "max_message_bytes = 4194304"),
+    ("max_connections", "max_connections = 10000"),
+    ("max_connections_per_peer", "max_connections_per_peer = 10000"),
     ("trusted_certificates", r#"trusted_certificates = ["ca.pem"]"#),
     ("name", r#"name = "alpha""#),
     ("value", r#"value = { env = "ALICE_KEY" }"#),

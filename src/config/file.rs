@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) shutdown_deadline_ms: Option<Spanned<u64>>,
     pub(super) probe_reuse_ms: Option<Spanned<u64>>,
     pub(super) max_message_bytes: Option<u64>,
+    pub(super) max_connections: Option<Spanned<usize>>,
+    pub(super) max_connections_per_peer: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) trusted_certificates: Vec<Spanned<String>>,
     #[serde(default)]

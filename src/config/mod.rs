@@ -69,6 +69,8 @@ pub struct Config {
     pub probe_reuse: Option<Duration>,
     /// The longest message of a client, in bytes.
     pub max_message_bytes: u64,
+    /// How many connections of clients are open at the same time.
+    pub connection_limits: ConnectionLimits,
     /// Certificates that are trusted besides the system's, in DER form.
     pub trusted_certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
 }
@@ -153,6 +155,15 @@ pub struct ClientCredentials {
     pub client_secret: SecretString,
     /// The requested scope, if any.
     pub scope: Option<String>,
+}
+
+/// How many connections of clients are open at the same time. Both numbers are at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// In total. Further connections wait to be accepted.
+    pub total: usize,
+    /// From one address. Further connections are closed.
+    pub per_peer: usize,
 }
 
 /// The deadlines of a request and of a shutdown.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 
 use super::{
-    Config, Deadlines,
+    Config, ConnectionLimits, Deadlines,
     address::{certificates, external_url, listen_address, origin},
     caller::{key_header, read_caller, read_key, read_toolset},
     error::Diagnostic,
@@ -29,6 +29,7 @@ const DEFAULT_PROBE_MS: u64 = 5_000;
 const DEFAULT_REQUEST_MS: u64 = 60_000;
 const DEFAULT_SHUTDOWN_MS: u64 = 10_000;
 const DEFAULT_MAX_MESSAGE_BYTES: u64 = 4 * 1024 * 1024;
+const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
 /// Reads a configuration and the secrets that it names.
 pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, Diagnostic> {
@@ -79,6 +80,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, D
             .map(|value| milliseconds(value, 1))
             .transpose()?,
         max_message_bytes: file.max_message_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES),
+        connection_limits: connection_limits(&file)?,
         trusted_certificates: certificates(&file.trusted_certificates)?,
     })
 }
@@ -115,6 +117,22 @@ fn deadlines(file: &File) -> Result<Deadlines, Diagnostic> {
         request: deadline(file.request_deadline_ms.as_ref(), DEFAULT_REQUEST_MS)?,
         shutdown: deadline(file.shutdown_deadline_ms.as_ref(), DEFAULT_SHUTDOWN_MS)?,
     })
+}
+
+fn connection_limits(file: &File) -> Result<ConnectionLimits, Diagnostic> {
+    let limit = |value: &Option<Spanned<usize>>, default| match value {
+        Some(value) if *value.get_ref() == 0 => Err(Diagnostic::at(
+            value.span(),
+            "no connection would be accepted",
+            "expected at least 1".to_owned(),
+        )),
+        Some(value) => Ok(*value.get_ref()),
+        None => Ok(default),
+    };
+    let total = limit(&file.max_connections, DEFAULT_MAX_CONNECTIONS)?;
+    // A proxy in front of the gateway is one peer, so the default is no further limit.
+    let per_peer = limit(&file.max_connections_per_peer, total)?;
+    Ok(ConnectionLimits { total, per_peer })
 }
 
 /// A number of milliseconds from `least` to one hour.

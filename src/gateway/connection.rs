@@ -26,8 +26,13 @@ use crate::core::framing::Framing;
 /// end.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a client may accept no byte of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 pub(super) struct ClientConnection {
     stream: TcpStream,
+    /// Runs while the client accepts no bytes.
+    stalled: Option<Pin<Box<Sleep>>>,
     framing: Framing,
     /// Shared with the request handler; updated before `hyper` parses the request.
     is_framing_ambiguous: Arc<AtomicBool>,
@@ -42,7 +47,22 @@ impl ClientConnection {
             framing: Framing::default(),
             is_framing_ambiguous,
             linger: None,
+            stalled: None,
         }
+    }
+
+    /// The result of writing, or an error if the client has accepted no byte for too long.
+    fn limit_stall(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
+        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -66,7 +86,8 @@ impl AsyncWrite for ClientConnection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.limit_stall(written, context)
     }
 
     fn poll_write_vectored(
@@ -74,7 +95,8 @@ impl AsyncWrite for ClientConnection {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.limit_stall(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

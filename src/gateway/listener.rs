@@ -27,11 +27,11 @@ pub(super) async fn bind(address: SocketAddr) -> io::Result<BoundListener> {
     })
 }
 
-/// The next connection. A connection that cannot be accepted is logged and skipped.
-pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection, with the address of its client. A connection that cannot be accepted is logged and skipped.
+pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 // Usually the process has no file descriptor left; other connections will end and
                 // free some.

@@ -172,7 +172,7 @@ pub(super) async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            stream = accept(&listener) => {
+            (stream, _) = accept(&listener) => {
                 let metrics = Arc::clone(&metrics);
                 let service = service_fn(move |request| {
                     ready(Ok::<_, Infallible>(metrics.respond(&request)))

@@ -5,6 +5,7 @@
 //! | module | task |
 //! | --- | --- |
 //! | `listener`, `server` | accept connections, reload the configuration, stop |
+//! | `connection_slots`, `idle_deadline` | limit the connections and how long they wait |
 //! | `connection` | follow the bytes of one client connection |
 //! | `request` | check framing and web page of a request, and serve its path |
 //! | `mcp_request` | serve a request to an MCP endpoint |
@@ -30,10 +31,12 @@ mod body;
 mod client_credentials;
 mod commit;
 mod connection;
+mod connection_slots;
 mod fanout;
 mod forward;
 mod http2_response;
 mod http_client;
+mod idle_deadline;
 #[cfg(test)]
 mod invariants;
 mod listener;

@@ -6,6 +6,7 @@ use std::{
     convert::Infallible,
     fmt, io,
     net::SocketAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,18 +16,24 @@ use std::{
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::conn::auto::Builder,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
-    time::timeout,
+    time::{Duration, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use super::{
+    body::guarded_body,
     connection::ClientConnection,
+    connection_slots::{ConnectionSlot, ConnectionSlots},
+    idle_deadline::ConnectionRequests,
     listener::{BoundListener, HEAD_TIMEOUT, accept},
     metrics, request,
     state::Gateway,
@@ -35,6 +42,8 @@ use crate::config::Config;
 
 /// The largest request head, in bytes.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
+/// How long an idle connection may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A gateway that serves requests. Dropping it stops it immediately; [`Running::stop`] lets running
 /// requests finish.
@@ -160,17 +169,37 @@ async fn serve_connections(gateway: CurrentGateway, listener: TcpListener) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES as usize);
     http.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEAD_BYTES);
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     // Cancelled when this task ends, so that no connection outlives it.
-    let connections = CancellationToken::new();
-    let _connections_guard = connections.clone().drop_guard();
+    let cut_off = CancellationToken::new();
+    let _cut_off_guard = cut_off.clone().drop_guard();
+    let slots = Arc::new(ConnectionSlots::default());
     let stopping = gateway.borrow().stopping.clone();
 
     loop {
+        let next = async {
+            let max_total = gateway.borrow().config.connection_limits.total;
+            slots.wait(max_total).await;
+            accept(&listener).await
+        };
         tokio::select! {
             () = stopping.cancelled() => break,
-            stream = accept(&listener) => {
-                serve_connection(&gateway, &http, &graceful, connections.clone(), stream);
+            (stream, peer) = next => {
+                let limits = gateway.borrow().config.connection_limits;
+                if let Some(slot) = slots.take(peer.ip(), limits) {
+                    let serving = serve_connection(&gateway, &http, stream, slot);
+                    let cut_off = cut_off.clone();
+                    connections.spawn(async move {
+                        tokio::select! {
+                            // First: once the deadline has passed, other tasks of the request are
+                            // dropped, and `serving` could then still write the resulting error as
+                            // a response.
+                            biased;
+                            () = cut_off.cancelled() => {}
+                            () = serving => {}
+                        }
+                    });
+                }
             }
         }
     }
@@ -179,7 +208,8 @@ async fn serve_connections(gateway: CurrentGateway, listener: TcpListener) {
     let gateway = Arc::clone(&gateway.borrow());
     let deadline = gateway.config.deadlines.shutdown;
     let finished = async {
-        graceful.shutdown().await;
+        connections.close();
+        connections.wait().await;
         gateway.background.close();
         gateway.background.wait().await;
     };
@@ -191,35 +221,49 @@ async fn serve_connections(gateway: CurrentGateway, listener: TcpListener) {
     }
 }
 
+/// Serves a connection until it ends. An idle connection is ended, and one that is not idle ends
+/// after its running requests when the gateway stops.
 fn serve_connection(
     gateway: &CurrentGateway,
     http: &Builder<TokioExecutor>,
-    graceful: &GracefulShutdown,
-    cut_off: CancellationToken,
     stream: TcpStream,
-) {
+    slot: ConnectionSlot,
+) -> impl Future<Output = ()> + Send + 'static {
     // Without it the kernel may delay small events. A socket that rejects the option is already
     // closing.
     let _best_effort = stream.set_nodelay(true);
+    let stopping = gateway.borrow().stopping.clone();
     let gateway = gateway.clone();
     let is_framing_ambiguous = Arc::new(AtomicBool::new(false));
     let connection = ClientConnection::new(stream, Arc::clone(&is_framing_ambiguous));
+    let requests = ConnectionRequests::new();
+    let idle = requests.clone().idle(HEAD_TIMEOUT);
     let service = service_fn(move |incoming| {
+        let request = requests.begin();
         let gateway = Arc::clone(&gateway.borrow());
         let is_ambiguous = is_framing_ambiguous.load(Ordering::Relaxed);
-        async move { Ok::<_, Infallible>(request::handle(gateway, incoming, is_ambiguous).await) }
-    });
-    let connection = http.serve_connection(TokioIo::new(connection), service).into_owned();
-    let serving = graceful.watch(connection);
-    tokio::spawn(async move {
-        tokio::select! {
-            // First: once the deadline has passed, other tasks of the request are dropped, and
-            // `serving` could then still write the resulting error as a response.
-            biased;
-            () = cut_off.cancelled() => {}
-            ended = serving => if let Err(error) = ended {
-                tracing::debug!(%error, "a client's connection ended early");
-            }
+        async move {
+            let response = request::handle(gateway, incoming, is_ambiguous).await;
+            Ok::<_, Infallible>(response.map(|body| guarded_body(body, request)))
         }
     });
+    let connection = http.serve_connection(TokioIo::new(connection), service).into_owned();
+    async move {
+        let _slot = slot;
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                Some(connection.await)
+            }
+            () = idle => {
+                connection.as_mut().graceful_shutdown();
+                timeout(CLOSE_TIMEOUT, connection).await.ok()
+            }
+        };
+        if let Some(Err(error)) = ended {
+            tracing::debug!(%error, "a client's connection ended early");
+        }
+    }
 }

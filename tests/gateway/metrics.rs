@@ -52,6 +52,7 @@ async fn requests_outcomes_and_fail_open_causes_are_counted_by_server() {
             r#"preflight_answer_outcomes_total{server="alpha",outcome="open-500"} 2"#,
             r#"preflight_answer_seconds_count{server="alpha"} 5"#,
             r#"preflight_fail_open_total{server="alpha",cause="500"} 2"#,
+            "preflight_log_lines_dropped_total 0",
             r#"preflight_probe_outcomes_total{server="alpha",outcome="accepted"} 1"#,
             r#"preflight_probe_outcomes_total{server="alpha",outcome="forbidden"} 1"#,
             r#"preflight_probe_outcomes_total{server="alpha",outcome="open-500"} 2"#,

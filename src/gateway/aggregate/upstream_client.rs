@@ -4,21 +4,14 @@
 //! session that is opened for this request and ended after it. A stateless server is sent the
 //! message alone.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
 use serde_json::{Value, value::RawValue};
 
 use super::{
     super::{
-        body::{Body, BoxError, full_body},
+        body::{Body, full_body, guarded_body},
         forward::{Forward, ForwardedResponse},
         plan::{PlannedUpstream, RequestContext},
         state::Gateway,
@@ -115,9 +108,8 @@ impl UpstreamClient {
         self.session = UpstreamSessionState::OpenedForRequest(opened.session);
         let guard = SessionGuard(self.clone());
         self.send(&initialized()).await?;
-        let (parts, body) = self.send(message).await?.response.into_parts();
-        let body = GuardedBody { body, _guard: guard };
-        Ok(Response::from_parts(parts, body.boxed_unsync()))
+        let response = self.send(message).await?.response;
+        Ok(response.map(|body| guarded_body(body, guard)))
     }
 
     /// Sends a message in the current session, and waits for the response head.
@@ -209,31 +201,5 @@ impl Drop for SessionGuard {
             let background = client.gateway.background.clone();
             background.spawn(async move { drop(client.end_session().await) });
         }
-    }
-}
-
-/// A body that keeps a session open until it has been read or dropped.
-struct GuardedBody {
-    body: Body,
-    _guard: SessionGuard,
-}
-
-impl HttpBody for GuardedBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
