@@ -27,7 +27,8 @@ pub(super) async fn bind(address: SocketAddr) -> io::Result<BoundListener> {
     })
 }
 
-/// The next connection, with the address of its client. A connection that cannot be accepted is logged and skipped.
+/// The next connection, with the address of its client. A connection that cannot be accepted is
+/// logged and skipped.
 pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {

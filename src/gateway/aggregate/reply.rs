@@ -19,8 +19,8 @@ use crate::core::{aggregate::reply::Reply, outcome::Cause, relay::MediaType, sta
 /// event stream.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Reads the reply to the request with this id, within the deadline. An event stream has no deadline
-/// of its own, and the other servers of the endpoint wait for this reply.
+/// Reads the reply to the request with this id, within the deadline. An event stream has no
+/// deadline of its own, and the other servers of the endpoint wait for this reply.
 ///
 /// # Errors
 /// The response breaks off, is too long or too late, or contains no such reply.
