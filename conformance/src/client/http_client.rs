@@ -1,7 +1,5 @@
 //! The client that sends requests through an HTTP library, or as plain bytes over a raw socket.
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
@@ -12,12 +10,6 @@ use super::{
     raw_connection::{self, RawConnection},
 };
 use crate::trace::{Ending, Exchange};
-
-/// How long the client reads the body of a response to GET.
-///
-/// A listening stream may stay open without events for any time, so waiting longer shows nothing
-/// more.
-const LISTENING: Duration = Duration::from_secs(2);
 
 /// The client of one implementation.
 #[derive(Clone, Debug)]
@@ -139,12 +131,8 @@ impl Client {
             head_after_ms: Some(started.elapsed().as_secs_f64() * 1000.0),
             ..exchange
         };
-        let body_timeout = if request.method == "GET" {
-            self.timeouts.body.min(LISTENING)
-        } else {
-            self.timeouts.body
-        };
-        ResponseReader::new(exchange, response, Instant::now() + body_timeout)
+        let deadline = Instant::now() + self.timeouts.body_of(&request.method);
+        ResponseReader::new(exchange, response, deadline)
     }
 
     /// Sends the request and waits for the response head; `None` if there is none.

@@ -41,6 +41,12 @@ use crate::{implementations::Deadlines, trace::Headers};
 /// How many bytes of a response body are recorded. The rest is read and dropped.
 const RECORDED_RESPONSE_BODY: usize = 256 * 1024;
 
+/// How long the client reads the body of a response to GET.
+///
+/// A listening stream may stay open without events for any time, so waiting longer shows nothing
+/// more.
+const LISTENING: Duration = Duration::from_secs(2);
+
 /// One request, as the client sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -72,6 +78,11 @@ impl ResponseTimeouts {
     pub const fn of(deadlines: &Deadlines) -> Self {
         let answer = Duration::from_millis(deadlines.answer_ms);
         Self { head: answer, body: answer }
+    }
+
+    /// The time for the body of a response to this method.
+    pub(super) fn body_of(self, method: &str) -> Duration {
+        if method == "GET" { self.body.min(LISTENING) } else { self.body }
     }
 }
 

@@ -112,7 +112,7 @@ impl RawConnection {
         let framing = Framing::of(&exchange.method, head.status, &exchange.headers);
         // The body outlives the timeout: what arrived before it is recorded.
         let mut body = Vec::new();
-        let deadline = Instant::now() + timeouts.body;
+        let deadline = Instant::now() + timeouts.body_of(&exchange.method);
         exchange.ending = match timeout_at(deadline, self.read_body(framing, &mut body)).await {
             Err(_) => Ending::HungAfterHead,
             Ok(true) => Ending::Complete,

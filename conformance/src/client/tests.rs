@@ -164,3 +164,11 @@ fn a_base_url_without_scheme_http_is_rejected() {
     assert!(Client::new("https://gateway.test", timeouts).is_err());
     assert!(Client::new("gateway", timeouts).is_err());
 }
+
+#[test]
+fn a_listening_stream_is_read_for_two_seconds() {
+    let timeouts =
+        ResponseTimeouts { head: Duration::from_secs(40), body: Duration::from_secs(40) };
+    assert_eq!(timeouts.body_of("POST"), Duration::from_secs(40));
+    assert_eq!(timeouts.body_of("GET"), Duration::from_secs(2));
+}
