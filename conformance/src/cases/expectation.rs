@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     cases::pattern::Pattern,
-    catalogue::{Catalogue, Feature, Level, Profile, Requirement, Status},
+    catalogue::{Catalogue, Condition, Feature, Level, Profile, Requirement, Status},
 };
 
 /// Names of observables and their accepted values.
@@ -40,6 +40,10 @@ pub struct Expectation {
     /// The profiles in which it is judged. The default is every profile with which the case runs.
     #[serde(default)]
     pub profiles: Vec<Profile>,
+    /// The gateways that it judges, as in `core-for` of a requirement. The default is every gateway
+    /// that the requirement binds.
+    #[serde(default)]
+    pub only_for: Vec<Condition>,
 }
 
 /// Evidence without which an observation proves nothing.

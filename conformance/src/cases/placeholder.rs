@@ -36,6 +36,7 @@ pub const IN_STEPS: &[(&str, &str)] = &[
         "token-header",
         "`{token-header NAME}`: the header field for a token of that server alone",
     ),
+    ("letters", "`{letters N}`: N times one letter"),
     ("narrowing-header", "the header field that narrows a request to some servers"),
     ("full-key", "the gateway key for every server"),
     ("admission-bearer", "the bearer that admits a caller in place of a gateway key"),

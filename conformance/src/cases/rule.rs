@@ -134,7 +134,7 @@ pub(crate) fn schema() -> schemars::Schema {
 /// The keys of a rule, for errors about unknown keys. serde does not list them, because a flattened
 /// field supplies some of them.
 const RULE_KEYS: &str = "`id`, `when`, `requires`, `level`, `given`, `expect`, \
-    `non-strict`, `needs`, `features`, `profiles`";
+    `non-strict`, `needs`, `features`, `profiles`, `only-for`";
 
 fn accepted_keys(error: &toml::de::Error) -> String {
     let message = error.message();

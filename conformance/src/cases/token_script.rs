@@ -4,16 +4,18 @@
 //! An upstream reads from the token how to answer, so one start of an implementation serves the
 //! whole matrix. This module does not know what a behaviour does.
 //!
-//! A token has the form `CANARY.pf1.CASE.BEHAVIOUR`. If the servers differ, it has the form
-//! `CANARY.pf1.CASE.alpha~BEHAVIOUR/beta~BEHAVIOUR`. A fifth part, the suffix, distinguishes tokens
-//! of one case. The random canary comes first, so that the beginning of a token is enough to
-//! recognise a disclosure. Every character is a token68 character (RFC 9110 §11.2), so a gateway
-//! has no reason to reject or rewrite the token.
+//! A token has the form `CANARY.pf1.CASE.BEHAVIOUR.TAIL`. If the servers differ, the behaviours are
+//! `alpha~BEHAVIOUR/beta~BEHAVIOUR`. A further part, the suffix, distinguishes tokens of one case.
+//! The random canary comes first, and the tail follows from it, so that the beginning and the end
+//! of a token are enough to recognise a disclosure. Every character is a token68 character (RFC
+//! 9110 §11.2), so a gateway has no reason to reject or rewrite the token.
 
 use std::fmt;
 
 /// The second part of every token script.
 const MARKER: &str = "pf1";
+/// The number of characters of the tail of a token.
+const TAIL: usize = 8;
 
 /// Identifies one case of a run, in the client's and in the upstreams' records.
 #[derive(
@@ -43,6 +45,18 @@ pub struct TokenScript {
 impl TokenScript {
     /// The canary of the token in URLs that a gateway should not follow. No caller has this token.
     pub const FOLLOWED_URL_CANARY: &str = "followed";
+
+    /// The last characters of a token with this canary. Like the canary, they are in no other
+    /// token.
+    #[must_use]
+    pub fn tail(canary: &str) -> String {
+        // FNV-1a spreads the bits of the canary; a secret hash is not needed.
+        let seed = canary.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        let mut rng = fastrand::Rng::with_seed(seed);
+        (0..TAIL).map(|_| rng.alphanumeric().to_ascii_lowercase()).collect()
+    }
 
     /// A script with the same behaviour for every server.
     #[must_use]
@@ -78,11 +92,14 @@ impl TokenScript {
                 }
             })
             .collect();
-        let mut token = format!("{}.{MARKER}.{}.{}", self.canary, self.case, behaviours.join("/"));
-        if !self.suffix.is_empty() {
+        let Self { canary, case, suffix, .. } = self;
+        let mut token = format!("{canary}.{MARKER}.{case}.{}", behaviours.join("/"));
+        if !suffix.is_empty() {
             token.push('.');
-            token.push_str(&self.suffix);
+            token.push_str(suffix);
         }
+        token.push('.');
+        token.push_str(&Self::tail(canary));
         token
     }
 
@@ -97,9 +114,11 @@ impl TokenScript {
             .chars()
             .take_while(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(*c))
             .collect();
+        let canary = &text[canary_start..canary_end];
         let mut parts = rest.split('.').skip(2);
         let (case, behaviours) = (parts.next()?, parts.next()?);
-        let suffix = parts.next().unwrap_or_default();
+        let tail = Self::tail(canary);
+        let suffix = parts.find(|part| *part != tail).unwrap_or_default();
         let behaviours = behaviours
             .split('/')
             .map(|part| part.split_once('~').unwrap_or(("", part)))
@@ -108,7 +127,7 @@ impl TokenScript {
         Some(Self {
             case: CaseId(case.to_owned()),
             behaviours,
-            canary: text[canary_start..canary_end].to_owned(),
+            canary: canary.to_owned(),
             suffix: suffix.to_owned(),
         })
     }
@@ -140,6 +159,6 @@ mod tests {
         let script =
             TokenScript::for_every_server(CaseId("c1".into()), "401-full+oauth", "x".into());
         assert_eq!(script.behaviour_of("alpha"), Some("401-full+oauth"));
-        assert_eq!(script.token(), "x.pf1.c1.401-full+oauth");
+        assert_eq!(script.token(), format!("x.pf1.c1.401-full+oauth.{}", TokenScript::tail("x")));
     }
 }

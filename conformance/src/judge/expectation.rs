@@ -33,8 +33,8 @@ pub(super) fn inconclusive(
     findings
 }
 
-/// The findings of an expectation in a case. Empty if the expectation is not for the profile of the
-/// case, or if one of its `given` conditions does not hold.
+/// The findings of an expectation in a case. Empty if the expectation is not for the gateway or for
+/// the profile of the case, or if one of its `given` conditions does not hold.
 #[must_use]
 pub(super) fn judge_expectation(
     id: &str,
@@ -43,6 +43,11 @@ pub(super) fn judge_expectation(
 ) -> Vec<Finding> {
     let profiles = &expectation.profiles;
     if !profiles.is_empty() && !profiles.contains(&subject.context.profile) {
+        return Vec::new();
+    }
+    let gateway = subject.context.gateway_traits();
+    let judged = &expectation.only_for;
+    if !judged.is_empty() && !judged.iter().any(|condition| condition.holds(&gateway)) {
         return Vec::new();
     }
     let declared = &subject.context.features;

@@ -91,6 +91,7 @@ fn trace(status: u16, reaches_upstream: bool) -> Trace {
         case: CaseId("c".into()),
         exchanges: vec![exchange],
         arrivals,
+        connections_without_request: Vec::new(),
         secrets: Vec::new(),
     }
 }

@@ -51,6 +51,7 @@ mod tests {
             case: CaseId("c1".into()),
             exchanges: Vec::new(),
             arrivals: Vec::new(),
+            connections_without_request: Vec::new(),
             secrets: vec![secret],
         };
         Secrets::collect(&Deployment::default(), [&trace])
@@ -77,7 +78,7 @@ mod tests {
         );
         assert_eq!(
             log("Bearer k3jd92mxq…"),
-            "caller's token in the log, its first 9 characters: Bearer k3jd92mxq… and more"
+            "caller's token in the log, 9 of its characters: Bearer k3jd92mxq… and more"
         );
         assert_eq!(
             log("b64 azNqZDkybXhxMHc4cmp0eTVoZmI="),

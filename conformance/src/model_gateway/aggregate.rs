@@ -26,7 +26,7 @@ use super::{
     deadlines::REQUEST_DEADLINE,
     gateway::Gateway,
     probe_result::ProbeOutcome,
-    protocol::SESSION,
+    protocol::{SESSION, SESSION_BASED_VERSION},
     relay::Body,
     rpc_response::{empty, error, method_not_allowed, with_members},
     selection::Selection,
@@ -175,6 +175,11 @@ impl Gateway {
         servers: Vec<ConfiguredServer>,
         session: Option<AggregateSession>,
     ) -> Response<Body> {
+        if request.rpc_method.as_deref() == Some("initialize")
+            && self.decisions.answers_initialize_itself()
+        {
+            return self.own_initialize_response(&request, &caller, &servers);
+        }
         let tokens = self.tokens_for(&servers, caller.token.as_ref());
         let mut parts = self.probe_all(&servers, &tokens).await;
         if let Some(refusal) = self.aggregate_refusal(&request, &servers, &parts).await {
@@ -340,6 +345,24 @@ impl Gateway {
             let id = self.open_session(request, caller, servers, parts);
             response.headers_mut().insert(SESSION, id);
         }
+        response
+    }
+
+    /// The response to `initialize` before any server is contacted.
+    fn own_initialize_response(
+        &self,
+        request: &ClientRequest,
+        caller: &Caller,
+        servers: &[ConfiguredServer],
+    ) -> Response<Body> {
+        let result = json!({
+            "protocolVersion": SESSION_BASED_VERSION,
+            "capabilities": { "tools": {}, "prompts": {}, "resources": {} },
+            "serverInfo": { "name": "preflight-model", "version": "0.1" },
+        });
+        let mut response = with_members(request, &json!({ "result": result }));
+        let id = self.open_session(request, caller, servers, &[]);
+        response.headers_mut().insert(SESSION, id);
         response
     }
 

@@ -142,6 +142,11 @@ decisions! {
 
     /// Whether a server outside this machine may be configured without TLS (SEC-07).
     allows_cleartext_upstream: bool = false;
+    /// The size limit of a request head in bytes, if it is not the library's (SEC-05).
+    head_limit: Option<usize> = None;
+    /// Whether the fields that `Connection` names are removed from a request before it is read,
+    /// `Authorization` included (SEC-06).
+    removes_named_fields: bool = false;
     /// Whether a connection that begins with the HTTP/2 preface is served with HTTP/2.
     speaks_http2: bool = false;
     /// Whether an invalid header field line is skipped instead of rejected (SEC-04).
@@ -198,6 +203,11 @@ decisions! {
     serves_disabled_server: bool = false;
     /// The server that is meant by a name outside the configuration (GATE-03, SEC-02).
     unconfigured_server: fn(&str) -> Option<ConfiguredServer> = |_| None;
+    /// The server name that a name in a path stands for (GATE-01, GATE-03).
+    server_name: fn(&str) -> &str = |name| name;
+    /// Whether the gateway connects to a server before it checks whether the caller may use it
+    /// (GATE-01).
+    connects_before_access: bool = false;
     /// The server that is probed although the caller may not use it, from the name in the request
     /// and whether it is configured (GATE-01, GATE-10).
     probe_without_access: fn(&str, bool) -> Option<&str> = |_, _| None;
@@ -359,6 +369,8 @@ decisions! {
     applies_toolsets: bool = true;
     /// Whether an aggregate session is accepted only from the caller that opened it (SEC-08).
     checks_aggregate_session_owner: bool = true;
+    /// Whether `initialize` is answered without a request to any server (AGG-01).
+    answers_initialize_itself: bool = false;
     /// Whether a call to one server needs the acceptance of every server (AGG-10).
     probes_all_servers_for_call: bool = false;
     /// Whether the mirrored name is replaced along with the name in the message (SEC-12).

@@ -8,6 +8,8 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::net::TcpStream;
+use url::Url;
 
 use super::{
     caller::{AdmissionError, Caller},
@@ -16,7 +18,7 @@ use super::{
     gateway::Gateway,
     layout::RESOURCE_METADATA,
     protocol::SESSION,
-    relay::{Body, BodyError},
+    relay::{Body, BodyError, connection_fields},
     rpc_response::{empty, error, method_not_allowed, not_found},
     selection::Selection,
     stateless,
@@ -53,7 +55,12 @@ impl Gateway {
     }
 
     async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if self.decisions.removes_named_fields() {
+            for name in connection_fields(&head.headers) {
+                head.headers.remove(name);
+            }
+        }
         if let Some(endpoint) = head.uri.path().strip_prefix(RESOURCE_METADATA)
             && self.decisions.probes_for_metadata()
         {
@@ -79,7 +86,7 @@ impl Gateway {
         }
         let selection = Selection::of(self.layout, &request.path, &request.headers);
         let name = match (self.layout.server_in(&request.path), &selection) {
-            (Some(name), _) => name.to_owned(),
+            (Some(name), _) => self.decisions.server_name()(name).to_owned(),
             (None, Some(_)) => String::new(),
             (None, None) => return not_found(&request),
         };
@@ -134,6 +141,9 @@ impl Gateway {
             .or_else(|| self.decisions.unconfigured_server()(name));
         let exists = configured.is_some();
         let Some(server) = configured.filter(|server| caller.may_use(server)) else {
+            if self.decisions.connects_before_access() {
+                self.connect_to(name).await;
+            }
             if let Some(probed) = self.decisions.probe_without_access()(name, exists) {
                 self.probe_by_name(probed, caller.token.as_ref()).await;
             }
@@ -163,6 +173,16 @@ impl Gateway {
             self.unbind_session(&ended);
         }
         response
+    }
+
+    /// Opens a connection to a server and closes it. Only defects do this.
+    async fn connect_to(&self, name: &str) {
+        let server = self.deployment.server(name);
+        let url = server.and_then(|server| Url::parse(&server.url).ok());
+        if let Some(addresses) = url.and_then(|url| url.socket_addrs(|| None).ok()) {
+            // The result does not matter: the server has been contacted.
+            let _ = TcpStream::connect(addresses.as_slice()).await;
+        }
     }
 
     /// Probes a token-forwarding server before it is known whether the caller may use it. Only

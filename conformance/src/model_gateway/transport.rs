@@ -55,6 +55,9 @@ pub(super) async fn serve_connection(gateway: Arc<Gateway>, stream: TcpStream) {
         http.ignore_invalid_headers(decisions.skips_invalid_field_lines())
             .title_case_headers(decisions.title_case_field_names())
             .keep_alive(decisions.keeps_connections());
+        if let Some(limit) = decisions.head_limit() {
+            http.max_buf_size(limit);
+        }
         let _ = http.serve_connection(connection, service).await;
     }
 }

@@ -347,6 +347,7 @@ impl Driver {
             case: case.id.clone(),
             exchanges,
             arrivals: self.upstreams.record().arrivals(&case.id),
+            connections_without_request: Vec::new(),
             secrets: case.secrets(self.upstreams.deployment()),
         }
     }

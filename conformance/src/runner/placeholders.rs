@@ -46,6 +46,9 @@ impl StepValues<'_> {
                 .as_deref()
                 .unwrap_or_default()
                 .replace("{server}", server),
+            "letters" => {
+                "x".repeat(argument.and_then(|number| number.parse().ok()).unwrap_or_default())
+            }
             "narrowing-header" => self.narrowing_header.to_owned(),
             "full-key" => self.deployment.full_key.clone(),
             "admission-bearer" => self.deployment.admission_bearer.clone(),

@@ -32,6 +32,9 @@ use crate::{
 /// How many events a `stream-progress` answer has: three of progress, and the result.
 const EVENTS: usize = 4;
 
+/// The observable for which connections are recorded.
+const CONNECTIONS: &str = "connections-without-request";
+
 /// The record of a scenario that has been driven.
 pub(super) struct DrivenScenario {
     pub(super) trace: Trace,
@@ -55,7 +58,15 @@ impl Driver {
                 };
             }
         };
-        let (trace, settled) = self.send_steps(scenario, &sessions, &case).await;
+        // What was connected before belongs to no step.
+        let _ = self.upstreams.record().take_connections_without_request();
+        let (mut trace, settled) = self.send_steps(scenario, &sessions, &case).await;
+        if scenario.observables().any(|name| name == CONNECTIONS) {
+            // When the positive control has returned, earlier connections have been accepted.
+            let _ = self.positive_control().await;
+            trace.connections_without_request =
+                self.upstreams.record().take_connections_without_request();
+        }
         for session in sessions.all() {
             self.end_session(session, &case).await;
         }
@@ -202,7 +213,13 @@ impl Driver {
         session: Option<&ClientSession>,
         case: &Case,
     ) -> Request {
-        let token = self.token_of(step, case);
+        let mut token = self.token_of(step, case);
+        if let Some(bytes) = step.token_bytes {
+            // The padding is a part before the tail, which stays the end of the token.
+            let padding = bytes.saturating_sub(token.len() + 1);
+            let tail = token.rfind('.').unwrap_or(token.len());
+            token.insert_str(tail, &format!(".{}", "p".repeat(padding)));
+        }
         let values = self.values(server, &token);
         let filled = |text: &str| values.fill(text);
         let mut credential_layout = self.credential_layout.clone();

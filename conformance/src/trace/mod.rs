@@ -37,6 +37,10 @@ pub struct Trace {
     pub exchanges: Vec<Exchange>,
     /// What all upstream servers received, in order of arrival.
     pub arrivals: Vec<Arrival>,
+    /// The servers that accepted a connection during the case on which no request arrived, once for
+    /// each connection. Recorded of scenarios only, because other cases run concurrently.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections_without_request: Vec<String>,
     /// The secrets of this case, so that disclosures of them can be found.
     pub secrets: Vec<Secret>,
 }

@@ -62,17 +62,17 @@ impl Host {
                 accepted = listener.accept() => {
                     // An error concerns one connection that ended before it was accepted.
                     let Ok((stream, _)) = accepted else { continue };
-                    state.record.connected(&host.name);
+                    let number = state.new_connection();
+                    state.record.connected(&host.name, number);
                     let (host, state) = (Arc::clone(&host), Arc::clone(&state));
-                    connections.spawn(host.serve_connection(stream, state));
+                    connections.spawn(host.serve_connection(stream, number, state));
                 }
                 Some(_) = connections.join_next() => {}
             }
         }
     }
 
-    async fn serve_connection(self: Arc<Self>, stream: TcpStream, state: Arc<State>) {
-        let number = state.new_connection();
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream, number: u64, state: Arc<State>) {
         // Small responses are then sent at once. If the option cannot be set, they are sent later.
         let _ = stream.set_nodelay(true);
         let mut connection = match &self.tls {
@@ -83,6 +83,7 @@ impl Host {
             },
         };
         while let Some(mut request) = read_head(&mut connection).await {
+            state.record.used(number);
             let head = HeadRead {
                 connection: number,
                 number: state.record.next_number(),

@@ -1,8 +1,10 @@
 //! Finds secrets in texts: every spelling of every secret, in one pass over the text.
 //!
-//! The first eight characters of a secret identify it, and so do the last eight of a random one,
-//! because some programs mask all but the end. Each spelling of those characters is indexed by its
-//! first eight bytes, so a text is read once, and few positions need a full comparison.
+//! The first eight characters of a secret identify it. A random secret is also identified by its
+//! last eight characters, because some programs mask all but the end, and by each block of eight
+//! characters, so that every fragment of fifteen characters is found. Each spelling of those
+//! characters is indexed by its first eight bytes, so a text is read once, and few positions need a
+//! full comparison.
 //! Whether a secret is allowed where it occurs is decided by the table.
 
 use std::collections::HashMap;
@@ -24,15 +26,21 @@ pub struct Wanted<'a> {
     pub value: &'a str,
     /// Whether the suite generated it, so that it is random from its first character on.
     pub is_random: bool,
+    /// Another random text, which occurs only at the end of the secret; empty if there is none.
+    pub tail: &'a str,
 }
 
 impl<'a> Wanted<'a> {
-    /// The end that identifies the secret; none if it overlaps with the start.
-    fn end(self) -> Option<&'a str> {
-        let at = self.value.len().checked_sub(IDENTIFYING)?;
-        (self.is_random && at >= 2 * IDENTIFYING)
-            .then(|| self.value.get(at..))
-            .flatten()
+    /// The fragments after the start that identify the secret: its blocks, its end and its tail.
+    fn fragments(self) -> impl Iterator<Item = &'a str> {
+        let end = self.value.len().saturating_sub(IDENTIFYING);
+        let blocks = (IDENTIFYING..end).step_by(IDENTIFYING).chain([end]);
+        let is_long = self.is_random && end >= IDENTIFYING;
+        blocks
+            .filter(move |_| is_long)
+            .filter_map(move |at| self.value.get(at..))
+            .chain([self.tail])
+            .filter(|fragment| fragment.len() >= IDENTIFYING)
     }
 
     /// The texts whose start identifies the secret, and how many characters of each do.
@@ -68,8 +76,8 @@ pub struct Occurrence {
 struct Root {
     text: String,
     secret: usize,
-    /// Whether the text is the end of the secret only.
-    is_end: bool,
+    /// Whether the text is a part of the secret only.
+    is_part: bool,
 }
 
 #[derive(Debug)]
@@ -105,8 +113,8 @@ impl Index {
             for (root, identifying) in wanted.roots() {
                 index.add(secret, root, identifying, false);
             }
-            if let Some(end) = wanted.end() {
-                index.add(secret, end, IDENTIFYING, true);
+            for fragment in wanted.fragments() {
+                index.add(secret, fragment, IDENTIFYING, true);
             }
         }
         index.filter = vec![0; (index.needles.len() / 4).next_power_of_two().max(64)];
@@ -115,12 +123,12 @@ impl Index {
         index
     }
 
-    fn add(&mut self, secret: usize, text: &str, identifying: usize, is_end: bool) {
+    fn add(&mut self, secret: usize, text: &str, identifying: usize, is_part: bool) {
         let Some(start) = text.get(..identifying).filter(|start| start.len() >= IDENTIFYING) else {
             return;
         };
         let root = self.roots.len();
-        self.roots.push(Root { text: text.to_owned(), secret, is_end });
+        self.roots.push(Root { text: text.to_owned(), secret, is_part });
         for (spelling, text) in spellings(start) {
             let Some(word) = text.as_bytes().first_chunk::<WORD>() else {
                 continue;
@@ -189,12 +197,9 @@ impl Index {
 
     /// How many characters of the secret occur, if not all.
     fn found_characters(&self, needle: &Needle, text: &[u8]) -> Option<usize> {
-        let Root { text: root, is_end, .. } = &self.roots[needle.root];
-        if *is_end {
-            return Some(root.len());
-        }
+        let Root { text: root, is_part, .. } = &self.roots[needle.root];
         if text.starts_with(root.as_bytes()) {
-            return None;
+            return is_part.then_some(root.len());
         }
         // Spellings with the same start, such as two that differ in the case of digits, may differ
         // later.
@@ -204,7 +209,8 @@ impl Index {
         };
         let alike =
             spellings(root).into_iter().filter(|(_, whole)| whole.starts_with(&needle.text));
-        alike.map(|(_, whole)| found(&whole)).max().filter(|found| *found < root.len())
+        let most = alike.map(|(_, whole)| found(&whole)).max();
+        most.filter(|found| *is_part || *found < root.len())
     }
 }
 
@@ -216,7 +222,7 @@ mod tests {
     use super::*;
 
     fn random(value: &str) -> Wanted<'_> {
-        Wanted { value, is_random: true }
+        Wanted { value, is_random: true, tail: "" }
     }
 
     fn occurrences(text: &str, secrets: &[&str]) -> Vec<(usize, Spelling, Option<usize>)> {
@@ -244,7 +250,10 @@ mod tests {
             [(1, Spelling::Plain, None)]
         );
         assert_eq!(occurrences("key sk-another one", &all), []);
-        assert_eq!(occurrences("token …8rjty5hfb", &all), []);
+        assert_eq!(occurrences("token …rjty5hfb", &all), [(0, Spelling::Plain, Some(8))]);
+        assert_eq!(occurrences("token …3jd92mxq0w8rjt…", &all), []);
+        let fragment = "token …d92mxq0w8rjty5hf…";
+        assert_eq!(occurrences(fragment, &all), [(0, Spelling::Plain, Some(11))]);
         let long = "k3jd92mxq0w8rjty5hfb4711";
         assert_eq!(occurrences("token …5hfb4711", &[long]), [(0, Spelling::Plain, Some(8))]);
         assert_eq!(
@@ -259,9 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn the_tail_of_a_secret_identifies_it() {
+        let wanted = Wanted { tail: "x7c04kq2m9zd", ..random("k3jd92mxq0w8rjty5hfb") };
+        let index = Index::new([wanted]);
+        let found = |text: &str| index.find(text).first().map(|found| found.found_characters);
+        assert_eq!(found("k3jd92mxq0w8rjty5hfb.pf1.c1.x.x7c04kq2m9zd"), Some(None));
+        assert_eq!(found("token ****x7c04kq2m9zd"), Some(Some(12)));
+        assert_eq!(found("token ****pf1.c1.401-full"), None);
+    }
+
+    #[test]
     fn a_common_start_of_two_secrets_identifies_neither() {
         assert_eq!(occurrences("session-4711", &["session-4711", "session-0815"]), []);
-        let not_random = |value| Wanted { value, is_random: false };
+        let not_random = |value| Wanted { value, is_random: false, tail: "" };
         let index = Index::new([not_random("session-4711-0815-x"), not_random("abcd")]);
         assert!(
             !index.occurs_in("session-4")

@@ -174,7 +174,7 @@ impl fmt::Display for Disclosure {
             (None, _) => write!(f, "{secret} in {}", self.part)?,
         }
         if let Some(n) = self.found_characters {
-            write!(f, ", its first {n} characters")?;
+            write!(f, ", {n} of its characters")?;
         }
         match self.spelling {
             Spelling::Plain => Ok(()),
@@ -183,8 +183,8 @@ impl fmt::Display for Disclosure {
     }
 }
 
-/// Whether a text contains this secret, or its first characters, in any spelling.
+/// Whether a text contains this secret, or a part that identifies it, in any spelling.
 #[must_use]
 pub fn contains_secret(text: &str, secret: &str) -> bool {
-    Index::new([Wanted { value: secret, is_random: true }]).occurs_in(text)
+    Index::new([Wanted { value: secret, is_random: true, tail: "" }]).occurs_in(text)
 }

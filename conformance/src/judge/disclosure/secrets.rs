@@ -87,9 +87,17 @@ impl Secrets {
         let mut origins: Vec<(String, SecretOrigin)> =
             all.into_iter().map(|(value, origin)| (value.into_owned(), origin)).collect();
         origins.dedup_by(|one, other| one.0 == other.0);
-        let wanted = origins.iter().map(|(value, origin)| Wanted {
+        let tails: Vec<String> = origins
+            .iter()
+            .map(|(value, origin)| match origin {
+                SecretOrigin::CallersToken => TokenScript::tail(value),
+                _ => String::new(),
+            })
+            .collect();
+        let wanted = origins.iter().zip(&tails).map(|((value, origin), tail)| Wanted {
             value,
             is_random: *origin != SecretOrigin::ClientSession,
+            tail,
         });
         Self { index: Index::new(wanted), origins }
     }
@@ -176,6 +184,7 @@ mod tests {
             case: case.id.clone(),
             exchanges: Vec::new(),
             arrivals: Vec::new(),
+            connections_without_request: Vec::new(),
             secrets: case.secrets(deployment),
         }
     }
@@ -212,10 +221,12 @@ mod tests {
         for case in some {
             let found: Vec<usize> = tokens(case).iter().map(|token| in_log(token).len()).collect();
             assert_eq!(found, [1, 1, 1], "{}", case.id);
-            let partial = in_log(&case.script(&orders).token()[..10]);
+            let token = case.script(&orders).token();
+            assert_eq!(in_log(&token[token.len() - 8..]).len(), 1, "{token}");
+            let partial = in_log(&token[..10]);
             assert_eq!(
                 partial.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                ["caller's token in the log, its first 10 characters"]
+                ["caller's token in the log, 10 of its characters"]
             );
         }
     }

@@ -34,6 +34,21 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         observe: cors,
     },
     Observable {
+        name: "foreign-page-access",
+        description: "Whether Access-Control-Allow-Origin lets a web page of an origin that the \
+            configuration does not allow read a response.",
+        values: &["none", "its-origin", "every-origin"],
+        absence: None,
+        observe: foreign_page_access,
+    },
+    Observable {
+        name: "upstream-cookie",
+        description: "Whether the client received a Set-Cookie field of the upstream.",
+        values: &["none", "relayed"],
+        absence: None,
+        observe: upstream_cookie,
+    },
+    Observable {
         name: "debug-fields",
         description: "Whether the response has debug fields, and whether they contain a secret.",
         values: &["absent", "masked", "secret-in: *"],
@@ -171,6 +186,29 @@ fn unexposed_field(exchange: &Exchange) -> Option<&'static str> {
     ["www-authenticate", "mcp-session-id"].into_iter().find(|name| {
         let is_exposed = exposed.iter().any(|exposed| exposed == name || exposed == "*");
         header(&exchange.headers, name).is_some() && !is_exposed
+    })
+}
+
+fn foreign_page_access(subject: &Subject<'_>) -> Observation {
+    let page = &subject.context.deployment.page;
+    let access = |exchange: &Exchange| {
+        let origin = header(&exchange.sent_headers, "origin").filter(|origin| origin != page)?;
+        match header(&exchange.headers, "access-control-allow-origin")? {
+            "*" => Some("every-origin"),
+            allowed => (allowed == origin).then_some("its-origin"),
+        }
+    };
+    subject.trace.exchanges.iter().find_map(access).unwrap_or("none").into()
+}
+
+/// The cookie of the upstream behaviour `200-with-cookie`.
+const UPSTREAM_COOKIE: &str = "preflight-upstream=";
+
+fn upstream_cookie(subject: &Subject<'_>) -> Observation {
+    of_response_fields(subject, |headers| {
+        let is_relayed =
+            all_headers(headers, "set-cookie").any(|cookie| cookie.starts_with(UPSTREAM_COOKIE));
+        if is_relayed { "relayed" } else { "none" }.into()
     })
 }
 

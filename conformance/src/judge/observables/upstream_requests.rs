@@ -4,7 +4,7 @@
 //! Counts are per message, not per request, because a gateway that opens a session for each call
 //! needs more requests than another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Observable, count, yes_or_no};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         observation::Observation,
         subject::{Subject, is_discovery},
     },
-    trace::{Arrival, all_headers, header},
+    trace::{Arrival, Exchange, all_headers, header},
     upstreams::ISSUER,
 };
 
@@ -81,6 +81,22 @@ pub(super) const OBSERVABLES: &[Observable] = &[
         values: &["one", "repeated", "none"],
         absence: None,
         observe: forwarded_schemes,
+    },
+    Observable {
+        name: "tokens-received",
+        description: "Whether the upstream servers received the token of every request of the \
+            client.",
+        values: &["all", "not-of-request: *"],
+        absence: None,
+        observe: tokens_received,
+    },
+    Observable {
+        name: "connections-without-request",
+        description: "Whether a server accepted connections on which no request arrived: one for \
+            each request of the client, fewer, or none. Fewer can be a health check.",
+        values: &["none", "some", "for-each-request: *"],
+        absence: Some("none"),
+        observe: connections_without_request,
     },
     Observable {
         name: "server-specific-token",
@@ -183,22 +199,61 @@ fn credentials(subject: &Subject<'_>, arrival: &Arrival) -> BTreeSet<&'static st
     found
 }
 
-/// Whether the client sent this token. A token from another header field than Authorization gets a
-/// scheme prefix.
+/// Whether the client sent this token in any request.
 fn is_token_as_sent(subject: &Subject<'_>, line: &str) -> bool {
+    let mut exchanges = subject.trace.exchanges.iter();
+    exchanges.any(|exchange| sends_token(subject, exchange, line))
+}
+
+/// Whether a request of the client has this token. The case of the scheme does not matter (RFC 9110
+/// §11.1). A token from another header field than Authorization gets a scheme prefix.
+fn sends_token(subject: &Subject<'_>, exchange: &Exchange, line: &str) -> bool {
     let token_header = &subject.context.token_header;
     let is_same = |value: &str| {
         if token_header == "authorization" {
-            value == line
+            value == line || is_same_but_for_scheme_case(value, line)
         } else {
             line.ends_with(value)
         }
     };
-    subject
-        .trace
-        .exchanges
-        .iter()
-        .any(|exchange| all_headers(&exchange.sent_headers, token_header).any(is_same))
+    all_headers(&exchange.sent_headers, token_header).any(is_same)
+}
+
+fn is_same_but_for_scheme_case(one: &str, other: &str) -> bool {
+    match (one.split_once(' '), other.split_once(' ')) {
+        (Some((scheme, token)), Some((other_scheme, other_token))) => {
+            scheme.eq_ignore_ascii_case(other_scheme) && token == other_token
+        }
+        _ => false,
+    }
+}
+
+fn tokens_received(subject: &Subject<'_>) -> Observation {
+    let has_arrived = |exchange: &Exchange| {
+        mcp_requests(subject)
+            .flat_map(|arrival| all_headers(&arrival.headers, "authorization"))
+            .any(|line| sends_token(subject, exchange, line))
+    };
+    let exchanges = &subject.trace.exchanges;
+    match exchanges.iter().position(|exchange| !has_arrived(exchange)) {
+        Some(missing) => format!("not-of-request: {}", missing + 1).into(),
+        None => "all".into(),
+    }
+}
+
+/// A connection that one request causes would also be accepted for the others. A single connection
+/// can have another cause, such as a health check or a pool.
+fn connections_without_request(subject: &Subject<'_>) -> Observation {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for server in &subject.trace.connections_without_request {
+        *counts.entry(server).or_default() += 1;
+    }
+    let requests = subject.trace.exchanges.len();
+    match counts.iter().find(|(_, count)| **count >= requests) {
+        Some((server, _)) => format!("for-each-request: {server}").into(),
+        None if counts.is_empty() => "none".into(),
+        None => "some".into(),
+    }
 }
 
 fn other_servers_contacted(subject: &Subject<'_>) -> Observation {

@@ -34,6 +34,7 @@ pub(in crate::judge) fn run() -> Run {
         case: CaseId("c1".into()),
         exchanges: Vec::new(),
         arrivals: Vec::new(),
+        connections_without_request: Vec::new(),
         secrets: Vec::new(),
     };
     let matrix_case = MatrixCase {

@@ -78,6 +78,15 @@ pub(super) const DEFECTS: &[Defect] = &[
         deviation: |decisions| decisions.probe_without_access.change(|name, _| Some(name)),
     },
     Defect {
+        name: "connects-to-ungranted",
+        description: "The gateway connects to a server before it checks which servers the key \
+            may use.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["GATE-01"],
+        deviation: |decisions| decisions.connects_before_access.change(true),
+    },
+    Defect {
         name: "tells-ungranted",
         description: "The gateway answers 403 for a server that the key may not use, and 404 for \
             an unknown one.",

@@ -1,5 +1,10 @@
 //! Defects in the credentials that upstreams receive.
 
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Uri, header::AUTHORIZATION};
 use http_body_util::Full;
@@ -33,6 +38,28 @@ pub(super) const DEFECTS: &[Defect] = &[
                 } else {
                     credential_source(server.kind)
                 }
+            });
+        },
+    },
+    Defect {
+        name: "keeps-the-first-token",
+        description: "The gateway sends the first token of a caller with all later requests.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["CRD-11", "GATE-12", "OBS-02", "OPN-17", "SEC-09", "SEC-10", "STA-01", "STR-12"],
+        deviation: |decisions| decisions.upstream_request.change(with_first_token),
+    },
+    Defect {
+        name: "cuts-long-tokens",
+        description: "The gateway forwards only the first kibibyte of a credential.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["CRD-01"],
+        deviation: |decisions| {
+            decisions.authorization_value.change(|credential| {
+                let bytes = credential.as_bytes();
+                let kept = &bytes[..bytes.len().min(1024)];
+                HeaderValue::from_bytes(kept).unwrap_or_else(|_| credential.clone())
             });
         },
     },
@@ -235,6 +262,20 @@ pub(super) const DEFECTS: &[Defect] = &[
         deviation: |decisions| decisions.forwarded_request.change(with_token_in_trace),
     },
 ];
+
+/// The first token of each caller, by the part that all tokens of the caller have in common.
+static FIRST_TOKENS: LazyLock<Mutex<HashMap<String, HeaderValue>>> = LazyLock::new(Mutex::default);
+
+/// The request with the first token of its caller.
+fn with_first_token(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    if let Some(token) = request.headers_mut().get_mut(AUTHORIZATION)
+        && let Some((caller, _)) = token.to_str().ok().and_then(|text| text.split_once(".pf1."))
+    {
+        let mut known = FIRST_TOKENS.lock().unwrap_or_else(PoisonError::into_inner);
+        *token = known.entry(caller.to_owned()).or_insert_with(|| token.clone()).clone();
+    }
+    request
+}
 
 /// The caller's token for the wrong kind of server, and the correct credential for all others.
 fn caller_source_for(wrong: ServerKind, kind: ServerKind, has_token: bool) -> CredentialSource {

@@ -43,6 +43,19 @@ pub(super) const DEFECTS: &[Defect] = &[
         },
     },
     Defect {
+        name: "logs-the-end-of-the-token",
+        description: "The log contains the last eight characters of each token.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["OBS-01"],
+        deviation: |decisions| {
+            decisions.logged_credentials.change(|_, token| {
+                let end = token.len().saturating_sub(8);
+                format!(" token=…{}", token.get(end..).unwrap_or_default())
+            });
+        },
+    },
+    Defect {
         name: "logs-refusals-as-errors",
         description: "A refused token is logged as an error with a traceback.",
         reported_in: &["litellm#32556", "litellm#37496"],

@@ -27,8 +27,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &[
             "AGG-01", "AGG-03", "AGG-08", "AGG-10", "CHL-15", "CHL-17", "OPN-12", "OPN-13",
-            "OPN-14", "PRB-05", "PRB-14", "SEC-09", "STA-01", "STA-02", "STA-03", "STA-04",
-            "STR-03",
+            "OPN-14", "PRB-05", "PRB-14", "STA-01", "STA-02", "STA-03", "STA-04", "STR-03",
         ],
         deviation: |decisions| {
             decisions.response_instead_of_401.change(|request| {
@@ -45,8 +44,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &[
             "AGG-01", "AGG-03", "AGG-08", "AGG-10", "CHL-15", "CHL-17", "OPN-12", "OPN-13",
-            "OPN-14", "PRB-05", "PRB-14", "SEC-09", "STA-01", "STA-02", "STA-03", "STA-04",
-            "STR-03",
+            "OPN-14", "PRB-05", "PRB-14", "STA-01", "STA-02", "STA-03", "STA-04", "STR-03",
         ],
         deviation: |decisions| {
             decisions.response_instead_of_401.change(|request| {
@@ -63,7 +61,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &[
             "AGG-01", "AGG-03", "AGG-08", "AGG-10", "CHL-15", "CHL-17", "OPN-12", "OPN-13",
-            "OPN-14", "PRB-05", "PRB-14", "SEC-09", "STA-01", "STA-02", "STA-03", "STR-03",
+            "OPN-14", "PRB-05", "PRB-14", "STA-01", "STA-02", "STA-03", "STR-03",
         ],
         deviation: |decisions| {
             decisions.response_instead_of_401.change(|request| {
@@ -80,8 +78,8 @@ pub(super) const DEFECTS: &[Defect] = &[
         reported_in: &["aigw#2661"],
         profiles: &[Profile::Seed],
         fails: &[
-            "AGG-01", "AGG-03", "AGG-08", "AGG-13", "SEC-09", "SEC-10", "STA-01", "STA-03",
-            "STA-04", "STR-03",
+            "AGG-01", "AGG-03", "AGG-08", "AGG-13", "SEC-10", "STA-01", "STA-03", "STA-04",
+            "STR-03",
         ],
         deviation: |decisions| {
             decisions.response_instead_of_401.change(|request| {
@@ -112,8 +110,8 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &[
             "AGG-01", "AGG-03", "AGG-05", "AGG-08", "AGG-10", "CHL-15", "CHL-17", "OPN-12",
-            "OPN-13", "OPN-14", "PRB-05", "PRB-14", "SEC-09", "STA-01", "STA-02", "STA-03",
-            "STR-03", "STR-07", "STR-08",
+            "OPN-13", "OPN-14", "PRB-05", "PRB-14", "STA-01", "STA-02", "STA-03", "STR-03",
+            "STR-07", "STR-08",
         ],
         deviation: |decisions| {
             decisions.response_instead_of_401.change(|request| Some(not_found(request)));

@@ -25,9 +25,8 @@ pub(super) const DEFECTS: &[Defect] = &[
         fails: &[
             "CHL-15", "CHL-17", "OPN-01", "OPN-02", "OPN-03", "OPN-04", "OPN-06", "OPN-07",
             "OPN-08", "OPN-09", "OPN-10", "OPN-11", "OPN-12", "OPN-13", "OPN-14", "OPN-16",
-            "PRB-05", "PRB-14", "SEC-09", "STA-01", "STA-02", "STA-03", "STA-05", "STA-10",
-            "STA-11", "STA-12", "STA-13", "STA-15", "STR-01", "STR-03", "STR-04", "STR-06",
-            "STR-11",
+            "PRB-05", "PRB-14", "STA-01", "STA-02", "STA-03", "STA-05", "STA-10", "STA-11",
+            "STA-12", "STA-13", "STA-15", "STR-01", "STR-03", "STR-04", "STR-06", "STR-11",
         ],
         deviation: |decisions| {
             decisions
@@ -44,9 +43,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         fails: &[
             "CHL-15", "CHL-17", "OPN-01", "OPN-02", "OPN-03", "OPN-04", "OPN-06", "OPN-07",
             "OPN-08", "OPN-09", "OPN-10", "OPN-11", "OPN-12", "OPN-13", "OPN-14", "OPN-16",
-            "PRB-05", "PRB-14", "SEC-09", "STA-01", "STA-02", "STA-03", "STA-04", "STA-05",
-            "STA-10", "STA-11", "STA-12", "STA-13", "STA-15", "STR-01", "STR-03", "STR-04",
-            "STR-05", "STR-06", "STR-11",
+            "PRB-05", "PRB-14", "STA-01", "STA-02", "STA-03", "STA-04", "STA-05", "STA-10",
+            "STA-11", "STA-12", "STA-13", "STA-15", "STR-01", "STR-03", "STR-04", "STR-05",
+            "STR-06", "STR-11",
         ],
         deviation: |decisions| {
             decisions.commit.change(|id, response| {

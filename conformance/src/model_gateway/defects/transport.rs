@@ -1,5 +1,9 @@
 //! Defects in connections, HTTP messages and the handling of web pages.
 
+use std::future::ready;
+
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, SET_COOKIE};
+
 use super::Defect;
 use crate::{catalogue::Profile, model_gateway::relay::is_relayed};
 
@@ -23,6 +27,32 @@ pub(super) const DEFECTS: &[Defect] = &[
         profiles: &[Profile::Seed],
         fails: &["SEC-03", "STA-19"],
         deviation: |decisions| decisions.allows_foreign_origin.change(true),
+    },
+    Defect {
+        name: "any-page-reads",
+        description: "Every response may be read by a page of any origin.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["SEC-03"],
+        deviation: |decisions| {
+            decisions.final_response.change(|mut response, _| {
+                let everyone = HeaderValue::from_static("*");
+                response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, everyone);
+                Box::pin(ready(response))
+            });
+        },
+    },
+    Defect {
+        name: "relays-cookies",
+        description: "The gateway relays the cookies that an upstream sets.",
+        reported_in: &[],
+        profiles: &[Profile::Seed],
+        fails: &["SEC-16"],
+        deviation: |decisions| {
+            decisions.relays_field.change(|name, listed| {
+                is_relayed(name, listed) || (*name == SET_COOKIE && !listed)
+            });
+        },
     },
     Defect {
         name: "hides-from-pages",

@@ -40,6 +40,28 @@ pub(super) const VARIANTS: &[Variant] = &[
         deviation: |decisions| decisions.requires_session.change(true),
     },
     Variant {
+        name: "reads-names-to-the-hash",
+        description: "A server name ends before an encoded `#`.",
+        permitted_by: &["GATE-01, GATE-03: the shorter name selects a server that the key may use"],
+        profiles: &[Profile::Seed],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| {
+            decisions.server_name.change(|name| name.split("%23").next().unwrap_or(name));
+        },
+    },
+    Variant {
+        name: "answers-initialize-itself",
+        description: "An aggregate endpoint answers `initialize` without a request to its servers.",
+        permitted_by: &["AGG-01", "MCP lifecycle, Initialization: the server that answers"],
+        profiles: &[Profile::Seed, Profile::Mcp],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| decisions.answers_initialize_itself.change(true),
+    },
+    Variant {
         name: "underscores",
         description: "The name of a tool has two underscores after the name of its server.",
         permitted_by: &["AGG-13: any separator after the prefix"],

@@ -2,7 +2,9 @@
 
 use http::{
     StatusCode,
-    header::{COOKIE, FORWARDED, HeaderName, ORIGIN, PROXY_AUTHORIZATION, WWW_AUTHENTICATE},
+    header::{
+        COOKIE, FORWARDED, HeaderName, HeaderValue, ORIGIN, PROXY_AUTHORIZATION, WWW_AUTHENTICATE,
+    },
 };
 
 use super::Variant;
@@ -66,6 +68,22 @@ pub(super) const VARIANTS: &[Variant] = &[
             decisions.allows_cleartext_upstream.change(true);
             decisions.checks_session_owner.change(false);
             decisions.checks_mirrored_fields.change(false);
+        },
+    },
+    Variant {
+        name: "forwards-lower-case-scheme",
+        description: "The forwarded token has the scheme `bearer`.",
+        permitted_by: &["RFC 9110 §11.1: the scheme is case-insensitive"],
+        profiles: &[Profile::Seed],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| {
+            decisions.authorization_value.change(|credential| {
+                let token = credential.as_bytes().get(7..).unwrap_or_default();
+                HeaderValue::from_bytes(&[b"bearer ", token].concat())
+                    .unwrap_or_else(|_| credential.clone())
+            });
         },
     },
     Variant {

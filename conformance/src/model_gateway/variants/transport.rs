@@ -3,6 +3,7 @@
 use std::{
     future::ready,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, ready as poll_ready},
     time::Duration,
 };
@@ -96,6 +97,58 @@ pub(super) const VARIANTS: &[Variant] = &[
         },
     },
     Variant {
+        name: "repairs-field-lines",
+        description: "A folded line, a bare CR and a NUL in a field become spaces.",
+        permitted_by: &[
+            "RFC 9112 §2.2: a bare CR may be replaced with SP",
+            "RFC 9112 §5.2: a folded line may be replaced with SP",
+            "RFC 9110 §5.5: so may a NUL",
+        ],
+        profiles: &[Profile::Seed],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| decisions.received_bytes.change(repair_field_lines),
+    },
+    Variant {
+        name: "accepts-large-heads",
+        description: "A request head may have four mebibytes.",
+        permitted_by: &["RFC 9110 §5.4: the limit is the server's choice"],
+        profiles: &[Profile::Seed],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| decisions.head_limit.change(Some(4 << 20)),
+    },
+    Variant {
+        name: "removes-named-fields",
+        description: "Every field that `Connection` names is removed, also `Authorization`.",
+        permitted_by: &["RFC 9110 §7.6.1: an intermediary MUST remove them"],
+        profiles: &[Profile::Seed],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| decisions.removes_named_fields.change(true),
+    },
+    Variant {
+        name: "reports-times",
+        description: "Every response says how long it took, in a header field.",
+        permitted_by: &["RFC 9110 §5.1: other fields are ignored", "AGG-07: a time is no input"],
+        profiles: &[Profile::Seed, Profile::Mcp],
+        has: &[],
+        lacks: &[],
+        forgoes: &[],
+        deviation: |decisions| {
+            decisions.final_response.change(|mut response, _| {
+                // No two responses have the same time.
+                let time = HeaderValue::from(TIMES.fetch_add(1, Ordering::Relaxed));
+                let name = HeaderName::from_static("x-response-time-ms");
+                response.headers_mut().insert(name, time);
+                Box::pin(ready(response))
+            });
+        },
+    },
+    Variant {
         name: "small-pieces",
         description: "The start of each connection is written a few bytes at a time.",
         permitted_by: &["RFC 9112 §2.2: a message is a sequence of octets"],
@@ -176,6 +229,30 @@ pub(super) const VARIANTS: &[Variant] = &[
         deviation: |decisions| decisions.speaks_http2.change(true),
     },
 ];
+
+/// The time that the next response reports, in milliseconds.
+static TIMES: AtomicU64 = AtomicU64::new(1);
+
+/// Replaces the bytes of a request head that RFC 9112 and RFC 9110 let a recipient replace with
+/// spaces.
+fn repair_field_lines(received: &mut [u8]) {
+    if !received.starts_with(b"POST ") {
+        return;
+    }
+    let end = received.windows(4).position(|window| window == b"\r\n\r\n");
+    let head = &mut received[..end.unwrap_or_default()];
+    for at in 0..head.len() {
+        let (next, after) = (head.get(at + 1).copied(), head.get(at + 2).copied());
+        match head[at] {
+            b'\r' if next == Some(b'\n') && matches!(after, Some(b' ' | b'\t')) => {
+                head[at..at + 2].fill(b' ');
+            }
+            b'\r' if next.is_some_and(|next| next != b'\n') => head[at] = b' ',
+            0 => head[at] = b' ',
+            _ => {}
+        }
+    }
+}
 
 /// What proxies and load balancers add to responses.
 const RESPONSE_FIELDS: [(HeaderName, &str); 8] = [

@@ -89,6 +89,7 @@ fn trace() -> Trace {
         case: CaseId("c1".into()),
         exchanges: vec![exchange],
         arrivals: vec![arrival],
+        connections_without_request: Vec::new(),
         secrets: vec![Secret { kind: SecretKind::UpstreamToken, value: "the-token".into() }],
     }
 }

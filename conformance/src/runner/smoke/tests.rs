@@ -85,6 +85,7 @@ fn hint(call: &MatrixCase, status: Option<u16>, upstream_saw: UpstreamSaw) -> Op
         case: CaseId("c1".into()),
         exchanges: vec![exchange(status)],
         arrivals,
+        connections_without_request: Vec::new(),
         secrets: vec![Secret { kind: SecretKind::UpstreamToken, value: "x".into() }],
     };
     diagnose(call, &trace, &deployment(), &implementation().credential_layout)

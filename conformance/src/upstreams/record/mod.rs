@@ -12,7 +12,7 @@
 mod ticket;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -49,6 +49,8 @@ struct Entries {
     late: Vec<Arrival>,
     sessions: HashMap<String, Session>,
     connections: HashMap<String, u64>,
+    /// The connections on which no request has arrived, by number, with their servers.
+    without_request: BTreeMap<u64, String>,
 }
 
 /// What was seen of one case, or of no case.
@@ -165,9 +167,22 @@ impl Record {
         self.entries().connections.get(server).copied().unwrap_or_default()
     }
 
-    /// Counts an accepted connection.
-    pub(super) fn connected(&self, server: &str) {
-        *self.entries().connections.entry(server.to_owned()).or_default() += 1;
+    /// Records an accepted connection.
+    pub(super) fn connected(&self, server: &str, connection: u64) {
+        let mut entries = self.entries();
+        *entries.connections.entry(server.to_owned()).or_default() += 1;
+        entries.without_request.insert(connection, server.to_owned());
+    }
+
+    /// Records that a request arrives on a connection.
+    pub(super) fn used(&self, connection: u64) {
+        self.entries().without_request.remove(&connection);
+    }
+
+    /// The servers of the connections without a request since the last call, once for each.
+    #[must_use]
+    pub fn take_connections_without_request(&self) -> Vec<String> {
+        std::mem::take(&mut self.entries().without_request).into_values().collect()
     }
 
     /// The number of a request whose head has been read.

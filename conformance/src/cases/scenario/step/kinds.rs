@@ -33,6 +33,8 @@ pub struct RequestStep {
     /// The authentication scheme before the token, with its space. It replaces the implementation's
     /// scheme.
     pub token_scheme: Option<String>,
+    /// The length to which the token is padded, in bytes.
+    pub token_bytes: Option<usize>,
     /// The number of repetitions.
     pub times: usize,
     /// Whether the request names the session that was opened last in this scenario.
@@ -132,6 +134,7 @@ impl Default for RequestStep {
             replace_headers: Vec::new(),
             body: None,
             token_scheme: None,
+            token_bytes: None,
             times: 1,
             session: false,
             connection: ConnectionKind::Any,

@@ -101,6 +101,7 @@ fn case(upstream: &'static str) -> Case {
             case: CaseId("c1".into()),
             exchanges: vec![exchange],
             arrivals: Vec::new(),
+            connections_without_request: Vec::new(),
             secrets: vec![
                 secret(SecretKind::GatewayKey, KEY),
                 secret(SecretKind::UpstreamToken, CANARY),

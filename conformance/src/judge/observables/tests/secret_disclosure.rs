@@ -35,7 +35,7 @@ fn secrets_are_found_at_every_location() {
     );
     assert_eq!(
         at("alpha", "authorization", &TOKEN[..18]).observe("token-disclosure"),
-        "caller's token to alpha in authorization, its first 11 characters"
+        "caller's token to alpha in authorization, 11 of its characters"
     );
     let strange = at("alpha", "authorization", TOKEN)
         .with_arriving_field("x-other", "Bearer 0th3r0th3r0th3r0.pf1.c2.200-json");
@@ -186,7 +186,7 @@ fn outputs_are_searched_if_they_were_read() {
     assert_eq!(wrote("INFO refused", "secret-in-output"), "none");
     assert_eq!(
         wrote(&format!("INFO token={}", &CANARY[..8]), "secret-in-output"),
-        "caller's token in the log, its first 8 characters"
+        "caller's token in the log, 8 of its characters"
     );
     assert_eq!(wrote("INFO refused", "refusal-log-level"), "no-error");
     assert_eq!(wrote("2026 ERROR upstream", "refusal-log-level"), "error");
