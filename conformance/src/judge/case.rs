@@ -16,7 +16,7 @@ use crate::{
         expectation::Expectation, matrix::Axes, matrix_case::MatrixCase, rule::RuleBook,
         scenario::Scenario,
     },
-    catalogue::Catalogue,
+    catalogue::{Catalogue, ProtocolVersion},
     trace::Trace,
 };
 
@@ -34,14 +34,14 @@ pub struct Judgement {
 
 /// Judges a matrix case by every rule that selects it, and by the disclosure table.
 ///
-/// If the client has no session although the case needs one, the rules decide nothing. If the
-/// positive control failed, every finding is `untestable`.
+/// If the case proves nothing, for example because the client has no session, the rules decide
+/// nothing. If the positive control failed, every finding is `untestable`.
 #[must_use]
 pub fn judge_matrix_case(matrix_case: &MatrixCase, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::of_matrix_case(matrix_case, context, trace);
     let findings = findings_about(&subject, matrix_case);
     let is_skipped = Axes::embedded().missing_feature(matrix_case, &context.features).is_some();
-    let observations = if is_skipped || context.unopened_session.is_some() {
+    let observations = if is_skipped || context.no_evidence.is_some() {
         BTreeMap::new()
     } else {
         observables::observations(&subject)
@@ -80,7 +80,7 @@ pub(super) fn findings_by_rules(
         .of(matrix_case)
         .flat_map(|rule| match missing {
             Some(feature) => skip(&rule.id, &rule.expectation, feature),
-            None => judge_in_session(&rule.id, &rule.expectation, subject),
+            None => judge_with_evidence(&rule.id, &rule.expectation, subject),
         })
         .collect();
     if missing.is_none() {
@@ -89,9 +89,9 @@ pub(super) fn findings_by_rules(
     findings
 }
 
-/// The findings of an expectation; inconclusive if the client has no session although it needs one.
-fn judge_in_session(id: &str, expectation: &Expectation, subject: &Subject<'_>) -> Vec<Finding> {
-    match &subject.context.unopened_session {
+/// The findings of an expectation; inconclusive if the case proves nothing.
+fn judge_with_evidence(id: &str, expectation: &Expectation, subject: &Subject<'_>) -> Vec<Finding> {
+    match &subject.context.no_evidence {
         Some(reason) => inconclusive(id, expectation, reason, subject),
         None => judge_expectation(id, expectation, subject),
     }
@@ -100,8 +100,8 @@ fn judge_in_session(id: &str, expectation: &Expectation, subject: &Subject<'_>) 
 /// Judges a scenario by its own expectations, and by the disclosure table.
 ///
 /// If the implementation lacks a feature that the scenario needs, every finding is `skip`. If the
-/// client has no session although the scenario needs one, its expectations decide nothing. If the
-/// positive control failed, every other finding is `untestable`.
+/// scenario proves nothing, for example because the client has no session, its expectations decide
+/// nothing. If the positive control failed, every other finding is `untestable`.
 #[must_use]
 pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> Judgement {
     let subject = Subject::new(scenario.server(), scenario.protocol_version, context, trace);
@@ -111,7 +111,7 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
             .flat_map(|expectation| skip(&scenario.id, expectation, &feature))
             .collect(),
         None => expectations
-            .flat_map(|expectation| judge_in_session(&scenario.id, expectation, &subject))
+            .flat_map(|expectation| judge_with_evidence(&scenario.id, expectation, &subject))
             .chain(disclosure_findings(&subject))
             .collect(),
     };
@@ -121,13 +121,22 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
     }
     let observations = scenario
         .observables()
-        .filter(|_| context.unopened_session.is_none())
+        .filter(|_| context.no_evidence.is_none())
         .filter_map(|name| {
             let observation = Observable::find(name)?.observe(&subject);
             Some((name.to_owned(), observation.to_string()))
         })
         .collect();
     Judgement { observations, findings }
+}
+
+/// Judges requests that belong to no case, by the disclosure table.
+#[must_use]
+pub(crate) fn judge_stray_requests(context: &Context, trace: &Trace) -> Vec<Finding> {
+    let subject = Subject::new("", ProtocolVersion::default(), context, trace);
+    let mut findings = disclosure_findings(&subject);
+    skip_unbound(&mut findings, &context.gateway_traits());
+    findings
 }
 
 /// One finding for each requirement that a disclosure violates.

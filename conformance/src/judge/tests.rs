@@ -38,7 +38,7 @@ fn context() -> Context {
         output: String::new(),
         refused: false,
         metrics: None,
-        unopened_session: None,
+        no_evidence: None,
         surfaces: crate::implementations::Surfaces::default(),
     }
 }
@@ -197,7 +197,7 @@ fn a_message_that_the_gateway_answers_itself_is_inconclusive_without_a_probe() {
 #[test]
 fn a_case_without_the_session_that_it_needs_is_inconclusive_and_says_why() {
     let reason = "the client could not open a session: initialize got 502";
-    let context = Context { unopened_session: Some(reason.to_owned()), ..context() };
+    let context = Context { no_evidence: Some(reason.to_owned()), ..context() };
     let case::Judgement { observations, findings } =
         case::judge_matrix_case(&matrix_case("401-full"), &context, &trace(502, true));
     let refusal = findings.iter().find(|finding| finding.requirement == "STA-01").unwrap();

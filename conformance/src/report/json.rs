@@ -12,7 +12,7 @@ use crate::{
         baseline::Assessment,
         effective_verdict::{EffectiveVerdicts, RequirementRow},
         masking::Masking,
-        run_file::Run,
+        run_file::{Note, Run},
         summary::{run_result, verdicts},
     },
 };
@@ -42,6 +42,8 @@ struct Document<'a> {
     /// The number of cases that mask a refusal, by how they do it.
     masked_refusals: Counts,
     damages: Vec<Damage<'a>>,
+    /// What a reader should know about how the run was made, as sentences.
+    notes: Vec<String>,
     baseline: Baseline<'a>,
 }
 
@@ -175,6 +177,7 @@ fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
             .map(|(masking, cases)| (masking.as_str(), cases))
             .collect(),
         damages: damages(assessment),
+        notes: run.notes.iter().map(Note::in_words).collect(),
         baseline: baseline(assessment),
     }
 }

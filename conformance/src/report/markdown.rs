@@ -50,6 +50,7 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
         }
     }
     text += &masked_refusals(run);
+    text += &notes(run);
     text += &reasons_not_judged(run, &rows);
     let header = &run.header;
     let _ = writeln!(
@@ -91,6 +92,19 @@ fn masked_refusals(run: &Run) -> String {
         let _ = writeln!(text, "| {} | {cases} |", masking.description());
     }
     text
+}
+
+/// What a reader should know about how the run was made.
+fn notes(run: &Run) -> String {
+    if run.notes.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = run
+        .notes
+        .iter()
+        .map(|note| format!("- {}\n", escaped(&note.in_words())))
+        .collect();
+    format!("\n### Notes\n\n{}", lines.concat())
 }
 
 /// Why requirements and cases were not judged.

@@ -20,6 +20,16 @@ pub(super) struct Endpoint {
     pub(super) fields: Headers,
 }
 
+/// What else happens while a case runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Other cases may run, and requests of earlier cases may arrive.
+    Others,
+    /// Nothing: no other case runs, and the mock upstreams are quiet before the case, after the
+    /// opening of its session, and after its response.
+    Alone,
+}
+
 /// Who opens a session, and where.
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
@@ -30,6 +40,8 @@ pub(super) struct Opening {
     pub(super) token: String,
     /// The number of servers of the endpoint.
     pub(super) servers: usize,
+    /// What else happens meanwhile.
+    pub(super) company: Company,
 }
 
 /// A session that the suite has opened for a case.
@@ -38,6 +50,8 @@ pub(super) struct OpenSession {
     pub(super) client: ClientSession,
     /// The DELETE that ends it.
     pub(super) end: Request,
+    /// How many attempts the opening took.
+    pub(super) attempts: usize,
 }
 
 /// Why no session could be opened.
@@ -61,6 +75,14 @@ impl FailedOpening {
         Self {
             reason: format!("the client could not open a session: {message} got {response}"),
             exchanges,
+        }
+    }
+
+    /// The same failure, if it is that of a second attempt.
+    pub(super) fn twice(self) -> Self {
+        Self {
+            reason: format!("{}, also at a second attempt", self.reason),
+            ..self
         }
     }
 }

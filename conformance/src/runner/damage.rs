@@ -12,7 +12,7 @@ use crate::{
     cases::matrix_case::MatrixCase,
     judge::{
         case::{Judgement, findings_of_matrix_case, judge_matrix_case},
-        run_file::{Damage, Evidence, JudgedMatrixCase},
+        run_file::{Damage, Evidence, JudgedMatrixCase, Note, NotedEvent},
         subject::Context,
     },
 };
@@ -48,7 +48,8 @@ impl Runner<'_> {
             instance.remember_last_cases(batch.iter().map(|planned| planned.case.to_string()));
             let Err(failure) = control else {
                 for case in collected {
-                    failed |= self.judge_matrix_case(case, true, instance, recorder)?;
+                    instance.remember_session(&case);
+                    failed |= self.judge_or_postpone(case, instance, recorder)?;
                 }
                 continue;
             };
@@ -99,28 +100,23 @@ impl Runner<'_> {
         instance: &Instance,
         recorder: &mut Recorder,
     ) -> Result<(), RunError> {
-        let trace = instance.driver.empty_trace();
-        self.judge_matrix_case(
-            CollectedCase { case, trace, settled: true, unopened_session: None },
-            true,
-            instance,
-            recorder,
-        )?;
+        let collected = CollectedCase::not_sent(case, instance.driver.empty_trace());
+        self.judge_matrix_case(collected, true, instance, recorder)?;
         Ok(())
     }
 
     /// Judges a matrix case and records it. Returns whether it failed.
-    fn judge_matrix_case(
+    pub(super) fn judge_matrix_case(
         &self,
         collected: CollectedCase,
         control: bool,
         instance: &Instance,
         recorder: &mut Recorder,
     ) -> Result<bool, RunError> {
-        let CollectedCase { case, trace, settled, unopened_session } = collected;
+        let CollectedCase { case, trace, settled, no_evidence, .. } = collected;
         let context = Context {
             settled: Some(settled),
-            unopened_session,
+            no_evidence,
             ..self.context(instance, control)
         };
         let Judgement { observations, mut findings } = if self.options.records_observations {
@@ -148,12 +144,17 @@ impl Runner<'_> {
     }
 }
 
-/// Records what is known only at the end of a part: that the process ended after the last case, and
-/// that cases were not judged.
+/// Records what is known only at the end of a part: that the process ended after the last case,
+/// that cases were not judged, and which sessions were opened at the second attempt.
 pub(super) async fn record_end_of_part(
     instance: &mut Instance,
     recorder: &mut Recorder,
 ) -> Result<(), RunError> {
+    let reopened = instance.take_reopened();
+    if !reopened.is_empty() {
+        let event = NotedEvent::SessionReopened;
+        recorder.note(Note { start: instance.start, event, cases: reopened })?;
+    }
     if let Some(failure) = instance.given_up() {
         let damage = failure.damage(instance.start, Vec::new());
         recorder.damage(Damage { not_judged: instance.not_judged(), ..damage })?;

@@ -4,6 +4,7 @@
 //! and does not know batches or damage.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use super::case_session::{Endpoint, FailedOpening, OpenSession, Opening, RemainingSessions};
+use super::{
+    attribution::{Attribution, attribution},
+    case_session::{Company, Endpoint, FailedOpening, OpenSession, Opening, RemainingSessions},
+};
 use crate::{
     cases::{
         axis::{Credentials, Method, ServerKind},
@@ -34,6 +38,11 @@ use crate::{
 
 /// How long the mock upstreams may take to settle after a case.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long no request may arrive at the mock upstreams before they count as quiet.
+const QUIET_FOR: Duration = Duration::from_millis(400);
+/// How long the mock upstreams may take to become quiet.
+const QUIET_WITHIN: Duration = Duration::from_secs(4);
 
 /// Numbers the cases of a run.
 #[derive(Clone, Debug)]
@@ -62,6 +71,8 @@ pub(super) struct PlannedCase {
     pub(super) server: &'static str,
     /// Whether the case needs its server exclusively, because it has no token with a script.
     pub(super) exclusive: bool,
+    /// Whether nothing else happens while the case runs.
+    pub(super) company: Company,
 }
 
 impl PlannedCase {
@@ -70,6 +81,7 @@ impl PlannedCase {
         Self {
             server: matrix::server_of(&case),
             exclusive: !is_scripted(&case),
+            company: Company::Others,
             case,
         }
     }
@@ -82,10 +94,15 @@ pub(super) struct DrivenCase {
     case: Case,
     /// The exchange of the case, or those that failed to open its session.
     exchanges: Vec<Exchange>,
+    /// The time from the request of the client to the end of its response, in milliseconds since
+    /// the start of the mock upstreams. `None` if the attribution of requests is no question.
+    client_time: Option<Range<f64>>,
     /// The session that is to be ended when the trace has been collected.
     session: Option<OpenSession>,
-    /// Why the case has no session although it needs one.
-    unopened_session: Option<String>,
+    /// How many attempts the opening of the session took; zero without a session.
+    session_attempts: usize,
+    /// Why the case proves nothing.
+    no_evidence: Option<String>,
     /// The trace, if it had to be collected at once, and whether the mock upstreams settled.
     collected: Option<(Trace, bool)>,
 }
@@ -95,10 +112,28 @@ pub(super) struct DrivenCase {
 pub(super) struct CollectedCase {
     pub(super) case: MatrixCase,
     pub(super) trace: Trace,
+    /// Whether the upstream requests of the trace belong to the case.
+    pub(super) attribution: Attribution,
     /// Whether the mock upstreams settled in time.
     pub(super) settled: bool,
-    /// Why the case has no session although it needs one.
-    pub(super) unopened_session: Option<String>,
+    /// How many attempts the opening of the session took; zero without a session.
+    pub(super) session_attempts: usize,
+    /// Why the case proves nothing.
+    pub(super) no_evidence: Option<String>,
+}
+
+impl CollectedCase {
+    /// A case whose request was not sent.
+    pub(super) fn not_sent(case: MatrixCase, trace: Trace) -> Self {
+        Self {
+            case,
+            trace,
+            attribution: Attribution::Certain,
+            settled: true,
+            session_attempts: 0,
+            no_evidence: None,
+        }
+    }
 }
 
 /// Whether a matrix case is sent in a session that the suite opens before it.
@@ -141,7 +176,8 @@ impl Driver {
     /// A case that needs its server exclusively keeps it until the mock upstreams have settled, and
     /// until its session has ended.
     pub(super) async fn drive(&self, planned: PlannedCase, case: Case) -> DrivenCase {
-        let PlannedCase { case: matrix_case, server, exclusive } = planned;
+        let PlannedCase { case: matrix_case, server, exclusive, company } = planned;
+        self.quiet_period(company).await;
         let behaviours = matrix::behaviours_of(&matrix_case);
         let mut assigned = Vec::new();
         if exclusive {
@@ -152,12 +188,12 @@ impl Driver {
                 assigned.push(self.upstreams.assign_behaviour(server, id, behaviour).await);
             }
         }
-        let opening = self.opening_of(&matrix_case, server, &case);
+        let opening = Opening { company, ..self.opening_of(&matrix_case, server, &case) };
         let session_use = self.session_use(&matrix_case);
         let session = match session_use {
             SessionUse::None => None,
             SessionUse::IfOpened => self.open_session(&opening, &case).await.ok(),
-            SessionUse::Required => match self.open_session(&opening, &case).await {
+            SessionUse::Required => match self.open_needed_session(&opening, &case).await {
                 Ok(session) => Some(session),
                 Err(failed) => return DrivenCase::without_session(matrix_case, case, failed),
             },
@@ -166,15 +202,20 @@ impl Driver {
         if let Some(session) = &session {
             session.client.apply_to(&mut request);
         }
+        let begin = self.upstreams.elapsed_ms();
         let exchange = self.client.send(&request).await;
+        let client_time = begin..self.upstreams.elapsed_ms();
+        self.quiet_period(company).await;
         let ends_session = matrix_case.method == Method::Delete
             && exchange.status.is_some_and(|status| status < 300);
         let mut driven = DrivenCase {
+            session_attempts: session.as_ref().map_or(0, |session| session.attempts),
             session: session.filter(|_| session_use == SessionUse::Required && !ends_session),
-            unopened_session: self.unaddressed_session(&matrix_case, &exchange, &case),
+            no_evidence: self.unaddressed_session(&matrix_case, &exchange, &case),
             matrix_case,
             case,
             exchanges: vec![exchange],
+            client_time: Some(client_time).filter(|_| company == Company::Others),
             collected: None,
         };
         if driven.session.is_some() && !assigned.is_empty() {
@@ -183,6 +224,14 @@ impl Driver {
             self.wait_until_settled(&driven.case, sessions_of(&driven.matrix_case)).await;
         }
         driven
+    }
+
+    /// Waits until the mock upstreams are quiet, if a case runs alone.
+    pub(super) async fn quiet_period(&self, company: Company) {
+        if company == Company::Alone {
+            // A gateway that never stops to send requests is judged nevertheless.
+            self.upstreams.record().wait_until_quiet(QUIET_FOR, QUIET_WITHIN).await;
+        }
     }
 
     /// Whether a matrix case is sent in a session.
@@ -256,6 +305,7 @@ impl Driver {
             caller: CallerName::First,
             token,
             servers: matrix::behaviours_of(matrix_case).len(),
+            company: Company::Others,
         }
     }
 
@@ -312,11 +362,16 @@ impl Driver {
             Some(collected) => collected,
             None => self.collect_trace(&mut driven).await,
         };
+        let own_sessions = self.upstreams.record().sessions(&driven.case.id);
         CollectedCase {
             case: driven.matrix_case,
+            attribution: driven.client_time.map_or(Attribution::Certain, |client_time| {
+                attribution(&trace, &client_time, &own_sessions)
+            }),
             trace,
             settled,
-            unopened_session: driven.unopened_session,
+            session_attempts: driven.session_attempts,
+            no_evidence: driven.no_evidence,
         }
     }
 
@@ -365,8 +420,10 @@ impl DrivenCase {
             matrix_case,
             case,
             exchanges: failed.exchanges,
+            client_time: None,
             session: None,
-            unopened_session: Some(failed.reason),
+            session_attempts: 0,
+            no_evidence: Some(failed.reason),
             collected: None,
         }
     }

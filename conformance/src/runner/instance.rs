@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Progress, RunError, Runner, case_session::RemainingSessions, driver::Driver};
+use super::{
+    Progress, RunError, Runner,
+    alone::{StrayRequests, UndecidedCases},
+    case_session::RemainingSessions,
+    driver::{CollectedCase, Driver},
+};
 use crate::{
     cases::{
         axis::Start,
@@ -48,6 +53,14 @@ pub(super) struct Instance {
     given_up: Option<Failure>,
     not_judged: usize,
     last_cases: Vec<String>,
+    /// When the first case began, in milliseconds since the start of the mock upstreams.
+    pub(super) cases_since_ms: f64,
+    /// The matrix cases whose attribution is not certain.
+    pub(super) undecided: UndecidedCases,
+    /// Upstream requests that belong to no case of the run.
+    pub(super) strays: StrayRequests,
+    /// The cases whose session was opened at the second attempt.
+    reopened: Vec<String>,
 }
 
 /// The restarts that are left.
@@ -177,6 +190,23 @@ impl Instance {
         self.last_cases = ids.collect();
     }
 
+    /// Remembers whether the session of a matrix case was opened at the second attempt.
+    pub(super) fn remember_session(&mut self, collected: &CollectedCase) {
+        if collected.session_attempts > 1 {
+            self.reopened.push(collected.case.to_string());
+        }
+    }
+
+    /// Remembers that a session of a scenario was opened at the second attempt.
+    pub(super) fn remember_reopened(&mut self, scenario: String) {
+        self.reopened.push(scenario);
+    }
+
+    /// The cases whose session was opened at the second attempt.
+    pub(super) fn take_reopened(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.reopened)
+    }
+
     fn give_up(&mut self, why: &str, failure: &Failure) {
         let description = format!("restarting was given up: {why}; {}", failure.description);
         self.given_up = Some(Failure { description, ..failure.clone() });
@@ -212,6 +242,10 @@ impl Runner<'_> {
             given_up: None,
             not_judged: 0,
             last_cases: Vec::new(),
+            cases_since_ms: self.upstreams.elapsed_ms(),
+            undecided: UndecidedCases::default(),
+            strays: StrayRequests::new(),
+            reopened: Vec::new(),
         })
     }
 

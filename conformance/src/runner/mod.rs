@@ -17,6 +17,8 @@
 //! | `positive_control` | a call that must succeed |
 //! | `readiness` | whether an implementation that the suite did not start can be judged |
 //! | `batch` | runs the matrix cases of a batch concurrently |
+//! | `attribution` | whether the upstream requests in a trace belong to the case |
+//! | `alone` | runs cases again alone if that is uncertain |
 //! | `damage` | finds the cases after which the implementation no longer works |
 //! | `scenarios` | runs scenarios and judges them |
 //! | `steps`, `aggregate`, `placeholders` | the steps of a scenario, and the placeholders in them |
@@ -27,6 +29,8 @@
 //! | [`self_test`] | runs the model gateways, with which the suite tests itself |
 
 mod aggregate;
+mod alone;
+mod attribution;
 mod batch;
 mod case_session;
 mod damage;
@@ -202,6 +206,7 @@ impl<'a> Runner<'a> {
             recorder.damage(failure.damage(part.start, Vec::new()))?;
             return Ok(PartEnd::Early);
         }
+        instance.cases_since_ms = self.upstreams.elapsed_ms();
         let PlannedCases { skipped, concurrent, exclusive } =
             part.planned_cases(&self.setup.features);
         for case in skipped {
@@ -213,6 +218,10 @@ impl<'a> Runner<'a> {
                 return Ok(PartEnd::Early);
             }
         }
+        let failed = self.decide_postponed(instance, recorder).await?;
+        if self.options.fail_fast && failed {
+            return Ok(PartEnd::Early);
+        }
         for scenario in &part.scenarios {
             let failed = self.run_scenario(scenario, instance, recorder).await?;
             (self.progress)(Progress::CaseJudged);
@@ -220,6 +229,7 @@ impl<'a> Runner<'a> {
                 return Ok(PartEnd::Early);
             }
         }
+        self.check_stray_requests(instance, recorder)?;
         self.check_whole_output(instance, recorder).await?;
         if !instance.is_given_up() {
             self.check_late_requests(instance, recorder).await?;
@@ -247,7 +257,7 @@ impl<'a> Runner<'a> {
             output: String::new(),
             refused: false,
             metrics: None,
-            unopened_session: None,
+            no_evidence: None,
         };
         self.setup.context(instance.driver.client.base_url(), &evidence)
     }

@@ -1,7 +1,7 @@
 //! The positive control: a call that must reach a healthy upstream and return its response.
 
 use super::{
-    case_session::{Endpoint, OpenSession, Opening},
+    case_session::{Company, Endpoint, OpenSession, Opening},
     driver::{Driver, needs_assigned_behaviour, token_for_all_servers},
 };
 use crate::{
@@ -64,6 +64,7 @@ impl Driver {
             caller: CallerName::First,
             token: token_for_all_servers(&case, "200-json"),
             servers: 1,
+            company: Company::Others,
         };
         let _assigned = if needs_assigned_behaviour(Credentials::KeyAndToken, server) {
             Some(self.upstreams.assign_behaviour(server, case.id.clone(), "200-json").await)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::judge::run_file::{
-    Damage, Header, JudgedMatrixCase, JudgedScenario, Run, Setup, Writer,
+    Damage, Header, JudgedMatrixCase, JudgedScenario, Note, Run, Setup, Writer,
 };
 
 /// The results of a run so far. [`Recorder::finish`] completes the run file, also of an interrupted
@@ -81,6 +81,15 @@ impl Recorder {
             file.damage(&damage)?;
         }
         self.run.damages.push(damage);
+        Ok(())
+    }
+
+    /// Records a note.
+    pub fn note(&mut self, note: Note) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.note(&note)?;
+        }
+        self.run.notes.push(note);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use super::{
     aggregate::{address, aggregate_token, behaviours},
-    case_session::{Endpoint, FailedOpening, Opening, ScenarioSessions, SessionKey},
+    case_session::{Company, Endpoint, FailedOpening, Opening, ScenarioSessions, SessionKey},
     driver::{Driver, needs_assigned_behaviour},
 };
 use crate::{
@@ -41,6 +41,7 @@ impl Driver {
         &self,
         scenario: &Scenario,
         case: &Case,
+        company: Company,
     ) -> Result<ScenarioSessions, FailedOpening> {
         let mut sessions = ScenarioSessions::default();
         if !self.needs_session(scenario.protocol_version) {
@@ -54,6 +55,7 @@ impl Driver {
                 caller: key.1,
                 token,
                 servers,
+                company,
             };
             let assigned_server =
                 server.filter(|name| needs_assigned_behaviour(Credentials::KeyAndToken, name));
@@ -63,11 +65,15 @@ impl Driver {
                 }
                 None => None,
             };
-            match self.open_session(&opening, case).await {
+            let optional = server.is_some_and(|server| is_optional(server, scenario));
+            let opened = if optional {
+                self.open_session(&opening, case).await
+            } else {
+                self.open_needed_session(&opening, case).await
+            };
+            match opened {
                 Ok(session) => sessions.open.push((key, session)),
-                Err(_) if server.is_some_and(|server| is_optional(server, scenario)) => {
-                    self.upstreams.record().restart_case(&case.id);
-                }
+                Err(_) if optional => self.upstreams.record().restart_case(&case.id),
                 Err(failed) => {
                     for session in sessions.all() {
                         self.end_session(session, case).await;

@@ -7,17 +7,18 @@ use std::{iter, sync::Arc, time::Duration};
 
 use super::{
     Progress, RunError, Runner,
+    attribution::Attribution,
+    case_session::Company,
     instance::{Failure, Instance},
     metrics,
     recorder::Recorder,
-    steps::DrivenScenario,
 };
 use crate::{
     cases::{deployment::Variant, scenario::Scenario},
     catalogue::Feature,
     judge::{
         case::{Judgement, judge_scenario},
-        run_file::{Evidence, JudgedScenario, scenario_id},
+        run_file::{Evidence, JudgedScenario, Note, NotedEvent, scenario_id},
         subject::{Context, Metrics},
     },
     trace::Trace,
@@ -49,7 +50,8 @@ impl Runner<'_> {
                 instance.count_not_judged(1);
                 return Ok(false);
             }
-            None => self.run_on_instance(scenario, is_skipped, instance).await,
+            None if is_skipped => self.skip_scenario(instance),
+            None => self.run_on_instance(scenario, instance, recorder).await?,
         };
         let failure = finished.failure.clone().filter(|_| finished.shares_instance);
         let failed = self.judge_scenario(scenario, finished, instance, recorder)?;
@@ -59,48 +61,74 @@ impl Runner<'_> {
         Ok(failed)
     }
 
+    /// A scenario that sends nothing, because the implementation lacks a feature.
+    fn skip_scenario(&self, instance: &Instance) -> FinishedScenario {
+        FinishedScenario {
+            context: Context { settled: Some(true), ..self.context(instance, true) },
+            trace: instance.driver.empty_trace(),
+            failure: None,
+            shares_instance: true,
+        }
+    }
+
+    /// Runs a scenario on the instance of its part. If it is uncertain that its upstream requests
+    /// belong to it, it runs again after a quiet period, and only that run counts.
     async fn run_on_instance(
         &self,
         scenario: &Scenario,
-        is_skipped: bool,
         instance: &mut Instance,
-    ) -> FinishedScenario {
+        recorder: &mut Recorder,
+    ) -> Result<FinishedScenario, RunError> {
+        let record = self.upstreams.record();
+        let (finished, attribution) =
+            self.run_in_company(scenario, Company::Others, instance).await;
+        let others = record.servers_of_unattributed(instance.cases_since_ms);
+        let Some(doubt) = attribution.doubt(&others).filter(|_| finished.failure.is_none()) else {
+            return Ok(finished);
+        };
+        self.set_aside(&finished.trace, instance);
+        let event = NotedEvent::RanAlone { reason: doubt.reason().to_owned() };
+        let cases = vec![scenario_id(&scenario.id, instance.start)];
+        recorder.note(Note { start: instance.start, event, cases })?;
+        let (finished, _) = self.run_in_company(scenario, Company::Alone, instance).await;
+        Ok(finished)
+    }
+
+    async fn run_in_company(
+        &self,
+        scenario: &Scenario,
+        company: Company,
+        instance: &mut Instance,
+    ) -> (FinishedScenario, Attribution) {
         let driver = Arc::clone(&instance.driver);
         let output_start = instance.output().len();
-        let reads_metrics = !is_skipped && scenario.features.contains(&Feature::Metrics);
+        let reads_metrics = scenario.features.contains(&Feature::Metrics);
         let metered = instance.running.as_ref().filter(|_| reads_metrics);
         let metrics_before = metrics::read(metered).await;
-        let driven = if is_skipped {
-            DrivenScenario {
-                trace: driver.empty_trace(),
-                settled: true,
-                unopened_session: None,
-            }
-        } else {
-            driver.run_scenario(scenario).await
-        };
+        let driven = driver.run_scenario(scenario, company).await;
         let metrics_after = metrics::read(metered).await;
-        // A scenario that is skipped sends nothing, so it does no damage.
-        let control = if is_skipped { Ok(()) } else { instance.control().await };
-        if !is_skipped {
-            let id = scenario_id(&scenario.id, instance.start);
-            instance.remember_last_cases(iter::once(id));
+        let control = instance.control().await;
+        let id = scenario_id(&scenario.id, instance.start);
+        if driven.reopened_session {
+            instance.remember_reopened(id.clone());
         }
+        instance.remember_last_cases(iter::once(id));
         let context = Context {
             metrics: metrics_before
                 .zip(metrics_after)
                 .map(|(before, after)| Metrics { before, after }),
             settled: Some(driven.settled),
-            unopened_session: driven.unopened_session,
+            no_evidence: driven.no_evidence,
             output: instance.output().get(output_start..).unwrap_or_default().to_owned(),
             ..self.context(instance, control.is_ok())
         };
-        FinishedScenario {
+        let finished = FinishedScenario {
             context,
             trace: driven.trace,
             failure: control.err(),
             shares_instance: true,
-        }
+        };
+        (finished, driven.attribution)
     }
 
     /// Runs a scenario on an instance of its own, with a variant of the configuration.
@@ -120,9 +148,9 @@ impl Runner<'_> {
             match self.start_implementation(&deployment, instance.start).await {
                 Ok(mut running) => {
                     let driver = self.driver(&running)?;
-                    let driven = driver.run_scenario(scenario).await;
+                    let driven = driver.run_scenario(scenario, Company::Others).await;
                     trace = driven.trace;
-                    context.unopened_session = driven.unopened_session;
+                    context.no_evidence = driven.no_evidence;
                     context.base_url = driver.client.base_url().to_owned();
                     context.output = running.output().unwrap_or_default();
                     let process_end = running.process_end(Duration::ZERO).await;

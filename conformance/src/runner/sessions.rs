@@ -44,6 +44,24 @@ impl Driver {
         self.requires_sessions && protocol_version != ProtocolVersion::V2026_07_28
     }
 
+    /// Opens a session that the case needs. Makes a second attempt if the first one fails.
+    ///
+    /// # Errors
+    ///
+    /// Both attempts failed. The upstream requests of the second one then stay in the record.
+    pub(super) async fn open_needed_session(
+        &self,
+        opening: &Opening,
+        case: &Case,
+    ) -> Result<OpenSession, FailedOpening> {
+        if let Ok(session) = self.open_session(opening, case).await {
+            return Ok(session);
+        }
+        self.upstreams.record().restart_case(&case.id);
+        let session = self.open_session(opening, case).await.map_err(FailedOpening::twice)?;
+        Ok(OpenSession { attempts: 2, ..session })
+    }
+
     /// Opens a session in the healthy phase of the case, and removes its requests from the record.
     ///
     /// # Errors
@@ -61,6 +79,7 @@ impl Driver {
         if !record.wait_until_settled(&case.id, expected, REST_WITHIN).await {
             self.remaining_sessions.observe(opening.servers, record.live_sessions(&case.id));
         }
+        self.quiet_period(opening.company).await;
         if opened.is_ok() {
             record.restart_case(&case.id);
         }
@@ -86,7 +105,7 @@ impl Driver {
         }
         let mut end = self.session_request(RequestKind::Mcp(Method::Delete), opening, case);
         client.apply_to(&mut end);
-        Ok(OpenSession { client, end })
+        Ok(OpenSession { client, end, attempts: 1 })
     }
 
     /// Ends a session in the healthy phase of the case.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{
-    case_session::ScenarioSessions,
+    attribution::{Attribution, attribution},
+    case_session::{Company, ScenarioSessions},
     driver::{Driver, needs_assigned_behaviour},
     placeholders::StepValues,
 };
@@ -40,37 +41,73 @@ pub(super) struct DrivenScenario {
     pub(super) trace: Trace,
     /// Whether the mock upstreams settled in time.
     pub(super) settled: bool,
-    /// Why the client has no session although the scenario needs one.
-    pub(super) unopened_session: Option<String>,
+    /// Whether the upstream requests of the trace belong to the scenario.
+    pub(super) attribution: Attribution,
+    /// Whether a session was opened at the second attempt.
+    pub(super) reopened_session: bool,
+    /// Why the scenario proves nothing.
+    pub(super) no_evidence: Option<String>,
+}
+
+impl DrivenScenario {
+    /// A scenario with this trace, about which nothing else is to be said.
+    pub(super) fn of(trace: Trace) -> Self {
+        Self {
+            trace,
+            settled: true,
+            attribution: Attribution::Certain,
+            reopened_session: false,
+            no_evidence: None,
+        }
+    }
 }
 
 impl Driver {
     /// Drives a scenario to its end, in the sessions that its steps need.
-    pub(super) async fn run_scenario(self: &Arc<Self>, scenario: &Scenario) -> DrivenScenario {
+    pub(super) async fn run_scenario(
+        self: &Arc<Self>,
+        scenario: &Scenario,
+        company: Company,
+    ) -> DrivenScenario {
+        self.quiet_period(company).await;
         let case = self.case_numbers.next_case();
-        let sessions = match self.open_scenario_sessions(scenario, &case).await {
+        let sessions = match self.open_scenario_sessions(scenario, &case, company).await {
             Ok(sessions) => sessions,
             Err(failed) => {
                 return DrivenScenario {
-                    trace: self.trace(&case, failed.exchanges),
-                    settled: true,
-                    unopened_session: Some(failed.reason),
+                    no_evidence: Some(failed.reason),
+                    ..DrivenScenario::of(self.trace(&case, failed.exchanges))
                 };
             }
         };
         // What was connected before belongs to no step.
         let _ = self.upstreams.record().take_connections_without_request();
+        let begin = self.upstreams.elapsed_ms();
         let (mut trace, settled) = self.send_steps(scenario, &sessions, &case).await;
+        let client_time = begin..self.upstreams.elapsed_ms();
+        let record = self.upstreams.record();
         if scenario.observables().any(|name| name == CONNECTIONS) {
             // When the positive control has returned, earlier connections have been accepted.
             let _ = self.positive_control().await;
-            trace.connections_without_request =
-                self.upstreams.record().take_connections_without_request();
+            trace.connections_without_request = record.take_connections_without_request();
         }
+        let attribution = match company {
+            Company::Others => attribution(&trace, &client_time, &record.sessions(&case.id)),
+            Company::Alone => {
+                self.quiet_period(company).await;
+                trace.arrivals = record.arrivals(&case.id);
+                Attribution::Certain
+            }
+        };
         for session in sessions.all() {
             self.end_session(session, &case).await;
         }
-        DrivenScenario { trace, settled, unopened_session: None }
+        DrivenScenario {
+            settled,
+            attribution,
+            reopened_session: sessions.all().any(|session| session.attempts > 1),
+            ..DrivenScenario::of(trace)
+        }
     }
 
     /// Sends the steps of a scenario. The second value says whether the upstreams were at rest

@@ -2,19 +2,23 @@
 //!
 //! Their findings are recorded like those of scenarios.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{RunError, Runner, instance::Instance, metrics, recorder::Recorder};
 use crate::{
     implementations::RunningImplementation,
     judge::{
-        Finding,
+        Finding, Verdict,
+        case::judge_stray_requests,
         disclosure::Secrets,
         idle_gap,
         run_file::{Evidence, JudgedScenario, scenario_id},
         skip_unbound, whole_output,
     },
 };
+
+/// The id of the check of requests that belong to no case.
+const STRAY_REQUESTS: &str = "requests-of-no-case";
 
 impl Runner<'_> {
     /// Searches the whole log and the metrics of the instance for every secret of the run so far.
@@ -56,6 +60,45 @@ impl Runner<'_> {
         let late = self.upstreams.record().take_late_arrivals();
         let finding = idle_gap::judge(&late, control.is_ok());
         self.record_check(idle_gap::ID, finding, instance, recorder)
+    }
+
+    /// Searches the upstream requests that belong to no case for secrets.
+    ///
+    /// A requirement that a case of the run violates is not reported again.
+    pub(super) fn check_stray_requests(
+        &self,
+        instance: &mut Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        let mut trace = instance.driver.empty_trace();
+        trace.arrivals = std::mem::take(&mut instance.strays);
+        let record = self.upstreams.record();
+        trace.arrivals.extend(record.unattributed_since(instance.cases_since_ms));
+        let context = self.context(instance, true);
+        let mut findings = judge_stray_requests(&context, &trace);
+        let violated: BTreeSet<String> = recorder
+            .run()
+            .findings()
+            .filter(|(_, finding)| finding.verdict >= Verdict::Warn)
+            .map(|(_, finding)| finding.requirement.clone())
+            .collect();
+        findings.retain(|finding| {
+            finding.verdict >= Verdict::Warn && !violated.contains(&finding.requirement)
+        });
+        self.retain_selected(STRAY_REQUESTS, &mut findings);
+        if findings.is_empty() {
+            return Ok(());
+        }
+        recorder.scenario(JudgedScenario {
+            scenario: STRAY_REQUESTS.to_owned(),
+            start: instance.start,
+            gateway: context.base_url,
+            trace,
+            evidence: Evidence::default(),
+            observations: BTreeMap::new(),
+            findings,
+        })?;
+        Ok(())
     }
 
     fn is_selected(&self, id: &str, requirement: &str, instance: &Instance) -> bool {

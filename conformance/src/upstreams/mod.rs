@@ -161,6 +161,13 @@ impl MockUpstreams {
         &self.state.record
     }
 
+    /// The time since the start of the mock upstreams, in milliseconds. Arrivals are recorded with
+    /// this time.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> f64 {
+        self.state.elapsed_ms()
+    }
+
     /// The host and port of an origin that no configuration contains.
     #[must_use]
     pub fn elsewhere(&self) -> &str {

@@ -7,7 +7,7 @@ use mcp_preflight_conformance::{
     implementations::{Implementation, UrlDescription},
     judge::{
         Finding, Verdict,
-        run_file::{Damage, Header, JudgedCase, Run},
+        run_file::{Damage, Header, JudgedCase, Note, Run},
         summary,
     },
     runner::{
@@ -259,6 +259,11 @@ impl Judged {
             .verdict
     }
 
+    /// The notes about how the run was made.
+    pub(crate) fn notes(&self) -> &[Note] {
+        &self.run.notes
+    }
+
     /// The lasting defects that cases caused.
     pub(crate) fn damages(&self) -> &[Damage] {
         &self.run.damages
@@ -273,6 +278,9 @@ impl std::fmt::Debug for Judged {
                 f,
                 "{verdict} {requirement} {case}: {observable} {expected}, actual {actual}"
             )?;
+        }
+        for note in &self.run.notes {
+            writeln!(f, "note {}", note.in_words())?;
         }
         for damage in &self.run.damages {
             writeln!(f, "damage {:?}: {}", damage.matrix_cases, damage.description)?;

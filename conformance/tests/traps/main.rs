@@ -6,6 +6,7 @@
 //! | `masks` | a refused token is hidden behind a status 200 |
 //! | `sessions` | a gateway that answers 400 to a request without a session |
 //! | `attribution` | whose answer it is, and what requests a call causes |
+//! | `own_requests` | requests that a gateway sends by itself or late |
 //! | `streams` | spellings of event streams, and streams in which no event arrives |
 //! | `texts` | addresses and stack traces in texts for clients |
 //! | `layouts` | credential layouts, routes and names of tools |
@@ -24,6 +25,7 @@ mod gateway;
 mod judged;
 mod layouts;
 mod masks;
+mod own_requests;
 mod processes;
 mod sessions;
 mod smoke;

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mcp_preflight_conformance::judge::Verdict::{Fail, Pass};
+use mcp_preflight_conformance::judge::{
+    Verdict::{Fail, Inconclusive, Pass},
+    run_file::NotedEvent,
+};
 use serde_json::json;
 
 use crate::{
@@ -96,4 +99,52 @@ async fn a_description_without_sessions_of_such_a_gateway_is_damage() {
     };
     assert!(damage.description.contains("the positive control got 400"), "{damage:?}");
     assert_eq!(judged.failed(), [].into());
+}
+
+/// How often the gateway refuses to open a session with a certain token.
+#[derive(Clone, Debug, Default)]
+struct RefusedOpenings(Arc<Mutex<BTreeSet<String>>>);
+
+impl RefusedOpenings {
+    /// Whether this is the first opening with the token of this request.
+    fn is_first(&self, request: &ClientRequest) -> bool {
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(request.field("authorization").to_owned())
+    }
+}
+
+/// A session that opens at the second attempt is enough. If it does not, the case is inconclusive.
+#[tokio::test]
+async fn a_failed_opening_is_repeated_once_and_reported() {
+    let (sessions, refused) = (Sessions::default(), RefusedOpenings::default());
+    let judge = Judge::start(STATEFUL, move |request, upstreams| {
+        let (sessions, refused) = (sessions.clone(), refused.clone());
+        async move {
+            let opens = request.rpc_method() == "initialize";
+            let fails_once = request.is_scripted("401-full+json-rpc") && refused.is_first(&request);
+            if opens && (fails_once || request.is_scripted("401-bare+json-rpc")) {
+                return Answer::empty(503);
+            }
+            sessions.relay(&request, &upstreams).await
+        }
+    })
+    .await;
+    let axes = ["method=tools-call", "upstream=401-*+json-rpc"];
+    let judged = judge.judge(&["STA-02"], &axes).await;
+    assert_eq!(judged.verdict("* / 401-full+json-rpc / *", "STA-02"), Pass, "{judged:?}");
+    assert_eq!(
+        judged.verdict("* / 401-bare+json-rpc / *", "STA-02"),
+        Inconclusive,
+        "{judged:?}"
+    );
+    let reason = "initialize got 503, also at a second attempt";
+    assert!(format!("{judged:?}").contains(reason), "{judged:?}");
+    let [note] = judged.notes() else {
+        panic!("one session was opened twice: {judged:?}")
+    };
+    assert_eq!(note.event, NotedEvent::SessionReopened);
+    assert!(
+        note.cases.iter().all(|case| case.contains(" / 401-full+json-rpc / ")),
+        "{note:?}"
+    );
 }

@@ -68,7 +68,7 @@ impl Setup {
             output,
             refused,
             metrics,
-            unopened_session,
+            no_evidence,
         } = evidence.clone();
         let (base_url, deployment) = (gateway.to_owned(), Arc::new(deployment));
         Context {
@@ -86,7 +86,7 @@ impl Setup {
             output,
             refused,
             metrics,
-            unopened_session,
+            no_evidence,
             surfaces,
         }
     }
@@ -112,10 +112,10 @@ pub struct Evidence {
     /// The metrics before and after the case, if they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
-    /// Why the client has no session although the case needs one. The trace then contains the
-    /// exchanges that failed to open it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unopened_session: Option<String>,
+    /// Why the case proves nothing: the client has no session although the case needs one, or the
+    /// time limit of the run was reached. The trace then contains the exchanges that failed.
+    #[serde(alias = "unopened_session", skip_serializing_if = "Option::is_none")]
+    pub no_evidence: Option<String>,
 }
 
 impl Default for Evidence {
@@ -127,7 +127,7 @@ impl Default for Evidence {
             output: String::new(),
             refused: false,
             metrics: None,
-            unopened_session: None,
+            no_evidence: None,
         }
     }
 }
@@ -149,7 +149,7 @@ impl Evidence {
             output,
             refused,
             metrics,
-            unopened_session,
+            no_evidence,
             ..
         } = context;
         Self {
@@ -159,7 +159,7 @@ impl Evidence {
             output: output.clone(),
             refused: *refused,
             metrics: metrics.clone(),
-            unopened_session: unopened_session.clone(),
+            no_evidence: no_evidence.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, Header, JudgedMatrixCase, JudgedScenario, Setup};
+use super::{Damage, Header, JudgedMatrixCase, JudgedScenario, Note, Setup};
 
 /// The footer of a run file: the number of lines of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Footer {
     pub scenarios: usize,
     /// The number of damages.
     pub damages: usize,
+    /// The number of notes.
+    #[serde(default)]
+    pub notes: usize,
     /// Whether the run was interrupted before everything selected had run.
     pub interrupted: bool,
 }
@@ -23,8 +26,8 @@ impl Footer {
     /// The counts, for error messages.
     pub(super) fn counts(&self) -> String {
         format!(
-            "{} matrix cases, {} scenarios and {} damages",
-            self.matrix_cases, self.scenarios, self.damages
+            "{} matrix cases, {} scenarios, {} damages and {} notes",
+            self.matrix_cases, self.scenarios, self.damages, self.notes
         )
     }
 }
@@ -39,6 +42,7 @@ pub(super) enum Line<'a> {
     MatrixCase(Owned<'a, JudgedMatrixCase>),
     Scenario(Owned<'a, JudgedScenario>),
     Damage(Owned<'a, Damage>),
+    Note(Owned<'a, Note>),
     Footer(Footer),
 }
 

@@ -5,7 +5,7 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `header`, `judged_case`, `evidence`, `line` | the data of the lines |
+//! | `header`, `judged_case`, `evidence`, `note`, `line` | the data of the lines |
 //! | `writer`, `reader` | writing a run while it happens, and reading it back |
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ pub use self::{
     header::{CasesLeftOut, Header, fingerprint},
     judged_case::{JudgedCase, JudgedMatrixCase, JudgedScenario, scenario_id},
     line::Footer,
+    note::{Note, NotedEvent},
     reader::ReadError,
     writer::Writer,
 };
@@ -24,6 +25,7 @@ mod evidence;
 mod header;
 mod judged_case;
 mod line;
+mod note;
 mod reader;
 #[cfg(test)]
 pub(in crate::judge) mod tests;
@@ -95,6 +97,8 @@ pub struct Run {
     pub scenarios: Vec<JudgedScenario>,
     /// Lasting defects of the implementation.
     pub damages: Vec<Damage>,
+    /// What a reader should know about how the run was made.
+    pub notes: Vec<Note>,
     /// Whether the run was interrupted before everything selected had run.
     pub interrupted: bool,
 }
@@ -119,6 +123,7 @@ impl Run {
             matrix_cases: Vec::new(),
             scenarios: Vec::new(),
             damages: Vec::new(),
+            notes: Vec::new(),
             interrupted: false,
         }
     }

@@ -99,6 +99,7 @@ impl Run {
             matrix_cases: run.matrix_cases.len(),
             scenarios: run.scenarios.len(),
             damages: run.damages.len(),
+            notes: run.notes.len(),
             ..footer.clone()
         };
         if held != footer {
@@ -114,6 +115,7 @@ impl Run {
             Line::MatrixCase(matrix_case) => self.matrix_cases.push(matrix_case.into_owned()),
             Line::Scenario(scenario) => self.scenarios.push(scenario.into_owned()),
             Line::Damage(damage) => self.damages.push(damage.into_owned()),
+            Line::Note(note) => self.notes.push(note.into_owned()),
             Line::Header(_) | Line::Footer(_) => {}
         }
     }

@@ -85,11 +85,17 @@ pub(in crate::judge) fn run() -> Run {
         log: vec!["a line".into()],
         not_judged: 3,
     };
+    let note = Note {
+        start: Start { profile: Profile::Seed, strategy: Strategy::Probe },
+        event: NotedEvent::TimeLimit { limit_s: 60, planned: 7 },
+        cases: vec!["a".into()],
+    };
     Run {
         setup: Some(setup()),
         matrix_cases: vec![judged],
         scenarios: vec![scenario],
         damages: vec![damage],
+        notes: vec![note],
         ..Run::new(header)
     }
 }
@@ -120,6 +126,7 @@ fn written(run: &Run) -> String {
         .for_each(|matrix_case| writer.matrix_case(matrix_case).unwrap());
     run.scenarios.iter().for_each(|scenario| writer.scenario(scenario).unwrap());
     run.damages.iter().for_each(|damage| writer.damage(damage).unwrap());
+    run.notes.iter().for_each(|note| writer.note(note).unwrap());
     writer.finish(run.interrupted).unwrap();
     String::from_utf8(bytes).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Damage, Header, JudgedMatrixCase, JudgedScenario, Setup,
+    Damage, Header, JudgedMatrixCase, JudgedScenario, Note, Setup,
     line::{Footer, Line, Owned},
 };
 
@@ -43,6 +43,12 @@ impl<W: Write> Writer<W> {
     pub fn damage(&mut self, damage: &Damage) -> io::Result<()> {
         self.footer.damages += 1;
         self.line(&Line::Damage(Owned::Borrowed(damage)))
+    }
+
+    /// Writes one note.
+    pub fn note(&mut self, note: &Note) -> io::Result<()> {
+        self.footer.notes += 1;
+        self.line(&Line::Note(Owned::Borrowed(note)))
     }
 
     /// Writes the footer and flushes the file.

@@ -44,8 +44,9 @@ pub struct Context {
     pub refused: bool,
     /// The metrics before and after the case, if they were read.
     pub metrics: Option<Metrics>,
-    /// Why the client has no session although the case needs one. The case is then inconclusive.
-    pub unopened_session: Option<String>,
+    /// Why the case proves nothing: the client has no session although the case needs one, or the
+    /// time limit of the run was reached. The case is then inconclusive.
+    pub no_evidence: Option<String>,
     /// Further interfaces of the implementation.
     pub surfaces: Surfaces,
 }

@@ -55,6 +55,7 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
                     (requirements::section(run, &effective_verdicts, &rows))
                     (matrix::section(run, &effective_verdicts, &rows))
                     (scenarios::section(run, &effective_verdicts))
+                    (notes(run))
                     (not_judged_section(run, &rows))
                 }
                 (footer(run))
@@ -160,6 +161,22 @@ fn bar(name: &str, rows: &[RequirementRow<'_>], core: bool) -> Markup {
                 aria-hidden="true" {
                 @for (verdict, count) in counts.iter().rev() {
                     rect.(verdict) x=({ x += count; x - count }) y="0" width=(count) height="1" {}
+                }
+            }
+        }
+    }
+}
+
+/// What a reader should know about how the run was made.
+fn notes(run: &Run) -> Markup {
+    html! {
+        @if !run.notes.is_empty() {
+            section #notes {
+                h2 { "Notes" }
+                ul {
+                    @for note in &run.notes {
+                        li { (note.in_words()) }
+                    }
                 }
             }
         }

@@ -54,6 +54,7 @@ pub fn terminal(run: &Run, assessment: &Assessment<'_>, options: TerminalOptions
         sections.push(fit(&overview::requirements(&rows), width));
     }
     sections.push(overview::masked_refusals(run));
+    sections.push(overview::notes(run));
     sections.push(fit(&overview::not_judged(run, &rows), width));
     sections.push(fit(&overview::groups(&rows), width));
     sections.push(overview::totals(run, assessment, &rows));

@@ -98,6 +98,18 @@ pub(super) fn masked_refusals(run: &Run) -> String {
     text
 }
 
+/// One line for each note about how the run was made; empty if there is none.
+pub(super) fn notes(run: &Run) -> String {
+    if run.notes.is_empty() {
+        return String::new();
+    }
+    let mut text = "NOTES\n".to_owned();
+    for note in &run.notes {
+        let _ = writeln!(text, "      {}", note.in_words());
+    }
+    text
+}
+
 /// One line for each reason why something was not judged; empty if everything was.
 pub(super) fn not_judged(run: &Run, rows: &[RequirementRow<'_>]) -> String {
     let reasons = reasons_not_judged(run, rows);

@@ -5,11 +5,12 @@ use redaction::without_unjudged_counts;
 
 use super::{BASELINE, damage, field, finding, matrix_case, run, run_with_every_verdict};
 use crate::{
-    cases::axis::Method,
+    cases::axis::{Method, Start, Strategy},
+    catalogue::Profile,
     judge::{
         Finding, Verdict,
         baseline::{Baseline, Origin},
-        run_file::{CasesLeftOut, Run},
+        run_file::{CasesLeftOut, Note, NotedEvent, Run},
         summary::failures_of,
     },
     report::{TerminalOptions, Verbosity, terminal},
@@ -82,6 +83,16 @@ fn damage_is_shown_with_the_cases_that_cause_it() {
     let expected = "DAMAGE  the process ended with signal SIGSEGV; no answer\n        \
         after       a matrix case\n        log         served 7 requests\n";
     assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn notes_say_how_the_run_was_made() {
+    let mut run = run(vec![matrix_case(Method::Get, vec![finding("STA-05", Verdict::Pass)])]);
+    let start = Start { profile: Profile::Seed, strategy: Strategy::Own };
+    let cases = vec!["a".to_owned(), "b".to_owned()];
+    run.notes.push(Note { start, event: NotedEvent::SessionReopened, cases });
+    let expected = "NOTES\n      The client opened the session of 2 cases at the second attempt.\n";
+    assert!(plain_report(&run).contains(expected), "{}", plain_report(&run));
 }
 
 #[test]

@@ -12,7 +12,7 @@
 mod ticket;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 pub(super) use self::ticket::Ticket;
 use crate::{cases::token_script::CaseId, trace::Arrival};
@@ -83,6 +86,27 @@ impl Record {
     #[must_use]
     pub fn unattributed(&self) -> Vec<Arrival> {
         self.entries().unattributed.in_order()
+    }
+
+    /// The requests of no case since this time, in milliseconds since the start of the mock
+    /// upstreams.
+    #[must_use]
+    pub fn unattributed_since(&self, since_ms: f64) -> Vec<Arrival> {
+        let mut arrivals = self.unattributed();
+        arrivals.retain(|arrival| arrival.at_ms >= since_ms);
+        arrivals
+    }
+
+    /// The servers that received a request of no case since this time, in milliseconds since the
+    /// start of the mock upstreams.
+    #[must_use]
+    pub fn servers_of_unattributed(&self, since_ms: f64) -> BTreeSet<String> {
+        let entries = self.entries();
+        let arrivals = entries.unattributed.arrivals.iter().map(|(_, arrival)| arrival);
+        arrivals
+            .filter(|arrival| arrival.at_ms >= since_ms)
+            .map(|arrival| arrival.server.clone())
+            .collect()
     }
 
     /// Removes a case from the record, to limit the memory of a long run.
@@ -159,6 +183,33 @@ impl Record {
     #[must_use]
     pub fn live_sessions(&self, case: &CaseId) -> usize {
         self.entries().cases.get(case).map_or(0, |entry| entry.live_sessions)
+    }
+
+    /// The ids of the sessions that were issued to requests of the case.
+    #[must_use]
+    pub fn sessions(&self, case: &CaseId) -> BTreeSet<String> {
+        let entries = self.entries();
+        let of_case = entries
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.case.as_ref() == Some(case));
+        of_case.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Waits until no request has arrived at any server for this time.
+    ///
+    /// Returns false if requests arrive until the limit.
+    pub async fn wait_until_quiet(&self, quiet: Duration, limit: Duration) -> bool {
+        let silence = async {
+            loop {
+                let before = self.shared.next_number.load(Ordering::Relaxed);
+                sleep(quiet).await;
+                if self.shared.next_number.load(Ordering::Relaxed) == before {
+                    return;
+                }
+            }
+        };
+        timeout(limit, silence).await.is_ok()
     }
 
     /// How many TCP connections a server has accepted.

@@ -94,7 +94,7 @@ fn case(upstream: &'static str) -> Case {
             output: String::new(),
             refused: false,
             metrics: None,
-            unopened_session: None,
+            no_evidence: None,
             surfaces: Surfaces::default(),
         },
         trace: Trace {
