@@ -37,10 +37,7 @@ fn admission(criterion: &mut Criterion) {
         let digests = (first..first + keys)
             .map(|number| KeyDigest::of_key(format!("sk-{number}").as_bytes()))
             .collect();
-        let keyring = Keyring {
-            header: HeaderName::from_static("x-litellm-api-key"),
-            keys: digests,
-        };
+        let keyring = Keyring::new(HeaderName::from_static("x-litellm-api-key"), digests);
         assert!(keyring.admit(&headers).is_ok());
         criterion.bench_function(&format!("admission/{keys} keys"), |bencher| {
             bencher.iter(|| keyring.admit(black_box(&headers)));

@@ -128,10 +128,8 @@ mod tests {
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_static(authorization));
         headers.insert("x-key", HeaderValue::from_static("k"));
-        let keyring = Keyring {
-            header: http::HeaderName::from_static("x-key"),
-            keys: vec![KeyDigest::of_key(b"k")],
-        };
+        let keyring =
+            Keyring::new(http::HeaderName::from_static("x-key"), vec![KeyDigest::of_key(b"k")]);
         keyring.admit(&headers).unwrap().authorization
     }
 

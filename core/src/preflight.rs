@@ -122,10 +122,7 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .into_iter()
             .collect();
-        let keyring = Keyring {
-            header: HeaderName::from_static("x-key"),
-            keys: vec![KeyDigest::of_key(b"k")],
-        };
+        let keyring = Keyring::new(HeaderName::from_static("x-key"), vec![KeyDigest::of_key(b"k")]);
         let Authorization::Token(token) = keyring.admit(&headers).unwrap().authorization else {
             panic!()
         };

@@ -15,10 +15,8 @@ use mcp_preflight_core::{
 const KEYS: [&[u8]; 2] = [b"sk-alice", b"sk-bob"];
 
 fuzz_target!(|bytes: &[u8]| {
-    let keyring = Keyring {
-        header: HeaderName::from_static("x-key"),
-        keys: KEYS.map(KeyDigest::of_key).into(),
-    };
+    let keyring =
+        Keyring::new(HeaderName::from_static("x-key"), KEYS.map(KeyDigest::of_key).into());
     let mut headers = HeaderMap::new();
     for (number, line) in bytes.split(|byte| *byte == b'\n').take(6).enumerate() {
         let name = if number % 2 == 0 { keyring.header.clone() } else { AUTHORIZATION };

@@ -51,7 +51,7 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, D
         callers.push(read_caller(entry, &servers, &toolsets)?);
         keys.push(read_key(entry, environment)?);
     }
-    let keyring = Keyring { header: key_header(file.key_header.as_ref())?, keys };
+    let keyring = Keyring::new(key_header(file.key_header.as_ref())?, keys);
     let name_separator = separator(file.name_separator.as_ref(), &file.server)?;
     let deadlines = deadlines(&file)?;
     let metrics_listen = file.metrics_listen.as_ref();
@@ -87,8 +87,12 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, D
 
 /// Checks the number of tables and that their names are unique.
 fn check_entries(file: &File) -> Result<(), Diagnostic> {
-    if file.server.len() > usize::from(u16::MAX) {
-        return Err(Diagnostic::without_span("too many servers", "expected at most 65535"));
+    for (count, too_many) in
+        [(file.server.len(), "too many servers"), (file.key.len(), "too many gateway keys")]
+    {
+        if count > usize::from(u16::MAX) {
+            return Err(Diagnostic::without_span(too_many, "expected at most 65535"));
+        }
     }
     check_unique(file.server.iter().map(|entry| &entry.name), "server")?;
     check_unique(file.key.iter().map(|entry| &entry.name), "key")?;

@@ -106,7 +106,7 @@ fn seal(
 /// `endpoint` is a server name, or the path of an aggregate endpoint.
 fn binding<'b>(gateway: &'b Gateway, caller: CallerId, endpoint: &'b str) -> SessionBinding<'b> {
     SessionBinding {
-        caller: &gateway.config.keyring.keys[usize::from(caller.0)],
+        caller: gateway.config.keyring.key_of(caller),
         route: endpoint,
     }
 }

@@ -1,10 +1,9 @@
 //! The digest under which the gateway stores a gateway key.
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 /// The SHA-256 digest of a gateway key. The gateway does not store keys in plain text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyDigest(pub [u8; 32]);
 
 impl KeyDigest {
@@ -12,10 +11,5 @@ impl KeyDigest {
     #[must_use]
     pub fn of_key(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
-    }
-
-    /// Compares two digests in constant time (SEC-14).
-    pub(super) fn matches(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
     }
 }

@@ -4,10 +4,8 @@ use proptest::prelude::*;
 const KEYS: [&str; 2] = ["sk-alice", "sk-bob"];
 
 fn keyring() -> Keyring {
-    Keyring {
-        header: HeaderName::from_static("x-key"),
-        keys: KEYS.iter().map(|key| KeyDigest::of_key(key.as_bytes())).collect(),
-    }
+    let keys = KEYS.iter().map(|key| KeyDigest::of_key(key.as_bytes()));
+    Keyring::new(HeaderName::from_static("x-key"), keys.collect())
 }
 
 fn admit(lines: &[(&'static str, &str)]) -> Result<Admitted, Rejection> {
@@ -210,4 +208,16 @@ proptest! {
 fn the_debug_form_of_a_token_does_not_show_it() {
     let admitted = admit(&[("x-key", "sk-alice"), ("authorization", "Bearer hush")]).unwrap();
     assert_eq!(format!("{:?}", admitted.authorization), "Token(UpstreamToken(…))");
+}
+
+#[test]
+fn a_key_of_two_callers_admits_the_first() {
+    let keys = ["a", "b", "a"].map(|key| KeyDigest::of_key(key.as_bytes()));
+    let keyring = Keyring::new(HeaderName::from_static("x-key"), keys.to_vec());
+    let headers = |key| {
+        HeaderMap::from_iter([(HeaderName::from_static("x-key"), HeaderValue::from_static(key))])
+    };
+    assert_eq!(keyring.admit(&headers("a")).unwrap().caller, CallerId(0));
+    assert_eq!(keyring.admit(&headers("b")).unwrap().caller, CallerId(1));
+    assert_eq!(keyring.key_of(CallerId(1)), &KeyDigest::of_key(b"b"));
 }
