@@ -10,8 +10,9 @@
 use alloc::{string::String, vec::Vec};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Version,
     header::{self, AsHeaderName},
+    uri::Authority,
 };
 
 /// The request fields that an upstream is sent.
@@ -30,8 +31,8 @@ const REQUEST_FIELDS: [&str; 11] = [
 ];
 
 /// The response fields that a client is not sent: hop-by-hop fields (RFC 9110 §7.6.1) and fields
-/// that concern the upstream's origin.
-const REMOVED_RESPONSE_FIELDS: [&str; 16] = [
+/// that a client would apply to the gateway's origin, although they concern the upstream's.
+const REMOVED_RESPONSE_FIELDS: [&str; 27] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -48,6 +49,17 @@ const REMOVED_RESPONSE_FIELDS: [&str; 16] = [
     "location",
     "alt-svc",
     "strict-transport-security",
+    "clear-site-data",
+    "content-security-policy",
+    "content-security-policy-report-only",
+    "link",
+    "nel",
+    "origin-agent-cluster",
+    "permissions-policy",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
 ];
 
 /// The fields of a client's request that an upstream is sent.
@@ -90,6 +102,28 @@ pub fn response_fields(upstream: &HeaderMap) -> HeaderMap {
         .filter(|(name, _)| is_forwarded(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// Whether a message has a `Content-Length` beside a transfer coding (RFC 9112 §6.3).
+#[must_use]
+pub fn has_two_lengths(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// Whether the `Host` field of a request is valid: exactly one line in HTTP/1.1, at most one in other
+/// versions, and a host with an optional port (RFC 9112 §3.2). An empty value means that the URL has
+/// no host.
+#[must_use]
+pub fn is_host_valid(version: Version, headers: &HeaderMap) -> bool {
+    match single_line(headers, header::HOST) {
+        Ok(Some(host)) => {
+            host.is_empty()
+                || Authority::try_from(host.as_bytes())
+                    .is_ok_and(|authority| !authority.as_str().contains('@'))
+        }
+        Ok(None) => version != Version::HTTP_11,
+        Err(RepeatedField) => false,
+    }
 }
 
 /// Whether `Connection` names a credential or a field that describes the message. A proxy would
@@ -202,6 +236,25 @@ mod tests {
         assert_eq!(single_line(&headers, "accept"), Ok(Some(&HeaderValue::from_static("a"))));
         headers.append("accept", HeaderValue::from_static("a"));
         assert_eq!(single_line(&headers, "accept"), Err(RepeatedField));
+    }
+
+    #[test]
+    fn a_host_is_one_line_with_a_host() {
+        for (lines, valid) in [
+            (&[("host", "gateway.example")][..], true),
+            (&[("host", "gateway.example:8080")], true),
+            (&[("host", "[::1]:8080")], true),
+            (&[("host", "")], true),
+            (&[], false),
+            (&[("host", "a"), ("host", "a")], false),
+            (&[("host", "a b")], false),
+            (&[("host", "user@a")], false),
+            (&[("host", "a/b")], false),
+        ] {
+            assert_eq!(is_host_valid(Version::HTTP_11, &map(lines)), valid, "{lines:?}");
+        }
+        assert!(is_host_valid(Version::HTTP_10, &HeaderMap::new()));
+        assert!(is_host_valid(Version::HTTP_2, &HeaderMap::new()));
     }
 
     proptest! {

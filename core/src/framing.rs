@@ -93,6 +93,15 @@ impl Framing {
             || self.position == Position::Head && !self.head.has_begun && self.line.is_empty()
     }
 
+    /// Whether a request has begun whose body is not complete.
+    #[must_use]
+    pub fn is_within_body(&self) -> bool {
+        matches!(
+            self.position,
+            Position::Body(_) | Position::ChunkSize | Position::Chunk(_) | Position::Trailer
+        )
+    }
+
     /// Reads a complete line and returns the position after it.
     fn read_line(&mut self, line: &[u8]) -> Position {
         let text = line.strip_suffix(b"\r\n").filter(|text| !text.contains(&b'\r'));

@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::{credential::Owner, status::Failure};
+use super::{credential::Owner, outcome::Cause, status::Failure};
 
 /// The response that a request expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub struct ResponseHead {
     pub media_type: MediaType,
     /// Whether the response has no body.
     pub is_empty: bool,
+    /// Whether the response has a `Content-Length` beside a transfer coding, so that its end is not
+    /// certain (RFC 9112 §6.3).
+    pub has_two_lengths: bool,
 }
 
 /// Checks whether a response may be relayed (STA-01 to STA-16, OPN-06 to OPN-10).
@@ -78,6 +81,7 @@ pub fn check_head(
 ) -> Result<(), Failure> {
     let status = head.status;
     match status.as_u16() {
+        200..=299 if head.has_two_lengths => Err(Failure::NoResponse(Cause::Broken)),
         200..=299 => check_success(head, expected),
         401 | 403 if owner == Owner::Gateway => Err(Failure::GatewayCredentialRefused(status)),
         401 if owner == Owner::CallerWithoutToken => Err(Failure::TokenRequired),
@@ -138,6 +142,7 @@ mod tests {
             status: StatusCode::from_u16(code).unwrap(),
             media_type: MediaType::from_headers(&headers.into_iter().collect()),
             is_empty,
+            has_two_lengths: false,
         }
     }
 

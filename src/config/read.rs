@@ -87,9 +87,10 @@ pub(super) fn read(text: &str, environment: Environment<'_>) -> Result<Config, D
 
 /// Checks the number of tables and that their names are unique.
 fn check_entries(file: &File) -> Result<(), Diagnostic> {
-    for (count, too_many) in
-        [(file.server.len(), "too many servers"), (file.key.len(), "too many gateway keys")]
-    {
+    for (count, too_many) in [
+        (file.server.len(), "too many servers"),
+        (file.key.len(), "too many gateway keys"),
+    ] {
         if count > usize::from(u16::MAX) {
             return Err(Diagnostic::without_span(too_many, "expected at most 65535"));
         }

@@ -29,23 +29,49 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a client may accept no byte of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What the bytes that have arrived so far say about the current request. It is updated before
+/// `hyper` parses the request.
+#[derive(Default)]
+pub(super) struct FramingState {
+    is_ambiguous: AtomicBool,
+    is_within_body: AtomicBool,
+}
+
+impl FramingState {
+    /// Whether the request can be read in more than one way.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous.load(Ordering::Relaxed)
+    }
+
+    /// Whether a part of the body has not arrived. `hyper` closes the connection if the response
+    /// ends before.
+    pub(super) fn is_within_body(&self) -> bool {
+        self.is_within_body.load(Ordering::Relaxed)
+    }
+
+    fn update(&self, framing: &Framing) {
+        self.is_ambiguous.store(framing.is_ambiguous(), Ordering::Relaxed);
+        self.is_within_body.store(framing.is_within_body(), Ordering::Relaxed);
+    }
+}
+
 pub(super) struct ClientConnection {
     stream: TcpStream,
     /// Runs while the client accepts no bytes.
     stalled: Option<Pin<Box<Sleep>>>,
     framing: Framing,
-    /// Shared with the request handler; updated before `hyper` parses the request.
-    is_framing_ambiguous: Arc<AtomicBool>,
+    /// Shared with the request handler.
+    framing_state: Arc<FramingState>,
     /// Runs while the connection closes.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientConnection {
-    pub(super) fn new(stream: TcpStream, is_framing_ambiguous: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(stream: TcpStream, framing_state: Arc<FramingState>) -> Self {
         Self {
             stream,
             framing: Framing::default(),
-            is_framing_ambiguous,
+            framing_state,
             linger: None,
             stalled: None,
         }
@@ -75,7 +101,7 @@ impl AsyncRead for ClientConnection {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         self.framing.read(&buffer.filled()[before..]);
-        self.is_framing_ambiguous.store(self.framing.is_ambiguous(), Ordering::Relaxed);
+        self.framing_state.update(&self.framing);
         Poll::Ready(Ok(()))
     }
 }

@@ -163,5 +163,6 @@ fn response_head(response: &Response<Incoming>) -> ResponseHead {
         status: response.status(),
         media_type: MediaType::from_headers(response.headers()),
         is_empty: response.body().is_end_stream(),
+        has_two_lengths: fields::has_two_lengths(response.headers()),
     }
 }

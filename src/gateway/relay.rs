@@ -50,13 +50,20 @@ pub(super) async fn relay_response(
         timeout_at(deadline, body.frame()).await.map_err(|_| Cause::TimedOut)?
     };
     let body = RelayedBody {
-        first: first.transpose().map_err(|_| Cause::Broken)?,
+        first: without_trailers(first).transpose().map_err(|_| Cause::Broken)?,
         body,
         deadline: Some(Box::pin(sleep_until(deadline))),
         stopping: None,
         has_begun: false,
     };
     Ok(Response::from_parts(parts, body.boxed_unsync()))
+}
+
+/// The end of the body instead of a trailer section. Its fields would need the same selection as
+/// those of the head, no MCP message has any, and an intermediary may discard them (RFC 9110
+/// §6.5.1).
+fn without_trailers<E>(frame: Option<Result<Frame<Bytes>, E>>) -> Option<Result<Frame<Bytes>, E>> {
+    frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers))
 }
 
 struct RelayedBody {
@@ -84,7 +91,7 @@ impl HttpBody for RelayedBody {
             this.has_begun = true;
             return Poll::Ready(Some(Ok(first)));
         }
-        let frame = Pin::new(&mut this.body).poll_frame(context);
+        let frame = Pin::new(&mut this.body).poll_frame(context).map(without_trailers);
         if matches!(frame, Poll::Ready(Some(Err(_)))) && !this.has_begun {
             // `hyper` drops an unsent head if the body fails at the first poll. After one more poll
             // the client sees the head and then a broken body.

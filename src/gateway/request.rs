@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Response, Version, request::Parts};
+use http::{HeaderValue, Method, Request, Response, Version, header::CONNECTION, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     audit::AuditRecord,
     body::Body,
+    connection::FramingState,
     http2_response::write_before_reset,
     mcp_request, metadata,
     plan::check_page_access,
@@ -16,6 +17,7 @@ use super::{
     state::Gateway,
 };
 use crate::core::{
+    fields,
     route::Route,
     status::{Failure, TextAnswer},
 };
@@ -25,15 +27,18 @@ use crate::core::{
 pub(super) async fn handle(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
-    is_framing_ambiguous: bool,
+    framing: &FramingState,
 ) -> Response<Body> {
     let version = request.version();
-    let response = respond(gateway, request, is_framing_ambiguous).await;
+    let mut response = respond(gateway, request, framing.is_ambiguous()).await;
     if version == Version::HTTP_2 {
-        response.map(write_before_reset)
-    } else {
-        response
+        return response.map(write_before_reset);
     }
+    if framing.is_within_body() {
+        // A proxy could otherwise send another request on a connection that is about to close.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn respond(
@@ -44,6 +49,9 @@ async fn respond(
     let (parts, body) = request.into_parts();
     if is_framing_ambiguous {
         return refuse(gateway, &parts.method, Failure::AmbiguousFraming);
+    }
+    if !fields::is_host_valid(parts.version, &parts.headers) {
+        return refuse(gateway, &parts.method, Failure::InvalidHost);
     }
     let route = Route::parse(parts.uri.path());
     let access = match check_page_access(&gateway.config, &gateway.origins, &route, &parts.headers)

@@ -2,16 +2,7 @@
 //!
 //! `hyper` frames the requests, limits their heads and speaks both HTTP versions.
 
-use std::{
-    convert::Infallible,
-    fmt, io,
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, pin::pin, sync::Arc};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -31,7 +22,7 @@ use tokio_util::{
 
 use super::{
     body::guarded_body,
-    connection::ClientConnection,
+    connection::{ClientConnection, FramingState},
     connection_slots::{ConnectionSlot, ConnectionSlots},
     idle_deadline::ConnectionRequests,
     listener::{BoundListener, HEAD_TIMEOUT, accept},
@@ -234,16 +225,16 @@ fn serve_connection(
     let _best_effort = stream.set_nodelay(true);
     let stopping = gateway.borrow().stopping.clone();
     let gateway = gateway.clone();
-    let is_framing_ambiguous = Arc::new(AtomicBool::new(false));
-    let connection = ClientConnection::new(stream, Arc::clone(&is_framing_ambiguous));
+    let framing = Arc::new(FramingState::default());
+    let connection = ClientConnection::new(stream, Arc::clone(&framing));
     let requests = ConnectionRequests::new();
     let idle = requests.clone().idle(HEAD_TIMEOUT);
     let service = service_fn(move |incoming| {
         let request = requests.begin();
         let gateway = Arc::clone(&gateway.borrow());
-        let is_ambiguous = is_framing_ambiguous.load(Ordering::Relaxed);
+        let framing = Arc::clone(&framing);
         async move {
-            let response = request::handle(gateway, incoming, is_ambiguous).await;
+            let response = request::handle(gateway, incoming, &framing).await;
             Ok::<_, Infallible>(response.map(|body| guarded_body(body, request)))
         }
     });

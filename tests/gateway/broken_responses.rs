@@ -1,4 +1,5 @@
-//! An upstream closes the connection in the middle of a response body.
+//! An upstream closes the connection in the middle of a response body, or sends a response that
+//! would be read differently elsewhere.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
@@ -18,19 +19,28 @@ use crate::harness::{call, client, forwarding, message, start};
 const HALF: &str = r#"{"jsonrpc":"2.0","id":7,"#;
 
 /// An upstream that ends every response after half of its body, and its URL.
-async fn truncating_upstream(content_type: &'static str) -> (String, JoinHandle<()>) {
+async fn truncating_upstream(content_type: &str) -> (String, JoinHandle<()>) {
+    let length = 2 * HALF.len();
+    upstream_with_response(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{HALF}"
+    ))
+    .await
+}
+
+/// An upstream that answers one request of each connection with these bytes, and its URL.
+async fn upstream_with_response(response: String) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(truncate_response(stream, content_type));
+            tokio::spawn(respond(stream, response.clone()));
         }
     });
     (url, serving)
 }
 
-async fn truncate_response(mut stream: TcpStream, content_type: &str) {
+async fn respond(mut stream: TcpStream, response: String) {
     let mut request = Vec::new();
     // Requests of the gateway are small: the message ends with the first `}}`.
     while !request.ends_with(b"}}") {
@@ -38,10 +48,6 @@ async fn truncate_response(mut stream: TcpStream, content_type: &str) {
             return;
         }
     }
-    let length = 2 * HALF.len();
-    let response = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{HALF}"
-    );
     stream.write_all(response.as_bytes()).await.unwrap();
 }
 
@@ -109,4 +115,42 @@ async fn a_truncated_response_shows_its_status_and_data_over_http1() {
         }
         upstream.abort();
     }
+}
+
+/// A chunked response with the complete result and these further lines in its head and its trailer
+/// section.
+fn chunked_response(head: &str, trailer: &str) -> String {
+    let result = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
+    let length = result.len();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{head}\
+         transfer-encoding: chunked\r\n\r\n{length:x}\r\n{result}\r\n0\r\n{trailer}\r\n"
+    )
+}
+
+/// The fields of a trailer section would need the same selection as those of the head.
+#[tokio::test]
+async fn trailers_of_an_upstream_are_not_relayed() {
+    let trailer = "set-cookie: a=b\r\nmcp-session-id: s\r\nwww-authenticate: Bearer\r\n";
+    let response = chunked_response("trailer: set-cookie\r\n", trailer);
+    let (url, upstream) = upstream_with_response(response).await;
+    let gateway = start("strategy = \"deferred\"", &forwarding("alpha", &url)).await;
+    let mut sender = http2_connection(&gateway).await;
+    let response = sender.send_request(tool_call(&gateway)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = response.into_body().collect().await.unwrap();
+    assert!(body.trailers().is_none());
+    assert!(String::from_utf8_lossy(&body.to_bytes()).contains("result"));
+    upstream.abort();
+}
+
+/// RFC 9112 §6.3: its end is not certain.
+#[tokio::test]
+async fn a_response_with_two_lengths_is_not_presented_as_complete() {
+    let response = chunked_response("content-length: 5\r\n", "");
+    let (url, upstream) = upstream_with_response(response).await;
+    let gateway = start("strategy = \"deferred\"", &forwarding("alpha", &url)).await;
+    let response = client().request(tool_call(&gateway)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    upstream.abort();
 }

@@ -98,3 +98,37 @@ async fn a_request_that_exceeds_a_limit_is_answered_431_or_413() {
     }
     assert_eq!(requests(&upstream).await.len(), 0);
 }
+
+/// RFC 9112 §3.2.
+#[tokio::test]
+async fn a_request_without_exactly_one_valid_host_is_answered_400() {
+    let upstream = upstream().await;
+    let gateway = start("", &upstream).await;
+    for host in ["", "host: a\r\nhost: a\r\n", "host: a b\r\n", "host: user@a\r\n"] {
+        for path in ["/mcp/alpha", "/healthz", "/unknown"] {
+            let request = format!("GET {path} HTTP/1.1\r\n{host}{KEY}\r\n");
+            let response = send(&gateway, &request).await;
+            assert_eq!(response.status, 400, "{request:?}");
+            assert!(response.body.contains("40008"), "{}", response.body);
+        }
+    }
+    let valid = send(&gateway, "GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert_eq!(valid.status, 200);
+    assert_eq!(requests(&upstream).await.len(), 0);
+}
+
+/// Otherwise a proxy that keeps connections sends the request of another caller on one that is
+/// about to close.
+#[tokio::test]
+async fn a_refusal_before_the_end_of_the_body_announces_that_the_connection_closes() {
+    let upstream = upstream().await;
+    let gateway = start("max_message_bytes = 1000", &upstream).await;
+    let body = "x".repeat(1 << 20);
+    for key in ["", "x-litellm-api-key: unknown\r\n", KEY] {
+        let request = call_with_body("alpha", key, &body);
+        let response = send(&gateway, &request[..request.len() - 1]).await;
+        assert_eq!(response.field("connection"), Some("close"), "{}", response.head);
+    }
+    let complete = send(&gateway, call("alpha", "")).await;
+    assert_eq!((complete.status, complete.field("connection")), (401, None));
+}

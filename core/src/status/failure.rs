@@ -13,6 +13,8 @@ use crate::{
 pub enum Failure {
     /// The bytes of the request can be read in more than one way (SEC-04).
     AmbiguousFraming,
+    /// `Host` is missing, repeated or not a host (RFC 9112 §3.2).
+    InvalidHost,
     /// `Connection` names a credential or an MCP field, which a proxy would therefore remove
     /// (SEC-06).
     ProtectedFieldInConnection,

@@ -40,6 +40,7 @@ impl Failure {
             Self::Rejected(Rejection::ConflictingKeys) => (400, 5, Client),
             Self::AmbiguousFraming => (400, 6, Client),
             Self::ProtectedFieldInConnection => (400, 7, Client),
+            Self::InvalidHost => (400, 8, Client),
             Self::HeaderMismatch => {
                 let status = StatusCode::BAD_REQUEST;
                 return ErrorResponse { status, code: code::HEADER_MISMATCH, source: Client };
@@ -101,6 +102,7 @@ pub(super) mod tests {
         all.extend([
             AmbiguousFraming,
             ProtectedFieldInConnection,
+            InvalidHost,
             HeaderMismatch,
             UnknownPath,
             UnknownServer,

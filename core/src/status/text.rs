@@ -51,6 +51,10 @@ impl Failure {
                 "the framing of the request is ambiguous",
                 "end lines in CR LF, and send one Content-Length or one chunked body",
             ),
+            Self::InvalidHost => (
+                "the Host field is missing, repeated or not a host",
+                "send one Host field with the host of the gateway's URL",
+            ),
             Self::ProtectedFieldInConnection => (
                 "the Connection field names a credential or an MCP field",
                 "name only hop-by-hop fields in it",
