@@ -110,9 +110,9 @@ pub fn has_two_lengths(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING)
 }
 
-/// Whether the `Host` field of a request is valid: exactly one line in HTTP/1.1, at most one in other
-/// versions, and a host with an optional port (RFC 9112 §3.2). An empty value means that the URL has
-/// no host.
+/// Whether the `Host` field of a request is valid: exactly one line in HTTP/1.1, at most one in
+/// other versions, and a host with an optional port (RFC 9112 §3.2). An empty value means that the
+/// URL has no host.
 #[must_use]
 pub fn is_host_valid(version: Version, headers: &HeaderMap) -> bool {
     match single_line(headers, header::HOST) {
