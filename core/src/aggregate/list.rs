@@ -5,10 +5,10 @@ use alloc::{
     boxed::Box,
     collections::BTreeMap,
     string::{String, ToString},
-    vec::Vec,
 };
+use core::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::{json, value::RawValue};
 
 use super::{FailedServer, OUTCOMES_META_KEY, Scope, add_stateless_members, outcomes};
@@ -89,31 +89,21 @@ pub fn merge_lists(
     scope: Scope<'_>,
     version: ProtocolVersion,
 ) -> String {
-    let mut items: Vec<RawObject> = Vec::new();
+    let mut items = MergedItems::new(kind, scope);
     let mut cursors = Cursors::new();
     let mut failed = failed.to_vec();
     for (server, result) in results {
         let page: RawObject = serde_json::from_str(result.get()).unwrap_or_default();
-        match read_member::<Vec<RawObject>>(&page, kind.member()) {
-            Some(own) => {
-                items
-                    .extend(own.into_iter().filter_map(|item| prefixed(kind, server, item, scope)));
-            }
-            None => {
-                failed.push(FailedServer {
-                    server,
-                    failure: Failure::NotMcp,
-                    resource_metadata: None,
-                });
-                continue;
-            }
+        if !page.get(kind.member()).is_some_and(|own| items.append(server, own)) {
+            failed.push(FailedServer { server, failure: Failure::NotMcp, resource_metadata: None });
+            continue;
         }
         if let Some(next) = read_member(&page, "nextCursor") {
             cursors.insert((*server).to_owned(), next);
         }
     }
     let mut result = RawObject::new();
-    result.insert(kind.member().to_owned(), raw_json(&items));
+    result.insert(kind.member().to_owned(), items.finish());
     if !cursors.is_empty() {
         result.insert("nextCursor".to_owned(), raw_json(&json!(cursors).to_string()));
     }
@@ -123,6 +113,74 @@ pub fn merge_lists(
     }
     add_stateless_members(&mut result, version);
     raw_json(&result).get().to_owned()
+}
+
+/// The items of a merged list, as serialized JSON. Each item is read and written before the next
+/// one is read, because a list of small items would need many times its size as objects.
+struct MergedItems<'s> {
+    kind: ListKind,
+    scope: Scope<'s>,
+    json: String,
+}
+
+impl<'s> MergedItems<'s> {
+    fn new(kind: ListKind, scope: Scope<'s>) -> Self {
+        Self { kind, scope, json: "[".to_owned() }
+    }
+
+    /// Appends the items of a server. If they are not a list of objects, nothing is appended and
+    /// the result is false.
+    fn append(&mut self, server: &str, list: &RawValue) -> bool {
+        let length = self.json.len();
+        let mut json = serde_json::Deserializer::from_str(list.get());
+        let is_list = AppendItems { items: self, server }.deserialize(&mut json).is_ok();
+        if !is_list {
+            self.json.truncate(length);
+        }
+        is_list
+    }
+
+    fn append_item(&mut self, server: &str, item: RawObject) {
+        if let Some(item) = prefixed(self.kind, server, item, self.scope) {
+            if self.json.len() > 1 {
+                self.json.push(',');
+            }
+            self.json.push_str(raw_json(&item).get());
+        }
+    }
+
+    fn finish(mut self) -> Box<RawValue> {
+        self.json.push(']');
+        RawValue::from_string(self.json).expect("a list of serialized objects is JSON")
+    }
+}
+
+struct AppendItems<'i, 's> {
+    items: &'i mut MergedItems<'s>,
+    server: &'i str,
+}
+
+impl<'de> DeserializeSeed<'de> for AppendItems<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AppendItems<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(item) = list.next_element()? {
+            self.items.append_item(self.server, item);
+        }
+        Ok(())
+    }
 }
 
 /// The item with the server's prefix on its identifier. `None` if a client could not refer to the

@@ -282,3 +282,18 @@ proptest! {
         prop_assert_eq!((called, call.string_param("name")), (id, Some(tool)));
     }
 }
+
+#[test]
+fn a_list_with_an_invalid_item_contributes_nothing() {
+    let results = [
+        ("alpha", raw(&json!({ "tools": [{ "name": "x" }] }))),
+        ("beta", raw(&json!({ "tools": [{ "name": "y" }, 7, { "name": "z" }] }))),
+        (
+            "gamma",
+            raw(&json!({ "tools": [{ "name": "w" }, { "title": "without a name" }] })),
+        ),
+    ];
+    let merged = merge(ListKind::Tools, &results, &[], SCOPE, ProtocolVersion::V2025_11_25);
+    assert_eq!(merged["tools"], json!([{ "name": "alpha-x" }, { "name": "gamma-w" }]));
+    assert!(merged["_meta"].to_string().contains("beta"), "{merged}");
+}
