@@ -74,9 +74,10 @@ impl Selection {
                 Ok((axis.to_owned(), value.to_owned(), Pattern::new([value])))
             })
             .collect::<Result<_, _>>()?;
+        let ids: Vec<String> = only.iter().map(|written| id_pattern(written)).collect();
         Ok(Self {
             only: only.to_vec(),
-            ids: Pattern::new(only.iter().map(String::as_str)),
+            ids: Pattern::new(ids.iter().map(String::as_str)),
             axes,
             levels: levels.to_vec(),
             failed: None,
@@ -181,6 +182,28 @@ impl Selection {
     }
 }
 
+/// The pattern that a value of `--only` means.
+///
+/// The prefix of a group means the whole group, and the id of a requirement may be in lower case. A
+/// scenario may be named as reports show it, with its start: `scenario ID / STRATEGY / PROFILE`.
+fn id_pattern(written: &str) -> String {
+    let (excluded, id) = match written.strip_prefix('!') {
+        Some(id) => ("!", id),
+        None => ("", written),
+    };
+    let upper_case = id.to_ascii_uppercase();
+    let catalogue = Catalogue::embedded();
+    if catalogue.title(&upper_case).is_some() {
+        format!("{excluded}{upper_case}-*")
+    } else if catalogue.get(&upper_case).is_some() {
+        format!("{excluded}{upper_case}")
+    } else if let Some(scenario) = id.strip_prefix("scenario ") {
+        format!("{excluded}{}", scenario.split(" / ").next().unwrap_or(scenario))
+    } else {
+        written.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +245,16 @@ mod tests {
         assert!(is_included(&["STA-01"], &["upstream=401-*", "method=tools-list"]));
         assert!(!is_included(&["STA-01"], &["upstream=401-*", "method=get"]));
         assert!(is_included(&[], &["route=/mcp/{server}"]));
+    }
+
+    #[test]
+    fn a_group_a_lower_case_id_and_a_scenario_of_a_report_are_understood() {
+        assert!(is_included(&["STA"], &[]) && is_included(&["sta-01"], &[]));
+        assert!(!is_included(&["CHL"], &[]));
+        let reported = "scenario each-request-uses-its-own-token / probe / seed".to_owned();
+        let selection = Selection::parse(&[reported], &[], &[]).unwrap();
+        let includes = |id| selection.includes_scenario(id, BTreeSet::new);
+        assert!(includes("each-request-uses-its-own-token") && !includes("another"));
     }
 
     #[test]

@@ -5,10 +5,13 @@ use std::{fmt::Write as _, path::PathBuf};
 use clap::Args;
 
 use super::{Exit, colour, print, report::read_run, report_error};
-use crate::judge::{
-    compare::{Change, Comparison, Direction, MaskingChange, compare},
-    masking::Masking,
-    run_file::Run,
+use crate::{
+    judge::{
+        compare::{Change, Comparison, Direction, MaskingChange, compare},
+        masking::Masking,
+        run_file::Run,
+    },
+    trace::printable::printable_lines,
 };
 
 const EXAMPLES: &str = "\
@@ -53,7 +56,7 @@ pub(super) fn diff(arguments: &DiffArgs) -> Exit {
     }
     text.push('\n');
     text.push_str(&in_words(&comparison, arguments.all));
-    print(&colour::coloured(&text));
+    print(&colour::coloured(&printable_lines(&text)));
     if comparison.is_worse() { Exit::Unexpected } else { Exit::Expected }
 }
 

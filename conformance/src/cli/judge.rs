@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    Exit,
+    Exit, notify,
     report::{
         BaselineArgs, RequestedReport, baseline_of_implementation, print_and_write_reports,
         read_run, verbosity,
@@ -51,16 +51,16 @@ pub(super) fn judge(arguments: &JudgeArgs) -> Exit {
         }
     };
     if recorded.header.catalogue != run.header.catalogue {
-        eprintln!(
+        notify(&format_args!(
             "recorded with catalogue {}, judged with catalogue {}",
             recorded.header.catalogue, run.header.catalogue
-        );
+        ));
     }
     for id in not_judged {
-        eprintln!(
+        notify(&format_args!(
             "{id}: findings kept from the recorded run; its trace does not contain enough to judge \
              it"
-        );
+        ));
     }
     let baseline = match arguments.baseline.or_else(|| baseline_of_implementation(&run)) {
         Ok(baseline) => baseline,

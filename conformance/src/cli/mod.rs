@@ -31,6 +31,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::arguments::{Cli, Command};
 pub use self::exit::Exit;
+use crate::trace::printable::printable_lines;
 
 /// Runs the command that the arguments name.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -77,8 +78,13 @@ fn print(text: &str) {
 
 /// Prints an error to standard error and returns the exit code that belongs to it.
 fn report_error(exit: Exit, error: &dyn Display) -> Exit {
-    eprintln!("{error}");
+    notify(error);
     exit
+}
+
+/// Prints a text to standard error. It can contain texts of a run file or a gateway.
+fn notify(text: &dyn Display) {
+    eprintln!("{}", printable_lines(&text.to_string()));
 }
 
 /// Installs handlers for SIGINT and SIGTERM. The returned future waits for one of the signals.

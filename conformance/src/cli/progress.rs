@@ -4,7 +4,8 @@ use std::io::{IsTerminal as _, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::runner::Progress;
+use super::notify;
+use crate::{runner::Progress, trace::printable::printable_lines};
 
 /// Shows progress on standard error.
 pub(super) struct ProgressDisplay {
@@ -22,8 +23,8 @@ impl ProgressDisplay {
 
     pub(super) fn update(&self, progress: Progress<'_>) {
         match (&self.bar, progress) {
-            (Some(bar), Progress::Message(text)) => bar.println(text),
-            (None, Progress::Message(text)) => eprintln!("{text}"),
+            (Some(bar), Progress::Message(text)) => bar.println(printable_lines(text)),
+            (None, Progress::Message(text)) => notify(&text),
             (Some(bar), Progress::PartBegins(start, cases)) => {
                 bar.set_length(u64::try_from(cases).unwrap_or(u64::MAX));
                 bar.set_position(0);

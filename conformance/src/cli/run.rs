@@ -17,7 +17,7 @@ use super::{
     interruption,
     last_result::LastResult,
     named_value::{level, profile, strategy},
-    print,
+    notify, print,
     progress::ProgressDisplay,
     report::{BaselineArgs, RequestedReport, print_and_write_reports, read_run, verbosity},
     report_error,
@@ -62,8 +62,9 @@ pub(super) struct RunArgs {
     /// url:http://HOST:PORT, a name from `list implementations`, or the path of a folder
     #[arg(default_value = implementations::DEFAULT)]
     implementation: String,
-    /// Select requirements, matrix cases and scenarios whose id matches this pattern; `*` matches
-    /// any text, and `!` before a pattern excludes what it matches; repeatable
+    /// Select requirements, matrix cases and scenarios whose id matches this pattern: STA-05, STA-*
+    /// or STA for a group, or the id of a case as a report shows it. `*` matches any text, and `!`
+    /// before a pattern excludes what it matches; repeatable
     #[arg(long, value_name = "PATTERN")]
     only: Vec<String>,
     /// Select matrix cases by the value of an axis, which may be a pattern: method=tools-list,
@@ -128,7 +129,8 @@ pub(super) async fn run(arguments: RunArgs) -> Exit {
         return report_error(
             Exit::NothingSelected,
             &"the filters select nothing\n\
-              expected ids that `preflight-conformance list` or `list matrix-cases` shows",
+              expected ids that `preflight-conformance list` or `list matrix-cases` shows, or \
+              patterns in which `*` stands for any text",
         );
     }
     if arguments.dry_run {
@@ -318,7 +320,7 @@ impl PreparedRun {
             .or_else(|| Baseline::of(&implementation).map_err(|error| error.to_string()))?;
         let parts = plan(&implementation, &selection);
         if let Some(failed) = &failed {
-            eprintln!("{}", number_of_failed_cases(failed, &parts, &implementation.name));
+            notify(&number_of_failed_cases(failed, &parts, &implementation.name));
         }
         let default_jobs = if implementation.ours { JOBS_BUILT_IN } else { JOBS_PROCESS };
         let random_seed = arguments.random_seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));

@@ -9,7 +9,7 @@ use super::{
     at_url::{DescriptionArgs, UrlArgs},
     colour,
     exit::exit_of_error,
-    interruption, print, report_error,
+    interruption, notify, print, report_error,
     run::cache,
 };
 use crate::{
@@ -70,7 +70,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     };
     let print_text = |progress: Progress<'_>| {
         if let Progress::Message(text) = progress {
-            eprintln!("{text}");
+            notify(&text);
         }
     };
     let counts = |_: &_| false;

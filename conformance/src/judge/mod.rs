@@ -20,6 +20,7 @@
 //! | [`summary`] | the verdict of each requirement, and the result of a run |
 //! | [`baseline`] | which failures are expected |
 //! | [`effective_verdict`] | the verdict that reports show, considering the baseline |
+//! | [`root_cause`] | which requirements fail because of the same defect |
 //! | [`rejudge`], [`compare`] | how a recorded run is judged, and how two runs differ |
 
 pub mod baseline;
@@ -34,6 +35,7 @@ pub mod masking;
 pub mod observables;
 pub mod observation;
 pub mod rejudge;
+pub mod root_cause;
 pub mod run_file;
 pub mod subject;
 pub mod summary;

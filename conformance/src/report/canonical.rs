@@ -14,7 +14,7 @@ use crate::{
         Finding, Verdict,
         run_file::{Header, JudgedCase, Run, Setup},
     },
-    trace::{Arrival, Ending, Exchange, Headers, Trace, all_headers},
+    trace::{Arrival, Ending, Exchange, Headers, Trace, all_headers, printable::printable_json},
 };
 
 /// Header fields whose values differ from run to run.
@@ -71,7 +71,7 @@ pub(super) fn canonical(run: &Run) -> String {
         text.push_str(line);
         text.push('\n');
     }
-    text
+    printable_json(&text)
 }
 
 fn header_line(header: &Header) -> String {

@@ -2,7 +2,9 @@
 
 use std::{cmp::Reverse, collections::BTreeSet, fmt::Write as _};
 
-use super::{curl, deviation::deviating_exchange, telling::Telling, trace_summary};
+use super::{
+    cause::share_of_cases, curl, deviation::deviating_exchange, telling::Telling, trace_summary,
+};
 use crate::{
     cases::matrix_case::is_scripted,
     catalogue::{Binding, Catalogue, Requirement},
@@ -13,6 +15,7 @@ use crate::{
         run_file::{Header, JudgedCase, Run},
         summary::is_failure,
     },
+    trace::printable::printable,
 };
 
 /// A finding and the case that it is about.
@@ -65,7 +68,7 @@ impl Failure<'_> {
 
 /// One line of a failure: a label and its value.
 pub(super) fn labelled(label: &str, value: &str) -> String {
-    format!("      {label:<12}  {value}\n")
+    format!("      {label:<12}  {}\n", printable(value))
 }
 
 /// The verdict that a failure has in a report: an inconclusive finding counts as a failure only if
@@ -80,10 +83,9 @@ fn verdict_of_failure(finding: &Finding) -> Verdict {
 /// The command that runs a case again with the same secrets and keeps the servers running.
 pub(super) fn reproduce_command(header: &Header, case: &JudgedCase<'_>) -> String {
     let Header { implementation, random_seed, .. } = header;
-    let only = &case.only;
+    let (implementation, only) = (curl::word(implementation), curl::quoted(&case.only));
     format!(
-        "preflight-conformance run {implementation} --only '{only}' --random-seed {random_seed} \
-         --hold"
+        "preflight-conformance run {implementation} --only {only} --random-seed {random_seed} --hold"
     )
 }
 
@@ -139,8 +141,7 @@ impl<'a> UnexpectedFailures<'a> {
 
     /// How many of the cases that show whether the requirement is met fail: `9 of 40 cases`.
     pub(super) fn count_in_words(&self) -> String {
-        let noun = if self.judged_cases == 1 { "case" } else { "cases" };
-        format!("{} of {} {noun}", self.case_ids.len(), self.judged_cases)
+        share_of_cases(self.case_ids.len(), self.judged_cases)
     }
 }
 

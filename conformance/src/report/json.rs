@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{deciding_findings, not_judged::not_judged, result_name, totals};
+use super::{
+    cause::{Cause, Unmet, causes},
+    deciding_findings,
+    not_judged::not_judged,
+    result_name, totals,
+};
 use crate::{
     catalogue::{Catalogue, Profile},
     judge::{
@@ -15,6 +20,7 @@ use crate::{
         run_file::{Note, Run},
         summary::{run_result, verdicts},
     },
+    trace::printable::printable_json,
 };
 
 /// The number of this format. It is raised whenever a reader of the previous one must change.
@@ -37,6 +43,8 @@ struct Document<'a> {
     core: Counts,
     recommended: Counts,
     requirements: Vec<Requirement<'a>>,
+    /// The requirements that are not met, grouped by the defect that makes them fail.
+    root_causes: Vec<RootCause>,
     /// Why requirements and cases were not judged.
     not_judged: Vec<NotJudged>,
     /// The number of cases that mask a refusal, by how they do it.
@@ -71,11 +79,27 @@ struct Requirement<'a> {
     /// Why the catalogue says that nothing judges it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_not_judged: Option<String>,
+    /// The number of cases with this verdict, and of those that show whether the requirement is met;
+    /// absent if it is met or was not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_cases: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judged_cases: Option<usize>,
     /// The reasons of the baseline entries that expect its failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected_failure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_case: Option<FirstCase<'a>>,
+}
+
+#[derive(Serialize)]
+struct RootCause {
+    /// The requirement that describes the defect best.
+    requirement: String,
+    /// Whether the baseline does not expect a failure of the requirement.
+    unexpected: bool,
+    /// The other requirements that fail because of the same defect.
+    consequences: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -137,12 +161,22 @@ pub(super) fn json(run: &Run, assessment: &Assessment<'_>) -> String {
     let mut text = serde_json::to_string_pretty(&document(run, assessment))
         .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
     text.push('\n');
-    text
+    printable_json(&text)
 }
 
 fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
+    let causes = causes(run, &effective_verdicts, &rows);
+    let unmet: BTreeMap<&str, &Unmet<'_, '_>> = causes
+        .iter()
+        .flat_map(Cause::requirements)
+        .map(|unmet| (unmet.id(), unmet))
+        .collect();
+    let requirement = |row: &RequirementRow<'a>| {
+        let unmet = unmet.get(row.summary.id.as_str()).copied();
+        requirement(run, &effective_verdicts, row, unmet)
+    };
     let header = &run.header;
     Document {
         format: FORMAT,
@@ -163,7 +197,8 @@ fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
         scenarios: run.scenarios.len(),
         core: named_totals(&rows, true),
         recommended: named_totals(&rows, false),
-        requirements: rows.iter().map(|row| requirement(run, &effective_verdicts, row)).collect(),
+        requirements: rows.iter().map(requirement).collect(),
+        root_causes: causes.iter().map(root_cause).collect(),
         not_judged: not_judged(run, &rows)
             .into_iter()
             .map(|reason| NotJudged {
@@ -179,6 +214,15 @@ fn document<'a>(run: &'a Run, assessment: &'a Assessment<'a>) -> Document<'a> {
         damages: damages(assessment),
         notes: run.notes.iter().map(Note::in_words).collect(),
         baseline: baseline(assessment),
+    }
+}
+
+fn root_cause(cause: &Cause<'_, '_>) -> RootCause {
+    let id = |unmet: &Unmet<'_, '_>| unmet.id().to_owned();
+    RootCause {
+        requirement: id(&cause.head),
+        unexpected: cause.head.row.unexpected,
+        consequences: cause.consequences.iter().map(id).collect(),
     }
 }
 
@@ -224,6 +268,7 @@ fn requirement<'a>(
     run: &'a Run,
     effective_verdicts: &EffectiveVerdicts<'a>,
     row: &RequirementRow<'a>,
+    unmet: Option<&Unmet<'_, '_>>,
 ) -> Requirement<'a> {
     let summary = &row.summary;
     let counts = summary.counts.iter();
@@ -239,6 +284,8 @@ fn requirement<'a>(
         verdict: row.verdict.as_str(),
         counts: counts.map(|(verdict, count)| (verdict.as_str(), *count)).collect(),
         reason_not_judged: summary.note.clone(),
+        failing_cases: unmet.map(|unmet| unmet.failing),
+        judged_cases: unmet.map(|unmet| unmet.judged),
         expected_failure: row.reasons(),
         first_case: first_case.map(|(case, finding)| {
             let Finding { rule, observable, expected, actual, .. } = finding;

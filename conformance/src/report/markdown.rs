@@ -3,17 +3,21 @@
 use std::fmt::Write as _;
 
 use super::{
+    cause::{Cause, causes},
     comparison::{baseline_in_words, explanation_of_result},
-    counts_in_words, deciding_findings, is_unmet,
+    counts_in_words, deciding_findings,
     not_judged::not_judged,
     result_name, totals,
 };
-use crate::judge::{
-    baseline::Assessment,
-    effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
-    masking::Masking,
-    run_file::{Damage, Run},
-    summary::{run_result, verdicts},
+use crate::{
+    judge::{
+        baseline::Assessment,
+        effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
+        masking::Masking,
+        run_file::{Damage, Run},
+        summary::{run_result, verdicts},
+    },
+    trace::printable::printable,
 };
 
 /// The report as Markdown.
@@ -23,6 +27,7 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let mut text = heading(run, assessment);
     text += &totals_table(&rows);
     text += &notices(assessment);
+    let causes = causes(run, &effective_verdicts, &rows);
     type Selects = fn(&RequirementRow<'_>) -> bool;
     let tables: [(&str, Selects); 3] = [
         ("Unexpected failures", |row| row.unexpected),
@@ -30,15 +35,14 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
             !row.unexpected && row.verdict == EffectiveVerdict::ExpectedFailure
         }),
         ("Recommended, and not met", |row| {
-            let verdict = row.verdict;
-            !row.unexpected && is_unmet(row) && verdict < EffectiveVerdict::ExpectedFailure
+            !row.unexpected && row.verdict != EffectiveVerdict::ExpectedFailure
         }),
     ];
     for (title, belongs) in tables {
-        let lines: Vec<String> = rows
+        let lines: Vec<String> = causes
             .iter()
-            .filter(|row| belongs(row))
-            .map(|row| table_line(run, &effective_verdicts, row))
+            .filter(|cause| belongs(cause.head.row))
+            .map(|cause| table_line(run, &effective_verdicts, cause))
             .collect();
         if !lines.is_empty() {
             let _ = write!(
@@ -56,7 +60,9 @@ pub(super) fn markdown(run: &Run, assessment: &Assessment<'_>) -> String {
     let _ = writeln!(
         text,
         "\n<sub>suite {} · catalogue {} · random seed {}</sub>",
-        header.suite, header.catalogue, header.random_seed
+        escaped(&header.suite),
+        escaped(&header.catalogue),
+        header.random_seed
     );
     text
 }
@@ -76,7 +82,7 @@ fn heading(run: &Run, assessment: &Assessment<'_>) -> String {
         escaped(&baseline_in_words(assessment))
     );
     if !header.filters.is_empty() {
-        let _ = writeln!(text, "Partial run: `{}`\n", header.filters.join(" "));
+        let _ = writeln!(text, "Partial run: {}\n", code(&header.filters.join(" ")));
     }
     text
 }
@@ -177,25 +183,39 @@ fn notices(assessment: &Assessment<'_>) -> String {
 fn table_line(
     run: &Run,
     effective_verdicts: &EffectiveVerdicts<'_>,
-    row: &RequirementRow<'_>,
+    cause: &Cause<'_, '_>,
 ) -> String {
+    let row = cause.head.row;
     let findings = deciding_findings(run, effective_verdicts, row);
     let (expected, actual) = match (row.expected_failures.first(), findings.first()) {
         (Some(entry), _) if !row.unexpected => {
             (entry.verdict().to_string(), escaped(&row.reasons().unwrap_or_default()))
         }
         (_, Some((case_id, finding))) => (
-            format!("{} {}", finding.observable, escaped(&finding.expected)),
-            format!("{} in `{}`", escaped(&finding.actual), case_id.replace('|', "\\|")),
+            format!("{} {}", escaped(&finding.observable), escaped(&finding.expected)),
+            format!(
+                "{}, in {}, for example {}",
+                escaped(&finding.actual),
+                cause.head.count_in_words(),
+                code(case_id)
+            ),
         ),
         (_, None) => (String::new(), String::new()),
     };
+    let consequences = cause
+        .consequences_in_words()
+        .map_or_else(String::new, |others| format!("<br>Consequences: {others}"));
     format!(
-        "| **{}** {} | {} | {expected} | {actual} |\n",
+        "| **{}** {} | {}{consequences} | {expected} | {actual} |\n",
         row.summary.id,
         row.summary.level,
         row.statement().replace('|', "\\|")
     )
+}
+
+/// The text as code in a table.
+fn code(text: &str) -> String {
+    format!("`{}`", printable(text).replace('`', "'").replace('|', "\\|"))
 }
 
 /// The text with everything escaped that Markdown or HTML would interpret.
@@ -203,13 +223,12 @@ fn table_line(
 /// Texts that come from an implementation must not become markup.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' => safe.extend(['\\', c]),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            c if c.is_control() => safe.push(' '),
             c => safe.push(c),
         }
     }

@@ -5,6 +5,7 @@
 
 mod badge;
 mod canonical;
+mod cause;
 mod comparison;
 mod curl;
 mod deviation;
@@ -24,7 +25,7 @@ mod traceability;
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use self::telling::Telling;
+use self::{cause::decides, telling::Telling};
 pub use self::{
     curl::curl,
     failure::failures_of_case,
@@ -33,7 +34,7 @@ pub use self::{
     traceability::gaps,
 };
 use crate::judge::{
-    Finding, Verdict,
+    Finding,
     effective_verdict::{EffectiveVerdict, EffectiveVerdicts, RequirementRow},
     run_file::Run,
     summary::ProfileResult,
@@ -91,14 +92,10 @@ fn deciding_findings<'a>(
     if !is_unmet(row) {
         return Vec::new();
     }
-    let untestable = row.summary.verdict == Verdict::Untestable;
     let mut deciding: Vec<(String, &Finding)> = run
         .findings()
         .filter(|(_, finding)| finding.requirement == row.summary.id)
-        .filter(|(case_id, finding)| {
-            let verdict = effective_verdicts.of_finding(case_id, finding);
-            verdict == row.verdict || (untestable && verdict == EffectiveVerdict::Inconclusive)
-        })
+        .filter(|(case_id, finding)| decides(effective_verdicts.of_finding(case_id, finding), row))
         .collect();
     let ids = deciding.iter().map(|(case_id, _)| case_id.as_str()).collect();
     let telling = Telling::of_cases(run, &ids);

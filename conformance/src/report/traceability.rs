@@ -16,6 +16,7 @@ use crate::{
         summary::{RequirementVerdict, verdicts},
     },
     model_gateway::Defect,
+    trace::printable::printable_lines,
 };
 
 /// Each rule or scenario that judged a requirement, with the ids of the cases.
@@ -54,7 +55,7 @@ pub(super) fn traceability(run: &Run) -> String {
     for gap in gaps {
         let _ = writeln!(text, "- {}", escaped(&gap));
     }
-    text
+    printable_lines(&text)
 }
 
 /// The rules and scenarios that judged each requirement, by its id.

@@ -5,6 +5,7 @@
 //! implementation under test. Header fields keep their case and order.
 
 pub mod challenge;
+pub mod printable;
 
 use serde::{Deserialize, Serialize};
 

@@ -14,7 +14,10 @@ use crate::{
         effective_verdict::{EffectiveVerdict, EffectiveVerdicts},
         run_file::{Evidence, JudgedCase, Run},
     },
-    report::failure::{curl_command, reproduce_command},
+    report::{
+        deviation::deviating_exchange,
+        failure::{curl_command, reproduce_command},
+    },
     trace::{Ending, Exchange, Trace},
 };
 
@@ -47,6 +50,9 @@ struct CaseData<'a> {
     /// For each exchange, how the response ended if it is incomplete.
     endings: Vec<Option<&'static str>>,
     reproduce: String,
+    /// The index of the exchange that deviated.
+    deviating: Option<usize>,
+    /// The command that repeats the exchange that deviated, or else the last one.
     curl: Option<String>,
 }
 
@@ -81,7 +87,12 @@ fn page_data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> Pa
         evidence: case.evidence,
         endings: case.trace.exchanges.iter().map(incomplete_ending).collect(),
         reproduce: reproduce_command(&run.header, &case),
-        curl: curl_command(&case, case.trace.exchanges.len().checked_sub(1)),
+        deviating: deviating(&case, effective_verdicts),
+        curl: curl_command(
+            &case,
+            deviating(&case, effective_verdicts)
+                .or_else(|| case.trace.exchanges.len().checked_sub(1)),
+        ),
         id: case.id,
     });
     PageData {
@@ -106,6 +117,18 @@ fn findings<'a>(
         .into_iter()
         .map(|(verdict, finding)| FindingData { effective_verdict: verdict.as_str(), finding })
         .collect()
+}
+
+/// The exchange that the most severe problem of a case is about; `None` without a problem.
+fn deviating(case: &JudgedCase<'_>, effective_verdicts: &EffectiveVerdicts<'_>) -> Option<usize> {
+    let of_finding = |finding: &Finding| effective_verdicts.of_finding(&case.id, finding);
+    let most_severe = case
+        .findings
+        .iter()
+        .rev()
+        .max_by_key(|finding| of_finding(finding))
+        .filter(|finding| of_finding(finding) > EffectiveVerdict::Info)?;
+    deviating_exchange(case.trace, most_severe)
 }
 
 fn incomplete_ending(exchange: &Exchange) -> Option<&'static str> {

@@ -19,12 +19,15 @@ use super::{
     not_judged::not_judged,
     result_name, totals,
 };
-use crate::judge::{
-    baseline::Assessment,
-    effective_verdict::{EffectiveVerdicts, RequirementRow},
-    masking::Masking,
-    run_file::{Damage, Run},
-    summary::{run_result, verdicts},
+use crate::{
+    judge::{
+        baseline::Assessment,
+        effective_verdict::{EffectiveVerdicts, RequirementRow},
+        masking::Masking,
+        run_file::{Damage, Run},
+        summary::{run_result, verdicts},
+    },
+    trace::printable::printable_lines,
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -71,7 +74,7 @@ pub(super) fn html(run: &Run, assessment: &Assessment<'_>) -> String {
             }
         }
     };
-    page.into_string()
+    printable_lines(&page.into_string())
 }
 
 /// The text with the parts between backticks as code.

@@ -2,15 +2,20 @@
 (async () => {
   const $ = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  // The same characters as in trace/printable.rs, made visible.
+  const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+  const visible = (text) => typeof text !== "string" ? text
+    : text.replace(hidden, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
   // Children are appended as text, so that no text of an implementation becomes markup.
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
       else if (value !== null && value !== undefined && value !== false)
-        element.setAttribute(name, value === true ? "" : value);
+        element.setAttribute(name, value === true ? "" : visible(value));
     }
-    element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    element.append(...children.flat()
+      .filter((child) => child !== null && child !== undefined).map(visible));
     return element;
   };
   const withCode = (text) =>
@@ -79,8 +84,8 @@
       if (inside) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
       const on = inside && (chosenVerdicts.size === 0 || chosenVerdicts.has(verdict));
       square.className = `sq ${verdict ?? "none"}${on ? "" : " off"}`;
-      square.setAttribute("aria-label", `${one.id}: ${verdict ?? "not judged"}`);
-      square.title = `${one.values.join(" / ")}\n${verdict ?? "not judged"}`;
+      square.setAttribute("aria-label", visible(`${one.id}: ${verdict ?? "not judged"}`));
+      square.title = visible(`${one.values.join(" / ")}\n${verdict ?? "not judged"}`);
       square.tabIndex = on ? 0 : -1;
       if (on) shownCases.push(index);
     }
@@ -171,7 +176,10 @@
       ? null
       : role(`head after ${milliseconds(exchange.head_after_ms)} ms`);
     const ending = one.endings[index] === null ? null : role(one.endings[index]);
-    const request = [role("client sends"), bold(exchange.method), exchange.path];
+    const deviates = index === one.deviating && one.trace.exchanges.length > 1
+      ? bold("deviates", "bad")
+      : null;
+    const request = [role("client sends"), bold(exchange.method), exchange.path, deviates];
     const response = [role("gateway answers"), status, time, ending];
     return [
       message(request, exchange.sent_headers, exchange.sent_body, one.trace.secrets, kinds),
@@ -250,6 +258,8 @@
   const reproducePart = (one) => [
     make("h3", {}, "Reproduce"),
     command(one.reproduce),
+    one.curl && one.trace.exchanges.length > 1 ? make("p", { class: "note" },
+      `Request ${(one.deviating ?? one.trace.exchanges.length - 1) + 1} of ${one.trace.exchanges.length}:`) : null,
     one.curl ? command(one.curl) : null,
     one.curl ? make("p", { class: "note" },
       "Run the first command and leave it running, then run the second one. ",

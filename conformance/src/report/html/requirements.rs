@@ -1,7 +1,5 @@
 //! The list of requirements: those that are not met first, then all others by group.
 
-use std::cmp::Reverse;
-
 use indexmap::{IndexMap, IndexSet};
 use maud::{Markup, html};
 
@@ -13,46 +11,71 @@ use crate::{
         run_file::Run,
     },
     report::{
+        cause::{Unmet, causes},
         deciding_findings, is_unmet,
         traceability::{defects_that_fail, judged_by},
     },
 };
 
 /// The section on requirements.
-pub(super) fn section(
-    run: &Run,
-    effective_verdicts: &EffectiveVerdicts<'_>,
-    rows: &[RequirementRow<'_>],
+pub(super) fn section<'a>(
+    run: &'a Run,
+    effective_verdicts: &EffectiveVerdicts<'a>,
+    rows: &[RequirementRow<'a>],
 ) -> Markup {
-    let (mut unmet, others): (Vec<&RequirementRow<'_>>, Vec<&RequirementRow<'_>>) =
-        rows.iter().partition(|row| is_unmet(row));
-    unmet.sort_by_key(|row| Reverse(row.verdict));
+    let causes = causes(run, effective_verdicts, rows);
     let mut groups: IndexMap<&str, Vec<&RequirementRow<'_>>> = IndexMap::new();
-    for row in others {
+    for row in rows.iter().filter(|row| !is_unmet(row)) {
         groups.entry(row.group()).or_default().push(row);
     }
     let judged_by = judged_by(run);
-    let group = |name: &str, title: Option<&str>, rows: &[&RequirementRow<'_>]| {
-        html! {
-            div.family {
-                h3 { (name) @if let Some(title) = title { " " span { (title) } } }
-                @for row in rows {
-                    @let judged_by = judged_by.get(row.summary.id.as_str());
-                    (requirement(run, effective_verdicts, row, judged_by))
-                }
-            }
-        }
+    let details = |row: &RequirementRow<'_>, unmet: Option<UnmetRow<'_>>| {
+        let judged_by = judged_by.get(row.summary.id.as_str());
+        requirement(run, effective_verdicts, row, judged_by, unmet)
     };
     html! {
         section #requirements {
             h2 { "Requirements" }
             (search_tools())
-            @if !unmet.is_empty() { (group("Not met", Some("most severe first"), &unmet)) }
+            @if !causes.is_empty() {
+                div.family {
+                    h3 { "Not met " span { "by root cause, unexpected failures first" } }
+                    @for cause in &causes {
+                        (details(cause.head.row, Some(UnmetRow::of(&cause.head, None))))
+                        @for consequence in &cause.consequences {
+                            @let head = Some(cause.head.id());
+                            (details(consequence.row, Some(UnmetRow::of(consequence, head))))
+                        }
+                    }
+                }
+            }
             @for (prefix, rows) in &groups {
-                (group(prefix, Catalogue::embedded().title(prefix), rows))
+                div.family {
+                    h3 {
+                        (prefix)
+                        @if let Some(title) = Catalogue::embedded().title(prefix) {
+                            " " span { (title) }
+                        }
+                    }
+                    @for row in rows { (details(row, None)) }
+                }
             }
             p.note #no-match hidden { "No requirement matches." }
         }
+    }
+}
+
+/// What the page says of a requirement that is not met.
+struct UnmetRow<'a> {
+    /// How many cases fail, in words.
+    failing: String,
+    /// The requirement of which it is a consequence.
+    head: Option<&'a str>,
+}
+
+impl<'a> UnmetRow<'a> {
+    fn of(unmet: &Unmet<'_, '_>, head: Option<&'a str>) -> Self {
+        Self { failing: unmet.count_in_words(), head }
     }
 }
 
@@ -73,13 +96,15 @@ fn requirement(
     effective_verdicts: &EffectiveVerdicts<'_>,
     row: &RequirementRow<'_>,
     judged_by: Option<&IndexMap<&str, IndexSet<String>>>,
+    unmet: Option<UnmetRow<'_>>,
 ) -> Markup {
+    let head = unmet.as_ref().and_then(|unmet| unmet.head);
     let summary = &row.summary;
     let Some(requirement) = Catalogue::embedded().get(&summary.id) else {
         return html! {};
     };
     html! {
-        details.requirement #(summary.id) data-unmet[is_unmet(row)] data-core[summary.core] {
+        details.requirement.consequence[head.is_some()] #(summary.id) data-unmet[is_unmet(row)] data-core[summary.core] {
             summary {
                 (verdict_chip(row))
                 b.id { (summary.id) }
@@ -92,7 +117,13 @@ fn requirement(
                 }
             }
             div.more {
-                dl { (details(requirement, row, judged_by)) }
+                dl {
+                    @if let Some(head) = head {
+                        dt { "consequence of" } dd { a href={ "#" (head) } { (head) } }
+                    }
+                    @if let Some(unmet) = &unmet { dt { "failing" } dd { (unmet.failing) } }
+                    (details(requirement, row, judged_by))
+                }
                 (first_case(run, effective_verdicts, row))
                 @if row.is_judged() {
                     p {

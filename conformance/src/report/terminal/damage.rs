@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::judge::{baseline::Assessment, run_file::Damage};
+use crate::{
+    judge::{baseline::Assessment, run_file::Damage},
+    trace::printable::printable,
+};
 
 /// The largest number of cases and of log lines that a section shows.
 const MAX_CASES: usize = 5;
@@ -27,7 +30,7 @@ pub(super) fn expected(assessment: &Assessment<'_>) -> Vec<String> {
 }
 
 fn in_full(heading: &str, damage: &Damage) -> String {
-    let mut text = format!("{heading}  {}\n", damage.in_words());
+    let mut text = format!("{heading}  {}\n", printable(&damage.in_words()));
     for case_id in damage.matrix_cases.iter().take(MAX_CASES) {
         text += &line("after", case_id);
     }
@@ -45,6 +48,6 @@ fn in_full(heading: &str, damage: &Damage) -> String {
 
 fn line(label: &str, value: &str) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "        {label:<10}  {value}");
+    let _ = writeln!(text, "        {label:<10}  {}", printable(value));
     text
 }

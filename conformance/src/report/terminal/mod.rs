@@ -8,14 +8,13 @@ use std::fmt::Write as _;
 
 use self::also_failing::also_failing;
 use super::{
+    cause::{Cause, Unmet, causes},
     deciding_findings,
     failure::{UnexpectedFailures, labelled},
-    is_unmet,
 };
-use crate::judge::{
-    baseline::Assessment,
-    effective_verdict::{EffectiveVerdicts, RequirementRow},
-    run_file::Run,
+use crate::{
+    judge::{Finding, baseline::Assessment, effective_verdict::EffectiveVerdicts, run_file::Run},
+    trace::printable::{printable, printable_lines},
 };
 
 /// Which requirements the report lists.
@@ -43,12 +42,13 @@ pub struct TerminalOptions {
 pub fn terminal(run: &Run, assessment: &Assessment<'_>, options: TerminalOptions) -> String {
     let effective_verdicts = EffectiveVerdicts::new(run, assessment);
     let rows = effective_verdicts.rows(run);
+    let causes = causes(run, &effective_verdicts, &rows);
     let width = options.width;
     let mut sections = vec![overview::header(run, assessment)];
     sections.extend(damage::unexpected(assessment));
-    sections.extend(failures(run, assessment, &rows));
+    sections.extend(failures(run, assessment, &causes, width));
     sections.extend(damage::expected(assessment));
-    sections.push(fit(&other_problems(run, &effective_verdicts, &rows), width));
+    sections.push(fit(&other_problems(run, &effective_verdicts, &causes), width));
     sections.push(stale_entries(assessment));
     if options.verbosity == Verbosity::AllRequirements {
         sections.push(fit(&overview::requirements(&rows), width));
@@ -57,55 +57,89 @@ pub fn terminal(run: &Run, assessment: &Assessment<'_>, options: TerminalOptions
     sections.push(overview::notes(run));
     sections.push(fit(&overview::not_judged(run, &rows), width));
     sections.push(fit(&overview::groups(&rows), width));
-    sections.push(overview::totals(run, assessment, &rows));
+    sections.push(overview::totals(run, assessment, &rows, &causes));
     sections.retain(|section| !section.is_empty());
-    sections.join("\n")
+    printable_lines(&sections.join("\n"))
 }
 
-/// One unexpected failure of each requirement in full.
-fn failures(run: &Run, assessment: &Assessment<'_>, rows: &[RequirementRow<'_>]) -> Vec<String> {
-    let failing = rows.iter().filter(|row| row.unexpected);
-    let sections = failing.filter_map(|row| {
-        let failures = UnexpectedFailures::of_requirement(&row.summary.id, run, assessment)?;
+/// One unexpected failure of each root cause in full, and the other requirements that it violates.
+fn failures(
+    run: &Run,
+    assessment: &Assessment<'_>,
+    causes: &[Cause<'_, '_>],
+    width: Option<usize>,
+) -> Vec<String> {
+    let failing = causes.iter().filter(|cause| cause.head.row.unexpected);
+    let sections = failing.filter_map(|cause| {
+        let id = cause.head.id();
+        let failures = UnexpectedFailures::of_requirement(id, run, assessment)?;
         let mut text = failures.first.in_full(run);
         text += &labelled("failing", &failures.count_in_words());
         if let Some(others) = also_failing(&failures) {
             text += &labelled("also failing", &others);
         }
-        Some(text)
+        Some(text + &fit(&consequences(cause), width))
     });
     sections.collect()
 }
 
-/// Expected failures, advisories, warnings and non-strict values: two lines for each requirement.
+/// One line for each requirement that fails because of the same defect.
+fn consequences(cause: &Cause<'_, '_>) -> String {
+    let lines = cause.consequences.iter().map(|consequence| {
+        let row = consequence.row;
+        let id = consequence.in_short(cause.head.row);
+        labelled("consequence", &format!("{id}  {}  {}", row.summary.level, row.statement()))
+    });
+    lines.collect()
+}
+
+/// Expected failures, advisories, warnings and non-strict values: a few lines for each root cause.
 fn other_problems(
     run: &Run,
     effective_verdicts: &EffectiveVerdicts<'_>,
-    rows: &[RequirementRow<'_>],
+    causes: &[Cause<'_, '_>],
 ) -> String {
     let mut text = String::new();
-    for row in rows.iter().filter(|row| is_unmet(row) && !row.unexpected) {
-        let verdict = row.verdict.as_str().to_uppercase();
-        let (id, level) = (&row.summary.id, row.summary.level);
-        let _ = writeln!(text, "{verdict}  {id}  {level}  {}", row.statement());
-        for entry in &row.expected_failures {
-            let _ = writeln!(text, "      baseline: {}", entry.reason());
+    for cause in causes.iter().filter(|cause| !cause.head.row.unexpected) {
+        text += &other_problem(run, effective_verdicts, &cause.head);
+        for consequence in &cause.consequences {
+            let row = consequence.row;
+            let id = consequence.in_short(cause.head.row);
+            let _ = writeln!(text, "      consequence: {id}  {}", row.statement());
+            for entry in &row.expected_failures {
+                let _ = writeln!(text, "          baseline: {}", entry.reason());
+            }
         }
-        if !row.expected_failures.is_empty() {
-            continue;
-        }
-        let findings = deciding_findings(run, effective_verdicts, row);
-        let Some((case_id, finding)) = findings.first() else { continue };
-        let count = match findings.len() {
-            1 => "in".to_owned(),
-            count => format!("in {count} cases, the first is"),
-        };
-        let _ = writeln!(
-            text,
-            "      {}: expected {}, actual {}, {count} {case_id}",
-            finding.observable, finding.expected, finding.actual
-        );
     }
+    text
+}
+
+/// One requirement that is not met: two lines, or the reasons of its baseline entries.
+fn other_problem(
+    run: &Run,
+    effective_verdicts: &EffectiveVerdicts<'_>,
+    unmet: &Unmet<'_, '_>,
+) -> String {
+    let row = unmet.row;
+    let verdict = row.verdict.as_str().to_uppercase();
+    let (id, level) = (&row.summary.id, row.summary.level);
+    let mut text = format!("{verdict}  {id}  {level}  {}\n", row.statement());
+    for entry in &row.expected_failures {
+        let _ = writeln!(text, "      baseline: {}", entry.reason());
+    }
+    if !row.expected_failures.is_empty() {
+        return text;
+    }
+    let findings = deciding_findings(run, effective_verdicts, row);
+    let Some((case_id, finding)) = findings.first() else {
+        return text;
+    };
+    let Finding { observable, expected, actual, .. } = finding;
+    let count = unmet.count_in_words();
+    let line = format!(
+        "{observable}: expected {expected}, actual {actual}, in {count}, for example {case_id}"
+    );
+    let _ = writeln!(text, "      {}", printable(&line));
     text
 }
 

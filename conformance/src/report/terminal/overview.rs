@@ -14,11 +14,13 @@ use crate::{
         summary::{run_result, verdicts},
     },
     report::{
+        cause::Cause,
         comparison::{baseline_in_words, explanation_of_result},
         count_verdicts, counts_in_words,
         not_judged::not_judged as reasons_not_judged,
         result_name, totals as count_totals,
     },
+    trace::printable::printable,
 };
 
 /// What was run, and how.
@@ -27,21 +29,25 @@ pub(super) fn header(run: &Run, assessment: &Assessment<'_>) -> String {
     let strategies: Vec<&str> =
         header.strategies.iter().map(|strategy| strategy.as_str()).collect();
     let profiles: Vec<&str> = header.profiles.iter().map(|profile| profile.as_str()).collect();
-    let mut text = format!(
-        "{} {} · suite {} · random seed {}\nbaseline: {}\nprofile {} · strategy {} · {}\n",
-        header.implementation,
-        header.version,
-        header.suite,
-        header.random_seed,
-        baseline_in_words(assessment),
-        profiles.join(", "),
-        strategies.join(", "),
-        header.credential_layout
-    );
+    let mut lines = vec![
+        format!(
+            "{} {} · baseline: {}",
+            header.implementation,
+            header.version,
+            baseline_in_words(assessment)
+        ),
+        format!("suite {} · random seed {}", header.suite, header.random_seed),
+        format!(
+            "profile {} · strategy {} · {}",
+            profiles.join(", "),
+            strategies.join(", "),
+            header.credential_layout
+        ),
+    ];
     if !header.filters.is_empty() {
-        let _ = writeln!(text, "partial run: {}", header.filters.join(" "));
+        lines.push(format!("partial run: {}", header.filters.join(" ")));
     }
-    text
+    lines.iter().map(|line| format!("{}\n", printable(line))).collect()
 }
 
 /// One line for each judged requirement.
@@ -118,7 +124,8 @@ pub(super) fn not_judged(run: &Run, rows: &[RequirementRow<'_>]) -> String {
     }
     let mut text = "NOT JUDGED\n".to_owned();
     for reason in reasons {
-        let _ = writeln!(text, "      {:<28}  {}", reason.counts_in_words(), reason.reason);
+        let _ =
+            writeln!(text, "      {:<28}  {}", reason.counts_in_words(), printable(&reason.reason));
     }
     text
 }
@@ -128,6 +135,7 @@ pub(super) fn totals(
     run: &Run,
     assessment: &Assessment<'_>,
     rows: &[RequirementRow<'_>],
+    causes: &[Cause<'_, '_>],
 ) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
@@ -162,6 +170,9 @@ pub(super) fn totals(
     if unjudged > 0 {
         line("not judged", &format!("{unjudged}, for the reasons above"));
     }
+    if let Some(causes) = causes_in_words(causes) {
+        line("root causes", &causes);
+    }
     if run.interrupted {
         line("interrupted", "the run was stopped before its end; the rest was not judged");
     }
@@ -169,4 +180,27 @@ pub(super) fn totals(
     let explanation = explanation_of_result(run, assessment).unwrap_or_default();
     line("result", &format!("{result}{explanation}"));
     text
+}
+
+/// The number of root causes of the unmet requirements; `None` if every requirement is met.
+fn causes_in_words(causes: &[Cause<'_, '_>]) -> Option<String> {
+    if causes.is_empty() {
+        return None;
+    }
+    let unexpected = causes.iter().filter(|cause| cause.head.row.unexpected);
+    let (causes_unexpected, unmet_unexpected) = counts(unexpected);
+    let (all_causes, all_unmet) = counts(causes.iter());
+    let all = format!("{all_causes} for {all_unmet} requirements that are not met");
+    Some(match unmet_unexpected {
+        0 => all,
+        1 => format!("{causes_unexpected} for 1 unexpected failure; {all}"),
+        count => format!("{causes_unexpected} for {count} unexpected failures; {all}"),
+    })
+}
+
+/// The numbers of causes and of their requirements.
+fn counts<'c, 'r: 'c, 'a: 'r>(causes: impl Iterator<Item = &'c Cause<'r, 'a>>) -> (usize, usize) {
+    causes.fold((0, 0), |(causes, requirements), cause| {
+        (causes + 1, requirements + 1 + cause.consequences.len())
+    })
 }
