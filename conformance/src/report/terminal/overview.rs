@@ -190,7 +190,10 @@ fn causes_in_words(causes: &[Cause<'_, '_>]) -> Option<String> {
     let unexpected = causes.iter().filter(|cause| cause.head.row.unexpected);
     let (causes_unexpected, unmet_unexpected) = counts(unexpected);
     let (all_causes, all_unmet) = counts(causes.iter());
-    let all = format!("{all_causes} for {all_unmet} requirements that are not met");
+    let all = match all_unmet {
+        1 => format!("{all_causes} for 1 requirement that is not met"),
+        _ => format!("{all_causes} for {all_unmet} requirements that are not met"),
+    };
     Some(match unmet_unexpected {
         0 => all,
         1 => format!("{causes_unexpected} for 1 unexpected failure; {all}"),
