@@ -85,7 +85,8 @@ pub(super) fn reproduce_command(header: &Header, case: &JudgedCase<'_>) -> Strin
     let Header { implementation, random_seed, .. } = header;
     let (implementation, only) = (curl::word(implementation), curl::quoted(&case.only));
     format!(
-        "preflight-conformance run {implementation} --only {only} --random-seed {random_seed} --hold"
+        "preflight-conformance run {implementation} --only {only} --random-seed {random_seed} \
+         --hold"
     )
 }
 

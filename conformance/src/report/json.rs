@@ -79,8 +79,8 @@ struct Requirement<'a> {
     /// Why the catalogue says that nothing judges it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_not_judged: Option<String>,
-    /// The number of cases with this verdict, and of those that show whether the requirement is met;
-    /// absent if it is met or was not judged.
+    /// The number of cases with this verdict, and of those that show whether the requirement is
+    /// met; absent if it is met or was not judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     failing_cases: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,8 +6,8 @@
 //!
 //! Two requirements have the same cause in one of three situations:
 //!
-//! - Most of their cases deviate in the same way, for example "the upstream server answered 403, the
-//!   client received 401". `deviation` defines what the same way is.
+//! - Most of their cases deviate in the same way, for example "the upstream server answered 403,
+//!   the client received 401". `deviation` defines what the same way is.
 //! - Every failing case of the one shows the deviation of the other, and chance does not explain
 //!   that: the cases in which it is met mostly do not show that deviation.
 //! - The one is about a client that follows a challenge, and the other is about the refusal or the

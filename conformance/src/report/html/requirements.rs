@@ -104,7 +104,8 @@ fn requirement(
         return html! {};
     };
     html! {
-        details.requirement.consequence[head.is_some()] #(summary.id) data-unmet[is_unmet(row)] data-core[summary.core] {
+        details.requirement.consequence[head.is_some()] #(summary.id)
+            data-unmet[is_unmet(row)] data-core[summary.core] {
             summary {
                 (verdict_chip(row))
                 b.id { (summary.id) }

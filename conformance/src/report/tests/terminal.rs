@@ -155,8 +155,8 @@ fn the_first_line_names_the_baseline_and_what_it_covers() {
     let baseline = Baseline { origin, ..Baseline::parse(entry).unwrap() };
     let assessment = baseline.assess(&run, failures_of(&run));
     let text = terminal(&run, &assessment, TerminalOptions::default());
-    let line = "a-gateway 9 · baseline: a/baseline.toml; it expects 1 failure of 1 requirement, and 1 failure of \
-        1 requirement is unexpected";
+    let line = "a-gateway 9 · baseline: a/baseline.toml; it expects 1 failure of 1 requirement, \
+        and 1 failure of 1 requirement is unexpected";
     assert_eq!(text.lines().next(), Some(line));
     assert!(text.find("\nFAIL  STA-06") < text.find("\nEXPECTED-FAILURE  STA-05"), "{text}");
 }
