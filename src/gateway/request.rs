@@ -13,7 +13,7 @@ use super::{
     http2_response::write_before_reset,
     mcp_request, metadata,
     plan::check_page_access,
-    response::{cors_preflight_response, refusal_response, text_response},
+    response::{cors_preflight_response, text_response},
     state::Gateway,
 };
 use crate::core::{
@@ -74,15 +74,20 @@ async fn serve_path(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Resp
             mcp_request::serve(gateway, endpoint, parts.method, parts.headers, body).await
         }
         Route::ProtectedResourceMetadata(endpoint) => {
-            metadata::protected_resource(&gateway, endpoint, parts.uri.query()).await
+            let record = AuditRecord::start(Arc::clone(&gateway), &parts.method);
+            let query = parts.uri.query();
+            let response = metadata::protected_resource(&gateway, endpoint, query).await;
+            record.finish(Ok(response), None)
         }
         Route::AuthorizationServerMetadata(endpoint) => {
-            metadata::authorization_server(&gateway, &endpoint).await
+            let record = AuditRecord::start(Arc::clone(&gateway), &parts.method);
+            let response = metadata::authorization_server(&gateway, &endpoint).await;
+            record.finish(Ok(response), None)
         }
         Route::Liveness => text_response(TextAnswer::Alive),
         Route::Readiness if gateway.stopping.is_cancelled() => text_response(TextAnswer::Stopping),
         Route::Readiness => text_response(TextAnswer::Ready),
-        Route::Unknown => refusal_response(&Failure::UnknownPath.into(), None),
+        Route::Unknown => refuse(gateway, &parts.method, Failure::UnknownPath),
     }
 }
 

@@ -57,6 +57,37 @@ async fn post(gateway: &Gateway, path: &str, key: &str, token: &str) -> String {
     Connection::open(gateway, &request).await.read_to_end().await
 }
 
+/// Health checks are frequent and have no line.
+#[tokio::test]
+async fn unknown_paths_and_discovery_have_log_lines_and_health_checks_have_none() {
+    let upstream = MockServer::start().await;
+    let url = upstream.uri();
+    let server = format!(
+        "url = \"{url}/mcp\"\nforward = [\"authorization\"]\nauthorization_servers = [\"{url}\"]"
+    );
+    let mut gateway = start_with_json_log(&ConfigurationFile::with_server("", &server)).await;
+    for path in [
+        "/healthz",
+        "/unknown",
+        "/.well-known/oauth-protected-resource/mcp/alpha",
+        "/.well-known/oauth-authorization-server/mcp/alpha",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n");
+        Connection::open(&gateway, &request).await.read_to_end().await;
+    }
+    let lines = gateway
+        .child
+        .wait_for_output("three lines", |lines| {
+            let lines: Vec<Value> = lines_with_message(lines, "request").collect();
+            (lines.len() >= 3).then_some(lines)
+        })
+        .await;
+    let statuses: Vec<&Value> = lines.iter().map(|line| &line["status"]).collect();
+    assert_eq!(statuses, [404, 200, 404]);
+    assert_eq!(lines[0]["failure"], 40401);
+    assert_eq!(gateway.stop().await.code, 0);
+}
+
 async fn upstream_by_token() -> MockServer {
     let upstream = MockServer::start().await;
     for (token, status) in
