@@ -13,7 +13,8 @@ async fn an_unsupported_or_invalid_message_is_refused_before_any_upstream_reques
         let set_level = message("logging/setLevel", &json!({ "level": "info" }));
         let response = harness.post("/mcp", "t", &[V2025_11_25], &set_level).await;
         assert_eq!(response.status_and_code(), (200, -32601));
-        for (body, code) in [("{", -32700), ("[]", -32600), ("{}", -32600)] {
+        let without_id = r#"{"jsonrpc":"2.0","method":"tools/list"}"#;
+        for (body, code) in [("{", -32700), ("[]", -32600), ("{}", -32600), (without_id, -32600)] {
             let request = Request::post("/mcp")
                 .header("x-litellm-api-key", "sk")
                 .body(Full::from(body))

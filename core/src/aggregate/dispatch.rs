@@ -35,6 +35,8 @@ pub enum Undeliverable {
     UnknownName,
     /// The cursor does not come from a list of the endpoint.
     UnknownCursor,
+    /// The message is a notification with the method of a request, so nothing could be answered.
+    MissingId,
 }
 
 impl Undeliverable {
@@ -44,6 +46,7 @@ impl Undeliverable {
         match self {
             Self::NoAggregateMeaning => code::METHOD_NOT_FOUND,
             Self::UnknownName | Self::UnknownCursor => code::INVALID_PARAMS,
+            Self::MissingId => code::INVALID_REQUEST,
         }
     }
 
@@ -60,6 +63,7 @@ impl Undeliverable {
             Self::UnknownCursor => {
                 "this cursor is not from a list of this endpoint; start without a cursor"
             }
+            Self::MissingId => "the request has no id; send one",
         }
     }
 }
@@ -88,7 +92,13 @@ pub fn dispatch(message: &Message, scope: Scope<'_>) -> Dispatch {
         // the request.
         return to_only_server(message, scope);
     };
-    if let Some(kind) = ListKind::from_method(&method) {
+    let list = ListKind::from_method(&method);
+    let is_answered_here =
+        list.is_some() || ["initialize", "server/discover", "ping"].contains(&method.as_str());
+    if is_answered_here && message.id().is_none() {
+        return Dispatch::Undeliverable(Undeliverable::MissingId);
+    }
+    if let Some(kind) = list {
         return to_listed_servers(kind, message, scope);
     }
     match method.as_str() {
