@@ -17,7 +17,7 @@ use mcp_preflight_conformance::{
         summary, whole_output,
     },
     report,
-    runner::{Options, Part, Recorder, Runner, plan},
+    runner::{Options, Part, RECOVERY, Recorder, Runner, plan},
     upstreams::MockUpstreams,
 };
 
@@ -141,6 +141,7 @@ fn drive(reference: &Implementation, parts: &[Part], selected: &BTreeSet<String>
     let options = Options {
         jobs: 32,
         fail_fast: false,
+        recovery: RECOVERY,
         records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),

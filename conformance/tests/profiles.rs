@@ -11,7 +11,7 @@ use mcp_preflight_conformance::{
     catalogue::{GatewayTraits, Profile},
     implementations::Implementation,
     judge::{run_file::Header, summary},
-    runner::{Options, Part, Recorder, Runner, plan},
+    runner::{Options, Part, RECOVERY, Recorder, Runner, plan},
     upstreams::MockUpstreams,
 };
 
@@ -45,6 +45,7 @@ fn failures(profile: Profile) -> Vec<String> {
     let options = Options {
         jobs: 32,
         fail_fast: false,
+        recovery: RECOVERY,
         records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),

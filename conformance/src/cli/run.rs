@@ -35,7 +35,7 @@ use crate::{
         run_file::{Header, Run},
         summary,
     },
-    runner::{Options, Part, Progress, Recorder, Runner, left_out, plan},
+    runner::{Options, Part, Progress, RECOVERY, Recorder, Runner, left_out, plan},
 };
 
 /// The number of matrix cases that run at the same time against a built-in gateway, whose cases
@@ -330,6 +330,7 @@ impl PreparedRun {
         };
         let options = Options {
             jobs: arguments.jobs.map_or(default_jobs, usize::from),
+            recovery: RECOVERY,
             fail_fast: arguments.fail_fast,
             records_observations: true,
             cache: cache(),

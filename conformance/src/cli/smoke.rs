@@ -16,7 +16,7 @@ use crate::{
     cases::{axis::Start, selection::Selection},
     implementations::{self, Implementation},
     runner::{
-        Options, Progress, Runner,
+        Options, Progress, RECOVERY, Runner,
         smoke::{Cause, Proposal, SmokeTest, Survey, expectation},
     },
 };
@@ -63,6 +63,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     };
     let options = Options {
         jobs: 1,
+        recovery: RECOVERY,
         fail_fast: false,
         records_observations: true,
         cache: cache(),

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Progress, RunError, Runner, batch,
+    Progress, RunError, Runner,
+    batch::{self, Pacing},
     driver::{CollectedCase, PlannedCase},
     instance::{Failure, Instance, Restart},
     recorder::Recorder,
@@ -42,22 +43,39 @@ impl Runner<'_> {
                 instance.count_not_judged(batch.len());
                 continue;
             }
-            let driven = batch::drive(&instance.driver, &batch, self.options.jobs).await;
+            let pacing = instance.pacing.current;
+            let driven = batch::drive(&instance.driver, &batch, self.options.jobs, pacing).await;
             let control = instance.control().await;
             let collected = batch::collect(&instance.driver, driven).await;
             instance.remember_last_cases(batch.iter().map(|planned| planned.case.to_string()));
             let Err(failure) = control else {
+                if pacing == Pacing::HealthyCalls {
+                    instance.remember_healthy_calls(&batch);
+                }
                 for case in collected {
                     instance.remember_session(&case);
                     failed |= self.judge_or_postpone(case, instance, recorder)?;
                 }
                 continue;
             };
-            let case_ids = batch.iter().map(|planned| planned.case.to_string()).collect();
+            let case_ids: Vec<String> =
+                batch.iter().map(|planned| planned.case.to_string()).collect();
+            if self.has_recovered(&failure, case_ids.clone(), instance, recorder).await? {
+                match batch[..] {
+                    [_] => {
+                        for case in collected {
+                            failed |= self.judge_matrix_case(case, true, instance, recorder)?;
+                        }
+                    }
+                    _ => waiting.extend(smaller_batches(batch, instance)),
+                }
+                continue;
+            }
             let damage = failure.damage(instance.start, case_ids);
             if let [_] = batch[..] {
                 failed = true;
                 unexplained = None;
+                instance.pacing.give_up_healthy_calls();
                 recorder.damage(damage)?;
                 for case in collected {
                     self.judge_matrix_case(case, false, instance, recorder)?;
@@ -86,8 +104,11 @@ impl Runner<'_> {
         failure: &Failure,
     ) -> Result<Vec<Vec<PlannedCase>>, RunError> {
         if self.restart_to_search(instance, failure).await? == Restart::Done {
-            let (first, second) = batch.split_at(batch.len() / 2);
-            return Ok(vec![second.to_vec(), first.to_vec()]);
+            return Ok(if failure.process_has_ended() {
+                halves(&batch)
+            } else {
+                smaller_batches(batch, instance)
+            });
         }
         self.restart_to_continue(instance, failure).await?;
         Ok(batch.into_iter().rev().map(|planned| vec![planned]).collect())
@@ -144,12 +165,32 @@ impl Runner<'_> {
     }
 }
 
+/// The batches in which the cases of a batch run again, the first one last. The whole batch runs
+/// with healthy calls first, if that has not been tried.
+fn smaller_batches(batch: Vec<PlannedCase>, instance: &mut Instance) -> Vec<Vec<PlannedCase>> {
+    if instance.pacing.try_healthy_calls() {
+        vec![batch]
+    } else {
+        halves(&batch)
+    }
+}
+
+fn halves(batch: &[PlannedCase]) -> Vec<Vec<PlannedCase>> {
+    let (first, second) = batch.split_at(batch.len() / 2);
+    vec![second.to_vec(), first.to_vec()]
+}
+
 /// Records what is known only at the end of a part: that the process ended after the last case,
-/// that cases were not judged, and which sessions were opened at the second attempt.
+/// that cases were not judged, and the notes about several cases.
 pub(super) async fn record_end_of_part(
     instance: &mut Instance,
     recorder: &mut Recorder,
 ) -> Result<(), RunError> {
+    let with_healthy_calls = instance.take_with_healthy_calls();
+    if !with_healthy_calls.is_empty() {
+        let (start, event) = (instance.start, NotedEvent::HealthyCalls);
+        recorder.note(Note { start, event, cases: with_healthy_calls })?;
+    }
     let reopened = instance.take_reopened();
     if !reopened.is_empty() {
         let event = NotedEvent::SessionReopened;

@@ -229,7 +229,7 @@ impl Driver {
     /// Waits until the mock upstreams are quiet, if a case runs alone.
     pub(super) async fn quiet_period(&self, company: Company) {
         if company == Company::Alone {
-            // A gateway that never stops to send requests is judged nevertheless.
+            // A gateway that never stops sending requests is judged nevertheless.
             self.upstreams.record().wait_until_quiet(QUIET_FOR, QUIET_WITHIN).await;
         }
     }

@@ -8,7 +8,8 @@ use super::{
     Progress, RunError, Runner,
     alone::{StrayRequests, UndecidedCases},
     case_session::RemainingSessions,
-    driver::{CollectedCase, Driver},
+    driver::{CollectedCase, Driver, PlannedCase},
+    recovery::PartPacing,
 };
 use crate::{
     cases::{
@@ -57,10 +58,14 @@ pub(super) struct Instance {
     pub(super) cases_since_ms: f64,
     /// The matrix cases whose attribution is not certain.
     pub(super) undecided: UndecidedCases,
+    /// How the cases follow one another.
+    pub(super) pacing: PartPacing,
     /// Upstream requests that belong to no case of the run.
     pub(super) strays: StrayRequests,
     /// The cases whose session was opened at the second attempt.
     reopened: Vec<String>,
+    /// The cases that ran with healthy calls.
+    with_healthy_calls: Vec<String>,
 }
 
 /// The restarts that are left.
@@ -96,6 +101,16 @@ impl Failure {
             process_end: Some(process_end),
             log: last_lines(output),
         }
+    }
+
+    /// What no longer works.
+    pub(super) fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// Whether the process has ended.
+    pub(super) const fn process_has_ended(&self) -> bool {
+        self.process_end.is_some()
     }
 
     /// The damage that these cases did.
@@ -207,6 +222,17 @@ impl Instance {
         std::mem::take(&mut self.reopened)
     }
 
+    /// Remembers cases that ran with healthy calls.
+    pub(super) fn remember_healthy_calls(&mut self, batch: &[PlannedCase]) {
+        let ids = batch.iter().map(|planned| planned.case.to_string());
+        self.with_healthy_calls.extend(ids);
+    }
+
+    /// The cases that ran with healthy calls.
+    pub(super) fn take_with_healthy_calls(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.with_healthy_calls)
+    }
+
     fn give_up(&mut self, why: &str, failure: &Failure) {
         let description = format!("restarting was given up: {why}; {}", failure.description);
         self.given_up = Some(Failure { description, ..failure.clone() });
@@ -244,8 +270,10 @@ impl Runner<'_> {
             last_cases: Vec::new(),
             cases_since_ms: self.upstreams.elapsed_ms(),
             undecided: UndecidedCases::default(),
+            pacing: PartPacing::new(),
             strays: StrayRequests::new(),
             reopened: Vec::new(),
+            with_healthy_calls: Vec::new(),
         })
     }
 

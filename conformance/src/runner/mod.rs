@@ -20,6 +20,7 @@
 //! | `attribution` | whether the upstream requests in a trace belong to the case |
 //! | `alone` | runs cases again alone if that is uncertain |
 //! | `damage` | finds the cases after which the implementation no longer works |
+//! | `recovery` | waits for an implementation that works again by itself |
 //! | `scenarios` | runs scenarios and judges them |
 //! | `steps`, `aggregate`, `placeholders` | the steps of a scenario, and the placeholders in them |
 //! | `whole_part` | checks of a part as a whole: log, metrics, late upstream requests |
@@ -42,6 +43,7 @@ mod plan;
 mod positive_control;
 mod readiness;
 mod recorder;
+mod recovery;
 mod scenario_sessions;
 mod scenarios;
 pub mod self_test;
@@ -50,7 +52,7 @@ pub mod smoke;
 mod steps;
 mod whole_part;
 
-use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
 
 use self::{
     damage::record_end_of_part, driver::CaseNumbers, instance::Instance, plan::PlannedCases,
@@ -81,6 +83,9 @@ const BATCH: usize = 256;
 /// after another are still recognised as too slow (PRB-02).
 const SLACK_MS: u64 = 750;
 
+/// How long an implementation may take to work again by itself, unless a test says otherwise.
+pub const RECOVERY: Duration = Duration::from_secs(10);
+
 /// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -90,6 +95,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Whether the observations of matrix cases are recorded. Verdicts do not need them.
     pub records_observations: bool,
+    /// How long the implementation may take to work again by itself before it is restarted.
+    pub recovery: Duration,
     /// The folder below which implementations are installed and run.
     pub cache: PathBuf,
     /// The selected requirements and cases. Other findings are dropped.

@@ -53,7 +53,17 @@ impl Driver {
         }
     }
 
-    async fn healthy_call(&self, server: &'static str) -> Result<(), String> {
+    /// Sends a healthy call to each of these servers, and ignores the results.
+    pub(super) async fn call_healthy_servers<'a>(
+        &self,
+        servers: impl IntoIterator<Item = &'a str>,
+    ) {
+        for server in servers {
+            let _ = self.healthy_call(server).await;
+        }
+    }
+
+    async fn healthy_call(&self, server: &str) -> Result<(), String> {
         let case = self.case_numbers.next_case();
         let opening = Opening {
             endpoint: Endpoint {

@@ -3,11 +3,12 @@
 //! Most scenarios run on the instance of their part. A scenario that needs another configuration
 //! runs on an instance of its own.
 
-use std::{iter, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, iter, sync::Arc, time::Duration};
 
 use super::{
     Progress, RunError, Runner,
     attribution::Attribution,
+    batch::Pacing,
     case_session::Company,
     instance::{Failure, Instance},
     metrics,
@@ -81,7 +82,7 @@ impl Runner<'_> {
     ) -> Result<FinishedScenario, RunError> {
         let record = self.upstreams.record();
         let (finished, attribution) =
-            self.run_in_company(scenario, Company::Others, instance).await;
+            self.run_in_company(scenario, Company::Others, instance, recorder).await?;
         let others = record.servers_of_unattributed(instance.cases_since_ms);
         let Some(doubt) = attribution.doubt(&others).filter(|_| finished.failure.is_none()) else {
             return Ok(finished);
@@ -90,7 +91,8 @@ impl Runner<'_> {
         let event = NotedEvent::RanAlone { reason: doubt.reason().to_owned() };
         let cases = vec![scenario_id(&scenario.id, instance.start)];
         recorder.note(Note { start: instance.start, event, cases })?;
-        let (finished, _) = self.run_in_company(scenario, Company::Alone, instance).await;
+        let (finished, _) =
+            self.run_in_company(scenario, Company::Alone, instance, recorder).await?;
         Ok(finished)
     }
 
@@ -99,7 +101,8 @@ impl Runner<'_> {
         scenario: &Scenario,
         company: Company,
         instance: &mut Instance,
-    ) -> (FinishedScenario, Attribution) {
+        recorder: &mut Recorder,
+    ) -> Result<(FinishedScenario, Attribution), RunError> {
         let driver = Arc::clone(&instance.driver);
         let output_start = instance.output().len();
         let reads_metrics = scenario.features.contains(&Feature::Metrics);
@@ -107,8 +110,21 @@ impl Runner<'_> {
         let metrics_before = metrics::read(metered).await;
         let driven = driver.run_scenario(scenario, company).await;
         let metrics_after = metrics::read(metered).await;
-        let control = instance.control().await;
         let id = scenario_id(&scenario.id, instance.start);
+        if instance.pacing.current == Pacing::HealthyCalls {
+            let servers: BTreeSet<&str> =
+                driven.trace.arrivals.iter().map(|arrival| arrival.server.as_str()).collect();
+            let deployment = self.upstreams.deployment();
+            let configured = servers.into_iter().filter(|name| deployment.server(name).is_some());
+            driver.call_healthy_servers(configured).await;
+        }
+        let mut control = instance.control().await;
+        if let Err(failure) = &control
+            && self.has_recovered(failure, vec![id.clone()], instance, recorder).await?
+        {
+            instance.pacing.try_healthy_calls();
+            control = Ok(());
+        }
         if driven.reopened_session {
             instance.remember_reopened(id.clone());
         }
@@ -128,7 +144,7 @@ impl Runner<'_> {
             failure: control.err(),
             shares_instance: true,
         };
-        (finished, driven.attribution)
+        Ok((finished, driven.attribution))
     }
 
     /// Runs a scenario on an instance of its own, with a variant of the configuration.

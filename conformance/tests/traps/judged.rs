@@ -1,6 +1,6 @@
 //! Judges a small gateway through the library of the suite, with a bounded selection of cases.
 
-use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
+use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc, time::Duration};
 
 use mcp_preflight_conformance::{
     cases::{pattern::Pattern, selection::Selection},
@@ -176,6 +176,7 @@ pub(crate) async fn judge(
 fn options(selection: Selection, cache: &Path) -> Options {
     Options {
         jobs: 8,
+        recovery: Duration::from_secs(4),
         fail_fast: false,
         records_observations: true,
         cache: cache.to_owned(),

@@ -6,6 +6,7 @@
 //! | `masks` | a refused token is hidden behind a status 200 |
 //! | `sessions` | a gateway that answers 400 to a request without a session |
 //! | `attribution` | whose answer it is, and what requests a call causes |
+//! | `circuit_breaker` | a gateway that stops forwarding requests after several failures |
 //! | `own_requests` | requests that a gateway sends by itself or late |
 //! | `streams` | spellings of event streams, and streams in which no event arrives |
 //! | `texts` | addresses and stack traces in texts for clients |
@@ -17,9 +18,11 @@
 //! | `gateway`, `judged` | the small gateway, and how it is judged |
 
 mod attribution;
+
 #[path = "../binary/mod.rs"]
 #[expect(dead_code, reason = "other test programs use the rest")]
 mod binary;
+mod circuit_breaker;
 mod fixed_sets;
 mod gateway;
 mod judged;

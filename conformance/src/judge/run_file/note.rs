@@ -67,7 +67,7 @@ impl Note {
             ),
             NotedEvent::HealthyCalls => format!(
                 "{cases} ran with a healthy call after each of them, because the gateway had \
-                 stopped to forward requests after several failures."
+                 stopped forwarding requests after several failures."
             ),
             NotedEvent::SessionReopened => {
                 format!("The client opened the session of {cases} at the second attempt.")

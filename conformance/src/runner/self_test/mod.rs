@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use self::representative::is_representative;
@@ -186,6 +187,7 @@ async fn outcome_of(claim: Claim) -> io::Result<Outcome> {
     }
     let options = Options {
         jobs: CASES_AT_ONCE,
+        recovery: Duration::ZERO,
         fail_fast: false,
         records_observations: false,
         cache: PathBuf::new(),

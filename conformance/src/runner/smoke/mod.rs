@@ -31,7 +31,12 @@ pub use self::{
     survey::{FoundAggregate, Survey},
     way::Way,
 };
-use super::{RunError, Runner, batch, driver::PlannedCase, instance::Instance};
+use super::{
+    RunError, Runner,
+    batch::{self, Pacing},
+    driver::PlannedCase,
+    instance::Instance,
+};
 use crate::{
     cases::{axis::Start, matrix_case::MatrixCase},
     implementations::RunningImplementation,
@@ -95,7 +100,7 @@ impl Runner<'_> {
             .into_iter()
             .map(|call| PlannedCase { exclusive: true, ..PlannedCase::new(call) })
             .collect();
-        let driven = batch::drive(&instance.driver, &planned, 1).await;
+        let driven = batch::drive(&instance.driver, &planned, 1, Pacing::Concurrent).await;
         let deployment = self.upstreams.deployment();
         let layout = &self.implementation.credential_layout;
         batch::collect(&instance.driver, driven)
