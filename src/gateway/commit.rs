@@ -15,8 +15,9 @@ use http_body_util::{
 };
 use serde_json::value::RawValue;
 use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::body::{Body, BoxError};
+use super::body::{Body, BoxError, guarded_body};
 use crate::core::{outcome::Cause, refusal::Refusal, relay::MediaType, status::Failure};
 
 /// The interval of the comments that show a waiting client that its request is still being
@@ -42,7 +43,7 @@ where
         return known;
     }
     let (mut events, body) = Channel::<Bytes, BoxError>::new(8);
-    tokio::spawn(async move {
+    let writing = async move {
         let mut heartbeat = interval(HEARTBEAT);
         let answer = loop {
             tokio::select! {
@@ -50,16 +51,19 @@ where
                 _ = heartbeat.tick() => {
                     let comment = Bytes::from_static(b": waiting for the server\n\n");
                     if events.send_data(comment).await.is_err() {
-                        // The client has disconnected. Dropping `answer` closes the connection to
-                        // the upstream.
                         return;
                     }
                 }
             }
         };
         write_answer(answer, &id, events).await;
-    });
-    let mut response = Response::new(body.boxed_unsync());
+    };
+    let client_gone = CancellationToken::new();
+    let body = guarded_body(body.boxed_unsync(), client_gone.clone().drop_guard());
+    // If the client disconnects, `writing` is dropped at once, which closes the connection to the
+    // upstream.
+    tokio::spawn(async move { client_gone.run_until_cancelled(writing).await });
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -198,5 +202,19 @@ mod tests {
     async fn the_head_is_held_if_no_stream_may_be_opened() {
         let answer = after(DEADLINE * 20, Err(Failure::Forbidden.into()));
         assert_eq!(commit(answer, DEADLINE, None).await.unwrap_err().failure, Failure::Forbidden);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_request_to_the_upstream_ends_as_soon_as_the_client_disconnects() {
+        let (running, ended) = tokio::sync::oneshot::channel::<()>();
+        let answer = async move {
+            let _running = running;
+            std::future::pending().await
+        };
+        let response = commit(answer, DEADLINE, stream_id()).await.unwrap();
+        let disconnected = tokio::time::Instant::now();
+        drop(response);
+        assert!(ended.await.is_err());
+        assert!(disconnected.elapsed() < Duration::from_millis(1));
     }
 }
