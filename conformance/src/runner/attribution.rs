@@ -27,6 +27,8 @@ pub(super) enum Doubt {
     /// A token-forwarding server received credentials that the client did not send as
     /// `Authorization`.
     OtherCredentials,
+    /// An upstream session was opened although the client only ended its session.
+    MessageOfOpening,
     /// A server of the case also received requests that belong to no case.
     RequestsOfNoCase,
 }
@@ -46,6 +48,9 @@ impl Doubt {
             Self::OtherCredentials => {
                 "a token-forwarding server received credentials that the client did not send as \
                  `Authorization`"
+            }
+            Self::MessageOfOpening => {
+                "an upstream session was opened although the client only ended its session"
             }
             Self::RequestsOfNoCase => {
                 "the gateway also sends requests to the server that no case caused"
@@ -92,6 +97,7 @@ pub(super) fn attribution(
     for arrival in &trace.arrivals {
         let doubt = match origin(arrival, trace, own_sessions) {
             _ if arrival.at_ms < client_time.start => Some(Doubt::BeforeRequest),
+            _ if completes_opening(arrival, trace) => Some(Doubt::MessageOfOpening),
             Origin::Case => None,
             Origin::Opening => Some(Doubt::TokenOfOpening),
             Origin::Unknown if arrival.at_ms > client_time.end => Some(Doubt::AfterResponse),
@@ -182,6 +188,13 @@ fn presents(exchange: &Exchange, text: &str) -> bool {
         || exchange.sent_headers.iter().any(|(_, value)| value.contains(text))
 }
 
+/// Whether a request completes the opening of an upstream session although the client only ended
+/// its session. The opening of the client's session can cause it, also after the opening.
+fn completes_opening(arrival: &Arrival, trace: &Trace) -> bool {
+    arrival.rpc_method.as_deref() == Some("notifications/initialized")
+        && trace.exchanges.iter().all(|exchange| exchange.method == "DELETE")
+}
+
 /// Whether a request repeats the message of the client. The client uses an id only in one case.
 fn has_message_of(arrival: &Arrival, exchange: &Exchange) -> bool {
     let parts = |body: &str| -> Option<(Value, Value)> {
@@ -270,6 +283,21 @@ mod tests {
         let alpha = BTreeSet::from(["alpha".to_owned()]);
         assert_eq!(assumed.doubt(&alpha), Some(Doubt::RequestsOfNoCase));
         assert_eq!(assumed.doubt(&BTreeSet::from(["beta".to_owned()])), None);
+    }
+
+    #[test]
+    fn the_opening_of_an_upstream_session_does_not_belong_to_the_end_of_the_clients_session() {
+        let bearer = [("authorization", token("abc"))];
+        let fields = [(bearer[0].0, bearer[0].1.as_str())];
+        let initialized = Arrival {
+            rpc_method: Some("notifications/initialized".into()),
+            ..arrival(150.0, &fields)
+        };
+        let call = attribution_of(exchange(&fields), initialized.clone());
+        assert_eq!(call, Attribution::Certain);
+        let delete = Exchange { method: "DELETE".into(), ..exchange(&fields) };
+        let uncertain = Attribution::Uncertain(Doubt::MessageOfOpening);
+        assert_eq!(attribution_of(delete, initialized), uncertain);
     }
 
     #[test]
