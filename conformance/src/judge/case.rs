@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Finding, Verdict,
     expectation::{inconclusive, judge_expectation, skip},
-    finding::{make_untestable, skip_unbound},
+    finding::{skip_unbound, withdraw},
     observables::{self, Observable},
     subject::{Context, Subject},
 };
@@ -63,7 +63,7 @@ fn findings_about(subject: &Subject<'_>, matrix_case: &MatrixCase) -> Vec<Findin
     let mut findings = findings_by_rules(RuleBook::embedded(), matrix_case, subject);
     skip_unbound(&mut findings, &subject.context.gateway_traits());
     if !subject.context.control {
-        make_untestable(&mut findings);
+        withdraw(&mut findings);
     }
     findings
 }
@@ -117,7 +117,7 @@ pub fn judge_scenario(scenario: &Scenario, context: &Context, trace: &Trace) -> 
     };
     skip_unbound(&mut findings, &context.gateway_traits());
     if !context.control {
-        make_untestable(&mut findings);
+        withdraw(&mut findings);
     }
     let observations = scenario
         .observables()

@@ -73,12 +73,24 @@ pub(crate) fn skip_unbound(findings: &mut [Finding], gateway: &GatewayTraits) {
     }
 }
 
-/// Makes every verdict `untestable` because the positive control of the case failed.
-pub(super) fn make_untestable(findings: &mut [Finding]) {
+/// Withdraws every verdict because the positive control of the case failed.
+///
+/// The damage is reported on its own, so a case that would pass is `inconclusive`: the other cases
+/// of its requirement decide. A failure is `untestable`, because the damage may be its cause.
+pub(super) fn withdraw(findings: &mut [Finding]) {
+    const REASON: &str = ", and the positive control failed";
     for finding in findings {
-        if !matches!(finding.verdict, Verdict::NotApplicable | Verdict::Skip) {
-            finding.verdict = Verdict::Untestable;
-            finding.actual = format!("{}, and the positive control failed", finding.actual);
+        finding.verdict = match finding.verdict {
+            Verdict::NotApplicable | Verdict::Skip => continue,
+            Verdict::Warn | Verdict::Fail | Verdict::Error => Verdict::Untestable,
+            Verdict::Inconclusive
+            | Verdict::Pass
+            | Verdict::Info
+            | Verdict::NonStrict
+            | Verdict::Untestable => Verdict::Inconclusive,
+        };
+        if !finding.actual.ends_with(REASON) {
+            finding.actual.push_str(REASON);
         }
     }
 }

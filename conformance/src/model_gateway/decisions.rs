@@ -216,6 +216,8 @@ decisions! {
     forbids_inaccessible_server: fn(bool) -> bool = |_| false;
     /// Whether a request of a session-based version needs a session that the gateway knows.
     requires_session: bool = false;
+    /// Whether sessions are hidden from clients, and session ids of clients ignored (SEC-08).
+    keeps_no_sessions: bool = false;
     /// Whether a session is accepted only from the caller that opened it (SEC-08).
     checks_session_owner: bool = true;
 

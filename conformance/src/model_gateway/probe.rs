@@ -118,7 +118,12 @@ impl Gateway {
     }
 
     /// Ends the session of a probe with the same token, and ignores the response (PRB-08).
-    async fn end_session(self: Arc<Self>, url: String, token: HeaderValue, session: HeaderValue) {
+    pub(super) async fn end_session(
+        self: Arc<Self>,
+        url: String,
+        token: HeaderValue,
+        session: HeaderValue,
+    ) {
         let mut request = own_request(&url, Method::DELETE, &token, None);
         request.headers_mut().insert(SESSION, session);
         if !self.decisions.ends_session_with_token() {

@@ -72,6 +72,9 @@ impl Gateway {
         if let Some(metadata) = self.metadata(&head.uri, has_credentials).await {
             return metadata;
         }
+        if self.decisions.keeps_no_sessions() {
+            head.headers.remove(SESSION);
+        }
         let request = ClientRequest::new(head.method, head.uri.path(), head.headers);
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
             return error(&request, StatusCode::PAYLOAD_TOO_LARGE, "413 Content Too Large");

@@ -68,6 +68,12 @@ impl Gateway {
         {
             return method_not_allowed("POST, DELETE");
         }
+        if self.decisions.keeps_no_sessions()
+            && let Some(session) = response.headers_mut().remove(SESSION)
+            && let Some(token) = caller.token.clone()
+        {
+            tokio::spawn(Arc::clone(&self).end_session(server.url.clone(), token, session));
+        }
         self.bind_session(response.headers(), caller.key);
         if let Some(session) = probed.head.get(SESSION)
             && self.decisions.returns_probe_session()

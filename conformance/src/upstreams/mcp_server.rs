@@ -198,8 +198,10 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
             json!({ "messages": [{ "role": "user", "content": content }] })
         }
         "resources/list" => {
-            let uri = format!("mock://{server}/log");
-            json!({ "resources": [{ "uri": uri, "name": "log", "mimeType": "text/plain" }] })
+            // A gateway may read a resource only if the server lists it. Scenarios name these two.
+            let resource = |uri: &str, name: &str| json!({ "uri": uri, "name": name, "mimeType": "text/plain" });
+            let own = format!("mock://{server}/log");
+            json!({ "resources": [resource("mock://log", "log"), resource(&own, "own-log")] })
         }
         "resources/read" => {
             let content = json!({
@@ -209,7 +211,6 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
             });
             json!({ "contents": [content] })
         }
-        // A gateway may read a resource only if the server lists it; the client reads `mock://log`.
         "resources/templates/list" => json!({
             "resourceTemplates": [{ "uriTemplate": "mock://{name}", "name": "named-log" }],
         }),

@@ -21,6 +21,9 @@ pub struct Captured<'a> {
     pub trace: &'a Trace,
     /// Whether the implementation limits the limited gateway key to some servers.
     pub keys_are_limited: bool,
+    /// Whether the implementation does not know the header field of the token, see
+    /// [`Context`](crate::judge::subject::Context).
+    pub invents_token_field: bool,
     /// What the implementation wrote to its outputs during the case.
     pub output: &'a str,
     /// The metrics after the case, if they were read.

@@ -52,6 +52,12 @@ fn in_upstream_request(
         let location = location_of_credential(class, arrival).unwrap_or(location);
         let is_at_its_server =
             location == Location::RequestedServer && class == Some(SecretClass::CallersToken);
+        let is_unknown_field = captured.invents_token_field
+            && part.kind == PartKind::Header
+            && part.name.eq_ignore_ascii_case(captured.token_header);
+        if is_unknown_field && class == Some(SecretClass::CallersToken) {
+            return None;
+        }
         if is_at_its_server && (is_unparsed(arrival) || is_in_client_part(captured, part, value)) {
             return None;
         }

@@ -113,6 +113,7 @@ fn unexpected_forwarded_fields(subject: &Subject<'_>) -> Observation {
             "x-original-url",
         ];
         known.contains(&name.as_str())
+            || (subject.context.invents_token_field() && name == subject.context.token_header)
             || name.starts_with("x-forwarded-")
             || name.starts_with("x-stowaway")
     };

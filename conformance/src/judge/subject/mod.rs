@@ -118,6 +118,7 @@ impl<'a> Subject<'a> {
                 requested_servers: self.matrix_case.map(|_| self.requested_servers().collect()),
                 trace: self.trace,
                 keys_are_limited: self.context.features.contains("limited-keys"),
+                invents_token_field: self.context.invents_token_field(),
                 output,
                 metrics: metrics.as_ref().map(|metrics| metrics.after.as_str()),
             };

@@ -62,6 +62,18 @@ pub(super) const VARIANTS: &[Variant] = &[
         deviation: |decisions| decisions.answers_initialize_itself.change(true),
     },
     Variant {
+        name: "keeps-no-sessions",
+        description: "The gateway gives clients no session, and ignores session ids.",
+        permitted_by: &[
+            "MCP 2025-11-25, Streamable HTTP, Session Management 1: a server MAY assign a session id",
+        ],
+        profiles: &[Profile::Seed],
+        has: &[],
+        lacks: &[Feature::Sessions, Feature::AggregateEndpoints, Feature::Toolsets],
+        forgoes: &[],
+        deviation: |decisions| decisions.keeps_no_sessions.change(true),
+    },
+    Variant {
         name: "underscores",
         description: "The name of a tool has two underscores after the name of its server.",
         permitted_by: &["AGG-13: any separator after the prefix"],

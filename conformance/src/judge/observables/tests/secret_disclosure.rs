@@ -99,6 +99,24 @@ fn secrets_are_found_at_every_location() {
 }
 
 #[test]
+fn a_token_field_that_the_gateway_does_not_know_is_an_unexpected_field() {
+    let mut unknown = case("200-json")
+        .with_exchange(|sent| {
+            sent.sent_headers = headers(&[("authorization", KEY), ("x-token", TOKEN)]);
+        })
+        .with_arrival(Arrival {
+            server: names::STATIC.into(),
+            headers: headers(&[("authorization", "Bearer st4t1cst4t1c"), ("X-Token", TOKEN)]),
+            ..own_arrival()
+        });
+    unknown.context.token_header = "x-token".into();
+    assert_eq!(unknown.observe("token-disclosure"), "caller's token to static in x-token");
+    unknown.context.features.remove("token-forwarding");
+    assert_eq!(unknown.observe("token-disclosure"), "none");
+    assert_eq!(unknown.observe("unexpected-forwarded-fields"), "x-token");
+}
+
+#[test]
 fn a_session_id_is_disclosed_to_a_third_party() {
     let opened = |server: &str, id: &str| Arrival {
         server: server.into(),
