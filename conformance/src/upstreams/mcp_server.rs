@@ -199,9 +199,10 @@ fn result(server: &str, method: &str, params: &Value) -> Result<Value, (i64, &'s
         }
         "resources/list" => {
             // A gateway may read a resource only if the server lists it. Scenarios name these two.
-            let resource = |uri: &str, name: &str| json!({ "uri": uri, "name": name, "mimeType": "text/plain" });
             let own = format!("mock://{server}/log");
-            json!({ "resources": [resource("mock://log", "log"), resource(&own, "own-log")] })
+            let resources = [("mock://log", "log"), (own.as_str(), "own-log")]
+                .map(|(uri, name)| json!({ "uri": uri, "name": name, "mimeType": "text/plain" }));
+            json!({ "resources": resources })
         }
         "resources/read" => {
             let content = json!({

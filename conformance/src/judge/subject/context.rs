@@ -77,8 +77,8 @@ impl Context {
         Cow::Owned(deployment)
     }
 
-    /// Whether the header field of the token is one of the suite, which the gateway does not know: it
-    /// forwards no token, and reads the gateway key from `Authorization`.
+    /// Whether the header field of the token is one of the suite, which the gateway does not know:
+    /// it forwards no token, and reads the gateway key from `Authorization`.
     ///
     /// A gateway that forwards this field forwards all unknown fields (CRD-10). That does not show
     /// that it gives a token to a server that should not receive it (CRD-13).

@@ -65,7 +65,8 @@ pub(super) const VARIANTS: &[Variant] = &[
         name: "keeps-no-sessions",
         description: "The gateway gives clients no session, and ignores session ids.",
         permitted_by: &[
-            "MCP 2025-11-25, Streamable HTTP, Session Management 1: a server MAY assign a session id",
+            "MCP 2025-11-25, Streamable HTTP, Session Management 1: a server MAY assign a session \
+             id",
         ],
         profiles: &[Profile::Seed],
         has: &[],
