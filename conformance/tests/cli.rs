@@ -291,6 +291,23 @@ fn report_repeats_the_report_of_a_run_and_rejects_an_incomplete_file() {
 }
 
 #[test]
+fn an_invalid_run_file_cannot_control_the_terminal() {
+    let line = "{\"line\":\"\\u001b]0;title\\u0007\\u202e\"}\n";
+    let file = write_file("hostile", "run.jsonl", line);
+    let other = "{\"line\":\"header\",\"format\":1,\"suite\":\"\\u001b[2J\\u202e\"}\n";
+    let other_format = write_file("hostile", "other.jsonl", other);
+    for file in [&file, &other_format] {
+        for command in [vec!["report", file], vec!["judge", file], vec!["diff", file, file]] {
+            let output = output_of(&command);
+            assert_eq!(output.status.code(), Some(2));
+            let error = String::from_utf8(output.stderr).unwrap();
+            let hidden = error.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+            assert_eq!(hidden, None, "{error}");
+        }
+    }
+}
+
+#[test]
 fn upstreams_prints_the_configuration_and_serves_until_interrupted() {
     let mut child = started(&["upstreams"], |command| _ = command.stdout(Stdio::piped()));
     let stdout = child.stdout.take().expect("the stream is piped");

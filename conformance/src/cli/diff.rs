@@ -19,11 +19,11 @@ Examples:
   preflight-conformance diff before.jsonl after.jsonl
   preflight-conformance diff main.jsonl branch.jsonl --all
 
-CHANGED means that only one of the runs judged the requirement. The masking of a refusal is listed
-as well: from the least to the most harmful, a JSON-RPC error in a 200, an `isError` result, a \
-cached
-list, and an empty success. The exit code is 1 if a verdict or a masking is worse in the second run,
-and 0 otherwise.";
+Requirements that changed because of the same defect are listed below the one that describes it
+best. CHANGED means that only one of the runs judged the requirement. The masking of a refusal is
+listed as well: from the least to the most harmful, a JSON-RPC error in a 200, an `isError` result,
+a cached list, and an empty success. The exit code is 1 if a verdict or a masking is worse in the
+second run, and 0 otherwise.";
 
 /// The number of cases that are listed for each requirement without `--all`.
 const LISTED_CASES: usize = 3;
@@ -67,8 +67,17 @@ fn name(run: &Run) -> String {
 fn in_words(comparison: &Comparison, all: bool) -> String {
     let mut text = String::new();
     let listed = if all { usize::MAX } else { LISTED_CASES };
-    for change in &comparison.changes {
+    let heads = comparison
+        .changes
+        .iter()
+        .filter(|change| !comparison.consequences.contains_key(&change.requirement));
+    for change in heads {
         text += &change_in_words(change, listed);
+        for other in &comparison.changes {
+            if comparison.consequences.get(&other.requirement) == Some(&change.requirement) {
+                let _ = writeln!(text, "         consequence: {}", verdicts_in_words(other));
+            }
+        }
     }
     for change in &comparison.masking {
         text += &masking_in_words(change, listed);
@@ -91,19 +100,13 @@ fn in_words(comparison: &Comparison, all: bool) -> String {
 }
 
 fn change_in_words(change: &Change, listed: usize) -> String {
-    let Change { requirement, verdict: (before, after), cases } = change;
+    let cases = &change.cases;
     let label = match change.direction() {
         Direction::Worse => "WORSE",
         Direction::Better => "BETTER",
         Direction::NotComparable => "CHANGED",
     };
-    let verdict = if before == after {
-        before.to_string()
-    } else {
-        format!("{before} -> {after}")
-    };
-    let mut text =
-        format!("{label:<7}  {requirement}  {verdict}  {}\n", count(cases.len(), "case"));
+    let mut text = format!("{label:<7}  {}\n", verdicts_in_words(change));
     for (case_id, before, after) in cases.iter().take(listed) {
         let _ = writeln!(text, "         {before} -> {after}  {case_id}");
     }
@@ -111,6 +114,17 @@ fn change_in_words(change: &Change, listed: usize) -> String {
         let _ = writeln!(text, "         and {} more", cases.len() - listed);
     }
     text
+}
+
+/// The requirement, its verdicts in both runs, and the number of cases that changed.
+fn verdicts_in_words(change: &Change) -> String {
+    let Change { requirement, verdict: (before, after), cases } = change;
+    let verdict = if before == after {
+        before.to_string()
+    } else {
+        format!("{before} -> {after}")
+    };
+    format!("{requirement}  {verdict}  {}", count(cases.len(), "case"))
 }
 
 fn masking_in_words(change: &MaskingChange, listed: usize) -> String {

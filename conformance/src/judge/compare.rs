@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Finding, Verdict,
     masking::Masking,
+    root_cause::{Attention, RootCause, UnmetRequirement, root_causes},
     run_file::{JudgedCase, Run},
     summary::{self, RequirementVerdict},
 };
@@ -109,6 +110,9 @@ pub struct Comparison {
     pub damage: Vec<String>,
     /// The number of requirements with the same verdicts.
     pub alike: usize,
+    /// The requirements that changed because of the same defect as another one: the id of each, and
+    /// the id of the other one, whose change is described in full.
+    pub consequences: BTreeMap<String, String>,
 }
 
 impl Comparison {
@@ -144,7 +148,45 @@ pub fn compare(first: &Run, second: &Run) -> Comparison {
     comparison.only_second = after.difference(&before).cloned().collect();
     comparison.masking = masking_changes(first, second);
     comparison.damage = new_damage(first, second);
+    for (direction, run) in [(Direction::Worse, second), (Direction::Better, first)] {
+        let consequences = consequences(&comparison.changes, direction, run);
+        comparison.consequences.extend(consequences);
+    }
     comparison
+}
+
+/// The consequences among the requirements that changed in this direction, by the findings of the
+/// run in which they are worse.
+fn consequences(changes: &[Change], direction: Direction, run: &Run) -> BTreeMap<String, String> {
+    let changed: BTreeMap<&str, BTreeSet<&str>> = changes
+        .iter()
+        .filter(|change| change.direction() == direction)
+        .map(|change| {
+            let cases = change.cases.iter().map(|(case_id, ..)| case_id.as_str());
+            (change.requirement.as_str(), cases.collect())
+        })
+        .collect();
+    let mut findings: BTreeMap<&str, Vec<(String, &Finding)>> = BTreeMap::new();
+    for (case_id, finding) in run.findings() {
+        let id = finding.requirement.as_str();
+        let is_changed = changed.get(id).is_some_and(|cases| cases.contains(case_id.as_str()));
+        if is_changed && finding.verdict > Verdict::Info {
+            findings.entry(id).or_default().push((case_id, finding));
+        }
+    }
+    let unmet: Vec<UnmetRequirement<'_>> = changed
+        .keys()
+        .map(|id| UnmetRequirement {
+            id,
+            attention: Attention::Unexpected,
+            findings: findings.remove(id).unwrap_or_default(),
+        })
+        .collect();
+    let mut heads = BTreeMap::new();
+    for RootCause { head, consequences } in root_causes(run, &unmet) {
+        heads.extend(consequences.into_iter().map(|id| (id.to_owned(), head.to_owned())));
+    }
+    heads
 }
 
 fn change(
@@ -252,6 +294,23 @@ pub(in crate::judge) mod tests {
         assert_eq!(direction(Verdict::Skip, Verdict::Pass), Direction::NotComparable);
         assert_eq!(direction(Verdict::Skip, Verdict::Fail), Direction::Worse);
         assert_eq!(direction(Verdict::Pass, Verdict::Fail), Direction::Worse);
+    }
+
+    #[test]
+    fn requirements_that_get_worse_for_the_same_reason_are_one_change() {
+        let with = |verdict| {
+            let mut run = run_with(verdict, "absent");
+            let findings = &mut run.matrix_cases[0].findings;
+            findings[0].actual = "200".into();
+            findings.push(Finding { requirement: "STA-02".into(), ..findings[0].clone() });
+            run
+        };
+        let comparison = compare(&with(Verdict::Pass), &with(Verdict::Fail));
+        assert_eq!(comparison.changes.len(), 2);
+        let consequence = ("STA-02".to_owned(), "STA-01".to_owned());
+        assert_eq!(comparison.consequences, BTreeMap::from([consequence]));
+        let back = compare(&with(Verdict::Fail), &with(Verdict::Pass));
+        assert_eq!(back.consequences, comparison.consequences);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Telling {
     asks_upstream: bool,
     /// How a refusal is masked.
     masking: Option<Masking>,
+    /// Whether the request is a `tools/call`, which no gateway can answer itself.
+    calls_tool: bool,
 }
 
 impl Telling {
@@ -29,6 +31,9 @@ impl Telling {
                 .matrix_case
                 .is_none_or(|matrix_case| !is_answered_by_gateway(matrix_case.method)),
             masking: Masking::of(case),
+            calls_tool: case
+                .matrix_case
+                .is_some_and(|matrix_case| matrix_case.method == Method::ToolsCall),
         }
     }
 

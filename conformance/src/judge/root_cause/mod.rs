@@ -221,7 +221,8 @@ fn groups_by_deviation(cases: &[JudgedCase<'_>], unmet: &[UnmetRequirement<'_>])
         judged.extend(&failing);
         let group = Group {
             attention: requirement.attention,
-            deviation: most_frequent_deviation(cases, &deviating),
+            deviation: most_frequent_deviation(cases, &deviating)
+                .unwrap_or_else(|| Deviation::NoEvidence { reason: requirement.id.to_owned() }),
             members: vec![index],
             head: index,
             fit: fit(failing.len(), judged.len()),
@@ -285,16 +286,18 @@ fn judged_cases<'a>(cases: &'a [JudgedCase<'_>]) -> BTreeMap<&'a str, BTreeSet<u
 }
 
 /// The deviation of the most cases; of several, the one that comes first in the course of a
-/// request.
-fn most_frequent_deviation(cases: &[JudgedCase<'_>], deviating: &[(usize, &Finding)]) -> Deviation {
+/// request. `None` without findings.
+fn most_frequent_deviation(
+    cases: &[JudgedCase<'_>],
+    deviating: &[(usize, &Finding)],
+) -> Option<Deviation> {
     let mut by_deviation: BTreeMap<Deviation, BTreeSet<usize>> = BTreeMap::new();
     for (case, finding) in deviating {
         let deviation = Deviation::of(finding, &cases[*case]);
         by_deviation.entry(deviation).or_default().insert(*case);
     }
-    let most_frequent = by_deviation
+    by_deviation
         .into_iter()
-        .max_by_key(|(deviation, cases)| (cases.len(), Reverse(deviation.phase())));
-    let without_findings = || Deviation::NoEvidence { reason: String::new() };
-    most_frequent.map_or_else(without_findings, |(deviation, _)| deviation)
+        .max_by_key(|(deviation, cases)| (cases.len(), Reverse(deviation.phase())))
+        .map(|(deviation, _)| deviation)
 }

@@ -110,7 +110,10 @@ fn requirement(
                 (verdict_chip(row))
                 b.id { (summary.id) }
                 span.level { (summary.level) }
-                span.statement { (with_code(&requirement.statement)) }
+                span.statement {
+                    (with_code(&requirement.statement))
+                    @if let Some(unmet) = &unmet { " " span.share { (unmet.failing) } }
+                }
                 @match requirement.binding(&run.gateway_traits()) {
                     Binding::Core => {}
                     Binding::Recommended => span.tag { "recommended" }
