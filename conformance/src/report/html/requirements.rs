@@ -29,7 +29,7 @@ pub(super) fn section<'a>(
         groups.entry(row.group()).or_default().push(row);
     }
     let judged_by = judged_by(run);
-    let details = |row: &RequirementRow<'_>, unmet: Option<UnmetRow<'_>>| {
+    let details = |row: &RequirementRow<'_>, unmet: Option<&UnmetRow<'_>>| {
         let judged_by = judged_by.get(row.summary.id.as_str());
         requirement(run, effective_verdicts, row, judged_by, unmet)
     };
@@ -41,10 +41,10 @@ pub(super) fn section<'a>(
                 div.family {
                     h3 { "Not met " span { "by root cause, unexpected failures first" } }
                     @for cause in &causes {
-                        (details(cause.head.row, Some(UnmetRow::of(&cause.head, None))))
+                        (details(cause.head.row, Some(&UnmetRow::of(&cause.head, None))))
                         @for consequence in &cause.consequences {
                             @let head = Some(cause.head.id());
-                            (details(consequence.row, Some(UnmetRow::of(consequence, head))))
+                            (details(consequence.row, Some(&UnmetRow::of(consequence, head))))
                         }
                     }
                 }
@@ -96,9 +96,9 @@ fn requirement(
     effective_verdicts: &EffectiveVerdicts<'_>,
     row: &RequirementRow<'_>,
     judged_by: Option<&IndexMap<&str, IndexSet<String>>>,
-    unmet: Option<UnmetRow<'_>>,
+    unmet: Option<&UnmetRow<'_>>,
 ) -> Markup {
-    let head = unmet.as_ref().and_then(|unmet| unmet.head);
+    let head = unmet.and_then(|unmet| unmet.head);
     let summary = &row.summary;
     let Some(requirement) = Catalogue::embedded().get(&summary.id) else {
         return html! {};
@@ -112,7 +112,7 @@ fn requirement(
                 span.level { (summary.level) }
                 span.statement {
                     (with_code(&requirement.statement))
-                    @if let Some(unmet) = &unmet { " " span.share { (unmet.failing) } }
+                    @if let Some(unmet) = unmet { " " span.share { (unmet.failing) } }
                 }
                 @match requirement.binding(&run.gateway_traits()) {
                     Binding::Core => {}
@@ -125,7 +125,7 @@ fn requirement(
                     @if let Some(head) = head {
                         dt { "consequence of" } dd { a href={ "#" (head) } { (head) } }
                     }
-                    @if let Some(unmet) = &unmet { dt { "failing" } dd { (unmet.failing) } }
+                    @if let Some(unmet) = unmet { dt { "failing" } dd { (unmet.failing) } }
                     (details(requirement, row, judged_by))
                 }
                 (first_case(run, effective_verdicts, row))
