@@ -142,6 +142,7 @@ fn drive(reference: &Implementation, parts: &[Part], selected: &BTreeSet<String>
         jobs: 32,
         fail_fast: false,
         recovery: RECOVERY,
+        time_limit: None,
         records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),

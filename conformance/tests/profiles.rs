@@ -46,6 +46,7 @@ fn failures(profile: Profile) -> Vec<String> {
         jobs: 32,
         fail_fast: false,
         recovery: RECOVERY,
+        time_limit: None,
         records_observations: false,
         cache: PathBuf::new(),
         selection: Selection::default(),

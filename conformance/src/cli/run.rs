@@ -6,6 +6,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args;
@@ -109,6 +110,11 @@ pub(super) struct RunArgs {
     /// Stop at the first failure
     #[arg(long)]
     fail_fast: bool,
+    /// The time limit of the run in seconds; cases for which the time does not suffice are
+    /// inconclusive [default: 300, and for each case 2 divided by the number of jobs, or four times
+    /// as long as a healthy call if that is more]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    time_limit: Option<u32>,
     /// After the report, keep the implementation and the mock upstreams running until Ctrl-C, so
     /// that the curl commands of the report work
     #[arg(long)]
@@ -331,6 +337,7 @@ impl PreparedRun {
         let options = Options {
             jobs: arguments.jobs.map_or(default_jobs, usize::from),
             recovery: RECOVERY,
+            time_limit: arguments.time_limit.map(|seconds| Duration::from_secs(seconds.into())),
             fail_fast: arguments.fail_fast,
             records_observations: true,
             cache: cache(),

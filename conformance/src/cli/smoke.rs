@@ -64,6 +64,7 @@ pub(super) async fn smoke(arguments: &SmokeArgs) -> Exit {
     let options = Options {
         jobs: 1,
         recovery: RECOVERY,
+        time_limit: None,
         fail_fast: false,
         records_observations: true,
         cache: cache(),

@@ -90,6 +90,10 @@ impl Runner<'_> {
             if self.options.fail_fast && failed {
                 break;
             }
+            if instance.time_limit.is_reached() {
+                self.leave_out_matrix_case(case, instance, recorder)?;
+                continue;
+            }
             let alone = PlannedCase { company: Company::Alone, ..PlannedCase::new(case) };
             failed |= self.run_batch(vec![alone], instance, recorder).await?;
         }

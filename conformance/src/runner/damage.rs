@@ -126,6 +126,23 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Records a matrix case that does not run, because the time does not suffice.
+    pub(super) fn leave_out_matrix_case(
+        &self,
+        case: MatrixCase,
+        instance: &mut Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        instance.time_limit.leave_out(case.to_string());
+        let no_evidence = Some(instance.time_limit.reason());
+        let collected = CollectedCase {
+            no_evidence,
+            ..CollectedCase::not_sent(case, instance.driver.empty_trace())
+        };
+        self.judge_matrix_case(collected, true, instance, recorder)?;
+        Ok(())
+    }
+
     /// Judges a matrix case and records it. Returns whether it failed.
     pub(super) fn judge_matrix_case(
         &self,
@@ -186,6 +203,12 @@ pub(super) async fn record_end_of_part(
     instance: &mut Instance,
     recorder: &mut Recorder,
 ) -> Result<(), RunError> {
+    let not_run = instance.time_limit.take_not_run();
+    if !not_run.is_empty() {
+        let limit_s = instance.time_limit.seconds();
+        let event = NotedEvent::TimeLimit { limit_s, planned: instance.time_limit.planned() };
+        recorder.note(Note { start: instance.start, event, cases: not_run })?;
+    }
     let with_healthy_calls = instance.take_with_healthy_calls();
     if !with_healthy_calls.is_empty() {
         let (start, event) = (instance.start, NotedEvent::HealthyCalls);

@@ -10,6 +10,7 @@ use super::{
     case_session::RemainingSessions,
     driver::{CollectedCase, Driver, PlannedCase},
     recovery::PartPacing,
+    time_limit::TimeLimit,
 };
 use crate::{
     cases::{
@@ -58,6 +59,8 @@ pub(super) struct Instance {
     pub(super) cases_since_ms: f64,
     /// The matrix cases whose attribution is not certain.
     pub(super) undecided: UndecidedCases,
+    /// The time limit of the part.
+    pub(super) time_limit: TimeLimit,
     /// How the cases follow one another.
     pub(super) pacing: PartPacing,
     /// Upstream requests that belong to no case of the run.
@@ -270,6 +273,7 @@ impl Runner<'_> {
             last_cases: Vec::new(),
             cases_since_ms: self.upstreams.elapsed_ms(),
             undecided: UndecidedCases::default(),
+            time_limit: TimeLimit::unused(),
             pacing: PartPacing::new(),
             strays: StrayRequests::new(),
             reopened: Vec::new(),

@@ -23,6 +23,7 @@
 //! | `recovery` | waits for an implementation that works again by itself |
 //! | `scenarios` | runs scenarios and judges them |
 //! | `steps`, `aggregate`, `placeholders` | the steps of a scenario, and the placeholders in them |
+//! | `time_limit` | bounds the time of a run with a slow implementation |
 //! | `whole_part` | checks of a part as a whole: log, metrics, late upstream requests |
 //! | `metrics` | reads the metrics of the implementation |
 //! | `recorder` | [`Recorder`]: keeps the run and writes the run file |
@@ -50,19 +51,30 @@ pub mod self_test;
 mod sessions;
 pub mod smoke;
 mod steps;
+mod time_limit;
 mod whole_part;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use self::{
-    damage::record_end_of_part, driver::CaseNumbers, instance::Instance, plan::PlannedCases,
+    damage::record_end_of_part,
+    driver::{CaseNumbers, PlannedCase},
+    instance::Instance,
+    plan::PlannedCases,
+    time_limit::{Scope, TimeLimit},
 };
 pub use self::{
     plan::{Part, left_out, plan},
     recorder::Recorder,
 };
 use crate::{
-    cases::{axis::Start, scenario::SECOND_START, selection::Selection},
+    cases::{
+        axis::Start,
+        scenario::{SECOND_START, Scenario},
+        selection::Selection,
+    },
     client::ClientError,
     implementations::{Implementation, ImplementationError, RunningImplementation},
     judge::{
@@ -97,6 +109,9 @@ pub struct Options {
     pub records_observations: bool,
     /// How long the implementation may take to work again by itself before it is restarted.
     pub recovery: Duration,
+    /// The time limit of the run. `None` for a limit that follows from the number of cases and the
+    /// speed of a healthy call.
+    pub time_limit: Option<Duration>,
     /// The folder below which implementations are installed and run.
     pub cache: PathBuf,
     /// The selected requirements and cases. Other findings are dropped.
@@ -189,11 +204,11 @@ impl<'a> Runner<'a> {
     ) -> Result<Vec<RunningImplementation>, RunError> {
         let mut running = Vec::new();
         recorder.setup(self.setup.clone())?;
+        let cases_of_run: usize = parts.iter().map(Part::cases).sum();
         for part in parts {
             let mut instance = self.start_instance(part.start).await?;
-            let cases = part.matrix_cases.len() + part.scenarios.len();
-            (self.progress)(Progress::PartBegins(part.start, cases));
-            let end = self.run_part(part, &mut instance, recorder).await;
+            (self.progress)(Progress::PartBegins(part.start, part.cases()));
+            let end = self.run_part(part, cases_of_run, &mut instance, recorder).await;
             running.extend(instance.running);
             if end? == PartEnd::Early {
                 break;
@@ -205,9 +220,11 @@ impl<'a> Runner<'a> {
     async fn run_part(
         &self,
         part: &Part,
+        cases_of_run: usize,
         instance: &mut Instance,
         recorder: &mut Recorder,
     ) -> Result<PartEnd, RunError> {
+        let begin = Instant::now();
         if let Err(reason) = instance.first_positive_control(&self.implementation.features).await {
             let failure = instance.failure(format!("nothing can be judged: {reason}")).await;
             recorder.damage(failure.damage(part.start, Vec::new()))?;
@@ -216,11 +233,19 @@ impl<'a> Runner<'a> {
         instance.cases_since_ms = self.upstreams.elapsed_ms();
         let PlannedCases { skipped, concurrent, exclusive } =
             part.planned_cases(&self.setup.features);
+        let scope = Scope {
+            cases: part.cases(),
+            cases_of_run,
+            jobs: self.options.jobs,
+            healthy_call: begin.elapsed(),
+        };
+        let planned = concurrent.len() + exclusive.len() + part.scenarios.len();
+        instance.time_limit = TimeLimit::new(scope, planned, self.options.time_limit);
         for case in skipped {
             self.skip_matrix_case(case, instance, recorder)?;
         }
-        for batch in concurrent.chunks(BATCH).chain(exclusive.chunks(BATCH)) {
-            let failed = self.run_batch(batch.to_vec(), instance, recorder).await?;
+        for group in [concurrent, exclusive] {
+            let failed = self.run_matrix_cases(group, instance, recorder).await?;
             if self.options.fail_fast && failed {
                 return Ok(PartEnd::Early);
             }
@@ -229,12 +254,9 @@ impl<'a> Runner<'a> {
         if self.options.fail_fast && failed {
             return Ok(PartEnd::Early);
         }
-        for scenario in &part.scenarios {
-            let failed = self.run_scenario(scenario, instance, recorder).await?;
-            (self.progress)(Progress::CaseJudged);
-            if self.options.fail_fast && failed {
-                return Ok(PartEnd::Early);
-            }
+        let failed = self.run_scenarios(&part.scenarios, instance, recorder).await?;
+        if self.options.fail_fast && failed {
+            return Ok(PartEnd::Early);
         }
         self.check_stray_requests(instance, recorder)?;
         self.check_whole_output(instance, recorder).await?;
@@ -243,6 +265,53 @@ impl<'a> Runner<'a> {
         }
         record_end_of_part(instance, recorder).await?;
         Ok(PartEnd::Complete)
+    }
+
+    /// Runs matrix cases in batches, as long as the time suffices. Returns whether a case failed.
+    async fn run_matrix_cases(
+        &self,
+        mut waiting: Vec<PlannedCase>,
+        instance: &mut Instance,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
+        let mut group = instance.time_limit.begin_group(waiting.len());
+        let mut failed = false;
+        while !(waiting.is_empty() || self.options.fail_fast && failed) {
+            let (mut batch, left_out) = group.split(waiting);
+            for planned in left_out {
+                self.leave_out_matrix_case(planned.case, instance, recorder)?;
+            }
+            waiting = batch.split_off(group.batch(BATCH).min(batch.len()));
+            group.has_run(batch.len());
+            failed |= self.run_batch(batch, instance, recorder).await?;
+        }
+        Ok(failed)
+    }
+
+    /// Runs scenarios, as long as the time suffices. Returns whether one failed.
+    async fn run_scenarios(
+        &self,
+        scenarios: &[&'static Scenario],
+        instance: &mut Instance,
+        recorder: &mut Recorder,
+    ) -> Result<bool, RunError> {
+        let mut group = instance.time_limit.begin_group(scenarios.len());
+        let mut waiting = scenarios.to_vec();
+        let mut failed = false;
+        while !(waiting.is_empty() || self.options.fail_fast && failed) {
+            let (mut kept, left_out) = group.split(waiting);
+            for scenario in left_out {
+                self.leave_out_scenario(scenario, instance, recorder)?;
+                (self.progress)(Progress::CaseJudged);
+            }
+            waiting = kept.split_off(kept.len().min(1));
+            for scenario in kept {
+                failed |= self.run_scenario(scenario, instance, recorder).await?;
+                group.has_run(1);
+                (self.progress)(Progress::CaseJudged);
+            }
+        }
+        Ok(failed)
     }
 
     /// Removes the findings about requirements that are not selected.

@@ -38,6 +38,11 @@ pub(super) struct PlannedCases {
 }
 
 impl Part {
+    /// The number of cases.
+    pub(super) fn cases(&self) -> usize {
+        self.matrix_cases.len() + self.scenarios.len()
+    }
+
     /// The matrix cases, by how they are run with an implementation with these features.
     pub(super) fn planned_cases(&self, features: &BTreeSet<String>) -> PlannedCases {
         let axes = Axes::embedded();

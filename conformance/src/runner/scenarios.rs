@@ -62,6 +62,22 @@ impl Runner<'_> {
         Ok(failed)
     }
 
+    /// Records a scenario that does not run, because the time does not suffice.
+    pub(super) fn leave_out_scenario(
+        &self,
+        scenario: &Scenario,
+        instance: &mut Instance,
+        recorder: &mut Recorder,
+    ) -> Result<(), RunError> {
+        let mut skipped = self.skip_scenario(instance);
+        if scenario.missing_feature(&skipped.context.features).is_none() {
+            instance.time_limit.leave_out(scenario_id(&scenario.id, instance.start));
+            skipped.context.no_evidence = Some(instance.time_limit.reason());
+        }
+        self.judge_scenario(scenario, skipped, instance, recorder)?;
+        Ok(())
+    }
+
     /// A scenario that sends nothing, because the implementation lacks a feature.
     fn skip_scenario(&self, instance: &Instance) -> FinishedScenario {
         FinishedScenario {

@@ -80,6 +80,21 @@ impl Judge {
         judge(&self.implementation(), self.upstreams, Path::new(""), requirements, axes).await
     }
 
+    /// The same within a time limit.
+    pub(crate) async fn judge_within(
+        self,
+        time_limit: Duration,
+        requirements: &[&str],
+        axes: &[&str],
+    ) -> Judged {
+        let selection = selection(requirements, axes);
+        let options = Options {
+            time_limit: Some(time_limit),
+            ..options(selection, Path::new(""))
+        };
+        run(&self.implementation(), self.upstreams, &options).await
+    }
+
     fn implementation(&self) -> Implementation {
         let url = format!("url:{}", self.gateway.base_url);
         let folder = self.folder.path().display().to_string();
@@ -150,6 +165,10 @@ pub(crate) async fn judge(
     requirements: &[&str],
     axes: &[&str],
 ) -> Judged {
+    run(implementation, upstreams, &options(selection(requirements, axes), cache)).await
+}
+
+fn selection(requirements: &[&str], axes: &[&str]) -> Selection {
     let requirements: Vec<String> = requirements.iter().map(|id| (*id).to_owned()).collect();
     let mut axes: Vec<String> = axes.iter().map(|axis| (*axis).to_owned()).collect();
     for (axis, value) in USUAL {
@@ -157,15 +176,21 @@ pub(crate) async fn judge(
             axes.push(format!("{axis}={value}"));
         }
     }
-    let selection =
-        Selection::parse(&requirements, &axes, &[]).expect("the tests state valid axes");
-    let parts = plan(implementation, &selection);
-    let options = options(selection, cache);
+    Selection::parse(&requirements, &axes, &[]).expect("the tests state valid axes")
+}
+
+/// Runs the selected cases.
+async fn run(
+    implementation: &Implementation,
+    upstreams: Arc<MockUpstreams>,
+    options: &Options,
+) -> Judged {
+    let parts = plan(implementation, &options.selection);
     let header = Header::new(implementation, RANDOM_SEED, Vec::new());
     let mut recorder = Recorder::start(header, None).expect("no file is written");
     let gateway = implementation.gateway_traits();
     let counts = |finding: &Finding| summary::is_failure(finding, &gateway);
-    let runner = Runner::new(implementation, upstreams, RANDOM_SEED, &options, &|_| {}, &counts);
+    let runner = Runner::new(implementation, upstreams, RANDOM_SEED, options, &|_| {}, &counts);
     let running = runner.run(&parts, &mut recorder).await.expect("the gateway runs");
     for running in running {
         running.stop().await;
@@ -177,6 +202,7 @@ fn options(selection: Selection, cache: &Path) -> Options {
     Options {
         jobs: 8,
         recovery: Duration::from_secs(4),
+        time_limit: None,
         fail_fast: false,
         records_observations: true,
         cache: cache.to_owned(),

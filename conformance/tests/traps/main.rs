@@ -12,6 +12,7 @@
 //! | `texts` | addresses and stack traces in texts for clients |
 //! | `layouts` | credential layouts, routes and names of tools |
 //! | `processes` | programs that crash, need another program, or end with their parent |
+//! | `slow` | a gateway that answers late |
 //! | `smoke` | each diagnosis of the smoke test, with a gateway that has exactly that problem |
 //! | `smoke_aggregate` | the same for aggregate endpoints |
 //! | `fixed_sets` | gateways whose configuration fixes the servers of an endpoint |
@@ -31,6 +32,7 @@ mod masks;
 mod own_requests;
 mod processes;
 mod sessions;
+mod slow;
 mod smoke;
 mod smoke_aggregate;
 mod streams;

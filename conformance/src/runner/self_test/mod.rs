@@ -188,6 +188,7 @@ async fn outcome_of(claim: Claim) -> io::Result<Outcome> {
     let options = Options {
         jobs: CASES_AT_ONCE,
         recovery: Duration::ZERO,
+        time_limit: None,
         fail_fast: false,
         records_observations: false,
         cache: PathBuf::new(),
