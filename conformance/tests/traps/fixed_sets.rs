@@ -127,7 +127,7 @@ async fn a_case_with_another_server_of_a_gateway_with_one_is_skipped() {
     let closed = "* / refused-port / *";
     assert_eq!(judged.verdict(closed, "OPN-01"), Skip, "{judged:?}");
     let texts = judged.texts(closed, "OPN-01");
-    assert_eq!(texts, ["feature `several-servers` is not declared"].into());
+    assert_eq!(texts, ["feature `multiple-servers` is not declared"].into());
 }
 
 #[tokio::test]
