@@ -71,17 +71,16 @@ impl Gateway {
             return Some(error(request, StatusCode::BAD_REQUEST, message));
         }
         let origin = headers.get(ORIGIN)?;
-        if self.allows_origin(origin) {
+        if self.is_own_page(origin) || self.decisions.allows_foreign_origin() {
             return None;
         }
         let message = "403 Forbidden: this origin may not use the gateway";
         Some(error(request, StatusCode::FORBIDDEN, message))
     }
 
-    fn allows_origin(&self, origin: &HeaderValue) -> bool {
-        origin == self.base_url.as_str()
-            || origin == self.deployment.page.as_str()
-            || self.decisions.allows_foreign_origin()
+    /// Whether a page of this origin may use the gateway and read its responses.
+    fn is_own_page(&self, origin: &HeaderValue) -> bool {
+        origin == self.base_url.as_str() || origin == self.deployment.page.as_str()
     }
 
     /// Adds the fields that depend on the origin and the framing of the request. A connection on
@@ -92,7 +91,7 @@ impl Gateway {
         mut response: Response<Body>,
     ) -> Response<Body> {
         let headers = response.headers_mut();
-        if let Some(origin) = client.origin.clone().filter(|origin| self.allows_origin(origin)) {
+        if let Some(origin) = client.origin.clone().filter(|origin| self.is_own_page(origin)) {
             let exposed = HeaderValue::from_static(self.decisions.exposed_fields());
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);

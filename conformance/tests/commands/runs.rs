@@ -278,19 +278,11 @@ fn a_new_implementation_can_be_run_and_is_not_overwritten() {
         "the description is valid, but `true` is not a gateway"
     );
     assert_eq!(exit_code(&new), 2, "an existing folder is not overwritten");
-    assert_eq!(
-        exit_code(&[
-            "new-implementation",
-            "b",
-            "--kind",
-            "relay",
-            "--folder",
-            &test_path("new", "b"),
-            "--route",
-            "/no-server"
-        ]),
-        2
-    );
+    let folder = test_path("new", "b");
+    let other = ["new-implementation", "b", "--kind", "relay", "--folder", &folder];
+    for route in ["no-slash", "/mcp/{unknown}", "/{server}/{server}"] {
+        assert_eq!(exit_code(&[&other[..], &["--route", route]].concat()), 2, "{route}");
+    }
 }
 
 #[test]

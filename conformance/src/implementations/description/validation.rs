@@ -84,15 +84,23 @@ pub(in super::super) fn routes<'de, D: Deserializer<'de>>(
         |routes: &Vec<String>| {
             let placeholders = |route: &String| route.matches("{server}").count();
             let first = routes.first().map_or(2, placeholders);
-            first < 2
-                && routes
-                    .iter()
-                    .all(|route| route.starts_with('/') && placeholders(route) == first)
+            let is_route = |route: &String| {
+                route.starts_with('/')
+                    && placeholders(route) == first
+                    && !has_other_placeholder(route, &["{server}"])
+            };
+            first < 2 && routes.iter().all(is_route)
         },
         "invalid routes, expected paths that contain `{server}` once, for example  \
          [\"/mcp/{server}\"], or, for a gateway with one server, paths without it, for example  \
          [\"/mcp\"]",
     )
+}
+
+/// Whether a route contains a brace outside these placeholders.
+fn has_other_placeholder(route: &str, placeholders: &[&str]) -> bool {
+    let rest = placeholders.iter().fold(route.to_owned(), |rest, name| rest.replace(name, ""));
+    rest.contains(['{', '}'])
 }
 
 pub(super) fn aggregate_routes<'de, D: Deserializer<'de>>(
@@ -102,7 +110,10 @@ pub(super) fn aggregate_routes<'de, D: Deserializer<'de>>(
         deserializer,
         |routes: &Vec<String>| {
             !routes.is_empty()
-                && routes.iter().all(|route| route.starts_with('/') && !route.contains("{server}"))
+                && routes.iter().all(|route| {
+                    route.starts_with('/')
+                        && !has_other_placeholder(route, &["{servers}", "{toolset}"])
+                })
         },
         "invalid routes of aggregate endpoints, expected paths without `{server}`, for example  \
          [\"/mcp\", \"/mcp/{servers}\", \"/toolset/{toolset}/mcp\"]",

@@ -136,7 +136,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         description: "The gateway adds the scheme to a token that already has it.",
         reported_in: &["litellm#37668"],
         profiles: &[Profile::Seed],
-        fails: &["CRD-07", "SEC-06"],
+        fails: &["CRD-01", "CRD-07", "SEC-06"],
         deviation: |decisions| {
             decisions.authorization_value.change(|token| {
                 HeaderValue::try_from([b"Bearer ", token.as_bytes()].concat())
