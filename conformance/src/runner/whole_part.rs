@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{RunError, Runner, instance::Instance, metrics, recorder::Recorder};
 use crate::{
+    cases::{axis::Start, matrix_case::MatrixCase},
     implementations::RunningImplementation,
     judge::{
         Finding, Verdict,
@@ -21,7 +22,7 @@ use crate::{
 const STRAY_REQUESTS: &str = "requests-of-no-case";
 
 impl Runner<'_> {
-    /// Searches the whole log and the metrics of the instance for every secret of the run so far.
+    /// Searches the whole log and the metrics of the instance for every secret that it was sent.
     pub(super) async fn check_whole_output(
         &self,
         instance: &Instance,
@@ -36,8 +37,14 @@ impl Runner<'_> {
         }
         let metrics = metrics::read(running).await.unwrap_or_default();
         let run = recorder.run();
-        let matrix_traces = run.matrix_cases.iter().map(|judged| &judged.trace);
-        let scenario_traces = run.scenarios.iter().map(|judged| &judged.trace);
+        let start = instance.start;
+        let matrix_cases = run.matrix_cases.iter().filter(|judged| {
+            let MatrixCase { profile, strategy, .. } = judged.matrix_case;
+            Start { profile, strategy } == start
+        });
+        let matrix_traces = matrix_cases.map(|judged| &judged.trace);
+        let scenarios = run.scenarios.iter().filter(|judged| judged.start == start);
+        let scenario_traces = scenarios.map(|judged| &judged.trace);
         let secrets =
             Secrets::collect(self.upstreams.deployment(), matrix_traces.chain(scenario_traces));
         let finding = whole_output::judge(&output, &metrics, &secrets);
