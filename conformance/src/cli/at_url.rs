@@ -124,7 +124,7 @@ impl UrlArgs {
             eprintln!("using the mock upstreams of {DEFAULT_PLAN}");
             return use_plan(path).await;
         }
-        let started = write_plan(path, random_seed, Addresses::free()).await;
+        let started = write_plan(path, random_seed, Addresses::lasting()).await;
         let (plan, mocks, control) = started.map_err(|error| plan_failure(&error))?;
         eprint!("{}", instructions::for_run(implementation, path, &plan, &address));
         if let Some(fragment) = self.fragment {

@@ -176,7 +176,7 @@ impl UpstreamsArgs {
     }
 
     fn addresses(&self) -> Result<Addresses, (Exit, String)> {
-        let mut addresses = Addresses::free();
+        let mut addresses = Addresses::lasting();
         if let Some(first) = self.port {
             addresses = addresses.with_ports_from(first);
         }

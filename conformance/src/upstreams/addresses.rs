@@ -2,12 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    io,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    io, iter,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener},
+    ops::Range,
 };
 
 use serde::{Deserialize, Serialize};
 use url::Host;
+
+/// Below the ports that Linux, macOS and Windows give to outgoing connections.
+const LASTING_PORTS: Range<u16> = 15_000..32_000;
+/// More ports than there are listeners.
+const PORTS_OF_A_START: u16 = 32;
+/// How many ranges are tried.
+const ATTEMPTS: usize = 1000;
 
 /// One listener of the mock upstreams.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +59,17 @@ impl Addresses {
             interface: Ipv4Addr::LOCALHOST,
             host: Ipv4Addr::LOCALHOST.to_string(),
             ports: Ports::Free,
+        }
+    }
+
+    /// Free ports that are likely to stay free between two starts. The system gives a connection no
+    /// port of this range as its own, so another program does not take one by chance.
+    #[must_use]
+    pub fn lasting() -> Self {
+        let starts = iter::repeat_with(|| fastrand::u16(LASTING_PORTS));
+        match starts.take(ATTEMPTS).find(|first| are_free(*first)) {
+            Some(first) => Self::free().with_ports_from(first),
+            None => Self::free(),
         }
     }
 
@@ -119,6 +138,12 @@ impl Addresses {
     }
 }
 
+/// Whether no program uses a port of the range that begins here.
+fn are_free(first: u16) -> bool {
+    (first..first + PORTS_OF_A_START)
+        .all(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok())
+}
+
 /// The error of a failed bind, with the address and the name of the listener.
 pub(super) fn bind_error(address: SocketAddr, name: &str, error: &io::Error) -> io::Error {
     let text = if error.kind() == io::ErrorKind::AddrInUse {
@@ -139,6 +164,12 @@ mod tests {
         assert_eq!(addresses.address("gamma", 2).unwrap().to_string(), "127.0.0.1:18002");
         assert_eq!(addresses.control_address(17).unwrap().to_string(), "127.0.0.1:18017");
         assert!(Addresses::free().with_ports_from(65_535).address("beta", 1).is_err());
+    }
+
+    #[test]
+    fn lasting_ports_are_outside_the_range_of_outgoing_connections() {
+        let first = Addresses::lasting().address("alpha", 0).unwrap().port();
+        assert!(LASTING_PORTS.contains(&first), "{first}");
     }
 
     #[test]
