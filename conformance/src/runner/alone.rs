@@ -9,24 +9,12 @@ use super::{
     driver::{CollectedCase, PlannedCase},
     instance::Instance,
     recorder::Recorder,
+    undecided::UndecidedCases,
 };
 use crate::{
-    cases::matrix_case::MatrixCase,
     judge::run_file::{Note, NotedEvent},
-    trace::{Arrival, Trace},
+    trace::Trace,
 };
-
-/// The matrix cases of a part whose attribution is not certain.
-#[derive(Debug, Default)]
-pub(super) struct UndecidedCases {
-    /// They are judged if the gateway sends no requests by itself.
-    assumed: Vec<CollectedCase>,
-    /// They run again.
-    uncertain: Vec<(MatrixCase, Doubt)>,
-}
-
-/// Requests that no case of the run contains.
-pub(super) type StrayRequests = Vec<Arrival>;
 
 impl Runner<'_> {
     /// Judges a matrix case if its upstream requests certainly belong to it. Otherwise it is

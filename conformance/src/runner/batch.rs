@@ -27,6 +27,42 @@ pub(super) enum Pacing {
     HealthyCalls,
 }
 
+/// How the cases of a part follow one another, and whether that may change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartPacing {
+    pub(super) current: Pacing,
+    /// Whether healthy calls have been tried.
+    tried: bool,
+    /// Whether the gateway did not work again by itself when the suite waited for it.
+    pub(super) never_recovers: bool,
+}
+
+impl PartPacing {
+    /// The pacing at the beginning of a part.
+    pub(super) const fn new() -> Self {
+        Self {
+            current: Pacing::Concurrent,
+            tried: false,
+            never_recovers: false,
+        }
+    }
+
+    /// Changes to healthy calls if they have not been tried. Returns whether it changed.
+    pub(super) const fn try_healthy_calls(&mut self) -> bool {
+        let is_new = !self.tried;
+        if is_new {
+            self.tried = true;
+            self.current = Pacing::HealthyCalls;
+        }
+        is_new
+    }
+
+    /// Changes back, because healthy calls did not prevent damage.
+    pub(super) const fn give_up_healthy_calls(&mut self) {
+        self.current = Pacing::Concurrent;
+    }
+}
+
 /// A planned case, its identity, and its index in the batch.
 type IndexedCase = (usize, PlannedCase, Case);
 

@@ -203,21 +203,16 @@ pub(super) async fn record_end_of_part(
     instance: &mut Instance,
     recorder: &mut Recorder,
 ) -> Result<(), RunError> {
-    let not_run = instance.time_limit.take_not_run();
-    if !not_run.is_empty() {
-        let limit_s = instance.time_limit.seconds();
-        let event = NotedEvent::TimeLimit { limit_s, planned: instance.time_limit.planned() };
-        recorder.note(Note { start: instance.start, event, cases: not_run })?;
-    }
-    let with_healthy_calls = instance.take_with_healthy_calls();
-    if !with_healthy_calls.is_empty() {
-        let (start, event) = (instance.start, NotedEvent::HealthyCalls);
-        recorder.note(Note { start, event, cases: with_healthy_calls })?;
-    }
-    let reopened = instance.take_reopened();
-    if !reopened.is_empty() {
-        let event = NotedEvent::SessionReopened;
-        recorder.note(Note { start: instance.start, event, cases: reopened })?;
+    let limit_s = instance.time_limit.seconds();
+    let time_limit = NotedEvent::TimeLimit { limit_s, planned: instance.time_limit.planned() };
+    for (event, cases) in [
+        (time_limit, instance.time_limit.take_not_run()),
+        (NotedEvent::HealthyCalls, instance.take_with_healthy_calls()),
+        (NotedEvent::SessionReopened, instance.take_reopened()),
+    ] {
+        if !cases.is_empty() {
+            recorder.note(Note { start: instance.start, event, cases })?;
+        }
     }
     if let Some(failure) = instance.given_up() {
         let damage = failure.damage(instance.start, Vec::new());

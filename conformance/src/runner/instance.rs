@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use super::{
     Progress, RunError, Runner,
-    alone::{StrayRequests, UndecidedCases},
+    batch::PartPacing,
     case_session::RemainingSessions,
     driver::{CollectedCase, Driver, PlannedCase},
-    recovery::PartPacing,
     time_limit::TimeLimit,
+    undecided::{StrayRequests, UndecidedCases},
 };
 use crate::{
     cases::{
@@ -399,12 +399,8 @@ impl Runner<'_> {
 /// Waits until an implementation that the suite cannot restart works again. If it does not,
 /// restarting is given up.
 async fn recovered(instance: &mut Instance, failure: &Failure) -> Restart {
-    let deadline = Instant::now() + RECOVERY;
-    while Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        if instance.driver.positive_control().await.is_ok() {
-            return Restart::Done;
-        }
+    if instance.driver.recovers_within(RECOVERY).await.is_some() {
+        return Restart::Done;
     }
     let why = "the suite did not start the implementation, and it does not work again by itself";
     instance.give_up(why, failure);

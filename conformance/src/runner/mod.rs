@@ -18,7 +18,8 @@
 //! | `readiness` | whether an implementation that the suite did not start can be judged |
 //! | `batch` | runs the matrix cases of a batch concurrently |
 //! | `attribution` | whether the upstream requests in a trace belong to the case |
-//! | `alone` | runs cases again alone if that is uncertain |
+//! | `undecided` | what is kept until all cases of a part have run, because that is uncertain |
+//! | `alone` | runs such cases again alone |
 //! | `damage` | finds the cases after which the implementation no longer works |
 //! | `recovery` | waits for an implementation that works again by itself |
 //! | `scenarios` | runs scenarios and judges them |
@@ -52,6 +53,7 @@ mod sessions;
 pub mod smoke;
 mod steps;
 mod time_limit;
+mod undecided;
 mod whole_part;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};

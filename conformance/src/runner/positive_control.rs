@@ -1,5 +1,9 @@
 //! The positive control: a call that must reach a healthy upstream and return its response.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
 use super::{
     case_session::{Company, Endpoint, OpenSession, Opening},
     driver::{Driver, needs_assigned_behaviour, token_for_all_servers},
@@ -18,6 +22,9 @@ use crate::{
     trace::{Ending, Exchange},
 };
 
+/// The pause before each positive control while a gateway does not work.
+const PAUSE: Duration = Duration::from_millis(500);
+
 impl Driver {
     /// Sends a healthy `tools/list` and checks that it reached the upstream and was answered.
     ///
@@ -34,6 +41,19 @@ impl Driver {
         self.healthy_call(self.control_server).await
     }
 
+    /// Waits for at most this time until the positive control passes, and returns how long that
+    /// took.
+    pub(super) async fn recovers_within(&self, limit: Duration) -> Option<Duration> {
+        let begin = Instant::now();
+        while begin.elapsed() < limit {
+            sleep(PAUSE).await;
+            if self.positive_control().await.is_ok() {
+                return Some(begin.elapsed());
+            }
+        }
+        None
+    }
+
     /// Sends a healthy call to each server, and ignores the results.
     ///
     /// A gateway that the suite did not start may have pooled connections and sessions of mock
@@ -47,13 +67,11 @@ impl Driver {
         if features.contains(&Feature::StaticCredential) {
             servers.push(names::STATIC);
         }
-        for server in servers {
-            // Some gateways do not serve every server.
-            let _ = self.healthy_call(server).await;
-        }
+        self.call_healthy_servers(servers).await;
     }
 
-    /// Sends a healthy call to each of these servers, and ignores the results.
+    /// Sends a healthy call to each of these servers, and ignores the results: some gateways do not
+    /// serve every server.
     pub(super) async fn call_healthy_servers<'a>(
         &self,
         servers: impl IntoIterator<Item = &'a str>,
