@@ -19,6 +19,12 @@ pub struct GatewayTraits {
 }
 
 impl GatewayTraits {
+    /// What the description of a gateway declares: its kind, and its features by name.
+    #[must_use]
+    pub fn declared(kind: Option<GatewayKind>, features: BTreeSet<String>) -> Self {
+        Self { kind, features: Some(features), ours: false }
+    }
+
     /// Whether it has everything that this name stands for.
     fn has(&self, name: Name) -> bool {
         match name {
@@ -131,7 +137,7 @@ mod tests {
 
     fn gateway(kind: GatewayKind, features: &[Feature]) -> GatewayTraits {
         let features = features.iter().map(ToString::to_string).collect();
-        GatewayTraits { kind: Some(kind), features: Some(features), ours: false }
+        GatewayTraits::declared(Some(kind), features)
     }
 
     #[test]

@@ -176,10 +176,10 @@ impl UpstreamsArgs {
     }
 
     fn addresses(&self) -> Result<Addresses, (Exit, String)> {
-        let mut addresses = Addresses::lasting();
-        if let Some(first) = self.port {
-            addresses = addresses.with_ports_from(first);
-        }
+        let addresses = match self.port {
+            Some(first) => Addresses::free().with_ports_from(first),
+            None => Addresses::lasting(),
+        };
         match &self.advertise {
             None => Ok(addresses),
             Some(host) => {

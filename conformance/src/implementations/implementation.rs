@@ -148,10 +148,10 @@ impl Implementation {
     /// What decides which requirements bind it.
     #[must_use]
     pub fn gateway_traits(&self) -> GatewayTraits {
+        let features = self.features.iter().map(ToString::to_string).collect();
         GatewayTraits {
-            kind: self.gateway_kind,
-            features: Some(self.features.iter().map(ToString::to_string).collect()),
             ours: self.ours,
+            ..GatewayTraits::declared(self.gateway_kind, features)
         }
     }
 

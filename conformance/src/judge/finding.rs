@@ -23,6 +23,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether its case shows whether the requirement is met.
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        self.verdict > Verdict::Inconclusive
+    }
+
     /// A finding about an observable whose expected value is `none`. `None` if the requirement does
     /// not exist.
     pub(super) fn expecting_none(

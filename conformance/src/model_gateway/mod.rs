@@ -23,6 +23,7 @@ use crate::{cases::deployment::Deployment, catalogue::Profile};
 mod admission;
 mod aggregate;
 mod aggregate_names;
+mod aggregate_part;
 mod aggregate_session;
 mod aggregate_verdict;
 mod caller;

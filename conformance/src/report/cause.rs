@@ -84,7 +84,7 @@ pub(super) fn causes<'r, 'a>(
     for (case_id, finding) in run.findings() {
         let id = finding.requirement.as_str();
         let Some(row) = unmet.get(id) else { continue };
-        if finding.verdict > Verdict::Inconclusive {
+        if finding.is_conclusive() {
             judged.entry(id).or_default().insert(case_id.clone());
         }
         if decides(effective_verdicts.of_finding(&case_id, finding), row) {

@@ -129,8 +129,7 @@ impl<'a> UnexpectedFailures<'a> {
         let case = run.cases().find(|case| case.id == *case_id)?;
         let judged: BTreeSet<String> = run
             .findings()
-            .filter(|(_, finding)| finding.requirement == id)
-            .filter(|(_, finding)| finding.verdict > Verdict::Inconclusive)
+            .filter(|(_, finding)| finding.requirement == id && finding.is_conclusive())
             .map(|(case_id, _)| case_id)
             .collect();
         Some(Self {

@@ -28,7 +28,7 @@ use std::{
 
 use self::deviation::{Deviation, Phase};
 use super::{
-    Finding, Verdict,
+    Finding,
     run_file::{JudgedCase, Run},
 };
 use crate::catalogue::{Catalogue, Condition};
@@ -278,7 +278,7 @@ fn specificity(id: &str) -> impl Ord {
 fn judged_cases<'a>(cases: &'a [JudgedCase<'_>]) -> BTreeMap<&'a str, BTreeSet<usize>> {
     let mut judged: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (index, case) in cases.iter().enumerate() {
-        for finding in case.findings.iter().filter(|one| one.verdict > Verdict::Inconclusive) {
+        for finding in case.findings.iter().filter(|finding| finding.is_conclusive()) {
             judged.entry(&finding.requirement).or_default().insert(index);
         }
     }

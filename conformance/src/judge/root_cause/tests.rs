@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     judge::{
+        Verdict,
         run_file::{JudgedMatrixCase, tests::run},
         tests::refused_tools_list,
     },

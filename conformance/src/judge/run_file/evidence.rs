@@ -41,11 +41,7 @@ impl Setup {
     /// What decides which requirements bind the gateway.
     #[must_use]
     pub fn gateway_traits(&self) -> GatewayTraits {
-        GatewayTraits {
-            kind: self.gateway_kind,
-            features: Some(self.features.clone()),
-            ours: false,
-        }
+        GatewayTraits::declared(self.gateway_kind, self.features.clone())
     }
 
     /// The context in which a case was judged.

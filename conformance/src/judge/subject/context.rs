@@ -90,11 +90,7 @@ impl Context {
     /// What decides which requirements bind the gateway.
     #[must_use]
     pub fn gateway_traits(&self) -> GatewayTraits {
-        GatewayTraits {
-            kind: self.gateway_kind,
-            features: Some(self.features.clone()),
-            ours: false,
-        }
+        GatewayTraits::declared(self.gateway_kind, self.features.clone())
     }
 
     /// Whether the implementation declares a feature.

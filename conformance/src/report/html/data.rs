@@ -1,6 +1,10 @@
 //! What the page's script needs of each case, as one compressed text.
 
-use std::{cmp::Reverse, collections::BTreeMap, io::Write as _};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::DeflateEncoder};
@@ -73,27 +77,26 @@ pub(super) fn packed(run: &Run, effective_verdicts: &EffectiveVerdicts<'_>) -> S
 }
 
 fn page_data<'a>(run: &'a Run, effective_verdicts: &EffectiveVerdicts<'a>) -> PageData<'a> {
-    let cases = run.cases().map(|case| CaseData {
-        values: case
-            .matrix_case
-            .map(|matrix_case| AXES.iter().map(|axis| matrix_case.value(axis)).collect())
-            .unwrap_or_default(),
-        effective_verdict: effective_verdicts
-            .of_case(&case.id, case.findings)
-            .map_or("none", EffectiveVerdict::as_str),
-        findings: findings(&case, effective_verdicts),
-        observations: case.observations,
-        trace: case.trace,
-        evidence: case.evidence,
-        endings: case.trace.exchanges.iter().map(incomplete_ending).collect(),
-        reproduce: reproduce_command(&run.header, &case),
-        deviating: deviating(&case, effective_verdicts),
-        curl: curl_command(
-            &case,
-            deviating(&case, effective_verdicts)
-                .or_else(|| case.trace.exchanges.len().checked_sub(1)),
-        ),
-        id: case.id,
+    let cases = run.cases().map(|case| {
+        let deviating = deviating(&case, effective_verdicts);
+        CaseData {
+            values: case
+                .matrix_case
+                .map(|matrix_case| AXES.iter().map(|axis| matrix_case.value(axis)).collect())
+                .unwrap_or_default(),
+            effective_verdict: effective_verdicts
+                .of_case(&case.id, case.findings)
+                .map_or("none", EffectiveVerdict::as_str),
+            findings: findings(&case, effective_verdicts),
+            observations: case.observations,
+            trace: case.trace,
+            evidence: case.evidence,
+            endings: case.trace.exchanges.iter().map(incomplete_ending).collect(),
+            reproduce: reproduce_command(&run.header, &case),
+            deviating,
+            curl: curl_command(&case, deviating.or(case.trace.exchanges.len().checked_sub(1))),
+            id: case.id,
+        }
     });
     PageData {
         axes: AXES,
@@ -147,8 +150,10 @@ fn requirements(run: &Run) -> BTreeMap<&str, RequirementData> {
             impact: requirement.impact.as_deref(),
         })
     };
-    run.cases()
+    let ids: BTreeSet<&str> = run
+        .cases()
         .flat_map(|case| case.findings)
-        .filter_map(|finding| Some((finding.requirement.as_str(), data(&finding.requirement)?)))
-        .collect()
+        .map(|finding| finding.requirement.as_str())
+        .collect();
+    ids.into_iter().filter_map(|id| Some((id, data(id)?))).collect()
 }
