@@ -4,14 +4,9 @@ use mcp_preflight_conformance::judge::Verdict::{Inconclusive, Pass, Warn};
 use serde_json::json;
 
 use crate::{
-    gateway::{Answer, ClientRequest, UpstreamClient, relay},
-    judged::{Judge, KEY_FIELD},
+    gateway::{Answer, ClientRequest, UpstreamClient, initialize, relay},
+    judged::{Judge, KEY_FIELD, with_feature},
 };
-
-/// A gateway that relays sessions, too. STA-14 binds only gateways with sessions.
-fn with_sessions() -> String {
-    KEY_FIELD.replace(r#"["gateway-keys","#, r#"["gateway-keys", "sessions","#)
-}
 
 /// The gateway answers with a status of its own in cases whose upstream would have the same status.
 #[tokio::test]
@@ -22,7 +17,9 @@ async fn a_status_of_the_gateway_itself_is_not_taken_for_the_upstreams() {
         ("429-retry-after", 429, vec!["OPN-07", "STA-09", "STA-13"]),
         ("503-retry-after", 503, vec!["OPN-06", "STA-09", "STA-12"]),
     ] {
-        let judge = Judge::start(&with_sessions(), move |request, upstreams| async move {
+        // STA-14 binds only gateways with sessions.
+        let description = with_feature(KEY_FIELD, "sessions");
+        let judge = Judge::start(&description, move |request, upstreams| async move {
             if request.is_scripted(upstream) {
                 return Answer::empty(status).with("retry-after", "60");
             }
@@ -47,7 +44,8 @@ async fn a_status_of_the_upstream_is_judged() {
         ("429-retry-after", vec!["OPN-07", "STA-09", "STA-13"]),
         ("503-retry-after", vec!["OPN-06", "STA-09", "STA-12"]),
     ] {
-        let judge = Judge::start(&with_sessions(), |request, upstreams| async move {
+        let description = with_feature(KEY_FIELD, "sessions");
+        let judge = Judge::start(&description, |request, upstreams| async move {
             relay(&request, &upstreams).await
         })
         .await;
@@ -67,7 +65,7 @@ async fn call_in_session(request: &ClientRequest, upstreams: &UpstreamClient) ->
     let server = request.server();
     let mut headers = request.headers.clone();
     headers.remove("mcp-session-id");
-    let opened = upstreams.post(server, &headers, &initialize("2025-11-25")).await;
+    let opened = upstreams.post(server, &headers, &initialize("gateway", "2025-11-25")).await;
     let Some(session) = opened.headers.get("mcp-session-id") else {
         return opened;
     };
@@ -85,13 +83,6 @@ async fn call_in_session(request: &ClientRequest, upstreams: &UpstreamClient) ->
     }
     upstreams.send(server, http::Method::DELETE, kept, "").await;
     answer
-}
-
-/// The first message of a gateway that names itself as the client.
-fn initialize(version: &str) -> serde_json::Value {
-    let client = json!({ "name": "gateway", "version": "1" });
-    let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": client });
-    json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })
 }
 
 /// Requirements about the number of upstream requests.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     gateway::{Answer, ClientRequest, KEY_HEADER, UpstreamClient, relay},
-    judged::Judge,
+    judged::{Judge, with_feature},
 };
 
 /// A gateway that serves each toolset at a path of its own.
@@ -28,7 +28,7 @@ key-header = "x-gateway-key"
 /// A gateway with one server.
 const ONE_SERVER: &str = r#"
 routes = ["/mcp"]
-features = ["gateway-keys", "sessionless-requests", "token-forwarding", "limited-keys"]
+features = ["gateway-keys", "sessionless-requests", "token-forwarding"]
 
 [credentials]
 key-header = "x-gateway-key"
@@ -94,7 +94,8 @@ async fn an_endpoint_with_a_fixed_set_is_judged_with_its_toolset() {
 #[tokio::test]
 async fn a_gateway_with_one_server_is_judged_with_this_server_only() {
     for (hides_refusals, verdict) in [(false, Pass), (true, Fail)] {
-        let judge = Judge::start(ONE_SERVER, move |mut request, upstreams| async move {
+        let description = with_feature(ONE_SERVER, "limited-keys");
+        let judge = Judge::start(&description, move |mut request, upstreams| async move {
             if request.path != "/mcp" {
                 return Answer::empty(404);
             }
@@ -117,7 +118,8 @@ async fn a_gateway_with_one_server_is_judged_with_this_server_only() {
 /// The server `closed`, which other gateways serve, is not configured.
 #[tokio::test]
 async fn a_case_with_another_server_of_a_gateway_with_one_is_skipped() {
-    let judge = Judge::start(ONE_SERVER, |mut request, upstreams| async move {
+    let description = with_feature(ONE_SERVER, "limited-keys");
+    let judge = Judge::start(&description, |mut request, upstreams| async move {
         request.path.push_str("/alpha");
         relay(&request, &upstreams).await
     })
@@ -132,8 +134,7 @@ async fn a_case_with_another_server_of_a_gateway_with_one_is_skipped() {
 
 #[tokio::test]
 async fn a_gateway_with_one_server_passes_the_smoke_test() {
-    let description = ONE_SERVER.replace(", \"limited-keys\"", "");
-    let judge = Judge::start(&description, |mut request, upstreams| async move {
+    let judge = Judge::start(ONE_SERVER, |mut request, upstreams| async move {
         if request.path != "/mcp" {
             return Answer::empty(404);
         }

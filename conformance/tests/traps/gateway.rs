@@ -179,6 +179,13 @@ impl UpstreamClient {
     }
 }
 
+/// The `initialize` of a gateway that names itself as the client.
+pub(crate) fn initialize(client: &str, version: &str) -> Value {
+    let client = json!({ "name": client, "version": "1" });
+    let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": client });
+    json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })
+}
+
 /// Answers like a correct relay: checks the gateway key, and returns the server's answer unchanged.
 pub(crate) async fn relay(request: &ClientRequest, upstreams: &UpstreamClient) -> Answer {
     if !upstreams.is_key(request.field(KEY_HEADER)) {

@@ -32,6 +32,13 @@ features = ["gateway-keys", "sessionless-requests", "token-forwarding"]
 key-header = "x-gateway-key"
 "#;
 
+/// The description with one more feature. It must declare `token-forwarding`.
+pub(crate) fn with_feature(description: &str, feature: &str) -> String {
+    let declared = r#""token-forwarding""#;
+    assert!(description.contains(declared), "{description}");
+    description.replace(declared, &format!(r#"{declared}, "{feature}""#))
+}
+
 /// What every description contains. The program is never started, because the gateway runs already.
 const REST: &str = r#"
 [deadlines]

@@ -5,7 +5,7 @@ use mcp_preflight_conformance::judge::Verdict::{Fail, Inconclusive, Pass, Untest
 use serde_json::json;
 
 use crate::{
-    gateway::{Answer, ClientRequest, UpstreamClient, relay},
+    gateway::{Answer, ClientRequest, UpstreamClient, initialize, relay},
     judged::{Judge, Judged, KEY_FIELD},
 };
 
@@ -179,26 +179,19 @@ async fn list_in_own_session(
     hides_refusal: bool,
 ) -> Answer {
     let probe = upstreams
-        .post(request.server(), &request.headers, &own_initialize("probe"))
+        .post(request.server(), &request.headers, &initialize("probe", "2025-11-25"))
         .await;
     if probe.status != 200 {
         return probe;
     }
     let opened = upstreams
-        .post(request.server(), &request.headers, &own_initialize("call"))
+        .post(request.server(), &request.headers, &initialize("call", "2025-11-25"))
         .await;
     match opened.status {
         200 => relay(request, upstreams).await,
         _ if hides_refusal => Mask::EmptyList.answer(request),
         _ => opened,
     }
-}
-
-fn own_initialize(client: &str) -> serde_json::Value {
-    json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": "2025-11-25", "capabilities": {},
-        "clientInfo": { "name": client, "version": "1" },
-    } })
 }
 
 #[tokio::test]

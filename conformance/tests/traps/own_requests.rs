@@ -8,48 +8,22 @@ use std::{
 };
 
 use mcp_preflight_conformance::judge::Verdict::{Fail, Pass};
-use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    gateway::{Answer, ClientRequest, UpstreamClient, relay},
-    judged::Judge,
-    sessions::Sessions,
+    gateway::{Answer, ClientRequest, UpstreamClient, initialize, relay},
+    judged::{Judge, KEY_FIELD, with_feature},
+    sessions::{STATEFUL, Sessions},
 };
-
-/// A gateway that requires sessions, and lets clients end them.
-const SESSIONS: &str = r#"
-routes = ["/mcp/{server}"]
-features = ["gateway-keys", "sessions", "session-end", "token-forwarding"]
-
-[credentials]
-key-header = "x-gateway-key"
-"#;
-
-/// A gateway that does not require sessions, and lets clients end them.
-const NO_SESSIONS: &str = r#"
-routes = ["/mcp/{server}"]
-features = ["gateway-keys", "sessionless-requests", "session-end", "token-forwarding"]
-
-[credentials]
-key-header = "x-gateway-key"
-"#;
 
 /// How late a gateway sends a request.
 const LATE: Duration = Duration::from_millis(150);
 
-/// The `initialize` of a gateway that names itself as the client.
-fn own_initialize() -> Value {
-    let client = json!({ "name": "gateway", "version": "1" });
-    let params =
-        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
-    json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })
-}
-
-/// Only these header fields of a request.
-fn only_authorization(value: &str) -> http::HeaderMap {
-    let value = value.parse().expect("the tests state valid header fields");
-    http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)])
+/// Opens a session of the gateway's own with this `Authorization`.
+async fn open_session(upstreams: &UpstreamClient, server: &str, authorization: &str) {
+    let value = authorization.parse().expect("the tests state valid header fields");
+    let fields = http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
+    upstreams.post(server, &fields, &initialize("gateway", "2025-11-25")).await;
 }
 
 /// The tokens with which sessions were opened, by the id of the session.
@@ -83,7 +57,8 @@ enum TokenUse {
 async fn a_late_probe_of_the_opening_does_not_belong_to_the_case() {
     for (token_use, fails) in [(TokenUse::Opening, false), (TokenUse::EveryRequest, true)] {
         let (sessions, tokens) = (Sessions::default(), Tokens::default());
-        let judge = Judge::start(SESSIONS, move |request, upstreams| {
+        let description = with_feature(STATEFUL, "session-end");
+        let judge = Judge::start(&description, move |request, upstreams| {
             let (sessions, tokens) = (sessions.clone(), tokens.clone());
             async move {
                 probe_with_stored_token(token_use, &request, &upstreams, &sessions, &tokens).await
@@ -114,7 +89,7 @@ async fn probe_with_stored_token(
         let upstreams = upstreams.clone();
         tokio::spawn(async move {
             sleep(LATE).await;
-            upstreams.post(&server, &only_authorization(&token), &own_initialize()).await;
+            open_session(&upstreams, &server, &token).await;
         });
         return answer;
     }
@@ -123,8 +98,7 @@ async fn probe_with_stored_token(
         Some(token) if request.field("authorization").is_empty() => {
             sleep(LATE * 2).await;
             if token_use == TokenUse::EveryRequest {
-                let fields = only_authorization(&token);
-                upstreams.post(&server, &fields, &own_initialize()).await;
+                open_session(upstreams, &server, &token).await;
             }
             Answer::empty(401).with("www-authenticate", "Bearer realm=\"gateway\"")
         }
@@ -136,7 +110,8 @@ async fn probe_with_stored_token(
 /// server. A DELETE, the next case of the same server, runs then.
 #[tokio::test]
 async fn a_late_request_does_not_belong_to_the_next_case_and_is_still_reported() {
-    let judge = Judge::start(NO_SESSIONS, move |request, upstreams| async move {
+    let description = with_feature(KEY_FIELD, "session-end");
+    let judge = Judge::start(&description, move |request, upstreams| async move {
         if !request.field("authorization").is_empty() {
             return relay(&request, &upstreams).await;
         }
@@ -145,7 +120,7 @@ async fn a_late_request_does_not_belong_to_the_next_case_and_is_still_reported()
             let key = format!("Bearer {}", request.field("x-gateway-key"));
             tokio::spawn(async move {
                 sleep(LATE).await;
-                upstreams.post(&server, &only_authorization(&key), &own_initialize()).await;
+                open_session(&upstreams, &server, &key).await;
             });
         } else {
             sleep(LATE * 2).await;
