@@ -4,65 +4,84 @@
 //! version: silent ones, ones that stop within the connection preface of HTTP/2, and ones that
 //! never end their header block.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// How long a connection may wait between two requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The requests of one connection.
 #[derive(Clone)]
-pub(super) struct ConnectionRequests(Arc<watch::Sender<Counts>>);
+pub(super) struct ConnectionRequests(Arc<Mutex<Requests>>);
 
-#[derive(Clone, Copy, Default)]
-struct Counts {
+struct Requests {
     /// Requests whose response has not ended.
     running: usize,
-    begun: u64,
+    /// How long the connection may wait for the next request.
+    limit: Duration,
+    /// When the connection was accepted, or the last response ended.
+    quiet_since: Instant,
 }
 
 /// One request, until it is dropped.
 pub(super) struct RunningRequest(ConnectionRequests);
 
 impl ConnectionRequests {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Counts::default())))
+    /// A connection that was accepted now. `first` is the deadline of its first request.
+    pub(super) fn new(first: Duration) -> Self {
+        let requests = Requests { running: 0, limit: first, quiet_since: Instant::now() };
+        Self(Arc::new(Mutex::new(requests)))
     }
 
     /// Counts a request whose head is complete.
     pub(super) fn begin(&self) -> RunningRequest {
-        self.0.send_modify(|counts| {
-            counts.running += 1;
-            counts.begun += 1;
-        });
+        let mut requests = self.requests();
+        requests.running += 1;
+        requests.limit = IDLE_TIMEOUT;
         RunningRequest(self.clone())
     }
 
-    /// Waits until no request is running and none has begun for too long: `first` is the deadline
-    /// of the first request.
-    pub(super) async fn idle(self, first: Duration) {
-        let mut counts = self.0.subscribe();
-        let mut limit = first;
-        // The channel stays open, because `self` has the sender.
-        while let Ok(begun) = counts.wait_for(|now| now.running == 0).await.map(|now| now.begun) {
-            if timeout(limit, counts.wait_for(|now| now.begun > begun)).await.is_err() {
-                break;
-            }
-            limit = IDLE_TIMEOUT;
+    /// Waits until no request is running and none has begun for too long.
+    ///
+    /// Requests do not wake this: it looks again when the connection could be idle at the earliest.
+    pub(super) async fn idle(self) {
+        let mut earliest = self.earliest_idle();
+        while earliest > Instant::now() {
+            sleep_until(earliest).await;
+            earliest = self.earliest_idle();
         }
+    }
+
+    fn earliest_idle(&self) -> Instant {
+        let requests = self.requests();
+        if requests.running == 0 {
+            requests.quiet_since + requests.limit
+        } else {
+            Instant::now() + requests.limit
+        }
+    }
+
+    /// No code panics while it holds the lock.
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for RunningRequest {
     fn drop(&mut self) {
-        self.0.0.send_modify(|counts| counts.running -= 1);
+        let mut requests = self.0.requests();
+        requests.running -= 1;
+        requests.quiet_since = Instant::now();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -71,15 +90,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_without_a_request_is_idle_after_the_first_deadline() {
         let start = Instant::now();
-        ConnectionRequests::new().idle(FIRST).await;
+        ConnectionRequests::new(FIRST).idle().await;
         assert_eq!(start.elapsed(), FIRST);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_running_request_keeps_a_connection_and_each_request_starts_the_deadline_again() {
         let start = Instant::now();
-        let requests = ConnectionRequests::new();
-        let idle = tokio::spawn(requests.clone().idle(FIRST));
+        let requests = ConnectionRequests::new(FIRST);
+        let idle = tokio::spawn(requests.clone().idle());
         sleep(Duration::from_secs(5)).await;
         let first = requests.begin();
         let second = requests.begin();

@@ -74,21 +74,28 @@ async fn serve_path(gateway: Arc<Gateway>, parts: Parts, body: Incoming) -> Resp
             mcp_request::serve(gateway, endpoint, parts.method, parts.headers, body).await
         }
         Route::ProtectedResourceMetadata(endpoint) => {
-            let record = AuditRecord::start(Arc::clone(&gateway), &parts.method);
-            let query = parts.uri.query();
-            let response = metadata::protected_resource(&gateway, endpoint, query).await;
-            record.finish(Ok(response), None)
+            let document = metadata::protected_resource(&gateway, endpoint, parts.uri.query());
+            record_document(&gateway, &parts.method, document).await
         }
         Route::AuthorizationServerMetadata(endpoint) => {
-            let record = AuditRecord::start(Arc::clone(&gateway), &parts.method);
-            let response = metadata::authorization_server(&gateway, &endpoint).await;
-            record.finish(Ok(response), None)
+            let document = metadata::authorization_server(&gateway, &endpoint);
+            record_document(&gateway, &parts.method, document).await
         }
         Route::Liveness => text_response(TextAnswer::Alive),
         Route::Readiness if gateway.stopping.is_cancelled() => text_response(TextAnswer::Stopping),
         Route::Readiness => text_response(TextAnswer::Ready),
         Route::Unknown => refuse(gateway, &parts.method, Failure::UnknownPath),
     }
+}
+
+/// Records a request for a discovery document.
+async fn record_document(
+    gateway: &Arc<Gateway>,
+    method: &Method,
+    document: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    let record = AuditRecord::start(Arc::clone(gateway), method);
+    record.finish(Ok(document.await), None)
 }
 
 /// Refuses a request whose body has not been read.

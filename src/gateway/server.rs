@@ -227,8 +227,8 @@ fn serve_connection(
     let gateway = gateway.clone();
     let framing = Arc::new(FramingState::default());
     let connection = ClientConnection::new(stream, Arc::clone(&framing));
-    let requests = ConnectionRequests::new();
-    let idle = requests.clone().idle(HEAD_TIMEOUT);
+    let requests = ConnectionRequests::new(HEAD_TIMEOUT);
+    let idle = requests.clone().idle();
     let service = service_fn(move |incoming| {
         let request = requests.begin();
         let gateway = Arc::clone(&gateway.borrow());

@@ -40,7 +40,7 @@ async fn start(strategy: &str, upstream: &str, stderr: impl Into<Stdio>) -> Gate
     let child = Child::spawn_with_stderr(command.env("RUST_LOG", "info"), stderr.into());
     let serving = async {
         while TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     };
     timeout(TIMEOUT, serving).await.expect("the gateway serves");
